@@ -1,0 +1,5 @@
+"""`python -m bench` is `adaptbench`."""
+
+from bench.cli import main
+
+main()

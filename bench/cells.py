@@ -1,0 +1,113 @@
+"""Cells: the units of work of a suite, each with a key that is hashed from all that decides its predictions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tasks
+from bench.models import ResolvedModel, resolve
+from bench.nouns import Method, Task
+from bench.suite import Suite, labelled_methods
+
+STAGE_VERSION = 1  # raise it when the same settings would give other predictions than before
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (model, task, method, seed). `label` is how reports name the method."""
+
+    model: ResolvedModel
+    task: Task
+    task_path: str
+    method: Method
+    label: str
+    seed: int
+    identity: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """sha256 over the canonical JSON of the identity."""
+        return hashlib.sha256(canonical_json(self.identity).encode()).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """What people read: model, task, method and seed."""
+        return f"{self.model.name} · {self.task.name} · {self.label} · seed {self.seed}"
+
+    @property
+    def folder(self) -> str:
+        """Name of the cell's folder in a run: readable, and unique by the key."""
+        text = f"{self.task.name}.{self.model.name}.{self.label}.seed{self.seed}"
+        return f"{re.sub(r'[^A-Za-z0-9.+=_-]+', '_', text)[:80]}-{self.key[:12]}"
+
+
+def canonical_json(value: object) -> str:
+    """JSON with one spelling for each value: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Mapping[str, Any]]) -> list[Cell]:
+    """All cells of a suite, each key once. Models and tasks are read here, weights are not.
+
+    `surroundings` tells what of the machine decides predictions (see `bench.surroundings`); it is asked only once the
+    suite is known to be right, because looking at a device takes seconds. A method that uses no randomness is one cell, whatever the number of seeds.
+
+    Raises:
+        UsageError: a model or task of the suite does not exist or is wrong.
+    """
+    here = suite_file.parent
+    models = [resolve(spec, here) for spec in suite.models]
+    loaded = [(path, tasks.load(path, suite.limit)) for path in (_task_path(t, here) for t in suite.tasks)]
+    around = surroundings(suite)
+    cells: dict[str, Cell] = {}
+    for model in models:
+        for path, task in loaded:
+            for label, method in labelled_methods(suite).items():
+                for seed in suite.seeds if uses_seed(method) else suite.seeds[:1]:
+                    identity = _identity(model, task, suite, method, seed, around)
+                    cell = Cell(model, task, path, method, label, seed, identity)
+                    cells.setdefault(cell.key, cell)
+    return list(cells.values())
+
+
+def uses_seed(method: Method) -> bool:
+    """Whether two seeds of `method` can give different predictions."""
+    return bool(method.weights.trains or method.context.uses_seed)
+
+
+def _task_path(reference: str, here: Path) -> str:
+    beside = here / reference
+    return str(beside) if (beside / "task.yaml").is_file() else reference
+
+
+def _identity(
+    model: ResolvedModel,
+    task: Task,
+    suite: Suite,
+    method: Method,
+    seed: int,
+    around: Mapping[str, Any],
+) -> dict[str, Any]:
+    return {
+        "stage": STAGE_VERSION,
+        "model": {
+            "digest": model.digest,
+            "dtype": model.dtype,
+            "chat_template": model.chat_template,
+            "trust_remote_code": model.trust_remote_code,
+        },
+        "task": {"digest": task.digest, "limit": suite.limit},
+        "method": {
+            part.name: part.options.model_dump(mode="json") for part in (method.weights, method.context)
+        },
+        "seed": seed if uses_seed(method) else None,
+        "surroundings": {
+            name: value for name, value in around.items() if name != "embedder" or method.context.retrieves
+        },
+    }

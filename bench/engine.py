@@ -1,0 +1,262 @@
+"""Inference in two calls: `score` ranks choices by log-likelihood, `generate` writes greedy text.
+
+The prefix that prompts share is computed once and its key-value cache handed to every batch; a question is computed
+once and its cache expanded over the choices; logits are kept only where a choice or a next token stands, and are taken
+to fp32 before the softmax. Batches are sized by a token budget, longest first, and halved when memory runs out.
+Results equal the plain computation of one prompt at a time (tests/test_engine.py holds that computation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+from bench.memory import halving
+
+Ids = Sequence[int]
+LayerStates = list[tuple[Tensor, Tensor]]  # one (keys, values) for each layer, [rows, heads, tokens, head_dim]
+
+LOOK_EVERY = 8  # generated tokens between two looks at the text: each look copies from the device
+_PREFIXES_KEPT = 2
+
+
+class _Row(NamedTuple):
+    """One sequence of a batch, and the place of its result."""
+
+    index: int
+    ids: Ids
+
+
+@dataclass
+class Engine:
+    """A causal language model with its batching limits.
+
+    `model` is a transformers causal LM in eval mode. `batch_tokens` bounds rows × tokens of one forward pass;
+    `batch_size`, where given, bounds the rows as well. Neither changes a result.
+    """
+
+    model: Any
+    pad: int
+    stops: frozenset[int]
+    batch_tokens: int
+    batch_size: int | None = None
+    progress: Callable[[int], None] = lambda done: None
+    _prefixes: dict[tuple[int, ...], LayerStates] = field(default_factory=dict)
+
+    @torch.inference_mode()
+    def score(self, prefix: Ids, queries: Sequence[Ids], choices: Sequence[Sequence[Ids]]) -> list[list[float]]:
+        """Log-likelihood in nats of each choice after `prefix + query`, for each query.
+
+        Every query and every choice has at least one token. Returns one list for each query, in the order given, with
+        one sum over the choice's tokens for each of its choices.
+        """
+        scores: list[list[float]] = [[] for _ in queries]
+        prefix, rows = self._rows(prefix, queries)
+
+        def work(batch: Sequence[_Row]) -> None:
+            own = [choices[row.index] for row in batch]
+            for row, result in zip(batch, self._score_batch(prefix, batch, own), strict=True):
+                scores[row.index] = result
+            self.progress(len(batch))
+
+        longest = max((len(choice) for own in choices for choice in own), default=0)
+        for batch in self._batches(rows, len(prefix) + longest):
+            halving(batch, work)
+        return scores
+
+    @torch.inference_mode()
+    def generate(
+        self, prefix: Ids, queries: Sequence[Ids], cut: Callable[[list[int]], int | None], max_new_tokens: int
+    ) -> list[list[int]]:
+        """Greedy continuation of `prefix + query`, for each query, in the order given.
+
+        A row ends at a stop id (kept as its last), where `cut(ids)` says to (the number of ids to keep, or None to go
+        on; asked every `LOOK_EVERY` tokens and for that row alone), or after `max_new_tokens`.
+        """
+        texts: list[list[int]] = [[] for _ in queries]
+        prefix, rows = self._rows(prefix, queries)
+
+        def work(batch: Sequence[_Row]) -> None:
+            for row, ids in zip(batch, self._generate_batch(prefix, batch, cut, max_new_tokens), strict=True):
+                texts[row.index] = ids
+            self.progress(len(batch))
+
+        for batch in self._batches(rows, len(prefix) + max_new_tokens):
+            halving(batch, work)
+        return texts
+
+    @cached_property
+    def _shares(self) -> bool:
+        """Whether the model's cache is plain keys and values, which can be copied, expanded and picked from.
+
+        Sliding windows and linear attention keep less than that; with them every row carries its whole prompt.
+        """
+        out = self.model(input_ids=torch.tensor([[self.pad]], device=self.model.device), use_cache=True)
+        layers = getattr(out.past_key_values, "layers", [None])
+        return all(type(layer) is DynamicLayer for layer in layers)
+
+    def _rows(self, prefix: Ids, queries: Sequence[Ids]) -> tuple[Ids, list[_Row]]:
+        if self._shares:
+            return prefix, [_Row(i, query) for i, query in enumerate(queries)]
+        return (), [_Row(i, [*prefix, *query]) for i, query in enumerate(queries)]
+
+    def _batches(self, rows: list[_Row], beside: int) -> Iterator[list[_Row]]:
+        """Longest first, so that the first batch shows whether memory suffices; `beside`: tokens that join each row."""
+        batch: list[_Row] = []
+        for row in sorted(rows, key=lambda r: (-len(r.ids), r.index)):
+            width = beside + len(batch[0].ids if batch else row.ids)
+            if batch and ((len(batch) + 1) * width > self.batch_tokens or len(batch) == self.batch_size):
+                yield batch
+                batch = []
+            batch.append(row)
+        if batch:
+            yield batch
+
+    def _prefix_states(self, prefix: Ids) -> LayerStates:
+        key = tuple(prefix)
+        if key and key not in self._prefixes:
+            ids = torch.tensor([key], device=self.model.device)
+            cache = self.model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
+            while len(self._prefixes) >= _PREFIXES_KEPT:
+                self._prefixes.pop(next(iter(self._prefixes)))
+            self._prefixes[key] = _states(cache)
+        return self._prefixes.get(key, [])
+
+    def _prefill(self, prefix: Ids, rows: Sequence[Ids], keep: int = 1) -> tuple[Tensor, Any, Tensor]:
+        """fp32 logits of the last `keep` positions [rows, keep, vocabulary], the cache, and its mask [rows, tokens].
+
+        Rows are padded on the left: all end in the same column, and the same few positions of logits serve them all.
+        """
+        device, width = self.model.device, max(map(len, rows))
+        ids = torch.tensor([[self.pad] * (width - len(row)) + list(row) for row in rows], device=device)
+        real = [[1] * len(prefix) + [0] * (width - len(row)) + [1] * len(row) for row in rows]
+        mask = torch.tensor(real, device=device)
+        states = self._prefix_states(prefix)
+        logits, cache = self._forward(ids, mask, _select(states, None, len(rows)) if states else None, keep)
+        return logits, cache, mask
+
+    def _forward(self, ids: Tensor, mask: Tensor, cache: Any, keep: int) -> tuple[Tensor, Any]:
+        """One pass over `ids` [rows, n], the last n columns of `mask`; logits of the last `keep` columns in fp32."""
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        out = self.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=keep,
+        )
+        return out.logits.float(), out.past_key_values
+
+    def _score_batch(
+        self, prefix: Ids, batch: Sequence[_Row], choices: Sequence[Sequence[Ids]]
+    ) -> list[list[float]]:
+        pairs = [(row, choice) for row, own in enumerate(choices) for choice in own]
+        queries = [row.ids for row in batch]
+        flat = iter((self._score_cached if self._shares else self._score_whole)(prefix, queries, pairs))
+        return [[next(flat) for _ in own] for own in choices]
+
+    def _score_whole(self, prefix: Ids, queries: Sequence[Ids], pairs: Sequence[tuple[int, Ids]]) -> list[float]:
+        """Each (query, choice) pair as a row of its own: for models whose cache cannot be expanded."""
+        sums: list[float] = []
+        step = max(1, len(queries))
+        for chunk in (pairs[i : i + step] for i in range(0, len(pairs), step)):
+            keep = max(len(choice) for _, choice in chunk)
+            rows = [[*queries[row], *choice[:-1]] for row, choice in chunk]
+            logits, _, _ = self._prefill(prefix, rows, keep)
+            for own, (_, choice) in zip(logits, chunk, strict=True):
+                steps = own[-len(choice) :].log_softmax(-1)
+                sums.append(float(steps.gather(1, torch.tensor(choice, device=steps.device)[:, None]).sum()))
+        return sums
+
+    def _score_cached(self, prefix: Ids, queries: Sequence[Ids], pairs: Sequence[tuple[int, Ids]]) -> list[float]:
+        """A choice's first token from the query's own pass, its others on the query's cache, expanded."""
+        logits, cache, mask = self._prefill(prefix, queries)
+        device, states = logits.device, _states(cache)
+        rows = torch.tensor([row for row, _ in pairs], device=device)
+        firsts = torch.tensor([choice[0] for _, choice in pairs], device=device)
+        sums = logits[:, -1].log_softmax(-1)[rows, firsts]
+        longer = sorted((i for i, (_, c) in enumerate(pairs) if len(c) > 1), key=lambda i: (len(pairs[i][1]), i))
+        widest = mask.shape[1] + max((len(choice) for _, choice in pairs), default=0)
+        step = max(1, self.batch_tokens // widest)
+        for chunk in (longer[i : i + step] for i in range(0, len(longer), step)):
+            at = torch.tensor(chunk, device=device)
+            rest = self._rest([pairs[i][1] for i in chunk], rows[at], states, mask)
+            sums[at] += rest
+        return [float(value) for value in sums.tolist()]
+
+    def _rest(self, choices: Sequence[Ids], rows: Tensor, states: LayerStates, mask: Tensor) -> Tensor:
+        """Summed log-likelihood [n] of each choice's tokens after its first; `rows` [n] picks its query's cache."""
+        width = max(map(len, choices)) - 1
+        fill = [[0] * (width + 1 - len(choice)) for choice in choices]
+        given = torch.tensor([[*c[:-1], *f] for c, f in zip(choices, fill, strict=True)], device=mask.device)
+        wanted = torch.tensor([[*c[1:], *f] for c, f in zip(choices, fill, strict=True)], device=mask.device)
+        real = torch.tensor([[1] * (width - len(f)) + f for f in fill], device=mask.device)
+        cache = _select(states, rows, len(choices))
+        logits, _ = self._forward(given, torch.cat([mask[rows], real], 1), cache, width)
+        # gather and logsumexp rather than log_softmax: no second tensor of the vocabulary's size
+        steps = logits.gather(2, wanted[..., None])[..., 0] - logits.logsumexp(-1)
+        return (steps * real).sum(1)
+
+    def _generate_batch(
+        self, prefix: Ids, batch: Sequence[_Row], cut: Callable[[list[int]], int | None], max_new_tokens: int
+    ) -> list[list[int]]:
+        logits, cache, mask = self._prefill(prefix, [row.ids for row in batch])
+        texts: list[list[int]] = [[] for _ in batch]
+        alive = list(range(len(batch)))  # which text each row of the tensors writes
+        done: set[int] = set()
+        unseen: list[Tensor] = []
+        for step in range(1, max_new_tokens + 1):
+            token = logits[:, -1].argmax(-1)
+            unseen.append(token)
+            if step % LOOK_EVERY == 0 or step == max_new_tokens:
+                self._look(texts, alive, done, torch.stack(unseen, 1).tolist(), cut)
+                unseen = []
+                going = [i for i, text in enumerate(alive) if text not in done]
+                if not going or step == max_new_tokens:
+                    break
+                if self._shares and len(going) < len(alive):
+                    picked = torch.tensor(going, device=token.device)
+                    cache, mask, token = _select(_states(cache), picked, len(going)), mask[picked], token[picked]
+                    alive = [alive[i] for i in going]
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
+            logits, cache = self._forward(token[:, None], mask, cache, 1)
+        return texts
+
+    def _look(
+        self,
+        texts: list[list[int]],
+        alive: Sequence[int],
+        done: set[int],
+        tokens: list[list[int]],
+        cut: Callable[[list[int]], int | None],
+    ) -> None:
+        """Append new tokens row by row; close the rows that hold a stop id or that `cut` ends."""
+        for text, new in zip(alive, tokens, strict=True):
+            if text in done:
+                continue
+            end = next((i + 1 for i, token in enumerate(new) if token in self.stops), None)
+            texts[text] += new[:end]
+            kept = cut(texts[text])
+            if kept is not None:
+                del texts[text][kept:]
+            if end is not None or kept is not None:
+                done.add(text)
+
+
+def _states(cache: Any) -> LayerStates:
+    return [(layer.keys, layer.values) for layer in cache.layers]
+
+
+def _select(states: LayerStates, rows: Tensor | None, count: int) -> DynamicCache:
+    """A fresh cache of `count` rows: `rows` of the states, or their one row for all. The states stay as they are."""
+    if rows is None:
+        return DynamicCache([(k.expand(count, -1, -1, -1), v.expand(count, -1, -1, -1)) for k, v in states])
+    return DynamicCache([(k[rows], v[rows]) for k, v in states])

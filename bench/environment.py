@@ -1,0 +1,56 @@
+"""What was there when a cell was measured: versions, hardware, and what of it decides predictions."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from bench import __version__
+from bench.loading import pick_device, pick_dtype
+from bench.retrieval import find_embedder
+from bench.suite import Suite
+
+_PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu", "evaluate", "sacrebleu", "bm25s")
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """The environment block of a record."""
+    return {
+        "adaptbench": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "device": device.type,
+        "device_name": _device_name(device),
+        "cpu_count": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def surroundings(suite: Suite) -> Mapping[str, Any]:
+    """What of this machine decides predictions: device type, the dtype `auto` means on it, the sentence embedder."""
+    device = pick_device(suite.engine.device)
+    embedder = None if suite.embedder == "none" else find_embedder(suite.embedder)
+    return {
+        "device": device.type,
+        "auto_dtype": str(pick_dtype("auto", device)).removeprefix("torch."),
+        "embedder": embedder.digest if embedder else None,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return platform.processor() or platform.machine()

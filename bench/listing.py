@@ -1,0 +1,65 @@
+"""What `adaptbench list` prints. Reads names and descriptions only: no data, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.errors import UsageError
+
+
+def lines(what: str, results: Path) -> Iterator[str]:
+    """Lines of `adaptbench list what`; `results` is where runs are looked for."""
+    yield from {"tasks": _tasks, "methods": _methods, "models": _models, "suites": _suites}.get(
+        what, lambda: _runs(results)
+    )()
+
+
+def _columns(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _tasks() -> Iterator[str]:
+    import tasks
+
+    specs = {name: tasks.describe(path) for name, path in tasks.available().items()}
+    return _columns([(name, spec.kind, spec.description) for name, spec in specs.items()])
+
+
+def _methods() -> Iterator[str]:
+    import methods
+
+    yield from _columns(list(methods.available().items()))
+    yield "join a weights part (lora, full, scratch) and a context part (few-shot, rag) with +, as in lora+rag"
+
+
+def _models() -> Iterator[str]:
+    from bench.models import BUILT_IN
+
+    yield from _columns(list(BUILT_IN.items()))
+    yield "or any folder with a causal language model in safetensors, or any Hub id (owner/name)"
+
+
+def _suites() -> Iterator[str]:
+    from bench import suite
+
+    rows = [(name, suite.load(path).description) for name, path in suite.available().items()]
+    return _columns(rows)
+
+
+def _runs(results: Path) -> Iterator[str]:
+    from bench.store import read_run, runs
+
+    rows = []
+    for path in runs(results):
+        try:
+            run = read_run(path)
+        except UsageError as error:
+            rows.append((str(path), "", str(error)))
+            continue
+        ok = sum(record.status == "ok" for record in run.records)
+        total = len(run.records) + len(run.missing)
+        rows.append((str(path), run.suite, f"{ok} of {total} cells measured"))
+    return _columns(rows) if rows else iter([f"no runs below {results}/; `adaptbench run` makes one"])

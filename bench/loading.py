@@ -1,0 +1,96 @@
+"""A resolved model into memory: device, dtype, tokenizer, context length."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from bench.adapt import Base
+from bench.errors import CellError, UsageError
+from bench.models import ResolvedModel
+from bench.tokens import Codec
+
+_UNSET_LENGTH = 10**9  # tokenizers without a limit say a number far above this
+
+
+def pick_device(asked: str) -> torch.device:
+    """CUDA where there is one, else the CPU, unless `asked` names one."""
+    if asked != "auto":
+        if asked.startswith("cuda") and not torch.cuda.is_available():
+            raise UsageError(f'device "{asked}" is not there; use "cpu" or "auto"')
+        return torch.device(asked)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def pick_dtype(asked: str, device: torch.device) -> torch.dtype:
+    """bfloat16 on a GPU that has it, else float32, unless the suite says which."""
+    if asked != "auto":
+        found = getattr(torch, asked)
+        assert isinstance(found, torch.dtype)
+        return found
+    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+
+
+def load_base(model: ResolvedModel, device: torch.device) -> Base:
+    """Tokenizer now, weights on demand: `Base.load(full_precision)` reads them afresh.
+
+    Raises:
+        CellError: the configuration, tokenizer or architecture cannot be loaded as a causal language model.
+    """
+    dtype = pick_dtype(model.dtype, device)
+    try:
+        config = AutoConfig.from_pretrained(model.folder, trust_remote_code=model.trust_remote_code)
+        tokenizer = AutoTokenizer.from_pretrained(model.folder, trust_remote_code=model.trust_remote_code)
+    except (OSError, ValueError, KeyError) as error:
+        raise CellError(f"model {model.name} cannot be loaded: {_first_line(error)}") from error
+    codec = Codec(tokenizer, chat_template=_uses_chat(model, tokenizer), eos_ids=_stop_ids(model.folder, config))
+    return Base(partial(_load, model, device, dtype), codec, _context_length(config, tokenizer))
+
+
+def _load(model: ResolvedModel, device: torch.device, dtype: torch.dtype, full_precision: bool) -> Any:
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(
+            model.folder,
+            dtype=torch.float32 if full_precision else dtype,
+            use_safetensors=True,
+            trust_remote_code=model.trust_remote_code,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise CellError(f"model {model.name} cannot be loaded: {_first_line(error)}") from error
+    return loaded.to(device).eval()
+
+
+def _uses_chat(model: ResolvedModel, tokenizer: Any) -> bool:
+    has = bool(getattr(tokenizer, "chat_template", None))
+    if model.chat_template == "on" and not has:
+        raise CellError(f"model {model.name} has no chat template; set chat_template to auto or off")
+    return has and model.chat_template != "off"
+
+
+def _stop_ids(folder: Path, config: Any) -> frozenset[int]:
+    """Every id that the checkpoint says ends a text."""
+    found: set[int] = set()
+    sources = [config]
+    if (folder / "generation_config.json").is_file():
+        sources.append(GenerationConfig.from_pretrained(folder))
+    for source in sources:
+        ids = getattr(source, "eos_token_id", None)
+        found |= {ids} if isinstance(ids, int) else set(ids or ())
+    return frozenset(found)
+
+
+def _context_length(config: Any, tokenizer: Any) -> int:
+    text = config.get_text_config()
+    lengths = [getattr(text, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len")]
+    lengths.append(getattr(tokenizer, "model_max_length", None))
+    known = [int(n) for n in lengths if n and n < _UNSET_LENGTH]
+    return min(known, default=2048)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

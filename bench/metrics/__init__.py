@@ -1,0 +1,161 @@
+"""Metrics as `evaluate` modules in the tree; no network, no files left behind.
+
+`NAMES` lists them, `compute` runs one, `statistics` and `from_statistics` split a corpus score into
+per-item counts and a closed form, so that resampling needs no second look at the texts.
+
+This module imports neither `evaluate` nor scikit-learn: the suite's validator and the report read
+`NAMES` from it. `compute` imports them, and `evaluate` alone takes seconds (it brings torch,
+transformers, datasets and pandas with it), so call it where a model was loaded anyway.
+"""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from bench.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """What a metric is for and how its values read."""
+
+    kind: Literal["choice", "text", "both"]  # the tasks it fits
+    title: str  # as a column heading
+    scale: float  # the value of a perfect prediction: 1.0 or 100.0
+    per_item: bool  # whether it is a mean of scores of single items
+    implementation: str  # "<module of bench.metrics>:<class>"
+    options: Mapping[str, Any] = field(default_factory=dict)  # passed on to the module
+    takes_lowercase: bool = False  # whether `lowercase` changes anything
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One metric over all items."""
+
+    value: float
+    per_item: tuple[float, ...] | None  # in the order of the predictions; None for a corpus metric
+    signature: str  # how it was computed: settings, library, version
+
+
+def _rouge(title: str, rouge_type: str) -> MetricInfo:
+    return MetricInfo("text", title, 1.0, True, "rouge:Rouge", {"rouge_type": rouge_type})
+
+
+NAMES: Mapping[str, MetricInfo] = MappingProxyType(
+    {
+        "accuracy": MetricInfo("choice", "Accuracy", 1.0, True, "accuracy:Accuracy"),
+        "macro_f1": MetricInfo("choice", "Macro-F1", 1.0, False, "macro_f1:MacroF1"),
+        "exact_match": MetricInfo("both", "Exact match", 1.0, True, "exact_match:ExactMatch"),
+        "token_f1": MetricInfo("text", "Token F1", 1.0, True, "token_f1:TokenF1"),
+        "bleu": MetricInfo("text", "BLEU", 100.0, False, "bleu:Bleu", takes_lowercase=True),
+        "chrf": MetricInfo("text", "chrF", 100.0, False, "chrf:Chrf", takes_lowercase=True),
+        "rouge1": _rouge("ROUGE-1", "rouge1"),
+        "rouge2": _rouge("ROUGE-2", "rouge2"),
+        "rouge_l": _rouge("ROUGE-L", "rougeL"),
+    }
+)
+_WITH_STATISTICS = ("bleu", "chrf")
+
+
+def compute(
+    name: str,
+    predictions: Sequence[str],
+    references: Sequence[Sequence[str]],
+    *,
+    lowercase: bool = False,
+) -> Result:
+    """Metric `name` over n predictions, each with one or more references, same order.
+
+    A prediction that failed is "" and counts as wrong. `lowercase` compares without case where a
+    metric would otherwise heed it (BLEU, chrF); ROUGE, exact match and token F1 never heed case, and
+    choices are names, compared as they are. Values lie in [0, `NAMES[name].scale`].
+
+    Raises UsageError for an unknown name, no predictions, lengths that differ, or an item without a
+    reference.
+    """
+    info = _info(name)
+    _check(name, predictions, references)
+    options = {**info.options, **({"lowercase": lowercase} if info.takes_lowercase else {})}
+    # evaluate makes its cache folder even for data kept in memory: give it one that goes away.
+    with tempfile.TemporaryDirectory(prefix="adaptbench-metric-") as folder:
+        module = _load(info)(cache_dir=folder, keep_in_memory=True)
+        found = module.compute(
+            predictions=list(predictions), references=[list(texts) for texts in references], **options
+        )
+    per_item = found["per_item"]
+    return Result(
+        value=float(found[module.name]),
+        per_item=None if per_item is None else tuple(float(score) for score in per_item),
+        signature=str(found["signature"]),
+    )
+
+
+def statistics(
+    name: str,
+    predictions: Sequence[str],
+    references: Sequence[Sequence[str]],
+    *,
+    lowercase: bool = False,
+) -> NDArray[np.int64]:
+    """Sufficient statistics of a corpus metric, one row for each item: [n, 10] for BLEU, [n, 18] for chrF.
+
+    Their sum over any multiset of items gives that multiset's corpus score (`from_statistics`), which
+    makes a bootstrap cheap (Koehn 2004). Columns: see the module of the metric.
+
+    Raises UsageError as `compute` does, and for a metric that is not a corpus metric with statistics.
+    """
+    module = _statistics_module(name)
+    _check(name, predictions, references)
+    rows: NDArray[np.int64] = module.statistics(predictions, references, lowercase=lowercase)
+    return rows
+
+
+def from_statistics(name: str, totals: Sequence[int] | NDArray[np.int64]) -> float:
+    """The corpus score of summed statistics (a vector: 10 counts for BLEU, 18 for chrF), on 0-100."""
+    return float(_statistics_module(name).from_statistics([int(count) for count in totals]))
+
+
+def _info(name: str) -> MetricInfo:
+    if name not in NAMES:
+        raise UsageError(unknown("metric", name, NAMES))
+    return NAMES[name]
+
+
+def _load(info: MetricInfo) -> Any:
+    module, _, attribute = info.implementation.partition(":")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+
+
+def _statistics_module(name: str) -> Any:
+    _info(name)
+    if name not in _WITH_STATISTICS:
+        allowed = ", ".join(_WITH_STATISTICS)
+        raise UsageError(f'metric "{name}" has no per-item statistics; allowed: {allowed}')
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def _check(name: str, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+    """Raise UsageError for input that no score can be given to."""
+    if not predictions:
+        raise UsageError(f"metric {name}: no predictions to score; at least one is needed")
+    if len(predictions) != len(references):
+        raise UsageError(
+            f"metric {name}: {len(predictions)} predictions but {len(references)} lists of references; "
+            "there must be one list for each prediction"
+        )
+    for position, texts in enumerate(references):
+        if isinstance(texts, str) or not texts:
+            raise UsageError(
+                f"metric {name}: the references of item {position} are {texts!r}; "
+                "a list of at least one text is needed"
+            )

@@ -1,0 +1,40 @@
+"""What BLEU and chrF share: references the way sacrebleu wants them, and its sufficient statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def streams(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
+    """[segment][reference] to sacrebleu's [reference][segment]; None where a segment has no further one.
+
+    sacrebleu takes both shapes without complaint and, handed the wrong one, scores only as many
+    segments as the first has references. None is its mark for "undefined" (`Metric._cache_references`).
+    """
+    return [list(stream) for stream in zip_longest(*references, fillvalue=None)]
+
+
+def statistics(
+    scorer: Any, predictions: Sequence[str], references: Sequence[Sequence[str]]
+) -> NDArray[np.int64]:
+    """sacrebleu's own counts for each segment, [n, number of counts]; their sum gives the corpus score."""
+    rows = scorer._extract_corpus_statistics(list(predictions), streams(references))
+    counts: NDArray[np.int64] = np.asarray(rows, dtype=np.int64)
+    if len(counts) != len(predictions):
+        raise RuntimeError(f"sacrebleu scored {len(counts)} of {len(predictions)} segments")
+    return counts
+
+
+def corpus_score(
+    name: str, scorer: Any, predictions: Sequence[str], references: Sequence[Sequence[str]]
+) -> dict[str, Any]:
+    """The answer of a corpus metric: its value on 0-100 and sacrebleu's signature."""
+    value = scorer.corpus_score(list(predictions), streams(references)).score
+    return {name: float(value), "per_item": None, "signature": str(scorer.get_signature())}

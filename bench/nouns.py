@@ -1,0 +1,165 @@
+"""The nouns of adaptbench, on one page.
+
+A *task* is examples with a prompt and an answer. A *method* is a pair: what it does to the weights
+× what it puts in the context. Adapted to a task it becomes a *predictor*. One (model, task, method,
+seed) is a cell; what it measured is a *record*; a *run* is a directory of records.
+
+Imported by `bench`, `methods` and `tasks`; imports no torch, so that readers of records stay fast.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from methods.parts import ContextPart, WeightsPart
+    from tasks.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What a method may see of a question: never the answer."""
+
+    id: str  # "<split>/<id in the file>": unique within the task
+    fields: Mapping[str, str]
+    choices: tuple[str, ...] = ()  # as shown to the model; empty for text tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Example(Item):
+    """An item with its answers; `references[0]` is the one that is trained on and shown as solved."""
+
+    references: tuple[str, ...] = ()
+    gold: tuple[str, ...] = ()  # ids of the passages that hold the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One document of a corpus."""
+
+    id: str
+    text: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Examples in three splits, a prompt, metrics and, where it has one, a corpus."""
+
+    name: str
+    kind: Literal["choice", "text"]
+    prompt: Prompt
+    train: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    test: tuple[Example, ...]
+    corpus: tuple[Passage, ...] = ()
+    metrics: tuple[str, ...] = ()  # the first is the primary one
+    normalise: Literal["none", "tokens", "chars"] = "none"  # of a choice's log-likelihood
+    stop: tuple[str, ...] = ("\n\n",)
+    max_new_tokens: int = 64
+    lowercase: bool = False  # compare text lower-cased
+    digest: str = ""  # sha256 over prompt, rows, corpus and decoding: what decides predictions
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A weights part × a context part."""
+
+    name: str
+    weights: WeightsPart
+    context: ContextPart
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One answer to one item, with what it took."""
+
+    id: str
+    output: str = ""
+    scores: tuple[float, ...] = ()  # log-likelihood of each choice, nats, fp32
+    failure: str | None = None  # typed reason; the item stays in the denominator
+    prompt_tokens: int = 0  # unpadded, context included
+    context_tokens: int = 0  # of these: worked examples and passages
+    output_tokens: int = 0
+    examples_dropped: int = 0  # to fit the model's context
+    passages_dropped: int = 0
+    passages_truncated: int = 0
+    ranking: tuple[str, ...] = ()  # ids retrieved, best first
+
+
+class Predictor(Protocol):
+    """An adapted model: items in, predictions out, same order."""
+
+    def predict(self, items: Sequence[Item]) -> list[Prediction]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What one phase of a cell cost (tune, train, index, predict, score)."""
+
+    wall_s: float
+    peak_host_bytes: int  # resident set size of the process, its highest so far
+    peak_device_bytes: int | None = None  # highest allocated during the phase; None without a device
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One metric over all test items; items that failed count as wrong."""
+
+    value: float
+    signature: str = ""  # how it was computed, e.g. sacrebleu's signature
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a cell has no scores."""
+
+    kind: str  # `kind` of the error class, see bench.errors
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one cell measured, and all that is needed to measure it again."""
+
+    key: str  # sha256 over what decides the predictions
+    model: str
+    task: str
+    method: str
+    seed: int
+    status: Literal["ok", "failed"]
+    created: str  # ISO 8601, UTC
+    failure: Failure | None = None
+    kind: str = ""  # the task's kind
+    scores: Mapping[str, Score] = field(default_factory=dict)  # the first is the primary one
+    items: int = 0  # test items asked
+    item_failures: Mapping[str, int] = field(default_factory=dict)  # typed reason -> count
+    dropped: Mapping[str, int] = field(default_factory=dict)  # to fit the model's context
+    tokens: Mapping[str, int] = field(default_factory=dict)  # prompt, context, output; unpadded
+    phases: Mapping[str, Phase] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    retrieval: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, int] = field(default_factory=dict)  # total, trained, stored bytes
+    identity: Mapping[str, Any] = field(default_factory=dict)  # what the key is hashed from
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    schema: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A directory of records, in the order of its suite."""
+
+    path: Path
+    suite: str
+    records: tuple[Record, ...]
+    missing: tuple[str, ...] = ()  # cells of the suite without a record
+
+
+def derive_seed(*parts: object) -> int:
+    """A 63-bit seed hashed from `parts`: the same on every machine, in any order of work."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

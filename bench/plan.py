@@ -1,0 +1,172 @@
+"""What a run would do: its cells, which are done, and an estimate of time and memory with its basis.
+
+Work is counted in tokens passed through the model: a prompt token once, a training token three times (forward, and
+twice that backward; Kaplan et al. 2020, appendix B), times the repetitions the method asks for. Seconds for each token
+come from cells of the same run that are already measured; before there are any, from a timed pass of the model.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from bench.cells import Cell
+from bench.display import duration
+from bench.nouns import Example, Record, Task
+from bench.store import Store
+
+CHARS_PER_TOKEN = 4.0  # of English under common vocabularies; only ratios of work depend on it
+_PASSES_TRAINED = 3.0
+_OVERHEAD_S = 12.0  # a cell's process: imports, loading, metrics; replaced by what finished cells took
+_OVERHEAD_BYTES = 900 * 2**20  # torch, transformers and evaluate in one process
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One line of a plan. `seconds` is None where nothing could be timed."""
+
+    cell: Cell
+    state: str  # "done", "failed" or "to do"
+    work: float  # tokens through the model
+    seconds: float | None
+    memory_bytes: int
+
+
+def plan(cells: Sequence[Cell], store: Store | None, *, pilot: bool = True) -> list[Estimate]:
+    """Estimates for all cells; `pilot` allows a timed pass of a model that has no measured cell yet."""
+    records = {cell.key: store.record(cell) if store else None for cell in cells}
+    rates = _measured_rates(cells, records)
+    if pilot:
+        todo = {c.model.digest: c for c in cells if c.model.digest not in rates and records[c.key] is None}
+        rates |= {digest: _timed_rate(cell) for digest, cell in todo.items()}
+    return [_estimate(cell, records[cell.key], rates.get(cell.model.digest)) for cell in cells]
+
+
+def work(cell: Cell) -> float:
+    """Tokens through the model for one cell, a training token counted three times."""
+    task, method = cell.task, cell.method
+    context = _context_tokens(cell)
+    total = sum(_item_tokens(task, example) + context for example in task.test)
+    if method.weights.trains:
+        options = method.weights.options
+        one = sum(_example_tokens(task, example) + context for example in task.train)
+        epochs = options.epochs
+        if options.max_steps:
+            epochs = options.max_steps * options.batch_size / max(1, len(task.train))
+        trials = len(options.learning_rate) * options.trial_share if len(options.learning_rate) > 1 else 0.0
+        total += one * epochs * (1 + trials) * _PASSES_TRAINED
+        total += sum(_example_tokens(task, e) + context for e in task.validation) * epochs * (1 + trials)
+    return total
+
+
+def _context_tokens(cell: Cell) -> float:
+    """Mean tokens that the context part adds to each prompt."""
+    options, task = cell.method.context.options, cell.task
+    if hasattr(options, "top_k") and task.corpus:
+        passage = statistics.fmean(len(p.text) + len(p.title) for p in task.corpus[:500]) / CHARS_PER_TOKEN
+        return min(float(options.top_k) * passage, float(options.context_tokens or passage * options.top_k))
+    count = getattr(options, "k", None) or getattr(options, "top_k", 0)
+    # a shared prefix is computed once for all items, examples found for each item are not
+    shared = getattr(options, "select", None) == "stratified"
+    if not count or not task.train or (shared and not cell.method.weights.trains):
+        return 0.0
+    return float(count) * statistics.fmean(_example_tokens(task, e) for e in task.train[:500])
+
+
+def _example_tokens(task: Task, example: Example) -> float:
+    return len(task.prompt.solved(example)) / CHARS_PER_TOKEN
+
+
+def _item_tokens(task: Task, example: Example) -> float:
+    asked = len(task.prompt.ask(example)) / CHARS_PER_TOKEN
+    if task.kind == "text":
+        return asked + task.max_new_tokens
+    return asked + sum(map(len, example.choices)) / CHARS_PER_TOKEN
+
+
+def _measured_rates(cells: Sequence[Cell], records: Mapping[str, Record | None]) -> dict[str, float]:
+    """Seconds for each token of work, by model digest: the median over its finished cells."""
+    found: dict[str, list[float]] = {}
+    for cell in cells:
+        record = records[cell.key]
+        if record and record.status == "ok":
+            seconds = sum(phase.wall_s for phase in record.phases.values())
+            found.setdefault(cell.model.digest, []).append(seconds / max(1.0, work(cell)))
+    return {digest: statistics.median(rates) for digest, rates in found.items()}
+
+
+def _timed_rate(cell: Cell) -> float:
+    """Seconds for each token of a forward pass of the cell's model, timed here on prompts of its task."""
+    import torch
+
+    from bench.loading import load_base, pick_device
+
+    device = pick_device("auto")
+    base = load_base(cell.model, device)
+    model = base.load(False)
+    texts = [cell.task.prompt.ask(example) for example in cell.task.test[:16]]
+    rows = [list(base.codec.piece(text))[: base.context_length] or [base.codec.pad] for text in texts]
+    width = max(map(len, rows))
+    ids = torch.tensor([[base.codec.pad] * (width - len(row)) + row for row in rows], device=device)
+    with torch.inference_mode():
+        model(ids, logits_to_keep=1)  # the first pass also pays for set-up
+        start = time.perf_counter()
+        model(ids, logits_to_keep=1)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+    return (time.perf_counter() - start) / ids.numel()
+
+
+def _estimate(cell: Cell, record: Record | None, rate: float | None) -> Estimate:
+    amount = work(cell)
+    state = "to do" if record is None else "done" if record.status == "ok" else "failed"
+    seconds = 0.0 if state == "done" else None if rate is None else rate * amount + _OVERHEAD_S
+    return Estimate(cell, state, amount, seconds, _memory(cell))
+
+
+def _memory(cell: Cell) -> int:
+    """Host and device bytes together: weights, what training keeps beside them, and the process itself."""
+    config = json.loads((cell.model.folder / "config.json").read_text(encoding="utf-8"))
+    weights, parameters = cell.method.weights, cell.model.parameters
+    width = int(config.get("intermediate_size") or 4 * int(config.get("hidden_size") or 0) or 1)
+    layers = int(config.get("num_hidden_layers") or 1)
+    if not weights.trains:
+        return _OVERHEAD_BYTES + parameters * 4 + 8192 * layers * width
+    # fp32 weights, gradients and AdamW's two moments: 16 bytes a trained weight (Rajbhandari et al. 2020, section 3.1)
+    states = parameters * (16 if weights.full_precision else 4)
+    return _OVERHEAD_BYTES + states + 16384 * layers * width * 4
+
+
+def table(estimates: Sequence[Estimate]) -> Group:
+    """The plan for people."""
+    shown = Table("cell", "state", "time", "memory", box=SIMPLE)
+    for estimate in estimates:
+        seconds = "" if estimate.state == "done" else "?" if estimate.seconds is None else f"~{duration(estimate.seconds)}"
+        shown.add_row(Text(estimate.cell.name), estimate.state, seconds, f"~{estimate.memory_bytes / 2**30:.1f} GiB")
+    todo = [e for e in estimates if e.state != "done"]
+    known = [e.seconds for e in todo if e.seconds is not None]
+    total = f"about {duration(sum(known))}" if len(known) == len(todo) else "time not estimated"
+    return Group(shown, Text(f"{len(todo)} of {len(estimates)} cells to do, {total}. Estimates; the basis is in bench/plan.py."))
+
+
+def as_json(estimates: Sequence[Estimate]) -> list[dict[str, Any]]:
+    """The plan for scripts."""
+    return [
+        {
+            "cell": e.cell.name,
+            "key": e.cell.key,
+            "state": e.state,
+            "seconds": e.seconds,
+            "memory_bytes": e.memory_bytes,
+        }
+        for e in estimates
+    ]

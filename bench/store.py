@@ -1,0 +1,193 @@
+"""The run directory: one folder for each finished cell, published whole or not at all.
+
+```
+<run>/run.json                      the suite's cells, in order
+<run>/suite.yaml                    the suite as it was given
+<run>/cells/<name>-<key>/           record.json, predictions.jsonl, log.txt
+```
+A cell is written into a folder whose name begins with a dot, its files are synced, and the folder is renamed.
+Killing the process at any moment leaves finished cells whole and unfinished ones absent.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from bench.errors import UsageError, nearest
+from bench.nouns import Prediction, Record, Run
+
+if TYPE_CHECKING:
+    from bench.cells import Cell
+
+RUN_FILE = "run.json"
+RECORD = "record.json"
+PREDICTIONS = "predictions.jsonl"
+LOG = "log.txt"
+SCHEMA = 1
+_RECORD = TypeAdapter(Record)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A run directory being written."""
+
+    path: Path
+
+    @property
+    def cells(self) -> Path:
+        return self.path / "cells"
+
+    def folder(self, cell: Cell) -> Path | None:
+        """The published folder of a cell, found by its key alone: labels may have changed."""
+        return next(self.cells.glob(f"[!.]*-{cell.key[:12]}"), None)
+
+    def record(self, cell: Cell) -> Record | None:
+        """The record of a cell, or None where there is none."""
+        folder = self.folder(cell)
+        return read_record(folder / RECORD) if folder else None
+
+    def staging(self, cell: Cell) -> Path:
+        """A fresh folder to write the cell into."""
+        folder = self.cells / f".writing-{cell.folder}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def publish(self, staging: Path, cell: Cell) -> Path:
+        """Sync `staging` to disk and make it the cell's folder, in place of an older one."""
+        for file in staging.iterdir():
+            _sync(file)
+        _sync(staging)
+        old = self.folder(cell)
+        if old:
+            old.rename(self.cells / f".old-{old.name}")
+        final = self.cells / cell.folder
+        staging.rename(final)
+        _sync(self.cells)
+        if old:
+            shutil.rmtree(self.cells / f".old-{old.name}", ignore_errors=True)
+        return final
+
+
+@contextmanager
+def open_run(path: Path, suite_file: Path, suite_name: str, cells: Sequence[Cell]) -> Iterator[Store]:
+    """Create or go on with the run at `path`, locked against other processes.
+
+    Raises:
+        UsageError: another process is writing this run, or the folder cannot be written.
+    """
+    try:
+        (path / "cells").mkdir(parents=True, exist_ok=True)
+        lock = (path / ".lock").open("w")
+    except OSError as error:
+        raise UsageError(f"cannot write to {path}: {error.strerror}; choose another folder with --out") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"another process is writing {path}; wait for it, or choose another --out") from None
+        for leftover in (path / "cells").glob(".*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        entries = [
+            {"key": c.key, "name": c.name, "model": c.model.name, "task": c.task.name, "method": c.label, "seed": c.seed}
+            for c in cells
+        ]
+        write_atomically(path / "suite.yaml", suite_file.read_text(encoding="utf-8"))
+        write_json(path / RUN_FILE, {"schema": SCHEMA, "suite": suite_name, "cells": entries})
+        yield Store(path)
+
+
+def read_run(path: Path) -> Run:
+    """Every record of a run, in its suite's order, under the suite's present names.
+
+    Raises:
+        UsageError: `path` is no run directory, or a file in it is not what adaptbench writes.
+    """
+    if not (path / RUN_FILE).is_file():
+        near = [p.name for p in path.parent.iterdir() if (p / RUN_FILE).is_file()] if path.parent.is_dir() else []
+        raise UsageError(f'"{path}" is no run directory (no {RUN_FILE}){nearest(path.name, near)}')
+    listed = _read_json(path / RUN_FILE)
+    found = {f.name.rsplit("-", 1)[-1]: f for f in (path / "cells").glob("[!.]*-*")}
+    records, missing = [], []
+    for entry in listed["cells"]:
+        folder = found.get(entry["key"][:12])
+        if folder is None or not (folder / RECORD).is_file():
+            missing.append(entry["name"])
+            continue
+        record = read_record(folder / RECORD)
+        labels = {name: entry[name] for name in ("model", "task", "method", "seed")}
+        records.append(replace(record, **labels))
+    return Run(path, listed["suite"], tuple(records), tuple(missing))
+
+
+def runs(root: Path) -> list[Path]:
+    """Run directories below `root`, newest first."""
+    files = root.glob(f"**/{RUN_FILE}") if root.is_dir() else iter(())
+    return [f.parent for f in sorted(files, key=lambda f: f.stat().st_mtime, reverse=True)]
+
+
+def read_record(file: Path) -> Record:
+    """A record from disk, checked against its type."""
+    content = _read_json(file)
+    if content.get("schema") != SCHEMA:
+        raise UsageError(f"{file}: schema {content.get('schema')} is not known to this version of adaptbench")
+    try:
+        return _RECORD.validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write `record.json` into `folder`."""
+    write_json(folder / RECORD, asdict(record))
+
+
+def write_predictions(folder: Path, predictions: Sequence[Prediction], per_item: Mapping[str, Sequence[float]]) -> None:
+    """One line for each item: what was answered, what it took, and each metric's score for it. No item text."""
+    with (folder / PREDICTIONS).open("w", encoding="utf-8") as stream:
+        for i, prediction in enumerate(predictions):
+            scored = {name: values[i] for name, values in per_item.items()}
+            line = {**asdict(prediction), "metrics": scored}
+            stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_json(file: Path, content: object) -> None:
+    """Write JSON whole or not at all; a number that is no number is an error, never `NaN` in a file."""
+    write_atomically(file, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Write `text` beside `file`, sync it, and rename it into place."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    _sync(temporary)
+    temporary.replace(file)
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} cannot be read: {error}; remove it and run again") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{file} does not hold a JSON object; remove it and run again")
+    return content
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,147 @@
+"""A suite: models × tasks × methods × seeds in YAML, checked whole before anything is loaded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+import methods
+from bench.errors import UsageError, nearest, unknown
+from bench.models import ModelSpec
+from bench.nouns import Method
+
+BUNDLED = Path(__file__).parent / "suites"
+DEFAULT = "quickstart"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EngineSettings(_Strict):
+    """How work is batched. Recorded, but no part of a cell's identity: results do not depend on it."""
+
+    device: str = Field("auto", pattern=r"auto|cpu|cuda(:\d+)?", description="auto: CUDA where there is one")
+    batch_tokens: int | None = Field(None, gt=0, description="rows × tokens of one inference batch")
+    train_tokens: int | None = Field(None, gt=0, description="rows × tokens of one training micro-batch")
+    batch_size: int | None = Field(None, gt=0, description="rows of one inference batch at most")
+    threads: int | None = Field(None, gt=0, description="CPU threads; default: all cores")
+
+
+def _model(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+class Suite(_Strict):
+    """What `adaptbench run` reads."""
+
+    name: str = Field(min_length=1, pattern=r"[A-Za-z0-9][\w.-]*")
+    description: str = ""
+    models: list[Annotated[ModelSpec, BeforeValidator(_model)]] = Field(min_length=1)
+    tasks: list[str] = Field(min_length=1, description="names of bundled tasks, or folders with a task.yaml")
+    methods: list[str | dict[str, dict[str, Any] | None]] = Field(min_length=1)
+    defaults: dict[str, Any] = Field(default_factory=dict, description="options for every method that has them")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0], min_length=1)
+    limit: int | None = Field(None, gt=0, description="test items of each task at most")
+    embedder: str = Field("auto", description="sentence encoder for retrieval: auto, none, a folder or a Hub id")
+    engine: EngineSettings = EngineSettings()
+    cell_timeout_s: float | None = Field(None, gt=0)
+    failed: Literal["retry", "keep"] = Field("retry", description="failed cells of an earlier run")
+
+
+def available() -> dict[str, Path]:
+    """Suites that come with adaptbench, by name."""
+    return {path.stem: path for path in sorted(BUNDLED.glob("*.yaml"))}
+
+
+def find(reference: str) -> Path:
+    """The file of a suite given by bundled name or path.
+
+    Raises:
+        UsageError: neither exists.
+    """
+    if reference in available():
+        return available()[reference]
+    path = Path(reference)
+    if path.is_file():
+        return path
+    if path.suffix in {".yaml", ".yml"} or "/" in reference:
+        others = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        raise UsageError(f'no suite file "{reference}"{nearest(path.name, others)}')
+    raise UsageError(unknown("suite", reference, available()) + "; or give the path of a YAML file")
+
+
+def load(path: Path, changes: Mapping[str, Any] | None = None) -> Suite:
+    """Read and check a suite file, with `changes` over its keys; every problem is named at once.
+
+    Raises:
+        UsageError: not YAML, unknown or missing keys, values out of range, unknown methods or options.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise UsageError(f"{path}: a suite is a mapping of keys such as models, tasks and methods")
+    merged = {"name": path.stem, **raw}
+    for key, value in (changes or {}).items():
+        merged[key] = {**merged.get(key, {}), **value} if isinstance(value, dict) else value
+    try:
+        suite = Suite.model_validate(merged)
+    except ValidationError as error:
+        raise UsageError("\n".join(f"{path}: {_problem(e)}" for e in error.errors())) from None
+    labelled_methods(suite)  # names and options are checked here, before any model loads
+    return suite
+
+
+def labelled_methods(suite: Suite) -> dict[str, Method]:
+    """The suite's methods by the label that reports show; options are named where one method occurs twice."""
+    entries = [_entry(each) for each in suite.methods]
+    created = [(methods.create(name, _with_defaults(suite, name, given)), given) for name, given in entries]
+    _refuse_unknown_defaults(suite)
+    count = Counter(method.name for method, _ in created)
+    labelled: dict[str, Method] = {}
+    for method, given in created:
+        shown = ", ".join(f"{key}={value}" for key, value in given.items())
+        label = f"{method.name} ({shown})" if count[method.name] > 1 and given else method.name
+        if label in labelled:
+            raise UsageError(f'method "{label}" stands twice in the suite with the same options')
+        labelled[label] = method
+    return labelled
+
+
+def _entry(value: str | dict[str, dict[str, Any] | None]) -> tuple[str, dict[str, Any]]:
+    if isinstance(value, str):
+        return value, {}
+    if len(value) != 1:
+        raise UsageError(f"one method for each entry of methods; got {', '.join(value) or 'none'} in one")
+    ((name, options),) = value.items()
+    return name, options or {}
+
+
+def _with_defaults(suite: Suite, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    taken = set().union(*(methods.option_names(part) for part in methods.classes(name)))
+    return {**{k: v for k, v in suite.defaults.items() if k in taken}, **given}
+
+
+def _refuse_unknown_defaults(suite: Suite) -> None:
+    allowed = set().union(*(methods.option_names(part) for part in methods.parts().values()))
+    for option in suite.defaults:
+        if option not in allowed:
+            raise UsageError(unknown("option in defaults:", option, allowed))
+
+
+def _problem(error: Any) -> str:
+    where = ".".join(str(piece) for piece in error["loc"])
+    if error["type"] == "extra_forbidden":
+        place = error["loc"][0] if len(error["loc"]) > 1 else ""
+        model = {"models": ModelSpec, "engine": EngineSettings}.get(str(place), Suite)
+        return unknown("key", str(error["loc"][-1]), model.model_fields)
+    if error["type"] == "missing":
+        return f'the key "{where}" is missing'
+    return f"{where}: {error['msg']}; got {error['input']!r}"

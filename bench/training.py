@@ -1,0 +1,270 @@
+"""Training on answers: `transformers.Trainer` with the loss, and the language-model head, on answer tokens only.
+
+Sequences are padded on the left, so all answers end in the last column and the head needs to run on the last few
+positions alone. The loss is the mean over the answer tokens of the whole optimizer step, however many micro-batches it
+was split into. Where memory runs out the micro-batch is halved and the step keeps its size.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import ProgressCallback
+
+from bench.errors import DivergedError, OutOfMemoryError
+from bench.memory import free_cached, is_out_of_memory
+from methods.parts import TrainingOptions
+
+IGNORED = -100  # label of a position that is not part of an answer (torch's cross_entropy convention)
+Pair = tuple[Sequence[int], Sequence[int]]  # (prompt ids, answer ids)
+Progress = Callable[[int, int], None]  # (steps done, steps in all)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One training: a rate out of the options, a seed, and the device's limits."""
+
+    options: TrainingOptions
+    rate: float
+    seed: int
+    pad: int
+    micro_batch: int
+    bf16: bool
+    share: float = 1.0  # of the full length
+    checkpointing: bool = False
+
+
+@dataclass
+class Outcome:
+    """What a training did. Losses are nats for each answer token."""
+
+    rate: float
+    steps: int
+    epochs: float
+    tokens: int  # prompt and answer tokens seen, unpadded
+    train_loss: list[tuple[int, float]] = field(default_factory=list)  # (step, loss)
+    validation_loss: list[tuple[int, float]] = field(default_factory=list)
+    best_validation_loss: float | None = None
+    best_step: int | None = None
+    micro_batch: int = 0
+    checkpointing: bool = False
+
+
+class Pairs(Dataset[dict[str, Any]]):
+    """(prompt, answer) pairs as the Trainer reads them."""
+
+    def __init__(self, pairs: Sequence[Pair]) -> None:
+        self.rows = [{"input_ids": [*prompt, *answer], "answer": len(answer)} for prompt, answer in pairs]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.rows[index]
+
+
+def collate(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Tensor]:
+    """Left-padded batch: ids, mask, positions [rows, tokens] and labels of the last columns [rows, longest answer + 1]."""
+    width = max(len(row["input_ids"]) for row in rows)
+    keep = max(row["answer"] for row in rows) + 1
+    ids = torch.full((len(rows), width), pad)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    labels = torch.full((len(rows), keep), IGNORED)
+    for i, row in enumerate(rows):
+        tokens = torch.tensor(row["input_ids"])
+        ids[i, -len(tokens) :] = tokens
+        mask[i, -len(tokens) :] = 1
+        labels[i, keep - row["answer"] :] = tokens[-row["answer"] :]
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "labels": labels}
+
+
+def summed_loss(model: Any, inputs: dict[str, Tensor]) -> Tensor:
+    """Cross-entropy summed over the answer tokens of a collated batch, in fp32."""
+    labels = inputs["labels"]
+    given = {name: value for name, value in inputs.items() if name != "labels"}
+    logits = model(**given, use_cache=False, logits_to_keep=labels.shape[1]).logits
+    # position t predicts token t + 1; the first kept column holds no label by construction
+    flat = logits[:, :-1].float().flatten(0, 1)
+    return torch.nn.functional.cross_entropy(flat, labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="sum")
+
+
+@torch.no_grad()
+def mean_loss(model: Any, pairs: Sequence[Pair], *, pad: int, rows: int, bf16: bool = False) -> float:
+    """Exact mean cross-entropy over all answer tokens of `pairs`: no mean of batch means."""
+    was_training = model.training
+    model.eval()
+    data = sorted(Pairs(pairs).rows, key=lambda row: -len(row["input_ids"]))
+    total, count = 0.0, 0
+    for start in range(0, len(data), rows):
+        batch = {k: v.to(model.device) for k, v in collate(data[start : start + rows], pad).items()}
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
+            total += float(summed_loss(model, batch))
+        count += int((batch["labels"] != IGNORED).sum())
+    model.train(was_training)
+    return total / count
+
+
+class AnswerTrainer(Trainer):
+    """Trainer with the loss on answers, and validation as the exact mean over answer tokens."""
+
+    def __init__(self, *args: Any, validation: Sequence[Pair], setting: Setting, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.validation = validation
+        self.setting = setting
+        self.model_accepts_loss_kwargs = True  # have the step's label count handed to compute_loss
+        self.loss_is_scaled_for_ga = True  # and leave our normalisation as it is
+
+    def compute_loss(  # type: ignore[override]
+        self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Tensor:
+        count = num_items_in_batch if num_items_in_batch is not None else (inputs["labels"] != IGNORED).sum()
+        return summed_loss(model, inputs) / count
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        setting = self.setting
+        rows = 2 * setting.micro_batch
+        loss = mean_loss(self.model, self.validation, pad=setting.pad, rows=rows, bf16=setting.bf16)
+        metrics = {"eval_loss": loss}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+class Watch(TrainerCallback):
+    """Reports progress, and stops a training whose loss is no longer a number."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.progress(state.global_step, state.max_steps)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
+        for name in ("loss", "eval_loss", "grad_norm"):
+            value = (logs or {}).get(name, 0.0)
+            if not math.isfinite(value):
+                raise DivergedError(f"{name} became {value} at step {state.global_step}; lower the learning rate")
+
+
+def train(
+    make: Callable[[], Any], pairs: Sequence[Pair], validation: Sequence[Pair], setting: Setting, progress: Progress
+) -> tuple[Any, Outcome]:
+    """Train the model that `make` gives on `pairs`; with `validation`, the best epoch's weights are kept.
+
+    Raises:
+        DivergedError: a loss or gradient norm is not finite.
+        OutOfMemoryError: one example at a time, with activation checkpointing, does not fit.
+    """
+    while True:
+        try:
+            return _train_once(make(), pairs, validation, setting, progress)
+        except Exception as error:  # the library's own errors differ by device: is_out_of_memory tells
+            if not is_out_of_memory(error):
+                raise
+            smaller = _smaller(setting)
+            if smaller is None:
+                raise OutOfMemoryError("training does not fit into memory even with one example at a time") from error
+            setting = smaller
+        free_cached()
+
+
+def _smaller(setting: Setting) -> Setting | None:
+    """The next thing to try after running out of memory: fewer rows at once, then recomputed activations."""
+    if setting.micro_batch > 1:
+        return replace(setting, micro_batch=setting.micro_batch // 2)
+    return None if setting.checkpointing else replace(setting, checkpointing=True)
+
+
+def _train_once(
+    model: Any, pairs: Sequence[Pair], validation: Sequence[Pair], setting: Setting, progress: Progress
+) -> tuple[Any, Outcome]:
+    if setting.checkpointing:
+        model.gradient_checkpointing_enable()
+    model.train()
+    with tempfile.TemporaryDirectory(prefix="adaptbench-") as folder:
+        trainer = AnswerTrainer(
+            model=model,
+            args=_arguments(folder, len(pairs), bool(validation), setting),
+            train_dataset=Pairs(pairs),
+            eval_dataset=Pairs(validation) if validation else None,
+            data_collator=lambda rows: collate(rows, setting.pad),
+            callbacks=_callbacks(progress, bool(validation), setting),
+            validation=validation,
+            setting=setting,
+        )
+        for unwanted in (PrinterCallback, ProgressCallback):
+            trainer.remove_callback(unwanted)
+        trainer.train()
+    model.eval()
+    return model, _outcome(trainer, pairs, setting)
+
+
+def _arguments(folder: str, examples: int, validates: bool, setting: Setting) -> TrainingArguments:
+    options = setting.options
+    micro = min(setting.micro_batch, options.batch_size)
+    steps = math.ceil(options.epochs * math.ceil(examples / options.batch_size))
+    steps = max(1, round((options.max_steps or steps) * setting.share))
+    return TrainingArguments(
+        output_dir=folder,
+        max_steps=steps,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=max(1, options.batch_size // micro),
+        learning_rate=setting.rate,
+        lr_scheduler_type=options.schedule,
+        warmup_steps=int(options.warmup * steps),
+        weight_decay=options.weight_decay,
+        max_grad_norm=options.max_grad_norm,
+        optim="adamw_torch_fused",
+        bf16=setting.bf16,
+        use_cpu=not torch.cuda.is_available(),
+        seed=setting.seed % 2**32,  # numpy's range
+        train_sampling_strategy="group_by_length",
+        remove_unused_columns=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        logging_steps=10,
+        logging_nan_inf_filter=False,  # its default hides a diverging loss
+        eval_strategy="epoch" if validates else "no",
+        save_strategy="best" if validates else "no",
+        save_only_model=True,
+        save_total_limit=1,
+        load_best_model_at_end=validates,
+        metric_for_best_model="eval_loss" if validates else None,
+        greater_is_better=False if validates else None,
+        disable_tqdm=True,
+        report_to="none",
+    )
+
+
+def _callbacks(progress: Progress, validates: bool, setting: Setting) -> list[TrainerCallback]:
+    patience = setting.options.patience
+    stop = [EarlyStoppingCallback(patience)] if validates and patience else []
+    return [Watch(progress), *stop]
+
+
+def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting) -> Outcome:
+    state = trainer.state
+    log = [entry for entry in state.log_history if "step" in entry]
+    validation = [(int(e["step"]), float(e["eval_loss"])) for e in log if "eval_loss" in e]
+    best = min(validation, key=lambda point: point[1], default=None)
+    per_epoch = sum(len(prompt) + len(answer) for prompt, answer in pairs)
+    return Outcome(
+        rate=setting.rate,
+        steps=state.global_step,
+        epochs=float(state.epoch or 0),
+        tokens=round(per_epoch * float(state.epoch or 0)),
+        train_loss=[(int(e["step"]), float(e["loss"])) for e in log if "loss" in e],
+        validation_loss=validation,
+        best_validation_loss=best[1] if best else None,
+        best_step=best[0] if best else None,
+        micro_batch=min(setting.micro_batch, setting.options.batch_size),
+        checkpointing=setting.checkpointing,
+    )

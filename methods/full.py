@@ -1,0 +1,34 @@
+"""Weights part `full`: every weight of the base model is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from methods.parts import TrainingOptions
+
+
+class FullOptions(TrainingOptions):
+    learning_rate: tuple[float, ...] = Field((2e-5, 1e-4, 5e-4), min_length=1)
+
+
+class Full:
+    """Trains all weights, starting from the base model's."""
+
+    name = "full"
+    trains = True
+    full_precision = True
+    Options: type[FullOptions] = FullOptions
+
+    def __init__(self, options: FullOptions) -> None:
+        self.options = options
+
+    def start(self, model: Any, seed: int) -> Any:
+        return model.requires_grad_(True)
+
+    def finish(self, model: Any) -> Any:
+        return model
+
+
+PART = Full

@@ -1,0 +1,136 @@
+"""What a method file provides: a weights part or a context part, and what each is handed.
+
+A part never imports torch at module level and never sees a task's test labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from bench.nouns import Example, Item, Passage
+
+if TYPE_CHECKING:
+    from bench.nouns import Task
+    from tasks.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of a prompt that can be dropped whole: a worked example or a passage."""
+
+    kind: Literal["example", "passage"]
+    source: str  # id of the example or passage
+    text: str  # rendered, with its trailing blank line
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a context part found for one item: blocks, best first, and the full ranking of ids."""
+
+    blocks: tuple[Block, ...] = ()
+    ranking: tuple[str, ...] = ()
+
+
+class Search(Protocol):
+    """An index over texts. `search` gives, for each query, document positions, best first."""
+
+    def search(self, queries: Sequence[str], depth: int) -> list[list[int]]: ...
+
+
+class Indexer(Protocol):
+    """Builds a `Search`; handed to methods by the harness, which meters and configures it."""
+
+    def __call__(self, retriever: str, documents: Sequence[str]) -> Search: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """All that a method is handed of a task. Test labels are not in it."""
+
+    task: str
+    prompt: Prompt
+    train: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    corpus: tuple[Passage, ...]
+    seed: int
+    index: Indexer
+    gold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # filled only for controls
+
+
+class Context(Protocol):
+    """A context part, built for one task: blocks shared by every item, and blocks for each item."""
+
+    shared: tuple[Block, ...]  # the last is dropped first where they do not all fit
+    token_budget: int | None  # for the blocks of one item; None: what the model's context leaves
+
+    def find(self, items: Sequence[Item]) -> list[Evidence]: ...
+
+
+class Options(BaseModel):
+    """Options of a part, as a suite may set them. Unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrainingOptions(Options):
+    """What every part that trains can be told."""
+
+    learning_rate: tuple[float, ...] = Field(min_length=1, description="one rate, or a grid to choose from on validation")
+    epochs: float = Field(3.0, gt=0)
+    max_steps: int | None = Field(None, gt=0, description="optimizer steps; overrides epochs")
+    batch_size: int = Field(32, gt=0, description="examples for each optimizer step")
+    weight_decay: float = Field(0.0, ge=0)
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps")
+    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
+    max_grad_norm: float = Field(1.0, gt=0)
+    patience: int | None = Field(None, gt=0, description="epochs without a better validation loss before stopping")
+    trial_share: float = Field(0.25, gt=0, le=1, description="length of a trial of the grid, as a share of the training")
+
+    @field_validator("learning_rate", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return value if isinstance(value, list | tuple) else (value,)
+
+    @field_validator("learning_rate")
+    @classmethod
+    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 < rate < 1 for rate in value):
+            raise ValueError("every learning rate must lie between 0 and 1")
+        return value
+
+
+class WeightsPart(Protocol):
+    """What a method does to the weights."""
+
+    name: ClassVar[str]
+    trains: ClassVar[bool]
+    full_precision: ClassVar[bool]  # trains the base weights: they are held in fp32 while it does
+    Options: ClassVar[type[Options]]
+    options: Any
+
+    def start(self, model: Any, seed: int) -> Any:
+        """The `torch.nn.Module` to train, from the base model."""
+
+    def finish(self, model: Any) -> Any:
+        """The `torch.nn.Module` to predict with, from the trained one."""
+
+
+class ContextPart(Protocol):
+    """What a method puts in the context."""
+
+    name: ClassVar[str]
+    Options: ClassVar[type[Options]]
+    options: Any
+    uses_seed: bool
+    retrieves: bool  # builds an index: its predictions depend on the sentence embedder
+    sees_gold: bool  # a control: is handed the gold passage ids of the test items
+
+    def requires(self, task: Task) -> str | None:
+        """Why this part cannot work on `task`, or None."""
+
+    def build(self, material: Material) -> Context:
+        """Draw examples, build indexes: all that is done once for a (task, seed)."""

@@ -1,0 +1,106 @@
+"""Context part `rag`: passages retrieved from the task's corpus (Lewis et al. 2020).
+
+Where a task has no corpus, the nearest training examples stand in for passages. Two controls bound
+what retrieval can give: `control: oracle` hands the gold passages, `control: random` hands passages
+drawn for each (task, seed, item).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from pydantic import Field
+
+from bench.nouns import Item, Passage, Task, derive_seed
+from methods.few_shot import SimilarExamples, neighbours
+from methods.parts import Block, Evidence, Material, Options, Search
+from tasks.prompt import Prompt
+
+RANKING_DEPTH = 10  # kept for hit@k and MRR, whatever is shown to the model
+
+
+@dataclass(frozen=True)
+class Passages:
+    """Passages for each item: retrieved, gold or random."""
+
+    corpus: tuple[Passage, ...]
+    prompt: Prompt
+    top_k: int
+    token_budget: int | None
+    index: Search | None = None
+    gold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    random_seed: tuple[object, ...] | None = None
+    shared: tuple[Block, ...] = ()
+
+    def find(self, items: Sequence[Item]) -> list[Evidence]:
+        return [self._evidence(ranked) for ranked in self._rank(items)]
+
+    def _rank(self, items: Sequence[Item]) -> list[list[Passage]]:
+        if self.index is not None:
+            queries = [self.prompt.query(item) for item in items]
+            depth = max(self.top_k, RANKING_DEPTH)
+            return [[self.corpus[i] for i in found] for found in self.index.search(queries, depth)]
+        if self.random_seed is not None:
+            return [self._draw(item) for item in items]
+        by_id = {passage.id: passage for passage in self.corpus}
+        return [[by_id[gold] for gold in self.gold.get(item.id, ())] for item in items]
+
+    def _draw(self, item: Item) -> list[Passage]:
+        assert self.random_seed is not None
+        rng = random.Random(derive_seed("random passages", *self.random_seed, item.id))
+        return rng.sample(self.corpus, min(self.top_k, len(self.corpus)))
+
+    def _evidence(self, ranked: Sequence[Passage]) -> Evidence:
+        blocks = (Block("passage", p.id, self.prompt.passage(p)) for p in ranked[: self.top_k])
+        return Evidence(tuple(blocks), tuple(p.id for p in ranked))
+
+
+class RagOptions(Options):
+    top_k: int = Field(3, gt=0, description="passages shown to the model")
+    retriever: Literal["auto", "dense", "lexical", "hybrid"] = Field(
+        "auto", description="auto: hybrid with a sentence embedder at hand, else lexical"
+    )
+    context_tokens: int | None = Field(None, gt=0, description="token budget for the passages of one item")
+    control: Literal["none", "oracle", "random"] = "none"
+
+
+class Rag:
+    """Passages retrieved from the corpus, or neighbours from the training split."""
+
+    name = "rag"
+    Options = RagOptions
+
+    def __init__(self, options: RagOptions) -> None:
+        self.options = options
+        self.uses_seed = options.control == "random"
+        self.retrieves = options.control == "none"
+        self.sees_gold = options.control == "oracle"
+
+    def requires(self, task: Task) -> str | None:
+        if self.options.control != "none" and not task.corpus:
+            return f"rag with control: {self.options.control} needs a task with a corpus"
+        if self.sees_gold and not any(example.gold for example in task.test):
+            return "rag with control: oracle needs gold passage ids in the test split"
+        return None if task.corpus or task.train else "rag needs a corpus or a train split to retrieve from"
+
+    def build(self, material: Material) -> Passages | SimilarExamples:
+        options = self.options
+        if not material.corpus:
+            return neighbours(material, options.top_k, options.retriever, options.context_tokens)
+        bare = Passages(material.corpus, material.prompt, options.top_k, options.context_tokens)
+        if options.control == "oracle":
+            return replace(bare, gold=material.gold)
+        if options.control == "random":
+            return replace(bare, random_seed=(material.task, material.seed))
+        documents = [material.prompt.document(passage) for passage in material.corpus]
+        return replace(bare, index=material.index(options.retriever, documents))
+
+
+
+
+
+
+PART = Rag

@@ -1,0 +1,24 @@
+"""Weights part `scratch`: the same architecture from a random start; shows what pretraining was worth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from methods.full import Full, FullOptions
+
+
+class Scratch(Full):
+    """Trains all weights, starting from the architecture's own random initialisation."""
+
+    name = "scratch"
+    Options = FullOptions
+
+    def start(self, model: Any, seed: int) -> Any:
+        import torch
+
+        torch.manual_seed(seed)
+        fresh = type(model)(model.config).to(device=model.device, dtype=model.dtype)
+        return fresh.requires_grad_(True)
+
+
+PART = Scratch

@@ -1,0 +1,42 @@
+"""Context part `zero-shot`: the instruction and the item, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.nouns import Item, Task
+from methods.parts import Block, Evidence, Material, Options
+
+
+@dataclass(frozen=True)
+class NoContext:
+    """Nothing beside the item."""
+
+    shared: tuple[Block, ...] = ()
+    token_budget: int | None = None
+
+    def find(self, items: Sequence[Item]) -> list[Evidence]:
+        return [Evidence()] * len(items)
+
+
+class ZeroShot:
+    """Instruction only."""
+
+    name = "zero-shot"
+    uses_seed = False
+    retrieves = False
+    sees_gold = False
+    Options = Options
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def requires(self, task: Task) -> str | None:
+        return None
+
+    def build(self, material: Material) -> NoContext:
+        return NoContext()
+
+
+PART = ZeroShot

@@ -1,0 +1,60 @@
+"""One hash over everything of a task that decides predictions and scores."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from bench.nouns import Example, Passage, Task
+
+
+def canonical(value: object) -> str:
+    """JSON with one spelling for each value: sorted keys, no spaces, no ASCII escapes."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def sha256(text: str) -> str:
+    """The hexadecimal sha256 of `text` as UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def task_digest(task: Task) -> str:
+    """sha256 over prompt, kind, decoding, and all rows and passages, in any order of rows.
+
+    Name, metrics, and where the files lie are not in it: they change no prediction. The order of an
+    item's references is: the first one is trained on and shown.
+    """
+    parts = {
+        "prompt": asdict(task.prompt),
+        "kind": task.kind,
+        "normalise": task.normalise,
+        "stop": task.stop,
+        "max_new_tokens": task.max_new_tokens,
+        "train": _rows(task.train),
+        "validation": _rows(task.validation),
+        "test": _rows(task.test),
+        "corpus": _lines(canonical([one.id, one.title, one.text]) for one in _sorted(task.corpus)),
+    }
+    return sha256(canonical(parts))
+
+
+def _sorted(passages: Iterable[Passage]) -> list[Passage]:
+    return sorted(passages, key=lambda passage: passage.id)
+
+
+def _rows(examples: Iterable[Example]) -> str:
+    known: dict[tuple[str, ...], str] = {}  # items share their choices: hash each list once
+    return _lines(sorted(_row(example, known) for example in examples))
+
+
+def _row(example: Example, known: dict[tuple[str, ...], str]) -> str:
+    if example.choices not in known:
+        known[example.choices] = sha256(canonical(example.choices))
+    choices = known[example.choices]
+    return canonical([example.id, dict(example.fields), choices, example.references, example.gold])
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return sha256("\n".join(lines))

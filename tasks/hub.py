@@ -1,0 +1,40 @@
+"""One split of a data set on the Hugging Face Hub, at a pinned commit, as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tasks.problems import Problems, plain
+from tasks.rows import Table
+from tasks.spec import Hub
+
+
+def read_hub(hub: Hub, split: str, file: str, problems: Problems) -> Table | None:
+    """The data set's split `split`; None, and a problem, where `datasets` cannot get it.
+
+    Class labels, which the Hub stores as numbers, become their names.
+    """
+    where = f"hub data set {hub.dataset} at {hub.revision[:7]}, split {split}"
+    try:
+        import datasets  # slow to import, and only hub tasks need it
+    except ImportError:
+        problems.add(file, f"{where}: the package datasets is missing", 'pip install "adaptbench[hub]"')
+        return None
+    try:
+        found = datasets.load_dataset(hub.dataset, hub.config, split=split, revision=hub.revision)
+        names = {name: f.names for name, f in found.features.items() if isinstance(f, datasets.ClassLabel)}
+        rows: list[dict[str, Any]] = [_named(dict(row), names) for row in found]
+    except Exception as error:  # whatever the library, the network or the data set's files raise: one line
+        reason = plain((str(error).strip() or type(error).__name__).splitlines()[0])
+        remedy = "check the network and the names, or point splits at local files"
+        problems.add(file, f"{where}: cannot be read ({type(error).__name__}: {reason})", remedy)
+        return None
+    return Table(where, tuple(found.column_names), rows, list(range(1, len(rows) + 1)))
+
+
+def _named(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:
+    """`row` with class numbers as names; -1, which the Hub writes for an unknown class, as missing."""
+    for column, labels in names.items():
+        number = row[column]
+        row[column] = labels[number] if number is not None and 0 <= number < len(labels) else None
+    return row

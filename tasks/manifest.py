@@ -1,0 +1,180 @@
+"""Reading a `task.yaml`, and one clear line for each thing wrong with it, all at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import ValidationError
+
+from bench.errors import TaskError, nearest
+from tasks.problems import Problems, shown
+from tasks.prompt import placeholders
+from tasks.rows import decode
+from tasks.spec import SPLITS, Corpus, Hub, Keys, Split, Splits, TaskSpec
+
+FILE = "task.yaml"
+_BOOL = "tag:yaml.org,2002:bool"
+_PASSAGE_NAMES = ("id", "title", "text")
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML where yes, no, on and off are labels, not booleans, and no key is lost."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode) and keys.count(key.value) > 1:
+            problem = f"key {shown(key.value)} stands twice"
+            raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def read_spec(folder: Path) -> TaskSpec:
+    """The `task.yaml` of `folder`; reads no data.
+
+    Raises TaskError with one line for each problem.
+    """
+    file = spec_file(folder)
+    problems = Problems()
+    text = decode((folder / FILE).read_bytes(), file, problems)
+    problems.check()
+    values = _parse(text or "", file)
+    try:
+        spec = TaskSpec.model_validate(values)
+    except ValidationError as error:
+        for one in error.errors():
+            problems.add(file, *_explain(one))
+        problems.check()
+        raise  # not reached: a validation error has at least one problem
+    for what, remedy in _contradictions(spec):
+        problems.add(file, what, remedy)
+    problems.check()
+    return spec
+
+
+def spec_file(folder: Path) -> str:
+    """The name of the folder's `task.yaml` in messages."""
+    return f"{folder.resolve().name}/{FILE}"
+
+
+def _parse(text: str, file: str) -> dict[str, Any]:
+    remedy = 'put text that holds ": ", "#" or braces in quotes'
+    try:
+        values = yaml.load(text, Loader=_Loader)  # a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise TaskError(f"{file}{line}: not valid YAML ({error.problem}); {remedy}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise TaskError(f"{file}: not valid YAML ({str(error).splitlines()[0]}); {remedy}") from None
+    if not isinstance(values, dict):
+        raise TaskError(f"{file}: it must be a mapping of keys; begin with name: and kind:")
+    return values
+
+
+def _owner(loc: tuple[int | str, ...]) -> type[Keys]:
+    """The model whose key an error's location ends in."""
+    inner = [part for part in loc[:-1] if isinstance(part, str)]
+    models: dict[str, type[Keys]] = {"splits": Splits, "corpus": Corpus, "hub": Hub}
+    models |= dict.fromkeys(SPLITS, Split)
+    return models.get(inner[-1], TaskSpec) if inner else TaskSpec
+
+
+def _explain(error: Any) -> tuple[str, str]:
+    """(what, remedy) of one pydantic error."""
+    loc: tuple[int | str, ...] = error["loc"]
+    path, key = ".".join(map(str, loc)), str(loc[-1])
+    fields = {info.alias or name: info for name, info in _owner(loc).model_fields.items()}
+    described = fields[key].description if key in fields else None
+    match error["type"]:
+        case "extra_forbidden":
+            return f"unknown key {shown(path)}{nearest(key, fields)}", f"allowed: {', '.join(fields)}"
+        case "missing":
+            return f"missing key {shown(path)}", f"add it, for example {(fields[key].examples or [''])[0]}"
+        case "value_error":
+            what, _, remedy = str(error["ctx"]["error"]).partition("; ")
+            return f"{path}: {what}", remedy or f"got {shown(error['input'])}"
+        case "literal_error":
+            allowed = [str(name) for name in get_args(fields[key].annotation) if name]
+            hint = nearest(str(error["input"]), allowed)
+            return f"{path} is {shown(error['input'])}{hint}", f"allowed: {described}"
+    return f"{path} is {shown(error['input'])}", f"it must be {described or error['msg'].lower()}"
+
+
+def _contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
+    """(what, remedy) for keys that are fine alone but not together."""
+    if (spec.splits is None) == (spec.hub is None):
+        yield "the data must come from either splits or hub", "for example splits: {test: test.jsonl}"
+    else:
+        for name, split in spec.sources.present():
+            yield from _split_contradictions(name, split, spec.kind)
+        carved = [name for name, split in spec.sources.present() if split.carved_from]
+        if carved and spec.sources.train is None:
+            yield f"splits.{carved[0]} is carved from train, which is not there", "add splits.train"
+    if bool(spec.answer) == bool(spec.answers):
+        yield "the answer must come from either answer or answers", "name a column, for example answer: label"
+    if spec.gold and spec.corpus is None:
+        yield f"gold names {shown(spec.gold)}, but there is no corpus", "add corpus, or remove gold"
+    if spec.kind == "choice":
+        yield from _choice_contradictions(spec)
+    else:
+        for key in ("choices", "choices_file", "choices_field", "choice_words", "answer_is"):
+            if getattr(spec, key) != TaskSpec.model_fields[key].default:
+                yield f"{key} is for kind: choice", "remove it, or set kind: choice"
+    yield from _template_contradictions(spec)
+
+
+def _split_contradictions(name: str, split: Split, kind: str) -> Iterator[tuple[str, str]]:
+    if bool(split.path) == bool(split.carved_from):
+        yield f"splits.{name} needs either path or from", "for example {path: data.jsonl}"
+    elif split.carved_from and name == "train":
+        yield "splits.train cannot be carved from train", "give it a path"
+    elif split.carved_from and split.size is None:
+        yield f"splits.{name} is carved from train without a size", "for example {from: train, size: 500}"
+    elif split.path and split.size is not None:
+        yield f"splits.{name}.size is for splits carved from train", "use sample for a fixed sample of a file"
+    if split.carved_from and (split.where or split.group_by or split.sample or split.delimiter):
+        yield f"splits.{name} is carved from train, so only from and size apply", "remove the other keys"
+    if split.group_by and kind == "choice":
+        yield f"splits.{name}.group_by is for kind: text", "remove it; a choice item has one answer"
+
+
+def _choice_contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
+    given = [key for key in ("choices", "choices_file", "choices_field") if getattr(spec, key)]
+    if len(given) > 1:
+        yield f"{' and '.join(given)} are given", "keep one of them"
+    if spec.choices is not None and len(spec.choices) < 2:
+        yield f"choices has {len(spec.choices)} entry", "a choice needs two or more"
+    if spec.answers:
+        yield "answers is for kind: text", "use answer; a choice item has one answer"
+    if spec.answer_is == "index" and not given:
+        yield "answer_is: index needs a list to count in", "add choices, choices_file or choices_field"
+    if spec.choice_words and spec.choices and any(stored != label for stored, label in spec.choices.items()):
+        yield "choice_words has no effect where choices says what is shown", "remove one of them"
+
+
+def _template_contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
+    if not placeholders(spec.template):
+        yield f"template {shown(spec.template)} names no column", "name one in braces, for example {text}"
+    secret = {*spec.references, spec.gold} - {""}
+    for key in ("template", "query_template"):
+        for name in secret.intersection(placeholders(getattr(spec, key))):
+            yield f"{key} names {{{name}}}, so the answer would stand in the question", "take it out"
+    for name in placeholders(spec.passage_template):
+        if name not in _PASSAGE_NAMES:
+            hint = nearest(name, _PASSAGE_NAMES)
+            yield f"passage_template names {{{name}}}{hint}", f"allowed: {', '.join(_PASSAGE_NAMES)}"
+    if "text" not in placeholders(spec.passage_template):
+        yield "passage_template does not name {text}", "add {text}"

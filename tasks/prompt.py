@@ -1,0 +1,85 @@
+"""How an item, its answer and a passage become text: the one place where prompts are written.
+
+A template names columns in braces, `{text}`; `{{` and `}}` stand for the braces themselves. Filling is
+one literal pass: braces or percent signs inside a value are never expanded. There is no other syntax.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.nouns import Example, Item, Passage
+
+CHOICES = "choices"  # in a choice task's template: the item's choices, joined by CHOICE_SEPARATOR
+CHOICE_SEPARATOR = "; "
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n]+)\}")
+
+
+def placeholders(template: str) -> tuple[str, ...]:
+    """The names `template` has in braces, in order, each once."""
+    names = (match[1] for match in _PLACEHOLDER.finditer(template))
+    return tuple(dict.fromkeys(name for name in names if name is not None))
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """`template` with each `{name}` replaced by `values[name]`, taken literally.
+
+    Raises KeyError for a name without a value; loading a task checks names against columns before that.
+    """
+    return _PLACEHOLDER.sub(lambda match: match[0][0] if match[1] is None else values[match[1]], template)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Instruction and templates of a task. A prompt is preamble + blocks + ask, in this order."""
+
+    instruction: str
+    template: str
+    passage_template: str = "{title}\n{text}"
+    query_template: str = ""
+
+    def preamble(self) -> str:
+        """The instruction and a blank line; empty where there is no instruction."""
+        return f"{self.instruction}\n\n" if self.instruction else ""
+
+    def ask(self, item: Item) -> str:
+        """The question up to the answer cue. Trailing spaces go: they belong to the answer."""
+        return fill(self.template, _values(item)).rstrip(" \t")
+
+    def answer(self, text: str) -> str:
+        """`text` as it follows `ask`: after a space, unless the cue ends its line."""
+        return text if self.template.rstrip(" \t").endswith("\n") else f" {text}"
+
+    def solved(self, example: Example) -> str:
+        """A worked example: question, first reference and a blank line."""
+        return f"{self.ask(example)}{self.answer(example.references[0])}\n\n"
+
+    def passage(self, passage: Passage) -> str:
+        """A passage as it stands in the context, with a blank line; a missing title leaves no line."""
+        template = self.passage_template if passage.title else _without_title(self.passage_template)
+        return f"{fill(template, {'id': passage.id, 'title': passage.title, 'text': passage.text})}\n\n"
+
+    def query(self, item: Item) -> str:
+        """What a retriever is asked; by default the values of the template's columns, joined by a space."""
+        if self.query_template:
+            return fill(self.query_template, _values(item)).strip()
+        names = placeholders(self.template)
+        return " ".join(item.fields[name] for name in names if name in item.fields)
+
+    def document(self, passage: Passage) -> str:
+        """What a retriever indexes: the title, where there is one, and the text."""
+        return f"{passage.title}\n{passage.text}" if passage.title else passage.text
+
+
+def _values(item: Item) -> Mapping[str, str]:
+    if not item.choices:
+        return item.fields
+    return {**item.fields, CHOICES: CHOICE_SEPARATOR.join(item.choices)}
+
+
+def _without_title(template: str) -> str:
+    """`template` less the lines that would show a title and nothing else of the passage."""
+    lines = template.split("\n")
+    return "\n".join(line for line in lines if "{title}" not in line or "{text}" in line)

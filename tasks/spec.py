@@ -1,0 +1,189 @@
+"""The keys of a `task.yaml`: their types, their defaults and what each may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from tasks.problems import shown
+from tasks.prompt import CHOICES, Prompt, placeholders
+from tasks.rows import text_of
+
+SPLITS = ("train", "validation", "test")
+_DEFAULT_METRICS = {"choice": ("accuracy", "macro_f1"), "text": ("exact_match", "token_f1")}
+
+
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _path_only(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
+def _label(value: Any) -> str:
+    try:
+        text = text_of(value)
+    except TypeError as error:
+        raise ValueError(f"a choice is {error.args[0]}; it must be text") from None
+    if text is None:
+        raise ValueError("a choice is empty; every choice needs text")
+    return text.strip()
+
+
+def labels_of(value: Any) -> dict[str, str]:
+    if isinstance(value, dict):
+        return {_label(stored): _label(label) for stored, label in value.items()}
+    if not isinstance(value, list):
+        raise ValueError("it must be a list of labels, or a mapping of stored label to shown text")
+    labels = [_label(entry) for entry in value]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{shown(twice)} is listed twice; name each choice once")
+    return {label: label for label in labels}
+
+
+def _values_of(value: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise ValueError("it must be a mapping of column to value, or to a list of values")
+    many = {str(column): one if isinstance(one, list) else [one] for column, one in value.items()}
+    return {column: tuple(_label(one) for one in values) for column, values in many.items()}
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
+Labels = Annotated[dict[str, str], BeforeValidator(labels_of)]
+Where = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_values_of)]
+
+
+class Keys(BaseModel):
+    """A mapping whose keys are all known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Split(Keys):
+    """Where the rows of one split are: a file, or a part carved out of train."""
+
+    path: str = Field("", description="a CSV, TSV, JSONL or Parquet file")
+    where: Where = Field(
+        default_factory=dict, description="column: value, or column: [values], of the rows to keep"
+    )
+    group_by: str = Field("", description="a column; rows of one value become one item")
+    sample: int | None = Field(None, ge=1, description="a fixed sample of this many items, 1 or more")
+    delimiter: str = Field("", max_length=1, description="one character, for CSV and TSV files")
+    quotes: bool = Field(True, description="whether cells may stand in double quotes, for CSV and TSV files")
+    carved_from: Literal["", "train"] = Field("", alias="from", description="train")
+    size: int | None = Field(None, ge=1, description="how many items to carve out, 1 or more")
+
+
+SplitOrPath = Annotated[Split, BeforeValidator(_path_only)]
+
+
+class Splits(Keys):
+    """The three splits; only `test` must be there."""
+
+    train: SplitOrPath | None = Field(None, description="a path, or a mapping with path")
+    validation: SplitOrPath | None = Field(None, description="a path, or a mapping with path or from")
+    test: SplitOrPath = Field(description="a path, or a mapping with path", examples=["test: test.jsonl"])
+
+    def present(self) -> Iterator[tuple[str, Split]]:
+        """(name, split) of the splits that are there, in order."""
+        for name in SPLITS:
+            split = getattr(self, name)
+            if split is not None:
+                yield name, split
+
+
+class Corpus(Keys):
+    """Documents to retrieve passages from."""
+
+    path: str = Field(description="a CSV, TSV, JSONL or Parquet file", examples=["path: corpus.jsonl"])
+    id: str = Field("id", description="the column of passage ids")
+    text: str = Field("text", description="the column of passage texts")
+    title: str = Field("", description="the column of titles, where there is one")
+
+
+CorpusOrPath = Annotated[Corpus, BeforeValidator(_path_only)]
+
+
+class Hub(Keys):
+    """A data set on the Hugging Face Hub, at one commit."""
+
+    dataset: str = Field(description="owner/name", examples=["dataset: owner/name"])
+    config: str | None = Field(None, description="the configuration's name")
+    revision: str = Field(
+        pattern=r"^[0-9a-f]{40}$",
+        description="the full 40-digit commit hash of the data set's repository: a branch or tag can move",
+        examples=["revision: <40-digit commit hash>"],
+    )
+    splits: Splits = Field(description="as splits, of split names", examples=["splits: {test: test}"])
+
+
+class TaskSpec(Keys):
+    """Everything a `task.yaml` says. `docs/task-format.md` is the reference for users."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="letters, digits, dots, hyphens and underscores",
+        examples=["name: my-task"],
+    )
+    kind: Literal["choice", "text"] = Field(description="choice or text", examples=["kind: choice"])
+    version: int = Field(1, ge=1, description="a whole number, raised when the task changes")
+    description: str = Field("", description="one or two sentences")
+    licence: str = Field("", description="the licence of the data")
+    source: str = Field("", description="where the data comes from")
+    instruction: str = Field("", description="text that stands once before everything else")
+    template: str = Field(
+        min_length=1,
+        description="text (in quotes) that names columns in braces",
+        examples=['template: "Message: {text}\\nIntent:"'],
+    )
+    passage_template: str = Field("{title}\n{text}", description="text that names {text}, {title} or {id}")
+    query_template: str = Field("", description="text that names columns in braces")
+    answer: str = Field("", description="the column that holds the answer")
+    answers: Names = Field((), description="a column or a list of columns that hold the references")
+    answer_is: Literal["text", "index"] = Field("text", description="text or index")
+    choices: Labels | None = Field(None, description="a list of labels, or a mapping of stored to shown")
+    choices_file: str = Field("", description="a JSON list, or a text file with one choice on each line")
+    choices_field: str = Field("", description="the column that holds each item's own choices")
+    choice_words: bool = Field(False, description="true or false")
+    splits: Splits | None = Field(None, description="a mapping of train, validation and test")
+    hub: Hub | None = Field(None, description="a mapping with dataset, revision and splits")
+    corpus: CorpusOrPath | None = Field(None, description="a path, or a mapping with path")
+    gold: str = Field("", description="the column that holds the ids of an item's gold passages")
+    metrics: Names = Field((), description="a list of metric names, the primary one first")
+    normalise: Literal["none", "tokens", "chars"] = Field("none", description="none, tokens or chars")
+    stop: Names = Field(("\n\n",), description="a list of texts that end an answer")
+    max_new_tokens: int = Field(64, ge=1, description="the longest answer in tokens, 1 or more")
+    lowercase: bool = Field(False, description="true or false")
+    allow_overlap: bool = Field(False, description="true or false")
+
+    @property
+    def sources(self) -> Splits:
+        """The splits, of files or of the Hub data set."""
+        splits = self.hub.splits if self.hub else self.splits
+        assert splits is not None  # read_spec refuses a task with neither
+        return splits
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The columns that hold the answers."""
+        return self.answers or (self.answer,)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the templates show: an item's fields."""
+        names = placeholders(self.template) + placeholders(self.query_template)
+        reserved = (CHOICES,) if self.kind == "choice" else ()
+        return tuple(name for name in dict.fromkeys(names) if name not in reserved)
+
+    def prompt(self) -> Prompt:
+        """The task's prompt."""
+        return Prompt(self.instruction.strip(), self.template, self.passage_template, self.query_template)
+
+    def primary_first(self) -> tuple[str, ...]:
+        """The metrics, by default those of the kind; macro-F1 needs labels that all items share."""
+        chosen = self.metrics or _DEFAULT_METRICS[self.kind]
+        return ("accuracy",) if self.choices_field and not self.metrics else chosen

@@ -1,0 +1,117 @@
+"""What every test may use: a tiny model, the public data, and a network that is shut."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Set before any test imports a library that reads them; worker processes inherit them.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Tiny models gain nothing from more threads, and tests then do not depend on the machine's size.
+os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+
+
+class NetworkBlockedError(OSError):
+    """A test tried to reach another machine."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked `gpu` where there is no CUDA device; torch is imported only for their sake."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device; torch sees none"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache folder of the test session's own, so that no test reads or writes the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ADAPTBENCH_CACHE", str(folder))
+        from bench import tiny
+
+        patch.setattr(tiny, "DEFAULT_FOLDER", folder / tiny.DEFAULT_FOLDER.name)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a byte-level Llama with random weights (115,200 parameters, context 512 tokens)."""
+    from bench import tiny
+
+    return tiny.build(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def public_data() -> Path:
+    """The folder of public data sets that `ADAPTBENCH_DATA` names."""
+    named = os.environ.get("ADAPTBENCH_DATA")
+    if not named:
+        pytest.skip("ADAPTBENCH_DATA is not set; it names the folder of public data sets")
+    if not Path(named).is_dir():
+        pytest.skip(f"ADAPTBENCH_DATA names no folder: {named}")
+    return Path(named)
+
+
+@pytest.fixture(autouse=True)
+def network_attempts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Refuse every way out of this machine, and fail the test that tried, even if it hid the error."""
+    attempts: list[str] = []
+
+    def refuse(host: object) -> None:
+        attempts.append(str(host))
+        raise NetworkBlockedError(f"tests are offline; this one tried to reach {host!r}")
+
+    _guard_sockets(monkeypatch, refuse)
+    yield attempts
+    if attempts:
+        pytest.fail(f"the test tried to reach the network: {', '.join(attempts)}")
+
+
+def _guard_sockets(monkeypatch: pytest.MonkeyPatch, refuse: Callable[[object], None]) -> None:
+    def guarded(name: str) -> Callable[..., Any]:
+        original = getattr(socket.socket, name)
+
+        def call(self: socket.socket, *args: Any) -> Any:
+            if self.family != socket.AF_UNIX and not _is_local(args[-1][0]):
+                refuse(args[-1][0])
+            return original(self, *args)
+
+        return call
+
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _is_local(host):
+            refuse(host)
+        return resolve(host, *args, **kwargs)
+
+    for name in ("connect", "connect_ex", "sendto"):  # the address is the last argument of each
+        monkeypatch.setattr(socket.socket, name, guarded(name))
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+def _is_local(host: object) -> bool:
+    if isinstance(host, bytes):
+        host = host.decode("ascii", "replace")
+    if host in (None, "", "localhost", socket.gethostname()):
+        return True
+    try:
+        address = ipaddress.ip_address(str(host).partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
