@@ -209,7 +209,7 @@ def doctor() -> None:
 
     findings = examining.examine()
     Console().print(examining.render(findings))
-    if any(finding.state in ("missing", "old") for finding in findings):
+    if not examining.healthy(findings):
         sys.exit(4)
 
 

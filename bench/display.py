@@ -14,29 +14,37 @@ from bench.nouns import Record
 
 
 class Clock:
-    """Time left, from the work done so far: no word before there is a basis for one."""
+    """Time left, from the cells of this run that have ended: a start-up for each, and a rate of work after it."""
 
     def __init__(self, work: Mapping[str, float]) -> None:
         self.left = dict(work)
-        self.measured_work = 0.0
-        self.measured_s = 0.0
-        self.started = 0.0
+        self.work = self.worked_s = self.startup_s = 0.0
+        self.cells = 0
+        self._started = self._ready = 0.0
 
     def start(self) -> None:
-        self.started = time.monotonic()
+        self._started = time.monotonic()
+        self._ready = 0.0
+
+    def ready(self) -> None:
+        """The cell's process has begun its work; what came before was its start-up."""
+        self._ready = self._ready or time.monotonic()
 
     def finish(self, key: str, cached: bool) -> None:
         amount = self.left.pop(key, 0.0)
-        if not cached:
-            self.measured_work += amount
-            self.measured_s += time.monotonic() - self.started
+        if cached or not self._ready:  # a cell that never began says nothing of how long others take
+            return
+        self.work += amount
+        self.worked_s += time.monotonic() - self._ready
+        self.startup_s += self._ready - self._started
+        self.cells += 1
 
     def remaining(self) -> str:
-        """About how long the cells not yet finished will take."""
-        if not self.measured_work:
+        """About how long the cells not yet finished will take; no word before there is a basis for one."""
+        if not self.work:
             return "time left: known after the first cell"
-        seconds = self.measured_s / self.measured_work * sum(self.left.values())
-        return f"about {duration(seconds)} left"
+        working = self.worked_s / self.work * sum(self.left.values())
+        return f"about {duration(working + self.startup_s / self.cells * len(self.left))} left"
 
 
 def duration(seconds: float) -> str:
@@ -63,7 +71,7 @@ class PlainDisplay:
         self.clock.start()
 
     def progress(self, phase: str, done: int, total: int) -> None:
-        pass
+        self.clock.ready()
 
     def finish(self, cell: Cell, record: Record, cached: bool) -> None:
         self.done += 1
@@ -96,6 +104,7 @@ class BarDisplay:
         self.bars.reset(self.current, description=escape(cell.name), total=None, note="starting")
 
     def progress(self, phase: str, done: int, total: int) -> None:
+        self.clock.ready()
         self.bars.update(self.current, completed=done, total=total, note=f"{phase} {done}/{total}")
 
     def finish(self, cell: Cell, record: Record, cached: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +28,7 @@ REMEDY = (
     f"set {VARIABLE} to the folder of a sentence-transformers model, "
     'or run: pip install "adaptbench[offline-embedder]"'
 )
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")  # owner/name[@revision]; anything else is a path
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 _BATCH_TOKENS = 1024
 _BATCH_ROWS = (4, 32)  # at least, at most
@@ -55,10 +57,11 @@ def find_embedder(reference: str = "auto", device: str = "cpu") -> Embedder | No
     """
     if reference != "auto":
         folder = Path(reference).expanduser()
-        return _local(folder, device) if folder.is_dir() else _from_hub(reference, device)
+        is_id = _HUB_ID.fullmatch(reference) is not None and not folder.is_dir()
+        return _from_hub(reference, device) if is_id else _local(folder, device)
     named = os.environ.get(VARIABLE)
     if named:
-        return _local(Path(named).expanduser(), device, asked_by=f"{VARIABLE}: ")
+        return _local(Path(named).expanduser(), device, asked_by=VARIABLE)
     cached = _cached(HUB_ID)
     if cached is not None:
         return SentenceEncoder(cached, HUB_ID, weights_digest(cached), device)
@@ -79,9 +82,9 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _local(folder: Path, device: str, asked_by: str = "") -> SentenceEncoder:
+def _local(folder: Path, device: str, asked_by: str = "embedder") -> SentenceEncoder:
     if not folder.is_dir():
-        raise UsageError(f"{asked_by}no folder {folder}; {REMEDY}")
+        raise UsageError(f"{asked_by}: there is no folder {folder}; {REMEDY}")
     return SentenceEncoder(folder, folder.name, weights_digest(folder), device)
 
 
@@ -100,15 +103,14 @@ def _cached(model: str, revision: str | None = None) -> Path | None:
 
 def _from_hub(reference: str, device: str) -> SentenceEncoder:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
 
     model, _, revision = reference.partition("@")
     try:
         folder = _cached(model, revision or None)
         if folder is None:
             folder = Path(snapshot_download(model, revision=revision or None, allow_patterns=_HUB_FILES))
-    except (HFValidationError, OSError) as error:  # every error of the Hub's client is an OSError
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # the client, its HTTP library and the file system each have their own
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UsageError(
             f'embedder "{reference}" is neither a folder nor a model that could be fetched '
             f"({reason}); {REMEDY}"
@@ -162,11 +164,11 @@ class SentenceEncoder:
         self._loaded: Any = None
 
     def encode_query(self, texts: list[str]) -> NDArray[np.float32]:
-        """Vectors of queries, with the query prompt where the model has one: [n, d], rows of length 1."""
+        """Vectors of queries, with the query prompt if the model has one: [n, d], rows of length 1."""
         return self._encode(texts, "query", self._model().encode_query)
 
     def encode_document(self, texts: list[str]) -> NDArray[np.float32]:
-        """Vectors of documents, with the document prompt where the model has one: [n, d], rows of length 1."""
+        """Vectors of documents, with the document prompt if the model has one: [n, d], rows of length 1."""
         return self._encode(texts, "document", self._model().encode_document)
 
     def _model(self) -> Any:

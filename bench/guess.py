@@ -64,7 +64,7 @@ def guess(rows: Sequence[Row], question: str | None, answer: str | None, kind: s
         notes.append(f"question: column {shown(question)} (guessed; change it with --question)")
     _refuse_columns(question, answer)
     guessed = Guess(question, answer, "choice", choices_field, notes=notes)
-    _settle_kind(guessed, rows, kind)
+    _settle_kind(guessed, [row for row in rows if text_or_none(row.get(question)) is not None], kind)
     return guessed
 
 
@@ -75,8 +75,10 @@ def is_usable(row: Row, guessed: Guess) -> bool:
         return False
     if guessed.kind == "text":
         return True
+    if isinstance(row[guessed.answer], (list, tuple)):
+        return False
     if not guessed.choices_field:
-        return len(answers) == 1
+        return True
     choices = _list(row.get(guessed.choices_field))
     right = [str(n) for n in range(len(choices))] if guessed.by_index else choices
     return len(set(choices)) == len(choices) >= 2 and answers[0] in right

@@ -211,6 +211,8 @@ def _text_keys(rows: Sequence[Row], made: Guess) -> dict[str, Any]:
 
 def _choice_keys(rows: Sequence[Row], made: Guess, out: Path, files: dict[Path, str]) -> dict[str, Any]:
     labels = sorted({text for row in rows for text in answers_of(row, made)})
+    if len(labels) < 2:
+        raise UsageError(f"only the answer {shown(labels[0])} is left; a choice needs two or more")
     words = [as_words(label) for label in labels]
     keys: dict[str, Any] = {"choices": labels}
     if len(labels) > _LISTED:

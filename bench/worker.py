@@ -14,7 +14,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,8 @@ def measure(job: Job, progress: Progress) -> Record:
         raise NotApplicableError(f"{reason} (task {task.name})")
     material = _material(job, task, method, device, progress)
     base = load_base(job.resolved, device)
-    adapted = adapt(method, base, task, material, _limits(job, device), meter, progress)
+    blind = replace(task, test=())  # nothing that adapts can read a test label
+    adapted = adapt(method, base, blind, material, _limits(job, device), meter, progress)
     items = [question(example) for example in task.test]
     with meter.phase("retrieve"):
         prompts = adapted.predictor.writer.write(items)

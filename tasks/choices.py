@@ -69,8 +69,8 @@ def _from_train(spec: TaskSpec, train: Table | None, file: str, problems: Proble
         if spec.sources.train is None:
             problems.add(file, "no choices, and no train split to take them from", "add choices")
         return None
-    if spec.answer not in train.columns:
-        return None  # reported with the other missing columns
+    if spec.answer not in train.columns or not train.rows:
+        return None  # reported with the other missing columns, or as an empty split
     found = set()
     for row in train.rows:
         try:

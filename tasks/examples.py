@@ -34,6 +34,7 @@ class Reading:
     table: Table
     problems: Problems
     labels: Mapping[str, str] | None  # stored -> shown; None where each item has its own choices
+    columns: tuple[str, ...]  # those that become fields
     choices: tuple[str, ...] = ()  # the labels as shown, one tuple that all items share
     group_by: str = ""
 
@@ -67,8 +68,8 @@ def select(table: Table, split: Split, problems: Problems) -> Table:
 def has_columns(reading: Reading, gold_needed: bool) -> bool:
     """Whether the table has every column that is needed; each missing one is reported."""
     spec = reading.spec
-    needed = {name: "the template names" for name in spec.columns}
-    needed |= {name: "answer names" for name in spec.references}
+    needed = dict.fromkeys(spec.columns, "the template names")
+    needed |= dict.fromkeys(spec.references, "answer names")
     needed |= {spec.choices_field: "choices_field names", reading.group_by: "group_by names"}
     if gold_needed:
         needed[spec.gold] = "gold names"
@@ -103,7 +104,7 @@ def passages(table: Table, corpus: Corpus, problems: Problems) -> tuple[Passage,
 
 def _draft(row: dict[str, Any], number: int, reading: Reading) -> Draft | None:
     spec, table = reading.spec, reading.table
-    fields = {name: _cell(row, name, number, table.file, reading.problems) for name in spec.columns}
+    fields = {name: _cell(row, name, number, table.file, reading.problems) for name in reading.columns}
     if spec.kind == "choice":
         choices, references = _choice(row, number, reading)
     else:

@@ -97,11 +97,12 @@ def _examples(
     spec: TaskSpec, tables: Mapping[str, Table], choices: Choices, problems: Problems
 ) -> dict[str, list[Draft]]:
     found: dict[str, list[Draft]] = {name: [] for name in SPLITS}
+    columns = spec.columns
     shared = tuple(choices.labels.values()) if choices.labels else ()
     for name, split in spec.sources.present():
         if name not in tables:
             continue
-        reading = Reading(spec, tables[name], problems, choices.labels, shared, split.group_by)
+        reading = Reading(spec, tables[name], problems, choices.labels, columns, shared, split.group_by)
         if has_columns(reading, gold_needed=name == "test") and choices.known:
             found[name] = drafts(reading)
     return found

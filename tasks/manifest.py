@@ -26,11 +26,13 @@ class _Loader(yaml.SafeLoader):
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+    seen: list[Any] = []  # compared as Python compares keys, where 1 is the same as true
     for key, _ in node.value:
-        if isinstance(key, yaml.ScalarNode) and keys.count(key.value) > 1:
+        value = loader.construct_object(key, deep=True)
+        if value in seen:
             problem = f"key {shown(key.value)} stands twice"
             raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+        seen.append(value)
     return loader.construct_mapping(node, deep=True)
 
 

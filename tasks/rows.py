@@ -110,8 +110,10 @@ def decode(data: bytes, file: str, problems: Problems) -> str | None:
 
 
 def _refuse_surrogates(text: str) -> None:
-    if any("\ud800" <= c <= "\udfff" for c in text):
-        raise TypeError("half of a surrogate pair")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise TypeError("half of a surrogate pair") from None
 
 
 def _neighbour(path: Path) -> str:
@@ -203,8 +205,11 @@ def _parquet(path: Path, file: str, problems: Problems) -> Table | None:
 
 
 def missing_column(table: Table, name: str, why: str, problems: Problems) -> bool:
-    """Whether `table` lacks column `name`, reported with the nearest one; `why` says who asked for it."""
-    if name in table.columns:
+    """Whether `table` lacks column `name`, reported with the nearest one; `why` says who asked for it.
+
+    An empty table lacks nothing: that it is empty is a problem of its own.
+    """
+    if name in table.columns or not table.rows:
         return False
     what = f"no column {shown(name)}{nearest(name, table.columns)}, which {why}"
     one_column = len(table.columns) == 1 and ";" in table.columns[0]

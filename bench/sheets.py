@@ -1,0 +1,295 @@
+"""What the report's tables say: rows of aggregated numbers as titled sheets of text.
+
+Both the terminal and Markdown are written from sheets, so they cannot disagree. Every text that comes from a
+record is cleaned here of control characters; escaping is left to who writes the sheet down.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from bench.metrics import NAMES
+from bench.nouns import Failure, Run
+from bench.summary import Row, Spread, parse_missing, summarise
+
+NOTHING = "–"
+_MOST_NOTES = 20  # of one kind; the JSON has all of them
+_LONGEST_MESSAGE = 300
+_DROPPED = {
+    "examples_dropped": "worked examples dropped",
+    "passages_dropped": "passages dropped",
+    "passages_truncated": "passages shortened",
+}
+_COST_LEGEND = (
+    "wall time, mean over seeds; highest memory of any phase",
+    "tokens per query: of the prompt + of the answer, unpadded",
+)
+_RETRIEVAL = ("hit@1", "hit@5", "mrr")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A cell of a sheet; lines are separated by newlines."""
+
+    text: str
+    style: Literal["", "best", "faint", "bad"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table: the first column heads the rows. `notes` stand below it."""
+
+    title: str
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[Text, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def sheets(run: Run) -> list[Sheet]:
+    """Every table of a run: for each model scores, other metrics, costs by task, retrieval; then notes."""
+    rows = summarise(run)
+    found: list[Sheet] = []
+    for model in dict.fromkeys(row.model for row in rows):
+        own = [row for row in rows if row.model == model]
+        tasks = list(dict.fromkeys(row.task for row in own))
+        found.append(_primary(model, tasks, own))
+        found += _others(model, tasks, own)
+        found += [_costs(model, task, [row for row in own if row.task == task]) for task in tasks]
+        found[-1] = replace(found[-1], notes=_COST_LEGEND)
+        found += _retrieval(model, own)
+    return [*found, *_notes(run, rows)]
+
+
+def clean(text: object) -> str:
+    """`text` on one line without control, format (such as bidirectional) and surrogate characters."""
+    kept = (c for c in str(text) if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
+    return " ".join("".join(kept).split())
+
+
+def number(metric: str, value: float) -> str:
+    """A score as its scale asks: three decimals on 0-1, one on 0-100; of an unknown metric, as it is."""
+    if metric not in NAMES:
+        return f"{value:.4g}"
+    return f"{value:.1f}" if NAMES[metric].scale == 100 else f"{value:.3f}"
+
+
+def title(metric: str) -> str:
+    """How a metric is headed."""
+    return NAMES[metric].title if metric in NAMES else clean(metric)
+
+
+def seconds(value: float) -> str:
+    """Wall time: 0.04s, 12.3s, 4m05s, 1h02m."""
+    if value < 9.995:
+        return f"{value:.2f}s"
+    if value < 99.95:
+        return f"{value:.1f}s"
+    whole = round(value)
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    minutes = round(value / 60)
+    return f"{minutes // 60}h{minutes % 60:02d}m"
+
+
+def size(count: int) -> str:
+    """Bytes in binary units, three significant digits or so."""
+    value, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{value:.0f} {units[0]}" if value >= 100 or units[0] == "B" else f"{value:.1f} {units[0]}"
+
+
+def _primary(model: str, tasks: Sequence[str], rows: Sequence[Row]) -> Sheet:
+    methods = list(dict.fromkeys(row.method for row in rows))
+    columns = [[row for row in rows if row.task == task] for task in tasks]
+    best = [_best(column) for column in columns]
+    heads = [f"{clean(t)}\n{_metric_of(column)}".strip() for t, column in zip(tasks, columns, strict=True)]
+    lines = [
+        (
+            Text(clean(method)),
+            *(_score(column[i], i in bold) for column, bold in zip(columns, best, strict=True)),
+        )
+        for i, method in enumerate(methods)
+    ]
+    return Sheet(f"{clean(model)}: scores", ("method", *heads), tuple(lines), _legend(rows, any(best)))
+
+
+def _legend(rows: Sequence[Row], bold: bool) -> tuple[str, ...]:
+    legend = []
+    if any(len(row.seeds) > 1 for row in rows):
+        legend.append("mean ± standard deviation over n seeds; where there is no ±, one seed was measured")
+    if bold:
+        legend.append("bold: the best of its column, and what is within one standard deviation of it")
+    return tuple(legend)
+
+
+def _metric_of(rows: Sequence[Row]) -> str:
+    return next((title(row.metric) for row in rows if row.metric), "")
+
+
+def _best(rows: Sequence[Row]) -> set[int]:
+    """Positions of the best value and of those not told apart from it; none where there is nothing to beat.
+
+    A row whose cells did not all end is left out: a mean over the seeds that survived is no fair winner.
+    """
+    metric = next((row.metric for row in rows if row.metric), None)
+    if metric is None:
+        return set()
+    whole = {
+        i: row.scores[metric] for i, row in enumerate(rows) if row.status == "ok" and metric in row.scores
+    }
+    if len(whole) < 2:
+        return set()
+    sign = 1 if metric not in NAMES or NAMES[metric].higher_is_better else -1
+    top = max(whole.values(), key=lambda each: sign * each.mean)
+    return {i for i, each in whole.items() if _tied(metric, top, each)}
+
+
+def _tied(metric: str, top: Spread, other: Spread) -> bool:
+    if number(metric, top.mean) == number(metric, other.mean):
+        return True
+    return abs(top.mean - other.mean) <= max(top.sd or 0.0, other.sd or 0.0)
+
+
+def _score(row: Row, best: bool) -> Text:
+    if row.status == "not run":
+        return Text("not run", "faint")
+    lines = [_mean(row.metric, row.scores[row.metric])] if row.metric else []
+    if row.failures:
+        reasons = ", ".join(dict.fromkeys(clean(failure.kind) for _, failure in row.failures))
+        lines.append(f"failed: {reasons} ({len(row.failures)}/{row.cells})")
+    if row.missing:
+        lines.append(f"not run ({len(row.missing)}/{row.cells})")
+    if row.item_failures:
+        lines.append(f"{sum(row.item_failures.values()):,}/{row.items:,} items failed")
+    shown = "\n".join(lines) or "no score"
+    return Text(shown, "bad" if row.metric is None else "best" if best else "")
+
+
+def _mean(metric: str, score: Spread) -> str:
+    if score.sd is None:
+        return number(metric, score.mean)
+    return f"{number(metric, score.mean)} ± {number(metric, score.sd)}, n={score.n}"
+
+
+def _others(model: str, tasks: Sequence[str], rows: Sequence[Row]) -> list[Sheet]:
+    """The metrics that are not a task's primary one."""
+    columns: list[tuple[str, dict[str, Text]]] = []
+    for task in tasks:
+        own = [row for row in rows if row.task == task]
+        for metric in dict.fromkeys(name for row in own for name in list(row.scores)[1:]):
+            cells = {
+                row.method: Text(_mean(metric, row.scores[metric])) for row in own if metric in row.scores
+            }
+            columns.append((f"{clean(task)}\n{title(metric)}", cells))
+    if not columns:
+        return []
+    methods = dict.fromkeys(row.method for row in rows)
+    lines = [
+        (Text(clean(method)), *(cells.get(method, Text(NOTHING, "faint")) for _, cells in columns))
+        for method in methods
+    ]
+    return [Sheet(f"{clean(model)}: other metrics", ("method", *(head for head, _ in columns)), tuple(lines))]
+
+
+def _costs(model: str, task: str, rows: Sequence[Row]) -> Sheet:
+    """Time, memory and tokens. Phases that take no time to speak of in any row have no column."""
+    always, perhaps = ("train", "predict"), ("tune", "index", "retrieve")
+    worth = {p for p in perhaps if any(p in row.seconds and row.seconds[p].mean >= 0.05 for row in rows)}
+    phases = [p for p in ("tune", "train", "index", "retrieve", "predict") if p in worth or p in always]
+    sources = {row.peak_of for row in rows if row.peak_of}
+    memory = f"{sources.pop()}\nmemory" if len(sources) == 1 else "peak\nmemory"
+    lines = [(Text(clean(row.method)), *_spent(row, phases, bool(sources))) for row in rows]
+    columns = ("method", *phases, memory, "tokens\nper query")
+    return Sheet(f"{clean(model)}: cost on {clean(task)}", columns, tuple(lines))
+
+
+def _spent(row: Row, phases: Sequence[str], name_source: bool) -> list[Text]:
+    if not row.seeds:
+        return [Text(NOTHING, "faint")] * (len(phases) + 2)
+    times = [seconds(row.seconds[phase].mean) if phase in row.seconds else NOTHING for phase in phases]
+    memory = NOTHING if row.peak_bytes is None else size(row.peak_bytes)
+    source = f" {row.peak_of}" if name_source else ""
+    return [Text(each) for each in (*times, memory + source, _tokens(row))]
+
+
+def _tokens(row: Row) -> str:
+    prompt = row.tokens.get("prompt_tokens", row.tokens.get("prompt"))
+    output = row.tokens.get("output_tokens", row.tokens.get("output", 0.0))
+    return NOTHING if prompt is None else f"{prompt:,.0f} + {output:,.1f}"
+
+
+def _retrieval(model: str, rows: Sequence[Row]) -> list[Sheet]:
+    own = [row for row in rows if any(name in row.retrieval for name in _RETRIEVAL)]
+    if not own:
+        return []
+    lines = [
+        (
+            Text(clean(row.method)),
+            Text(clean(row.task)),
+            *(Text(f"{row.retrieval[n].mean:.3f}" if n in row.retrieval else NOTHING) for n in _RETRIEVAL),
+            Text(f"{row.retrieval['questions'].mean:,.0f}" if "questions" in row.retrieval else NOTHING),
+        )
+        for row in own
+    ]
+    return [Sheet(f"{clean(model)}: retrieval", ("method", "task", *_RETRIEVAL, "questions"), tuple(lines))]
+
+
+def _notes(run: Run, rows: Sequence[Row]) -> list[Sheet]:
+    unread = [f"not run: {clean(name)}" for name in run.missing if parse_missing(name) is None]
+    kinds: list[tuple[str, Callable[[Row], Iterable[str]]]] = [
+        ("Failed cells", _failures),
+        ("Failed items, counted as wrong", _item_failures),
+        ("Left out to fit the model's context", _left_out),
+        ("Not run", _missing),
+    ]
+    found = [(heading, [line for row in rows for line in write(row)]) for heading, write in kinds]
+    found[-1][1].extend(unread)
+    if not rows and not unread:
+        found.append(("Nothing yet", ["no cell of this run has been measured"]))
+    return [Sheet(heading, notes=_capped(lines)) for heading, lines in found if lines]
+
+
+def _capped(lines: list[str]) -> tuple[str, ...]:
+    more = len(lines) - _MOST_NOTES
+    return (*lines[:_MOST_NOTES], f"(+{more} more; the JSON report has all)") if more > 0 else tuple(lines)
+
+
+def _place(row: Row) -> str:
+    return f"{clean(row.method)} on {clean(row.task)} with {clean(row.model)}"
+
+
+def _failures(row: Row) -> Iterable[str]:
+    seeds: dict[Failure, list[int]] = {}
+    for seed, failure in row.failures:
+        seeds.setdefault(failure, []).append(seed)
+    for failure, failed in seeds.items():
+        message = clean(failure.message)
+        short = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
+        yield f"{_place(row)}, {_seeds(failed)}: {clean(failure.kind)}: {short}"
+
+
+def _item_failures(row: Row) -> Iterable[str]:
+    for reason, count in Counter(row.item_failures).most_common():
+        yield f"{_place(row)}: {count:,} of {row.items:,} items: {clean(reason)}"
+
+
+def _left_out(row: Row) -> Iterable[str]:
+    parts = [f"{n:,} {_DROPPED.get(k, clean(k).replace('_', ' '))}" for k, n in row.dropped.items() if n]
+    if parts:
+        yield f"{_place(row)}: {', '.join(parts)} over {row.items:,} items"
+    if row.training_too_long:
+        yield f"{_place(row)}: {row.training_too_long:,} training examples too long"
+
+
+def _missing(row: Row) -> Iterable[str]:
+    if row.missing:
+        yield f"{_place(row)}, {_seeds(row.missing)}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"

@@ -1,0 +1,171 @@
+"""Records to rows: one row for each (model, task, method), its numbers aggregated over seeds.
+
+Reads records alone; nothing here knows how a table looks. What failed or is missing stays in the row and in
+its denominator.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from os import PathLike
+from typing import Any, Literal
+
+from bench.nouns import Failure, Record, Run
+
+Status = Literal["ok", "partial", "failed", "not run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean over `n` seeds and their sample standard deviation (n - 1 in the denominator; None for one)."""
+
+    mean: float
+    sd: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A method on a task with a model. Means are over the cells that ended; `cells` counts all asked for."""
+
+    model: str
+    task: str
+    method: str
+    cells: int  # measured, failed and missing; 0 where the suite has no such cell
+    seeds: tuple[int, ...] = ()  # of the cells that ended
+    failures: tuple[tuple[int, Failure], ...] = ()  # seed, reason
+    missing: tuple[int, ...] = ()  # seeds of cells without a record
+    scores: Mapping[str, Spread] = field(default_factory=dict)  # the first is the primary one
+    seconds: Mapping[str, Spread] = field(default_factory=dict)  # wall time by phase
+    peak_bytes: int | None = None  # highest over phases and seeds
+    peak_of: Literal["device", "host", ""] = ""
+    tokens: Mapping[str, float] = field(default_factory=dict)  # per test item, unpadded
+    retrieval: Mapping[str, Spread] = field(default_factory=dict)
+    items: int = 0  # test items over all seeds that ended
+    item_failures: Mapping[str, int] = field(default_factory=dict)  # of these, by reason
+    dropped: Mapping[str, int] = field(default_factory=dict)  # over the same items, to fit the context
+    training_too_long: int = 0  # training examples left out because they do not fit
+
+    @property
+    def status(self) -> Status:
+        """ok: every cell ended; partial: some did; failed: none did and one failed; not run: neither."""
+        if self.seeds:
+            return "ok" if len(self.seeds) == self.cells else "partial"
+        return "failed" if self.failures else "not run"
+
+    @property
+    def metric(self) -> str | None:
+        """Name of the primary metric, where any cell ended."""
+        return next(iter(self.scores), None)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and sample standard deviation of at least one value."""
+    return Spread(
+        statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values)
+    )
+
+
+def summarise(run: Run) -> list[Row]:
+    """Every row of the grid models × (their tasks × their methods), in the order of the run's records.
+
+    A combination with neither a record nor a missing cell is there as "not run", with no cells. `Run.missing`
+    is read as "model · task · method · seed N"; a name of another shape is left to the caller to show.
+    """
+    missing = [cell for cell in map(parse_missing, run.missing) if cell]
+    records = [((r.model, r.task, r.method), r) for r in run.records]
+    grid = [key for key, _ in records] + [key for key, _ in missing]
+    rows = []
+    for model in _unique(key[0] for key in grid):
+        for task in _unique(key[1] for key in grid if key[0] == model):
+            for method in _unique(key[2] for key in grid if key[0] == model):
+                key = (model, task, method)
+                seeds = tuple(seed for other, seed in missing if other == key)
+                rows.append(_row(key, [record for other, record in records if other == key], seeds))
+    return rows
+
+
+def parse_missing(name: str) -> tuple[tuple[str, str, str], int] | None:
+    """((model, task, method), seed) of a cell's name, or None where it is no such name."""
+    pieces = name.rsplit(" · ", 3)
+    seed = pieces[-1].removeprefix("seed ")
+    if len(pieces) != 4 or not seed.isdecimal():
+        return None
+    return (pieces[0], pieces[1], pieces[2]), int(seed)
+
+
+def plain(value: Any) -> Any:
+    """`value` in what JSON can hold: dataclasses as objects, numbers that are no numbers as null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, PathLike):
+        return str(value)
+    return [plain(each) for each in value]
+
+
+def _row(key: tuple[str, str, str], records: Sequence[Record], missing: tuple[int, ...]) -> Row:
+    ended = [record for record in records if record.status == "ok"]
+    peak_bytes, peak_of = _peak(ended)
+    items = sum(record.items for record in ended)
+    tokens = _totals(record.tokens for record in ended)
+    return Row(
+        *key,
+        cells=len(records) + len(missing),
+        seeds=tuple(record.seed for record in ended),
+        failures=tuple((r.seed, r.failure or Failure("unknown", "")) for r in records if r.status != "ok"),
+        missing=missing,
+        scores=_spreads(ended, lambda record: {n: score.value for n, score in record.scores.items()}),
+        seconds=_spreads(ended, lambda record: {n: phase.wall_s for n, phase in record.phases.items()}),
+        peak_bytes=peak_bytes,
+        peak_of=peak_of,
+        tokens={name: total / items for name, total in tokens.items()} if items else {},
+        retrieval=_spreads(ended, lambda record: record.retrieval),
+        items=items,
+        item_failures=_totals(record.item_failures for record in ended),
+        dropped=_totals(record.dropped for record in ended),
+        training_too_long=max((_too_long(record) for record in ended), default=0),
+    )
+
+
+def _spreads(records: Sequence[Record], read: Callable[[Record], Mapping[str, float]]) -> dict[str, Spread]:
+    """Spread of every named number, over the records that have it."""
+    values: dict[str, list[float]] = {}
+    for record in records:
+        for name, value in read(record).items():
+            values.setdefault(name, []).append(value)
+    return {name: spread(each) for name, each in values.items()}
+
+
+def _peak(records: Sequence[Record]) -> tuple[int | None, Literal["device", "host", ""]]:
+    """Highest memory of the device where any phase had one, else of the process."""
+    phases = [phase for record in records for phase in record.phases.values()]
+    device = [p.peak_device_bytes for p in phases if p.peak_device_bytes is not None]
+    if device:
+        return max(device), "device"
+    return (max(p.peak_host_bytes for p in phases), "host") if phases else (None, "")
+
+
+def _totals(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for each in counts:
+        for name, count in each.items():
+            totals[name] = totals.get(name, 0) + count
+    return totals
+
+
+def _too_long(record: Record) -> int:
+    count = record.training.get("examples_too_long", 0)
+    return count if isinstance(count, int) else 0
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))

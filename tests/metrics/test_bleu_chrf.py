@@ -1,0 +1,140 @@
+"""BLEU and chrF: hand-computed values, a naive second BLEU, ragged references, sufficient statistics."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.errors import UsageError
+from bench.metrics import compute, from_statistics, statistics
+
+Rows = list[tuple[str, list[str]]]
+sentences = st.lists(st.sampled_from("abcdef"), max_size=8).map(" ".join)
+rows = st.lists(st.tuples(sentences, st.lists(sentences, min_size=1, max_size=4)), min_size=1, max_size=6)
+
+
+def split(data: Rows) -> tuple[list[str], list[list[str]]]:
+    return [prediction for prediction, _ in data], [references for _, references in data]
+
+
+def ngrams(text: str, n: int) -> Counter[tuple[str, ...]]:
+    words = text.split()
+    return Counter(tuple(words[start : start + n]) for start in range(len(words) - n + 1))
+
+
+def naive_bleu(data: Rows) -> float:
+    """Papineni et al. 2002, with NIST's smoothing: the k-th order without a match counts 1 / 2^k matches."""
+    said = sum(len(prediction.split()) for prediction, _ in data)
+    wanted = 0
+    for prediction, references in data:
+        lengths = sorted(len(text.split()) for text in references)
+        wanted += min(lengths, key=lambda length: abs(length - len(prediction.split())))
+    logs, halves = [], 0
+    for n in range(1, 5):
+        total = sum(ngrams(prediction, n).total() for prediction, _ in data)
+        clipped = 0
+        for prediction, references in data:
+            for gram, count in ngrams(prediction, n).items():
+                clipped += min(count, max(ngrams(text, n)[gram] for text in references))
+        if n == 1 and clipped == 0:
+            return 0.0
+        if total == 0:
+            return 0.0
+        if clipped == 0:
+            halves += 1
+        logs.append(math.log(clipped / total if clipped else 1 / (2**halves * total)))
+    brevity = min(0.0, 1 - wanted / said)
+    return 100 * math.exp(brevity + sum(logs) / 4)
+
+
+def test_bleu_by_hand_with_ragged_references() -> None:
+    # Item 1 is perfect. Item 2: all 5 words are in some reference; bigrams a-b, c-d, d-e of 4;
+    # trigram c-d-e of 3; no 4-gram of 2. Together 9/9, 6/7, 3/5, 1/3; lengths 9 and 4 + 5.
+    data = [("a b c d", ["a b c d"]), ("a b c d e", ["a b x x x", "x x c d e"])]
+    assert compute("bleu", *split(data)).value == pytest.approx(100 * (6 / 7 * 3 / 5 * 1 / 3) ** 0.25)
+
+
+def test_bleu_punishes_brevity() -> None:
+    # all n-grams match; 4 words where 8 were wanted: exp(1 - 8 / 4)
+    data = [("a b c d", ["a b c d e f g h"])]
+    assert compute("bleu", *split(data)).value == pytest.approx(100 * math.exp(-1))
+
+
+def test_every_segment_is_scored_not_only_the_first() -> None:
+    # References handed over the wrong way round score the first segment alone and give 100.
+    data = [("the cat sat down", ["the cat sat down"]), ("w x y z", ["all of it wrong"])]
+    # 4 of 8, 3 of 6, 2 of 4, 1 of 2
+    assert compute("bleu", *split(data)).value == pytest.approx(50.0)
+    assert compute("chrf", *split(data)).value < 70.0
+
+
+def test_every_reference_is_used_not_only_the_first() -> None:
+    data = [("the cat sat down", ["all of it wrong", "the cat sat down"])]
+    for name in ("bleu", "chrf"):
+        assert compute(name, *split(data)).value == pytest.approx(100.0)
+
+
+def test_a_reference_more_elsewhere_changes_nothing_here() -> None:
+    plain = [("a b c d", ["a b c d"]), ("e f g h", ["e f g x"])]
+    ragged = [("a b c d", ["a b c d"]), ("e f g h", ["e f g x", "e f g x", "e f g x"])]
+    for name in ("bleu", "chrf"):
+        assert compute(name, *split(plain)).value == compute(name, *split(ragged)).value
+
+
+def test_chrf_by_hand() -> None:
+    # "ab" against "abc" (spaces do not count): order 1: P 1, R 2/3; order 2: P 1, R 1/2; no order 3 said.
+    # mean P 1, mean R 7/12; F2 = 5PR / (4P + R) = (35/12) / (55/12) = 7/11
+    assert compute("chrf", ["a b"], [["ab c"]]).value == pytest.approx(100 * 7 / 11)
+
+
+@pytest.mark.parametrize(("name", "lowered"), [("bleu", "case:lc"), ("chrf", "case:lc")])
+def test_lowercase_is_a_choice_and_stands_in_the_signature(name: str, lowered: str) -> None:
+    predictions, references = ["THE CAT SAT DOWN"], [["the cat sat down"]]
+    cased = compute(name, predictions, references)
+    assert cased.value == 0.0
+    assert "case:mixed" in cased.signature
+    folded = compute(name, predictions, references, lowercase=True)
+    assert folded.value == pytest.approx(100.0)
+    assert lowered in folded.signature
+    assert "version:" in folded.signature
+    assert "nrefs:1" in folded.signature
+    ragged = compute(name, ["a", "b"], [["a"], ["b", "c"]])
+    assert "nrefs:var" in ragged.signature
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows)
+def test_bleu_equals_a_naive_second_implementation(data: Rows) -> None:
+    assert compute("bleu", *split(data)).value == pytest.approx(naive_bleu(data), abs=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows, st.booleans())
+def test_corpus_score_follows_from_summed_statistics(data: Rows, lowercase: bool) -> None:
+    for name, width in (("bleu", 10), ("chrf", 18)):
+        counts = statistics(name, *split(data), lowercase=lowercase)
+        assert counts.shape == (len(data), width)
+        assert np.issubdtype(counts.dtype, np.integer)
+        whole = compute(name, *split(data), lowercase=lowercase).value
+        assert from_statistics(name, counts.sum(axis=0)) == pytest.approx(whole, abs=1e-12)
+        drawn = data + data[:1]  # a resample that holds the first item twice
+        resampled = compute(name, *split(drawn), lowercase=lowercase).value
+        assert from_statistics(name, counts.sum(axis=0) + counts[0]) == pytest.approx(resampled, abs=1e-12)
+
+
+def test_statistics_honour_case() -> None:
+    # counts: lengths 2 and 2, then 1-gram matches
+    assert statistics("bleu", ["A b"], [["a b"]])[0, :3].tolist() == [2, 2, 1]
+    assert statistics("bleu", ["A b"], [["a b"]], lowercase=True)[0, :3].tolist() == [2, 2, 2]
+
+
+def test_statistics_are_refused_where_there_are_none() -> None:
+    with pytest.raises(UsageError, match=r'"accuracy" has no per-item statistics; allowed: bleu, chrf'):
+        statistics("accuracy", ["a"], [["a"]])
+    with pytest.raises(UsageError, match=r'unknown metric "blue" \(did you mean "bleu"\?\)'):
+        from_statistics("blue", [0] * 10)

@@ -1,0 +1,89 @@
+"""Accuracy and macro-F1: hand-computed values, scikit-learn and a naive second implementation."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score
+
+from bench.errors import UsageError
+from bench.metrics import compute
+
+LABELS = ("refund", "card lost", "top up")
+pairs = st.lists(st.tuples(st.sampled_from(("", *LABELS)), st.sampled_from(LABELS)), min_size=1, max_size=30)
+
+
+def naive_macro_f1(predictions: list[str], truth: list[str]) -> float:
+    """F1 of each label by counting, and their plain mean."""
+    labels = {*truth, *predictions} - {""}
+    scores = []
+    for label in labels:
+        hits = sum(p == label == t for p, t in zip(predictions, truth, strict=True))
+        asked, said = truth.count(label), predictions.count(label)
+        scores.append(2 * hits / (asked + said))
+    return sum(scores) / len(scores)
+
+
+def test_accuracy_by_hand() -> None:
+    result = compute("accuracy", ["a", "b", "", "c"], [["a"], ["a"], ["a"], ["b", "c"]])
+    assert result.value == 0.5
+    assert result.per_item == (1.0, 0.0, 0.0, 1.0)
+    assert result.signature == "match:exact|case:mixed"
+
+
+def test_accuracy_heeds_case_and_punctuation_even_when_asked_not_to() -> None:
+    # Choices are names: "US" and "us" may be two of them.
+    assert compute("accuracy", ["us"], [["US"]], lowercase=True).value == 0.0
+
+
+def test_a_failed_prediction_is_wrong_even_where_the_reference_is_empty() -> None:
+    assert compute("accuracy", [""], [[""]]).value == 0.0
+    assert compute("macro_f1", [""], [[""]]).value == 0.0
+
+
+def test_macro_f1_by_hand() -> None:
+    # a: 1 hit, asked 2, said 1 -> 2/3; b: 1 hit, asked 1, said 2 -> 2/3; c: asked 1, never said -> 0;
+    # d: said once, never asked -> 0. The failed prediction is no label of its own.
+    result = compute("macro_f1", ["a", "b", "b", "", "d"], [["a"], ["a"], ["b"], ["c"], ["b"]])
+    # b is asked twice here: 2 * 1 / (2 + 2) = 1/2.
+    assert result.value == pytest.approx((2 / 3 + 1 / 2 + 0 + 0) / 4)
+    assert result.per_item is None
+    assert "labels:4" in result.signature
+    assert "scikit-learn" in result.signature
+
+
+def test_macro_f1_refuses_two_different_labels_for_one_item() -> None:
+    with pytest.raises(UsageError, match="item 1 has 2 different references"):
+        compute("macro_f1", ["a", "b"], [["a", "a"], ["a", "b"]])
+
+
+@settings(max_examples=30, deadline=None)
+@given(pairs)
+def test_choice_metrics_equal_second_implementations(rows: list[tuple[str, str]]) -> None:
+    predictions, truth = [p for p, _ in rows], [t for _, t in rows]
+    references = [[t] for t in truth]
+    macro = compute("macro_f1", predictions, references).value
+    assert macro == pytest.approx(naive_macro_f1(predictions, truth))
+    seen = sorted({*predictions, *truth} - {""})
+    assert macro == pytest.approx(
+        f1_score(truth, predictions, labels=seen, average="macro", zero_division=0.0)
+    )
+    accuracy = compute("accuracy", predictions, references)
+    assert accuracy.value == pytest.approx(accuracy_score(truth, predictions))
+
+
+@settings(max_examples=20, deadline=None)
+@given(pairs, st.randoms(use_true_random=False))
+def test_choice_metrics_ignore_order(rows: list[tuple[str, str]], order: random.Random) -> None:
+    shuffled = order.sample(rows, len(rows))
+    for name in ("accuracy", "macro_f1"):
+        before, after = (compute(name, [p for p, _ in r], [[t] for _, t in r]) for r in (rows, shuffled))
+        assert before.value == after.value
+
+
+@pytest.mark.parametrize("name", ["accuracy", "macro_f1"])
+def test_perfect_choices_score_one(name: str) -> None:
+    assert compute(name, list(LABELS), [[label] for label in LABELS]).value == 1.0

@@ -1,0 +1,128 @@
+"""The front door of the metrics: what it lists, what it refuses, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bench.errors import UsageError
+from bench.metrics import NAMES, compute
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def python(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+
+
+def test_names() -> None:
+    assert list(NAMES) == [
+        "accuracy",
+        "macro_f1",
+        "exact_match",
+        "token_f1",
+        "bleu",
+        "chrf",
+        "rouge1",
+        "rouge2",
+        "rouge_l",
+    ]
+    assert {name for name, info in NAMES.items() if info.scale == 100.0} == {"bleu", "chrf"}
+    assert {name for name, info in NAMES.items() if info.kind != "text"} == {
+        "accuracy",
+        "macro_f1",
+        "exact_match",
+    }
+    assert {name for name, info in NAMES.items() if not info.per_item} == {"macro_f1", "bleu", "chrf"}
+    assert all(info.higher_is_better for info in NAMES.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_score_for_each_item_where_promised(name: str) -> None:
+    result = compute(name, ["a", "", "b"], [["a"], ["b"], ["c"]])
+    assert (result.per_item is not None) == NAMES[name].per_item
+    assert result.per_item is None or len(result.per_item) == 3
+    assert result.signature
+
+
+@pytest.mark.parametrize(
+    ("name", "predictions", "references", "message"),
+    [
+        (
+            "acuracy",
+            ["a"],
+            [["a"]],
+            r'unknown metric "acuracy" \(did you mean "accuracy"\?\); allowed: acc',
+        ),
+        ("bleu", [], [], "metric bleu: no predictions to score"),
+        ("bleu", ["a", "b"], [["a"]], "2 predictions but 1 lists of references"),
+        ("bleu", ["a", "b"], [["a"], []], r"the references of item 1 are \[\]"),
+        ("bleu", ["a"], ["a"], "the references of item 0 are 'a'"),
+    ],
+)
+def test_input_without_a_score_is_one_clear_line(
+    name: str, predictions: list[str], references: list[list[str]], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        compute(name, predictions, references)
+    assert "\n" not in str(caught.value)
+
+
+def test_many_items_pass_through_whole() -> None:
+    n = 12_345  # more than the 10,000 rows that arrow's writer buffers
+    predictions = ["yes" if position % 5 else "no" for position in range(n)]
+    result = compute("accuracy", predictions, [["yes"]] * n)
+    assert result.per_item is not None
+    assert len(result.per_item) == n
+    assert result.value == pytest.approx(4 / 5)
+
+
+def test_listing_metrics_imports_nothing_heavy() -> None:
+    heavy = '{"torch", "transformers", "evaluate", "datasets", "pandas", "sklearn", "numpy"}'
+    done = python(f"import sys, bench.metrics; assert bench.metrics.NAMES; print({heavy} & set(sys.modules))")
+    assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_no_network_no_home_no_traces(tmp_path: Path) -> None:
+    """Scoring works where the home folder cannot be written and any connection is an error."""
+    code = """
+import socket
+
+def refuse(*arguments, **options):
+    raise AssertionError("network")
+
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+from bench.metrics import NAMES, compute
+for name in NAMES:
+    print(name, compute(name, ["the cat sat down", ""], [["the cat sat down"], ["x"]]).value)
+"""
+    blocked, temporary = tmp_path / "file", tmp_path / "temporary"
+    blocked.write_text("a file, so that no folder can be made below it")
+    temporary.mkdir()
+    done = python(
+        code,
+        HOME=str(blocked / "home"),
+        HF_HOME=str(blocked / "hf"),
+        XDG_CACHE_HOME=str(blocked / "cache"),
+        HF_HUB_OFFLINE="1",
+        TMPDIR=str(temporary),
+        PYTHONDONTWRITEBYTECODE="1",
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(done.stdout.splitlines()) == len(NAMES)
+    assert [path.name for path in temporary.iterdir() if "metric" in path.name] == []
+
+
+def test_concurrent_scoring_does_not_mix() -> None:
+    def score(share: int) -> float:
+        predictions = ["yes"] * share + ["no"] * (10 - share)
+        return compute("accuracy", predictions, [["yes"]] * 10).value
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(score, range(11))) == [share / 10 for share in range(11)]

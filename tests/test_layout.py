@@ -1,0 +1,257 @@
+"""The shape of the code: who imports whom, what stays fast, how long files are; and tests are offline."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("bench", "methods", "tasks")
+SHARED = {"bench", "bench.nouns", "bench.errors"}  # what all may import; `bench` itself holds a version alone
+HEAVY = (
+    "torch",
+    "transformers",
+    "evaluate",
+    "datasets",
+    "pandas",
+    "sklearn",
+    "peft",
+    "sentence_transformers",
+    "faiss",
+)
+
+
+def modules(package: str) -> list[Path]:
+    """Importable files of a package; a task's folder may hold a script of its own, which is no module."""
+    files = sorted((ROOT / package).rglob("*.py"))
+    return [
+        file for file in files if all(part.isidentifier() for part in file.relative_to(ROOT).parent.parts)
+    ]
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(file: Path) -> set[str]:
+    """Every module of ours that `file` imports anywhere, also inside functions and for type checking."""
+    return {
+        name
+        for node in ast.walk(tree(file))
+        for name in imported(node, file)
+        if name.split(".")[0] in PACKAGES
+    }
+
+
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def imported(node: ast.AST, file: Path) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = (node.module or "") if not node.level else absolute(node, file)
+        for alias in node.names:
+            inside = f"{base}.{alias.name}"
+            yield inside if is_module(inside) else base
+
+
+def absolute(node: ast.ImportFrom, file: Path) -> str:
+    parts = module_name(file).split(".")
+    package = parts if file.name == "__init__.py" else parts[:-1]
+    kept = package[: len(package) - node.level + 1]
+    return ".".join([*kept, *([node.module] if node.module else [])])
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def every_module() -> list[Path]:
+    return [file for package in PACKAGES for file in modules(package)]
+
+
+def relative(file: Path) -> str:
+    return str(file.relative_to(ROOT))
+
+
+class TestImportReader:
+    """The arrows below are only as good as what reads them."""
+
+    @pytest.mark.parametrize(
+        ("source", "expected"),
+        [
+            ("import bench.store", {"bench.store"}),
+            ("from bench import nouns", {"bench.nouns"}),
+            ("from bench import __version__", {"bench"}),
+            ("from bench.errors import UsageError", {"bench.errors"}),
+            ("def f():\n    from bench import engine, nouns", {"bench.engine", "bench.nouns"}),
+            ("if TYPE_CHECKING:\n    from methods.parts import Block", {"methods.parts"}),
+            ("from .parts import Block", {"methods.parts"}),
+            ("from . import parts", {"methods.parts"}),
+            ("import torch, numpy.linalg", set()),
+        ],
+    )
+    def test_reads(self, source: str, expected: set[str]) -> None:
+        file = ROOT / "methods" / "lora.py"  # where relative imports are relative to
+        found = {name for node in ast.walk(ast.parse(source)) for name in imported(node, file)}
+        assert {name for name in found if name.split(".")[0] in PACKAGES} == expected
+
+
+@pytest.mark.parametrize("file", modules("tasks"), ids=relative)
+def test_tasks_import_no_methods_and_no_harness(file: Path) -> None:
+    wrong = {name for name in imports(file) if not name.startswith("tasks") and name not in SHARED}
+    assert not wrong
+
+
+@pytest.mark.parametrize("file", modules("methods"), ids=relative)
+def test_methods_import_no_harness(file: Path) -> None:
+    wrong = {name for name in imports(file) if name.startswith("bench") and name not in SHARED}
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", ["nouns", "errors"])
+def test_what_all_import_imports_none_of_ours(name: str) -> None:
+    body = tree(
+        ROOT / "bench" / f"{name}.py"
+    ).body  # types for the checker stand in an `if`, not at this level
+    found = {target for node in body for target in imported(node, ROOT / "bench" / f"{name}.py")}
+    assert not {target for target in found if target.split(".")[0] in (*PACKAGES, *HEAVY)}
+
+
+def test_methods_load_nothing_heavy_at_import() -> None:
+    for file in modules("methods") + modules("tasks"):
+        found = {target.split(".")[0] for node in tree(file).body for target in imported(node, file)}
+        assert not found & set(HEAVY), relative(file)
+
+
+@pytest.mark.parametrize("file", every_module(), ids=relative)
+def test_module_says_what_it_is_for(file: Path) -> None:
+    assert ast.get_docstring(tree(file))
+
+
+@pytest.mark.parametrize("file", every_module(), ids=relative)
+def test_files_stay_short(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 320
+
+
+def test_the_nouns_stay_on_a_page() -> None:
+    assert len((ROOT / "bench" / "nouns.py").read_text(encoding="utf-8").splitlines()) <= 180
+
+
+SPY = """
+import json, runpy, sys
+sys.argv[0] = "adaptbench"
+try:
+    runpy.run_module("bench", run_name="__main__", alter_sys=False)
+except SystemExit as ended:
+    code = ended.code
+print(json.dumps([code or 0, sorted({name.partition(".")[0] for name in sys.modules})]), file=sys.stderr)
+"""
+
+
+def loaded_by(arguments: list[str], folder: Path) -> tuple[int, set[str], str]:
+    """Exit code, top-level modules loaded and standard output of `adaptbench` with these arguments."""
+    ended = subprocess.run(
+        [sys.executable, "-c", SPY, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    code, names = json.loads(ended.stderr.splitlines()[-1])
+    return code, set(names), ended.stdout
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run directory with one failed cell, as the store reads it."""
+    from dataclasses import asdict
+
+    from bench.nouns import Failure, Record
+
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    key = "a" * 64
+    record = Record(
+        key, "m", "mail", "lora", 0, "failed", "2026-01-01T00:00:00+00:00", Failure("diverged", "nan")
+    )
+    cell = folder / "cells" / f"mail.m.lora.seed0-{key[:12]}"
+    cell.mkdir(parents=True)
+    (cell / "record.json").write_text(json.dumps(asdict(record)))
+    entry = {
+        "key": key,
+        "name": "m · mail · lora · seed 0",
+        "model": "m",
+        "task": "mail",
+        "method": "lora",
+        "seed": 0,
+    }
+    (folder / "run.json").write_text(json.dumps({"schema": 1, "suite": "small", "cells": [entry]}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--help"], "Usage"),
+        (["run", "--help"], "Usage"),
+        (["init", "--help"], "Usage"),
+        (["list", "tasks"], "banking77"),
+        (["list", "methods"], "lora"),
+        (["list", "models"], "tiny-random"),
+        (["report", "RUN"], "failed: diverged (1/1)"),
+        (["report", "RUN", "--markdown"], "failed: diverged (1/1)"),
+        (["report", "RUN", "--json"], '"schema": 1'),
+    ],
+    ids=" ".join,
+)
+def test_readers_never_load_torch(arguments: list[str], says: str, small_run: Path, tmp_path: Path) -> None:
+    given = [str(small_run) if argument == "RUN" else argument for argument in arguments]
+    code, names, output = loaded_by(given, tmp_path)
+    assert code == 0
+    assert says in output
+    assert not names & set(HEAVY)
+
+
+def test_the_spy_sees_torch_when_it_is_loaded(tmp_path: Path) -> None:
+    code, names, _ = loaded_by(["doctor"], tmp_path)
+    assert code in (0, 4)
+    assert "torch" in names
+
+
+@pytest.mark.parametrize(
+    "reach",
+    [
+        lambda: socket.create_connection(("192.0.2.1", 80), timeout=1),
+        lambda: socket.getaddrinfo("example.org", 443),
+        lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.1", 9)),
+        lambda: socket.socket().connect_ex(("192.0.2.1", 9)),
+    ],
+    ids=["connect", "resolve", "datagram", "connect_ex"],
+)
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_tests_cannot_reach_the_network(reach: object, network_attempts: list[str]) -> None:
+    assert callable(reach)
+    with pytest.raises(OSError, match="tests are offline"):
+        reach()
+    assert len(network_attempts) == 1
+    network_attempts.clear()  # else this very test would fail, as any other should
+
+
+def test_this_machine_itself_can_be_reached(network_attempts: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+        pass
+    assert network_attempts == []

@@ -1,0 +1,388 @@
+"""The report: right means and spreads, nothing hidden, nothing executed, readable at any width."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from bench import report
+from bench.nouns import Failure, Phase, Record, Run, Score
+from bench.sheets import clean, number, seconds, sheets, size
+from bench.summary import Row, parse_missing, plain, spread, summarise
+
+MIB = 1024 * 1024
+
+
+def record(
+    method: str = "lora",
+    seed: int = 0,
+    scores: Mapping[str, float] | None = None,
+    *,
+    task: str = "mail",
+    model: str = "m",
+    **changes: Any,
+) -> Record:
+    values = {"accuracy": 0.5} if scores is None else scores
+    return Record(
+        key=f"{model}{task}{method}{seed}",
+        model=model,
+        task=task,
+        method=method,
+        seed=seed,
+        created="2026-01-01T00:00:00+00:00",
+        **{
+            "status": "ok",
+            "scores": {name: Score(value) for name, value in values.items()},
+            "items": 10,
+            "phases": {"predict": Phase(2.0, 300 * MIB)},
+            **changes,
+        },
+    )
+
+
+def failed(
+    method: str = "lora", seed: int = 0, kind: str = "diverged", message: str = "loss is nan", **more: Any
+) -> Record:
+    return record(method, seed, {}, status="failed", failure=Failure(kind, message), phases={}, **more)
+
+
+def run(*records: Record, missing: tuple[str, ...] = ()) -> Run:
+    return Run(Path("results/local/trial"), "trial", records, missing)
+
+
+def row(*records: Record, missing: tuple[str, ...] = ()) -> Row:
+    (only,) = summarise(run(*records, missing=missing))
+    return only
+
+
+def shown(of: Run, width: int = 200, *, colour: bool = False) -> str:
+    console = Console(width=width, force_terminal=colour, color_system="standard" if colour else None)
+    with console.capture() as capture:
+        console.print(report.table([of]))
+    return capture.get()
+
+
+def line_of(text: str, start: str) -> str:
+    return next(line for line in text.splitlines() if line.startswith(start))
+
+
+class TestNumbers:
+    def test_mean_and_sample_standard_deviation(self) -> None:
+        # By hand: mean 0.6, squared deviations 0.01 + 0 + 0.01, over n - 1 = 2 gives 0.01, root 0.1.
+        found = spread([0.5, 0.6, 0.7])
+        assert found.mean == pytest.approx(0.6)
+        assert found.sd == pytest.approx(0.1)
+        assert found.n == 3
+        assert spread([0.25]) == type(found)(0.25, None, 1)
+
+    def test_scores_over_seeds_in_a_cell(self) -> None:
+        text = shown(run(*(record(seed=i, scores={"accuracy": v}) for i, v in enumerate((0.5, 0.6, 0.7)))))
+        assert "0.600 ± 0.100, n=3" in line_of(text, "lora")
+        assert "standard deviation over n seeds" in text
+
+    def test_one_seed_shows_no_spread(self) -> None:
+        text = shown(run(record(scores={"accuracy": 0.8125})))
+        assert re.fullmatch(
+            r"lora +0\.812", line_of(text, "lora").rstrip()
+        )  # ties to even, as formatting does
+        assert "±" not in text
+
+    def test_scale_decides_the_decimals(self) -> None:
+        assert number("bleu", 65.925) == "65.9"
+        assert number("accuracy", 0.8406) == "0.841"
+        assert number("my_metric", 12.345678) == "12.35"
+
+    def test_costs(self) -> None:
+        first = record(
+            phases={"train": Phase(60.0, 300 * MIB), "predict": Phase(2.0, 400 * MIB), "tune": Phase(9.0, 1)},
+            tokens={"prompt_tokens": 4000, "context_tokens": 3000, "output_tokens": 25},
+        )
+        second = replace(first, seed=1, phases={**first.phases, "train": Phase(90.0, 512 * MIB)})
+        found = row(first, second)
+        assert found.seconds["train"].mean == 75.0
+        assert (found.peak_bytes, found.peak_of) == (512 * MIB, "host")
+        assert found.tokens == {"prompt_tokens": 400.0, "context_tokens": 300.0, "output_tokens": 2.5}
+        text = shown(run(first, second))
+        assert re.search(r"lora +9\.00s +75\.0s +2\.00s +512 MiB +400 \+ 2\.5", text)
+        assert "host" in text
+
+    def test_memory_is_the_devices_where_there_is_one(self) -> None:
+        phases = {"load": Phase(1, 900 * MIB, 100 * MIB), "predict": Phase(1, 950 * MIB, 2048 * MIB)}
+        found = row(record(phases=phases))
+        assert (found.peak_bytes, found.peak_of) == (2048 * MIB, "device")
+
+    def test_memory_of_two_kinds_names_each(self) -> None:
+        gpu = record("full", phases={"predict": Phase(1, MIB, 3 * MIB)})
+        text = shown(run(record("lora"), gpu))
+        assert "300 MiB host" in text
+        assert "3.0 MiB device" in text
+
+    def test_phases_that_take_no_time_have_no_column(self) -> None:
+        quick = record(
+            phases={"index": Phase(0.001, MIB), "retrieve": Phase(0.2, MIB), "predict": Phase(1, MIB)}
+        )
+        text = shown(run(quick))
+        assert "retrieve" in text
+        assert "index" not in text
+
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [
+            (0.004, "0.00s"),
+            (9.99, "9.99s"),
+            (9.999, "10.0s"),
+            (99.94, "99.9s"),
+            (99.99, "1m40s"),
+            (245, "4m05s"),
+            (3599.6, "1h00m"),
+            (3725, "1h02m"),
+        ],
+    )
+    def test_seconds(self, value: float, text: str) -> None:
+        assert seconds(value) == text
+
+    @pytest.mark.parametrize(
+        ("count", "text"),
+        [(0, "0 B"), (999, "999 B"), (1000, "1.0 KiB"), (300 * MIB, "300 MiB"), (1536 * MIB, "1.5 GiB")],
+    )
+    def test_size(self, count: int, text: str) -> None:
+        assert size(count) == text
+
+    @given(st.floats(0, 1e6))
+    def test_seconds_never_shows_sixty(self, value: float) -> None:
+        assert not re.search(r"(60s|60m)", seconds(value))
+
+
+class TestFailuresAndGaps:
+    def test_failed_cells_keep_their_place_and_denominator(self) -> None:
+        found = row(record(seed=0), failed(seed=1), failed(seed=2))
+        assert (found.status, found.cells, found.seeds) == ("partial", 3, (0,))
+        text = shown(run(record(seed=0), failed(seed=1), failed(seed=2)))
+        assert "failed: diverged (2/3)" in text
+        assert "lora on mail with m, seeds 1, 2: diverged: loss is nan" in text
+
+    def test_a_method_that_only_failed(self) -> None:
+        text = shown(run(record("zero-shot"), failed("full", kind="out_of_memory", message="2 GiB asked")))
+        assert "failed: out_of_memory (1/1)" in line_of(text, "full")
+        assert "full on mail with m, seed 0: out_of_memory: 2 GiB asked" in text
+
+    def test_missing_cells_are_not_run(self) -> None:
+        missing = ("m · mail · lora · seed 1", "m · mail · full · seed 0")
+        of = run(record(seed=0), missing=missing)
+        rows = {each.method: each for each in summarise(of)}
+        assert (rows["lora"].status, rows["lora"].cells, rows["lora"].missing) == ("partial", 2, (1,))
+        assert (rows["full"].status, rows["full"].cells) == ("not run", 1)
+        text = shown(of)
+        assert "not run (1/2)" in text
+        assert line_of(text, "full").split(maxsplit=1)[1].strip() == "not run"
+        assert "full on mail with m, seed 0" in text
+
+    def test_combinations_the_suite_has_not_are_not_run_either(self) -> None:
+        rows = summarise(run(record("lora", task="a"), record("full", task="b")))
+        assert {(r.task, r.method): (r.status, r.cells) for r in rows} == {
+            ("a", "lora"): ("ok", 1),
+            ("a", "full"): ("not run", 0),
+            ("b", "lora"): ("not run", 0),
+            ("b", "full"): ("ok", 1),
+        }
+
+    def test_names_with_the_separator_in_them(self) -> None:
+        assert parse_missing("odd · model · mail · lora · seed 3") == (("odd · model", "mail", "lora"), 3)
+        assert parse_missing("something else") is None
+        assert parse_missing("m · mail · lora · seed x") is None
+
+    def test_a_missing_cell_of_another_shape_is_still_shown(self) -> None:
+        assert "not run: something else" in shown(run(record(), missing=("something else",)))
+
+    def test_items_that_failed_stand_in_the_cell(self) -> None:
+        text = shown(run(record(item_failures={"item_too_long": 3}), record(seed=1)))
+        assert "3/20 items failed" in text
+        assert "lora on mail with m: 3 of 20 items: item_too_long" in text
+
+    def test_what_did_not_fit_is_said(self) -> None:
+        dropped = {"examples_dropped": 1203, "passages_dropped": 0, "passages_truncated": 4}
+        text = shown(run(record(dropped=dropped, training={"examples_too_long": 7})))
+        assert "1,203 worked examples dropped, 4 passages shortened over 10 items" in text
+        assert "passages dropped" not in text
+        assert "7 training examples too long" in text
+
+    def test_a_run_without_records(self) -> None:
+        assert "no cell of this run has been measured" in shown(run())
+
+    def test_long_lists_are_cut_and_say_so(self) -> None:
+        text = shown(run(*(failed(f"m{i}") for i in range(25))))
+        assert "(+5 more; the JSON report has all)" in text
+        assert len(report.to_json([run(*(failed(f"m{i}") for i in range(25)))])["runs"][0]["rows"]) == 25
+
+
+class TestBest:
+    def best(self, *records: Record) -> set[str]:
+        table = sheets(run(*records))[0]
+        return {line[0].text for line in table.rows if line[1].style == "best"}
+
+    def seeds(self, method: str, *values: float, metric: str = "accuracy") -> list[Record]:
+        return [record(method, i, {metric: value}) for i, value in enumerate(values)]
+
+    def test_the_highest_is_bold(self) -> None:
+        assert self.best(*self.seeds("a", 0.5), *self.seeds("b", 0.7), *self.seeds("c", 0.6)) == {"b"}
+        assert "\x1b[1m" in shown(run(*self.seeds("a", 0.5), *self.seeds("b", 0.7)), colour=True)
+
+    def test_what_the_spread_cannot_tell_apart_shares_it(self) -> None:
+        # b: mean 0.70, sd 0.1414; a lies 0.1 below (inside), c 0.2 below (outside).
+        records = [*self.seeds("a", 0.6, 0.6), *self.seeds("b", 0.6, 0.8), *self.seeds("c", 0.5, 0.5)]
+        assert self.best(*records) == {"a", "b"}
+
+    def test_equal_as_shown_is_equal(self) -> None:
+        assert self.best(*self.seeds("a", 0.70001), *self.seeds("b", 0.70002)) == {"a", "b"}
+
+    def test_survivors_of_failed_seeds_do_not_win(self) -> None:
+        assert self.best(*self.seeds("a", 0.5), record("b", 0, {"accuracy": 0.9}), failed("b", 1)) == set()
+
+    def test_nothing_to_beat(self) -> None:
+        assert self.best(*self.seeds("a", 0.5)) == set()
+
+
+class TestTables:
+    def test_one_block_for_each_model(self) -> None:
+        titles = [sheet.title for sheet in sheets(run(record(model="x"), record(model="y")))]
+        assert titles == ["x: scores", "x: cost on mail", "y: scores", "y: cost on mail"]
+
+    def test_primary_metric_first_the_others_apart(self) -> None:
+        first, others, *_ = sheets(run(record(scores={"bleu": 62.81, "chrf": 51.0, "rouge_l": 0.5})))
+        assert first.columns == ("method", "mail\nBLEU")
+        assert first.rows[0][1].text == "62.8"
+        assert others.columns == ("method", "mail\nchrF", "mail\nROUGE-L")
+        assert [cell.text for cell in others.rows[0]] == ["lora", "51.0", "0.500"]
+
+    def test_retrieval_has_its_own_table(self) -> None:
+        scores = {"questions": 1000.0, "hit@1": 0.8, "hit@5": 0.952, "mrr": 0.8701, "ndcg@10": 0.9}
+        found = sheets(run(record("rag", retrieval=scores), record("lora")))
+        table = next(sheet for sheet in found if sheet.title == "m: retrieval")
+        assert table.columns == ("method", "task", "hit@1", "hit@5", "mrr", "questions")
+        assert [[cell.text for cell in line] for line in table.rows] == [
+            ["rag", "mail", "0.800", "0.952", "0.870", "1,000"]
+        ]
+        assert not any("retrieval" in sheet.title for sheet in sheets(run(record("lora"))))
+
+    @pytest.mark.parametrize("width", [40, 80, 160])
+    def test_fits_the_width(self, width: int) -> None:
+        methods = ["zero-shot", "few-shot", "rag", "lora", "full", "scratch", "lora+rag"]
+        records = [
+            record(method, seed, {"accuracy": 0.5 + seed / 10, "macro_f1": 0.4}, task=task)
+            for task in ("banking77", "e2e-nlg", "popqa")
+            for method in methods
+            for seed in range(3)
+        ]
+        text = shown(run(*records), width)
+        assert max(map(cell_len, text.splitlines())) <= width
+        for method in methods:
+            assert text.count(f"\n{method} ") >= 5  # scores, other metrics, three costs
+        assert text.count("0.600 ± 0.100, n=3") == 21  # no cell is lost, whatever the width
+
+    def test_wide_terminal_shows_all_tasks_in_one_table(self) -> None:
+        text = shown(run(*(record(task=f"task{i}") for i in range(5))), 160)
+        assert line_of(text, "      ").split() == [f"task{i}" for i in range(5)]
+
+
+HOSTILE = "[bold red]x[/] \x1b[31mred\x07\u202egnp.exe\u2066 | **b** <script>alert(1)</script> `c`\nnext"
+
+
+class TestUntrustedText:
+    def test_terminal_takes_it_literally(self) -> None:
+        text = shown(run(failed(message=HOSTILE)), 300)
+        assert "[bold red]x[/] [31mredgnp.exe | **b** <script>alert(1)</script> `c` next" in text
+        assert not set(text) & {"\x1b", "\x07", "\u202e", "\u2066"}
+
+    def test_names_too(self) -> None:
+        of = run(record(HOSTILE, model=HOSTILE, task=HOSTILE, scores={HOSTILE: 1.0, "b\x1b[2J": 2.0}))
+        assert not set(shown(of, 80)) & {"\x1b", "\x07", "\u202e"}
+        assert not set(report.markdown([of])) & {"\x1b", "\x07", "\u202e"}
+
+    def test_markdown_escapes_it(self) -> None:
+        text = report.markdown([run(record("a|b_c*d"), failed("x", message="<img src=y>"))])
+        assert "| a\\|b\\_c\\*d | 0.500 |" in text
+        assert "\\<img src=y\\>" in text
+        for line in text.splitlines():
+            if line.startswith("| "):
+                assert len(re.findall(r"(?<!\\)\|", line)) in (3, 6)  # scores: 2 columns, costs: 5
+
+    @given(st.text())
+    def test_clean_is_one_printable_line(self, text: str) -> None:
+        found = clean(text)
+        assert len(found.splitlines()) <= 1
+        assert clean(found) == found
+        assert not {unicodedata.category(sign) for sign in found} & {"Cc", "Cf", "Cs"}
+
+    @given(st.text(), st.text())
+    def test_any_text_gives_a_report(self, name: str, message: str) -> None:
+        of = run(record(name, scores={name: 0.5}), failed("other", message=message))
+        shown(of, 80)
+        rows = [line for line in report.markdown([of]).splitlines() if line.startswith("|")]
+        assert {len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in rows} <= {3, 6}
+
+
+class TestMarkdownAndJson:
+    def test_markdown_has_the_same_cells(self) -> None:
+        of = run(record("a", 0, {"accuracy": 0.5}), record("a", 1, {"accuracy": 0.7}), failed("b"))
+        text = report.markdown([of])
+        assert "## trial (results/local/trial)" in text
+        assert "| method | mail; Accuracy |\n| --- | ---: |\n| a | 0.600 ± 0.141, n=2 |" in text
+        assert "| b | failed: diverged (1/1) |" in text
+        assert "- b on mail with m, seed 0: diverged: loss is nan" in text
+
+    def test_markdown_bold(self) -> None:
+        text = report.markdown([run(record("a"), record("b", scores={"accuracy": 0.9}))])
+        assert "| b | **0.900** |" in text
+
+    def test_json_has_rows_and_records(self) -> None:
+        of = run(
+            record(seed=0, scores={"accuracy": 0.2}), record(seed=1, scores={"accuracy": 0.4}), failed("full")
+        )
+        found = json.loads(json.dumps(report.to_json([of, of]), allow_nan=False))
+        assert found["schema"] == 1
+        first, second = found["runs"]
+        assert first == second
+        assert (first["path"], first["suite"]) == ("results/local/trial", "trial")
+        lora, full = first["rows"]
+        assert lora["status"] == "ok"
+        assert lora["metric"] == "accuracy"
+        assert lora["scores"]["accuracy"] == {
+            "mean": pytest.approx(0.3),
+            "sd": pytest.approx(0.02**0.5),
+            "n": 2,
+        }
+        assert full["failures"] == [[0, {"kind": "diverged", "message": "loss is nan"}]]
+        assert [r["seed"] for r in first["records"]] == [0, 1, 0]
+        assert first["records"][0]["phases"]["predict"]["wall_s"] == 2.0
+
+    def test_numbers_that_are_none_become_null(self) -> None:
+        assert plain({"a": float("nan"), "b": (float("inf"), 1.5), "c": Path("x"), "d": True}) == {
+            "a": None,
+            "b": [None, 1.5],
+            "c": "x",
+            "d": True,
+        }
+
+    @pytest.mark.parametrize("style", ["table", "markdown"])
+    def test_runs_are_kept_apart(self, style: Literal["table", "markdown"]) -> None:
+        one, two = run(record()), replace(run(record()), suite="second")
+        if style == "markdown":
+            text = report.markdown([one, two])
+        else:
+            console = Console(width=100)
+            with console.capture() as capture:
+                console.print(report.table([one, two]))
+            text = capture.get()
+        assert text.index("trial (") < text.index("second (")
+        assert "n=2" not in text

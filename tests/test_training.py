@@ -1,0 +1,157 @@
+"""Training: the loss is on answers only, shifted, and blind to padding and micro-batches."""
+
+from __future__ import annotations
+
+import copy
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from bench import training
+from bench.errors import DivergedError, OutOfMemoryError
+from bench.training import IGNORED, Pair, Setting, collate, mean_loss, summed_loss, train
+from methods.full import FullOptions
+
+
+def drawn(count: int, seed: int = 0) -> list[Pair]:
+    rng = random.Random(seed)
+
+    def ids(shortest: int, longest: int) -> list[int]:
+        return [rng.randrange(3, 250) for _ in range(rng.randint(shortest, longest))]
+
+    return [(ids(3, 30), ids(1, 6)) for _ in range(count)]
+
+
+@pytest.fixture
+def model(tiny_model: Path) -> Any:
+    return AutoModelForCausalLM.from_pretrained(tiny_model).eval()
+
+
+def setting(**changes: Any) -> Setting:
+    options = {"learning_rate": 1e-3, "batch_size": 4, "epochs": 1, "warmup": 0.0, **changes.pop("options", {})}
+    return Setting(**{"options": FullOptions(**options), "rate": 1e-3, "seed": 0, "pad": 0, "micro_batch": 4,
+                      "bf16": False, **changes})  # fmt: skip
+
+
+@torch.no_grad()
+def plain_loss(model: Any, pair: Pair) -> tuple[float, int]:
+    """The reference: -log p of each answer token given all before it, one sequence, no padding."""
+    prompt, answer = pair
+    logits = model(torch.tensor([[*prompt, *answer]])).logits[0].float().log_softmax(-1)
+    steps = [-float(logits[len(prompt) - 1 + i, token]) for i, token in enumerate(answer)]
+    return sum(steps), len(steps)
+
+
+def test_the_loss_is_on_answer_tokens_alone(model: Any) -> None:
+    pairs = drawn(7)
+    expected = [plain_loss(model, pair) for pair in pairs]
+    batch = collate(training.Pairs(pairs).rows, pad=0)
+    assert float(summed_loss(model, batch).detach()) == pytest.approx(sum(loss for loss, _ in expected), rel=1e-5)
+    assert int((batch["labels"] != IGNORED).sum()) == sum(count for _, count in expected)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 7])
+def test_the_mean_is_over_tokens_whatever_the_batches(model: Any, rows: int) -> None:
+    pairs = drawn(7)
+    expected = [plain_loss(model, pair) for pair in pairs]
+    mean = sum(loss for loss, _ in expected) / sum(count for _, count in expected)
+    assert mean_loss(model, pairs, pad=0, rows=rows) == pytest.approx(mean, rel=1e-5)
+
+
+def test_the_pad_token_does_not_matter(model: Any) -> None:
+    rows = training.Pairs(drawn(5)).rows
+    one, other = (float(summed_loss(model, collate(rows, pad)).detach()) for pad in (0, 77))
+    assert one == pytest.approx(other, rel=1e-6)
+
+
+def test_every_answer_keeps_its_last_token() -> None:
+    pairs = drawn(9)
+    labels = collate(training.Pairs(pairs).rows, pad=0)["labels"]
+    assert [int(row[-1]) for row in labels] == [answer[-1] for _, answer in pairs]
+
+
+def test_micro_batches_take_the_same_step(tiny_model: Path) -> None:
+    """Loss summed over unequal micro-batches and divided once equals the whole batch."""
+    pairs = drawn(8)
+
+    def trained(micro: int) -> Any:
+        make = lambda: AutoModelForCausalLM.from_pretrained(tiny_model)  # noqa: E731
+        options = {"batch_size": 8, "max_steps": 2}
+        made, _ = train(make, pairs, [], setting(options=options, micro_batch=micro), lambda d, n: None)
+        return made
+
+    whole, split = trained(8), trained(2)
+    for one, other in zip(whole.parameters(), split.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=3e-5)
+
+
+def test_the_best_epoch_is_kept_and_training_stops_early(tiny_model: Path) -> None:
+    """With random answers validation only gets worse: the first epochs are kept, not the last."""
+    pairs, validation = drawn(16, seed=1), drawn(12, seed=2)
+    options = {"epochs": 30, "patience": 2, "learning_rate": 1e-2, "schedule": "constant_with_warmup"}
+    made, outcome = train(
+        lambda: AutoModelForCausalLM.from_pretrained(tiny_model),
+        pairs,
+        validation,
+        setting(options=options, rate=1e-2),
+        lambda d, n: None,
+    )
+    losses = dict(outcome.validation_loss)
+    assert outcome.steps < 30 * 4
+    assert outcome.best_step is not None
+    assert losses[outcome.best_step] == min(losses.values()) == outcome.best_validation_loss
+    assert mean_loss(made, validation, pad=0, rows=4) == pytest.approx(min(losses.values()), rel=1e-5)
+    assert outcome.tokens == sum(len(p) + len(a) for p, a in pairs) * outcome.steps // 4
+
+
+def test_a_loss_that_is_no_number_is_a_typed_error(tiny_model: Path) -> None:
+    def broken() -> Any:
+        made = AutoModelForCausalLM.from_pretrained(tiny_model)
+        made.model.norm.weight.data.fill_(float("nan"))
+        return made
+
+    with pytest.raises(DivergedError, match="lower the learning rate"):
+        train(broken, drawn(40), [], setting(options={"max_steps": 10}), lambda d, n: None)
+
+
+def test_out_of_memory_halves_the_micro_batch_then_recomputes_activations(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[int, bool]] = []
+
+    def fails(make: Any, pairs: Any, validation: Any, given: Setting, progress: Any) -> Any:
+        tried.append((given.micro_batch, given.checkpointing))
+        raise torch.OutOfMemoryError("no more")
+
+    monkeypatch.setattr(training, "_train_once", fails)
+    with pytest.raises(OutOfMemoryError):
+        train(lambda: None, drawn(4), [], setting(), lambda d, n: None)
+    assert tried == [(4, False), (2, False), (1, False), (1, True)]
+
+
+def test_the_same_seed_trains_the_same_weights(tiny_model: Path) -> None:
+    def trained(seed: int) -> Any:
+        base = AutoModelForCausalLM.from_pretrained(tiny_model)
+        options = {"max_steps": 4}
+        made, _ = train(lambda: copy.deepcopy(base), drawn(40), [], setting(options=options, seed=seed), lambda d, n: None)
+        return made.lm_head.weight
+
+    assert torch.equal(trained(1), trained(1))
+    assert not torch.equal(trained(1), trained(2))
+
+
+@pytest.mark.gpu
+def test_training_on_a_gpu_in_bf16_lowers_the_loss(tiny_model: Path) -> None:
+    pairs = drawn(32)
+    options = {"epochs": 20}
+    made, outcome = train(
+        lambda: AutoModelForCausalLM.from_pretrained(tiny_model).to("cuda"),
+        pairs,
+        pairs,
+        setting(options=options, bf16=True),
+        lambda d, n: None,
+    )
+    assert made.device.type == "cuda"
+    assert outcome.validation_loss[-1][1] < outcome.validation_loss[0][1]

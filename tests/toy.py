@@ -1,0 +1,80 @@
+"""Small made-up tasks and a cell run in this process, for tests of the harness."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import methods
+from bench.adapt import Adapted, Limits, adapt
+from bench.loading import load_base
+from bench.meter import Meter
+from bench.models import ModelSpec, resolve
+from bench.nouns import Example, Item, Passage, Prediction, Task
+from bench.retrieval import build
+from methods.parts import Material, Search
+from tasks.prompt import Prompt
+
+COLOURS = ("red", "green", "dark blue")
+QUICK = {"max_steps": 3, "batch_size": 4, "learning_rate": 1e-3}
+
+
+def choice_task(train: int = 12, validation: int = 4, test: int = 6) -> Task:
+    """Which colour is named; every label occurs."""
+    prompt = Prompt("Name the colour.", "Thing {number} is painted {colour}.\nColour:")
+
+    def split(name: str, count: int) -> tuple[Example, ...]:
+        return tuple(_coloured(name, i) for i in range(count))
+
+    return Task("colours", "choice", prompt, split("train", train), split("validation", validation),
+                split("test", test), metrics=("accuracy", "macro_f1"), digest="colours")  # fmt: skip
+
+
+def text_task(train: int = 12, validation: int = 4, test: int = 6, corpus: bool = True) -> Task:
+    """Repeat a word that a passage holds."""
+    prompt = Prompt("Answer.", "What is in box {number}?\nAnswer:")
+
+    def split(name: str, count: int) -> tuple[Example, ...]:
+        return tuple(
+            Example(f"{name}/{i}", {"number": f"{name}{i}"}, (), (f"stone {i}",), (f"p{i}",)) for i in range(count)
+        )
+
+    passages = tuple(Passage(f"p{i}", f"In box test{i} lies stone {i}.", f"Box {i}") for i in range(8))
+    return Task("boxes", "text", prompt, split("train", train), split("validation", validation),
+                split("test", test), corpus=passages if corpus else (), metrics=("exact_match", "token_f1"),
+                max_new_tokens=6, digest="boxes")  # fmt: skip
+
+
+def _coloured(split: str, index: int) -> Example:
+    colour = COLOURS[index % 3]
+    return Example(f"{split}/{index}", {"number": f"{split} {index}", "colour": colour}, COLOURS, (colour,))
+
+
+def blind(examples: Sequence[Example]) -> list[Item]:
+    """The items without their answers."""
+    return [Item(e.id, e.fields, e.choices) for e in examples]
+
+
+def adapted(task: Task, method: str, options: dict[str, Any], model: Path, seed: int = 0, batch_size: int | None = None) -> Adapted:
+    """`method` adapted to `task` in this process on the CPU, with lexical retrieval."""
+    made = methods.create(method, options)
+
+    def index(retriever: str, documents: Sequence[str]) -> Search:
+        return build("lexical", documents, embedder=None)
+
+    gold = {e.id: e.gold for e in task.test} if made.context.sees_gold else {}
+    material = Material(task.name, task.prompt, task.train, task.validation, task.corpus, seed, index, gold)
+    device = torch.device("cpu")
+    base = load_base(resolve(ModelSpec(path=str(model))), device)
+    limits = Limits(batch_tokens=4096, train_tokens=4096, batch_size=batch_size, bf16=False)
+    nothing = dataclasses.replace(task, test=())
+    return adapt(made, base, nothing, material, limits, Meter(device), lambda phase, done, total: None)
+
+
+def predictions(task: Task, method: str, options: dict[str, Any], model: Path, **kwargs: Any) -> list[Prediction]:
+    """What `method` answers to the task's test items."""
+    return adapted(task, method, options, model, **kwargs).predictor.predict(blind(task.test))
