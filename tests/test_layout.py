@@ -216,7 +216,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["report", "RUN", "--markdown"], "failed: diverged (1/1)"),
         (["report", "RUN", "--json"], '"schema": 1'),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_readers_never_load_torch(arguments: list[str], says: str, small_run: Path, tmp_path: Path) -> None:
     given = [str(small_run) if argument == "RUN" else argument for argument in arguments]

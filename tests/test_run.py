@@ -1,0 +1,305 @@
+"""A run on disk: atomic cells, only missing work, typed failures, and what survives a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench import runner, store, tiny
+from bench.cells import Cell, canonical_json, expand
+from bench.errors import UsageError
+from bench.nouns import Prediction, Record, Score
+from bench.suite import Suite, load
+
+ROOT = Path(__file__).parent.parent
+AROUND = {"device": "cpu", "auto_dtype": "float32", "embedder": None}
+
+
+@pytest.fixture
+def task_folder(tmp_path: Path) -> Path:
+    """A small choice task on disk."""
+    folder = tmp_path / "paint"
+    folder.mkdir()
+    colours = ["red", "green", "blue"]
+    for split, count in (("train", 12), ("validation", 6), ("test", 6)):
+        rows = [{"id": i, "text": f"{split} thing {i} looks {colours[i % 3]}", "label": colours[i % 3]} for i in range(count)]
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    spec = {
+        "name": "paint", "kind": "choice", "instruction": "Name the colour.", "template": "{text}\nColour:",
+        "answer": "label", "splits": {s: f"{s}.jsonl" for s in ("train", "validation", "test")},
+    }  # fmt: skip
+    (folder / "task.yaml").write_text(yaml.safe_dump(spec))
+    return folder
+
+
+@pytest.fixture
+def suite_file(tmp_path: Path, task_folder: Path, tiny_model: Path) -> Path:
+    return write_suite(tmp_path, tiny_model)
+
+
+def write_suite(folder: Path, model: Path, **changes: Any) -> Path:
+    content = {
+        "name": "small", "models": [str(model)], "tasks": ["paint"], "embedder": "none",
+        "methods": ["zero-shot", {"few-shot": {"k": 2}}, {"full": {"learning_rate": 1e-3, "max_steps": 2}}],
+        "defaults": {"batch_size": 4}, **changes,
+    }  # fmt: skip
+    file = folder / "small.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
+def cells_of(file: Path, **changes: Any) -> tuple[Suite, list[Cell]]:
+    suite = load(file, changes)
+    return suite, expand(suite, file, lambda suite: AROUND)
+
+
+class Silent:
+    """A display that remembers what was measured."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+
+    def start(self, cell: Cell) -> None:
+        self.started.append(cell.label)
+
+    def progress(self, phase: str, done: int, total: int) -> None: ...
+
+    def finish(self, cell: Cell, record: Record, cached: bool) -> None: ...
+
+
+def measure(file: Path, out: Path, **changes: Any) -> tuple[runner.Outcome, list[str], store.Run]:
+    suite, cells = cells_of(file, **changes)
+    shown = Silent()
+    with store.open_run(out, file, suite.name, cells) as opened:
+        outcome = runner.run(suite, cells, opened, shown)
+    return outcome, shown.started, store.read_run(out)
+
+
+def test_a_run_leaves_a_record_of_every_cell_and_runs_again_only_what_is_missing(suite_file: Path, tmp_path: Path) -> None:
+    outcome, started, run = measure(suite_file, tmp_path / "run")
+    assert (outcome.ok, outcome.failed, outcome.cached) == (3, 0, 0)
+    assert started == ["zero-shot", "few-shot", "full"]
+    assert [r.method for r in run.records] == started
+    assert run.missing == ()
+    full = run.records[2]
+    assert full.training["steps"] == 2
+    assert full.items == 6
+    assert set(full.phases) >= {"train", "predict", "score"}
+    folder = next((tmp_path / "run" / "cells").glob("*full*"))
+    lines = [json.loads(line) for line in (folder / store.PREDICTIONS).read_text().splitlines()]
+    assert len(lines) == 6
+    assert sum(line["metrics"]["accuracy"] for line in lines) / 6 == pytest.approx(full.scores["accuracy"].value)
+    assert "looks" not in (folder / store.PREDICTIONS).read_text() + (folder / store.RECORD).read_text()
+
+    again, started, _ = measure(suite_file, tmp_path / "run")
+    assert (again.ok, again.cached, started) == (3, 3, [])
+
+    shutil.rmtree(folder)
+    _, started, _ = measure(suite_file, tmp_path / "run")
+    assert started == ["full"]
+
+
+def test_a_failure_is_a_record_with_its_type_and_is_tried_again(
+    task_folder: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    methods = ["zero-shot", {"rag": {"control": "oracle"}}, {"rag": {"retriever": "dense"}}]
+    file = write_suite(tmp_path, tiny_model, methods=methods)
+    outcome, _, run = measure(file, tmp_path / "run")
+    assert (outcome.ok, outcome.failed) == (1, 2)
+    failures = [r.failure for r in run.records]
+    assert failures[0] is None
+    assert failures[1] is not None
+    assert failures[1].kind == "not_applicable"
+    assert "needs a task with a corpus" in failures[1].message
+    assert failures[2] is not None
+    assert "needs a sentence embedder" in failures[2].message
+    assert all(r.items == 6 for r in run.records)  # the denominator stays
+    assert measure(file, tmp_path / "run")[1] == ["rag (control=oracle)", "rag (retriever=dense)"]
+    assert measure(file, tmp_path / "run", failed="keep")[1] == []
+
+
+def test_a_cell_over_its_time_is_a_typed_failure(suite_file: Path, tmp_path: Path) -> None:
+    outcome, _, run = measure(suite_file, tmp_path / "run", cell_timeout_s=0.05, methods=["zero-shot"])
+    assert outcome.failed == 1
+    assert run.records[0].failure is not None
+    assert run.records[0].failure.kind == "timeout"
+
+
+def test_a_worker_that_dies_is_a_typed_failure(
+    suite_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = runner._messages
+
+    def kill_first(process: subprocess.Popen[bytes], deadline: float | None) -> Any:
+        os.kill(process.pid, signal.SIGKILL)
+        return original(process, deadline)
+
+    monkeypatch.setattr(runner, "_messages", kill_first)
+    _, _, run = measure(suite_file, tmp_path / "run", methods=["zero-shot"])
+    assert run.records[0].failure is not None
+    assert run.records[0].failure.kind == "crashed"
+    assert "signal 9" in run.records[0].failure.message
+
+
+def test_two_processes_cannot_write_one_run(suite_file: Path, tmp_path: Path) -> None:
+    suite, cells = cells_of(suite_file)
+    with store.open_run(tmp_path / "run", suite_file, suite.name, cells):
+        with pytest.raises(UsageError, match="another process is writing"):
+            with store.open_run(tmp_path / "run", suite_file, suite.name, cells):
+                pass
+
+
+def test_a_method_without_randomness_is_one_cell_for_all_seeds(suite_file: Path) -> None:
+    _, cells = cells_of(suite_file, seeds=[0, 1, 2])
+    assert [c.label for c in cells] == ["zero-shot", *["few-shot"] * 3, *["full"] * 3]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"methods": [{"full": {"learning_rate": 2e-3, "max_steps": 2}}]},
+        {"seeds": [1]},
+        {"limit": 3},
+        {"methods": [{"full": {"learning_rate": 1e-3, "max_steps": 3}}]},
+    ],
+)
+def test_what_decides_predictions_decides_the_key(suite_file: Path, change: dict[str, Any]) -> None:
+    base = {"methods": [{"full": {"learning_rate": 1e-3, "max_steps": 2}}]}
+    (one,) = cells_of(suite_file, **base)[1]
+    (other,) = cells_of(suite_file, **{**base, **change})[1]
+    assert one.key != other.key
+
+
+def test_what_does_not_decide_predictions_does_not_change_the_key(suite_file: Path, task_folder: Path) -> None:
+    before = [c.key for c in cells_of(suite_file)[1]]
+    after = [c.key for c in cells_of(suite_file, engine={"batch_size": 1}, cell_timeout_s=9.0, name="other")[1]]
+    assert before == after
+    rows = (task_folder / "test.jsonl").read_text().splitlines(keepends=True)
+    (task_folder / "test.jsonl").write_text("".join(rows[::-1]))
+    assert [c.key for c in cells_of(suite_file)[1]] == before
+    (task_folder / "test.jsonl").write_text("".join(rows[:-1]))
+    assert not set(c.key for c in cells_of(suite_file)[1]) & set(before)
+
+
+def test_weights_that_moved_change_the_key(suite_file: Path, tiny_model: Path, tmp_path: Path) -> None:
+    other = tiny.build(tmp_path / "other" / tiny_model.name, seed=1)
+    changed = cells_of(suite_file, models=[str(other)])[1]
+    assert not {c.key for c in changed} & {c.key for c in cells_of(suite_file)[1]}
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5) | st.none(), max_size=6))
+def test_canonical_json_has_one_spelling(value: dict[str, Any]) -> None:
+    turned = dict(reversed(list(value.items())))
+    assert canonical_json(value) == canonical_json(turned)
+    assert json.loads(canonical_json(value)) == value
+
+
+@settings(max_examples=30)
+@given(
+    value=st.floats(0, 100), tokens=st.dictionaries(st.text(max_size=4), st.integers(0, 2**40), max_size=3),
+    message=st.text(max_size=20),
+)  # fmt: skip
+def test_a_record_comes_back_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, value: float, tokens: dict[str, int], message: str) -> None:
+    folder = tmp_path_factory.mktemp("record")
+    record = Record("k", "m", "t", message, 3, "ok", "now", scores={"bleu": Score(value, "sig")}, tokens=tokens)
+    store.write_record(folder, record)
+    assert store.read_record(folder / store.RECORD) == record
+
+
+def test_a_number_that_is_none_is_never_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        store.write_json(tmp_path / "x.json", {"loss": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_predictions_hold_no_item_text(tmp_path: Path) -> None:
+    store.write_predictions(tmp_path, [Prediction("test/1", "red")], {"accuracy": [1.0]})
+    line = json.loads((tmp_path / store.PREDICTIONS).read_text())
+    assert (line["id"], line["output"], line["metrics"]) == ("test/1", "red", {"accuracy": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [("{", "cannot be read"), ("[]", "JSON object"), ('{"schema": 99}', "schema 99")]
+)
+def test_a_damaged_record_is_one_clear_line(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / store.RECORD).write_text(content)
+    with pytest.raises(UsageError, match=words):
+        store.read_record(tmp_path / store.RECORD)
+
+
+def start(suite_file: Path, out: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench", "run", str(suite_file), "--out", str(out), "--device", "cpu"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.01)
+
+
+def written(cells: Path) -> dict[str, int]:
+    """When each finished cell was written."""
+    return {f.parent.name: f.stat().st_mtime_ns for f in cells.glob("[!.]*/record.json")}
+
+
+def table_of(out: Path) -> list[tuple[str, int, float, int]]:
+    run = store.read_run(out)
+    return [(r.method, r.seed, r.scores["accuracy"].value, r.tokens["prompt_tokens"]) for r in run.records]
+
+
+def test_killed_and_run_again_nothing_finished_is_lost_or_run_twice(suite_file: Path, tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert start(suite_file, whole).wait(timeout=100) == 0
+    process = start(suite_file, broken)
+    finished = broken / "cells"
+    wait_for(lambda: any(finished.glob("[!.]*")) and any(finished.glob(".writing-*few-shot*/job.json")))
+    process.kill()
+    process.wait()
+    kept = written(finished)
+    again = start(suite_file, broken)
+    assert again.wait(timeout=100) == 0
+    assert again.stdout is not None
+    assert "already measured" in again.stdout.read()
+    assert kept
+    assert written(finished).items() >= kept.items()
+    assert table_of(broken) == table_of(whole)
+    assert not list(finished.glob(".*"))
+
+
+def test_interrupted_it_says_how_to_go_on_and_leaves_no_worker(suite_file: Path, tmp_path: Path) -> None:
+    process = start(suite_file, tmp_path / "run")
+    wait_for(lambda: any((tmp_path / "run" / "cells").glob(".writing-*/log.txt")))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.strip().splitlines()[-1].endswith("run the same command to go on")
+    assert "Traceback" not in err
+
+
+def test_a_worker_does_not_outlive_the_run(suite_file: Path, tmp_path: Path) -> None:
+    process = start(suite_file, tmp_path / "run")
+    wait_for(lambda: any((tmp_path / "run" / "cells").glob(".writing-*/log.txt")))
+    workers = psutil.Process(process.pid).children()
+    process.kill()
+    process.wait()
+    gone, alive = psutil.wait_procs(workers, timeout=60)
+    assert workers
+    assert not alive
