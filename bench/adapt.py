@@ -159,11 +159,19 @@ def _gap(model: Any, pairs: Sequence[Pair], validation: Sequence[Pair], setting:
     step = max(1, len(pairs) // len(validation))
     sample = pairs[::step][: len(validation)]
     rows = 2 * setting.micro_batch
-    on_train, on_validation = (mean_loss(model, p, pad=setting.pad, rows=rows, bf16=setting.bf16) for p in (sample, validation))
+    on_train, on_validation = (
+        mean_loss(model, p, pad=setting.pad, rows=rows, bf16=setting.bf16) for p in (sample, validation)
+    )
     return {"train": on_train, "validation": on_validation, "gap": on_validation - on_train}
 
 
 def _report(
     outcome: Outcome, trials: list[Trial], gap: dict[str, float | None], examples: int, skipped: int
 ) -> dict[str, Any]:
-    return {**asdict(outcome), "trials": trials, "loss": gap, "examples": examples, "examples_too_long": skipped}
+    return {
+        **asdict(outcome),
+        "trials": trials,
+        "loss": gap,
+        "examples": examples,
+        "examples_too_long": skipped,
+    }

@@ -55,8 +55,9 @@ def canonical_json(value: object) -> str:
 def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Mapping[str, Any]]) -> list[Cell]:
     """All cells of a suite, each key once. Models and tasks are read here, weights are not.
 
-    `surroundings` tells what of the machine decides predictions (see `bench.surroundings`); it is asked only once the
-    suite is known to be right, because looking at a device takes seconds. A method that uses no randomness is one cell, whatever the number of seeds.
+    `surroundings` tells what of the machine decides predictions (see `bench.environment`); it is asked only once the
+    suite is known to be right, because looking at a device takes seconds. A method that uses no randomness is one
+    cell, whatever the number of seeds.
 
     Raises:
         UsageError: a model or task of the suite does not exist or is wrong.
@@ -103,9 +104,7 @@ def _identity(
             "trust_remote_code": model.trust_remote_code,
         },
         "task": {"digest": task.digest, "limit": suite.limit},
-        "method": {
-            part.name: part.options.model_dump(mode="json") for part in (method.weights, method.context)
-        },
+        "method": {part.name: part.options.model_dump(mode="json") for part in (method.weights, method.context)},
         "seed": seed if uses_seed(method) else None,
         "surroundings": {
             name: value for name, value in around.items() if name != "embedder" or method.context.retrieves

@@ -197,9 +197,7 @@ def _lengths_table(task: Task) -> Table:
     for name, texts in _texts(task):
         found = lengths(texts)
         if found:
-            table.add_row(
-                name, *(" / ".join(f"{n:,}" for n in three) for three in (found.chars, found.words))
-            )
+            table.add_row(name, *(" / ".join(f"{n:,}" for n in three) for three in (found.chars, found.words)))
     return table
 
 

@@ -49,7 +49,9 @@ def cli() -> None:
 @click.option("--device", help="cpu, cuda or cuda:N; default: CUDA where there is one.")
 @click.option("--seeds", help="Comma-separated seeds in place of the suite's, e.g. 0,1,2.")
 @click.option("--keep-failed", is_flag=True, help="Do not try failed cells of an earlier run again.")
-def run(suite: str, out: Path | None, limit: int | None, device: str | None, seeds: str | None, keep_failed: bool) -> None:
+def run(
+    suite: str, out: Path | None, limit: int | None, device: str | None, seeds: str | None, keep_failed: bool
+) -> None:
     """Measure every cell of SUITE (a file, or a bundled name) and show the table.
 
     Running the same command again measures only what is missing.
@@ -186,7 +188,12 @@ def check(task: str) -> None:
 @click.option("--answer", help="Column with the answer.")
 @click.option("--kind", type=click.Choice(["choice", "text"]), help="Fixed labels, or free text.")
 def init(
-    data: Path, out: Path | None, test: Path | None, question: str | None, answer: str | None, kind: str | None
+    data: Path,
+    out: Path | None,
+    test: Path | None,
+    question: str | None,
+    answer: str | None,
+    kind: str | None,
 ) -> None:
     """Turn DATA (CSV, TSV, JSONL or Parquet) into a task folder and a starter suite, guessing what it can.
 

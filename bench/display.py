@@ -77,7 +77,12 @@ class PlainDisplay:
         self.done += 1
         self.clock.finish(cell.key, cached)
         left = f"; {self.clock.remaining()}" if self.clock.left else ""
-        self.console.print(f"[{self.done}/{self.total}] {cell.name}: {outcome(record, cached)}{left}", markup=False, highlight=False, soft_wrap=True)
+        self.console.print(
+            f"[{self.done}/{self.total}] {cell.name}: {outcome(record, cached)}{left}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 class BarDisplay:
@@ -86,8 +91,13 @@ class BarDisplay:
     def __init__(self, console: Console, work: Mapping[str, float]) -> None:
         self.console, self.clock = console, Clock(work)
         self.bars = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(), console=console, transient=True,
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
         )
         self.overall = self.bars.add_task("cells", total=len(work), note="")
         self.current = self.bars.add_task("", total=None, note="")

@@ -84,9 +84,7 @@ def render(findings: Sequence[Finding]) -> RenderableType:
         label, colour = _LABELS[finding.state]
         found = Text(clean(finding.detail))
         if finding.remedy:
-            found.append(
-                f"\nto mend: {clean(finding.remedy)}", style="bold" if finding.state != "note" else ""
-            )
+            found.append(f"\nto mend: {clean(finding.remedy)}", style="bold" if finding.state != "note" else "")
         table.add_row(Text(label, style=colour), Text(clean(finding.name)), found)
     wrong = sum(finding.state in ("missing", "old") for finding in findings)
     closing = f"{wrong} of {len(findings)} to mend" if wrong else "all that adaptbench needs is here"
@@ -109,9 +107,7 @@ def _python() -> Iterator[Finding]:
     fits = SpecifierSet(wanted).contains(version, prereleases=True)
     remedy = "" if fits else f"make a virtual environment with Python {wanted} and install adaptbench in it"
     yield Finding("adaptbench", "ok", __version__)
-    yield Finding(
-        "Python", "ok" if fits else "old", f"{version} (needs {wanted}), {platform.system()}", remedy
-    )
+    yield Finding("Python", "ok" if fits else "old", f"{version} (needs {wanted}), {platform.system()}", remedy)
 
 
 def _dependencies() -> Iterator[Finding]:
@@ -171,9 +167,7 @@ def _torch() -> Iterator[Finding]:
         yield Finding("torch build", "ok", f"{torch.__version__}, {build} build")
     elif torch.version.cuda:
         remedy = "update the NVIDIA driver; nvidia-smi shows what it supports"
-        yield Finding(
-            "torch build", "note", f"{build} build, but it cannot use the GPU of this machine", remedy
-        )
+        yield Finding("torch build", "note", f"{build} build, but it cannot use the GPU of this machine", remedy)
     else:
         remedy = "pip install --force-reinstall torch, from an index that has the CUDA build"
         yield Finding("torch build", "note", f"{build} build, and this machine has an NVIDIA GPU", remedy)
@@ -205,9 +199,7 @@ def _cpu() -> Iterator[Finding]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     flags = _cpu_flags()
     bf16 = "unknown" if flags is None else "yes" if flags & _BF16_FLAGS else "no"
-    detail = (
-        f"{usable} of {os.cpu_count()} cores, {platform.machine()}, bf16 in hardware: {bf16}; float32 is used"
-    )
+    detail = f"{usable} of {os.cpu_count()} cores, {platform.machine()}, bf16 in hardware: {bf16}; float32 is used"
     yield Finding("CPU", "ok", detail)
 
 
@@ -238,13 +230,9 @@ def _disk(results: Path) -> Iterator[Finding]:
         detail = f"{folder}: {size(free)} free"
         option = "run with --out FOLDER" if name == "results" else "export ADAPTBENCH_CACHE=FOLDER"
         if not there.is_dir() or not os.access(there, os.W_OK):
-            yield Finding(
-                name, "missing", f"{folder}: cannot be written", f"{option}, a folder you may write to"
-            )
+            yield Finding(name, "missing", f"{folder}: cannot be written", f"{option}, a folder you may write to")
         elif free < _ENOUGH_DISK:
-            yield Finding(
-                name, "missing", f"{detail}, too little", f"free some space, or {option} on another disk"
-            )
+            yield Finding(name, "missing", f"{detail}, too little", f"free some space, or {option} on another disk")
         else:
             yield Finding(name, "ok", detail)
 
@@ -256,9 +244,7 @@ def _embedder() -> Iterator[Finding]:
     try:
         found = find_embedder()
     except AdaptbenchError as error:
-        yield Finding(
-            name, "missing", str(error), "unset ADAPTBENCH_EMBEDDER, or set it to a sound model folder"
-        )
+        yield Finding(name, "missing", str(error), "unset ADAPTBENCH_EMBEDDER, or set it to a sound model folder")
         return
     if found is None:
         remedy = "pip install 'adaptbench[offline-embedder]', or export ADAPTBENCH_EMBEDDER=FOLDER"

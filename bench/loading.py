@@ -53,7 +53,7 @@ def load_base(model: ResolvedModel, device: torch.device) -> Base:
 
 def _load(model: ResolvedModel, device: torch.device, dtype: torch.dtype, full_precision: bool) -> Any:
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             model.folder,
             dtype=torch.float32 if full_precision else dtype,
             use_safetensors=True,

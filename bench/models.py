@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.errors import UsageError, nearest
 
-BUILT_IN = {"tiny-random": "128-wide byte-level Llama shape with random weights, made on this machine"}
+BUILT_IN = {"tiny-random": "a Llama shape of 115,200 random weights that reads bytes; made on this machine"}
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py"]
 _IDENTITY_SUFFIXES = {".safetensors", ".json", ".txt", ".model", ".jinja", ".py"}
@@ -111,7 +111,9 @@ def _locate(text: str, spec: ModelSpec, base: Path) -> tuple[Path, str | None]:
     looks_local = text.startswith((".", "/", "~")) or text.count("/") > 1 or not _HUB_ID.fullmatch(text)
     if looks_local or "/" not in text:
         hint = nearest(text, BUILT_IN) or nearest(local.name, _siblings(local))
-        raise UsageError(f'no model folder "{text}"{hint}; give a folder, a Hub id (owner/name) or one of: {", ".join(BUILT_IN)}')
+        raise UsageError(
+            f'no model folder "{text}"{hint}; give a folder, a Hub id (owner/name) or one of: {", ".join(BUILT_IN)}'
+        )
     return _from_hub(text, spec.revision)
 
 
@@ -142,5 +144,7 @@ def _require_files(folder: Path) -> None:
     if any(folder.glob("*.safetensors")):
         return
     if any(folder.glob("*.bin")):
-        raise UsageError(f"{folder} holds pickled weights (*.bin); only safetensors are loaded: save_pretrained writes them")
+        raise UsageError(
+            f"{folder} holds pickled weights (*.bin); only safetensors are loaded: save_pretrained writes them"
+        )
     raise UsageError(f"{folder} has no *.safetensors file")

@@ -150,12 +150,17 @@ def table(estimates: Sequence[Estimate]) -> Group:
     """The plan for people."""
     shown = Table("cell", "state", "time", "memory", box=SIMPLE)
     for estimate in estimates:
-        seconds = "" if estimate.state == "done" else "?" if estimate.seconds is None else f"~{duration(estimate.seconds)}"
+        seconds = (
+            "" if estimate.state == "done" else "?" if estimate.seconds is None else f"~{duration(estimate.seconds)}"
+        )
         shown.add_row(Text(estimate.cell.name), estimate.state, seconds, f"~{estimate.memory_bytes / 2**30:.1f} GiB")
     todo = [e for e in estimates if e.state != "done"]
     known = [e.seconds for e in todo if e.seconds is not None]
     total = f"about {duration(sum(known))}" if len(known) == len(todo) else "time not estimated"
-    return Group(shown, Text(f"{len(todo)} of {len(estimates)} cells to do, {total}. Estimates; the basis is in bench/plan.py."))
+    return Group(
+        shown,
+        Text(f"{len(todo)} of {len(estimates)} cells to do, {total}. Estimates; the basis is in bench/plan.py."),
+    )
 
 
 def as_json(estimates: Sequence[Estimate]) -> list[dict[str, Any]]:

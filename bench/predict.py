@@ -47,9 +47,7 @@ class ModelPredictor:
             answers.update(zip(members, found, strict=True))
         return [answers[i] for i in range(len(items))]
 
-    def _choose(
-        self, prefix: tuple[int, ...], items: Sequence[Item], prompts: Sequence[Encoded]
-    ) -> list[Prediction]:
+    def _choose(self, prefix: tuple[int, ...], items: Sequence[Item], prompts: Sequence[Encoded]) -> list[Prediction]:
         scores = self.engine.score(prefix, [p.query for p in prompts], [p.choices for p in prompts])
         return [self._chosen(*each) for each in zip(items, prompts, scores, strict=True)]
 
@@ -63,9 +61,7 @@ class ModelPredictor:
         lengths = {"none": 1, "tokens": len(prompt.choices[choice]), "chars": len(item.choices[choice])}
         return lengths[self.task.normalise]
 
-    def _write(
-        self, prefix: tuple[int, ...], items: Sequence[Item], prompts: Sequence[Encoded]
-    ) -> list[Prediction]:
+    def _write(self, prefix: tuple[int, ...], items: Sequence[Item], prompts: Sequence[Encoded]) -> list[Prediction]:
         queries = [p.query for p in prompts]
         texts = self.engine.generate(prefix, queries, self._cut, self.task.max_new_tokens)
         return [_prediction(p, self._text(ids), len(ids), ()) for p, ids in zip(prompts, texts, strict=True)]

@@ -69,13 +69,11 @@ def _heading(run: Run) -> str:
 
 
 def _markdown_table(sheet: Sheet) -> Iterator[str]:
-    yield _markdown_row([_escape(head) for head in sheet.columns])
+    yield _markdown_row([_escape(head.replace("\n", " ")) for head in sheet.columns])
     yield _markdown_row(["---", *["---:"] * (len(sheet.columns) - 1)])
     for row in sheet.rows:
         cells = [_escape(cell.text) for cell in row]
-        bold = [
-            f"**{text}**" if cell.style == "best" else text for text, cell in zip(cells, row, strict=True)
-        ]
+        bold = [f"**{text}**" if cell.style == "best" else text for text, cell in zip(cells, row, strict=True)]
         yield _markdown_row(bold)
 
 

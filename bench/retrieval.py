@@ -63,9 +63,7 @@ def retrieval_scores(
     if len(rankings) != len(gold):
         raise UsageError(f"retrieval scores: {len(rankings)} rankings but {len(gold)} lists of gold ids")
     pairs = [
-        (list(dict.fromkeys(ranking)), set(wanted))
-        for ranking, wanted in zip(rankings, gold, strict=True)
-        if wanted
+        (list(dict.fromkeys(ranking)), set(wanted)) for ranking, wanted in zip(rankings, gold, strict=True) if wanted
     ]
     scores = {"questions": float(len(pairs))}
     if not pairs:
@@ -206,9 +204,7 @@ class LexicalSearch:
     def _tokens(texts: Sequence[str]) -> list[list[str]]:
         import bm25s
 
-        found: list[list[str]] = bm25s.tokenize(
-            list(texts), stopwords=None, return_ids=False, show_progress=False
-        )
+        found: list[list[str]] = bm25s.tokenize(list(texts), stopwords=None, return_ids=False, show_progress=False)
         return found
 
 

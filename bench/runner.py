@@ -118,7 +118,12 @@ def _attend(staging: Path, suite: Suite, display: Display) -> None:
 @contextmanager
 def _worker(job: Path, log: Any, suite: Suite) -> Iterator[subprocess.Popen[bytes]]:
     """The worker's process; it is gone when the block is left, however that happens."""
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+    }
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent.parent), environment.get("PYTHONPATH", "")])
     if suite.engine.threads:
         environment["OMP_NUM_THREADS"] = str(suite.engine.threads)

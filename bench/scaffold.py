@@ -103,9 +103,7 @@ def _read(data: Path, test: Path | None) -> dict[str, list[Row]]:
 
 def _split_files(folder: Path) -> dict[str, Path]:
     files = {path.stem.lower(): path for path in sorted(folder.iterdir()) if path.suffix.lower() in FORMATS}
-    found = {
-        split: next((files[n] for n in names if n in files), None) for split, names in SPLIT_FILES.items()
-    }
+    found = {split: next((files[n] for n in names if n in files), None) for split, names in SPLIT_FILES.items()}
     if found["train"] is None:
         raise UsageError(f'no train file in "{folder}"; expected train{"/".join(FORMATS)}, or give one file')
     return {split: path for split, path in found.items() if path is not None}
@@ -158,9 +156,7 @@ def _without_leaks(splits: dict[str, list[Row]], made: Guess) -> None:
         kept = [row for row in splits[split] if _question(row, made) not in known]
         if len(kept) < len(splits[split]):
             lost = len(splits[split]) - len(kept)
-            made.notes.append(
-                f"{split}: rows left out because their question stands in a later split: {lost}"
-            )
+            made.notes.append(f"{split}: rows left out because their question stands in a later split: {lost}")
         splits[split] = kept
 
 
@@ -193,9 +189,7 @@ def _split_entry(split: str, rows: Sequence[Row], made: Guess) -> str | dict[str
     repeats = len(rows) > len({_question(row, made) for row in rows})
     if split == "train" or made.kind == "choice" or not repeats:
         return path
-    made.notes.append(
-        f"{split}: rows with the same {shown(made.question)} are one item with several references"
-    )
+    made.notes.append(f"{split}: rows with the same {shown(made.question)} are one item with several references")
     return {"path": path, "group_by": made.question}
 
 

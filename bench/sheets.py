@@ -119,11 +119,14 @@ def _primary(model: str, tasks: Sequence[str], rows: Sequence[Row]) -> Sheet:
 
 
 def _legend(rows: Sequence[Row], bold: bool) -> tuple[str, ...]:
+    spread_known = any(len(row.seeds) > 1 for row in rows)
     legend = []
-    if any(len(row.seeds) > 1 for row in rows):
+    if spread_known:
         legend.append("mean ± standard deviation over n seeds; where there is no ±, one seed was measured")
-    if bold:
+    if bold and spread_known:
         legend.append("bold: the best of its column, and what is within one standard deviation of it")
+    elif bold:
+        legend.append("bold: the best of its column, with one seed each, so small differences mean little")
     return tuple(legend)
 
 
@@ -139,9 +142,7 @@ def _best(rows: Sequence[Row]) -> set[int]:
     metric = next((row.metric for row in rows if row.metric), None)
     if metric is None:
         return set()
-    whole = {
-        i: row.scores[metric] for i, row in enumerate(rows) if row.status == "ok" and metric in row.scores
-    }
+    whole = {i: row.scores[metric] for i, row in enumerate(rows) if row.status == "ok" and metric in row.scores}
     if len(whole) < 2:
         return set()
     sign = 1 if metric not in NAMES or NAMES[metric].higher_is_better else -1
@@ -182,9 +183,7 @@ def _others(model: str, tasks: Sequence[str], rows: Sequence[Row]) -> list[Sheet
     for task in tasks:
         own = [row for row in rows if row.task == task]
         for metric in dict.fromkeys(name for row in own for name in list(row.scores)[1:]):
-            cells = {
-                row.method: Text(_mean(metric, row.scores[metric])) for row in own if metric in row.scores
-            }
+            cells = {row.method: Text(_mean(metric, row.scores[metric])) for row in own if metric in row.scores}
             columns.append((f"{clean(task)}\n{title(metric)}", cells))
     if not columns:
         return []

@@ -99,7 +99,14 @@ def open_run(path: Path, suite_file: Path, suite_name: str, cells: Sequence[Cell
         for leftover in (path / "cells").glob(".*"):
             shutil.rmtree(leftover, ignore_errors=True)
         entries = [
-            {"key": c.key, "name": c.name, "model": c.model.name, "task": c.task.name, "method": c.label, "seed": c.seed}
+            {
+                "key": c.key,
+                "name": c.name,
+                "model": c.model.name,
+                "task": c.task.name,
+                "method": c.label,
+                "seed": c.seed,
+            }
             for c in cells
         ]
         write_atomically(path / "suite.yaml", suite_file.read_text(encoding="utf-8"))

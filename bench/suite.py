@@ -140,8 +140,8 @@ def _problem(error: Any) -> str:
     where = ".".join(str(piece) for piece in error["loc"])
     if error["type"] == "extra_forbidden":
         place = error["loc"][0] if len(error["loc"]) > 1 else ""
-        model = {"models": ModelSpec, "engine": EngineSettings}.get(str(place), Suite)
-        return unknown("key", str(error["loc"][-1]), model.model_fields)
+        nested = {"models": ModelSpec.model_fields, "engine": EngineSettings.model_fields}
+        return unknown("key", str(error["loc"][-1]), nested.get(str(place), Suite.model_fields))
     if error["type"] == "missing":
         return f'the key "{where}" is missing'
     return f"{where}: {error['msg']}; got {error['input']!r}"

@@ -64,9 +64,7 @@ class Row:
 
 def spread(values: Sequence[float]) -> Spread:
     """Mean and sample standard deviation of at least one value."""
-    return Spread(
-        statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values)
-    )
+    return Spread(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
 
 
 def summarise(run: Run) -> list[Row]:

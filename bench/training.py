@@ -62,7 +62,9 @@ class Pairs(Dataset[dict[str, Any]]):
     """(prompt, answer) pairs as the Trainer reads them."""
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
-        self.rows = [{"input_ids": [*prompt, *answer], "answer": len(answer)} for prompt, answer in pairs]
+        self.rows: list[dict[str, Any]] = [
+            {"input_ids": [*prompt, *answer], "answer": len(answer)} for prompt, answer in pairs
+        ]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -72,7 +74,7 @@ class Pairs(Dataset[dict[str, Any]]):
 
 
 def collate(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Tensor]:
-    """Left-padded batch: ids, mask, positions [rows, tokens] and labels of the last columns [rows, longest answer + 1]."""
+    """Left-padded batch: ids, mask and positions [rows, tokens], labels of the last columns [rows, answer + 1]."""
     width = max(len(row["input_ids"]) for row in rows)
     keep = max(row["answer"] for row in rows) + 1
     ids = torch.full((len(rows), width), pad)
@@ -123,8 +125,12 @@ class AnswerTrainer(Trainer):
         self.model_accepts_loss_kwargs = True  # have the step's label count handed to compute_loss
         self.loss_is_scaled_for_ga = True  # and leave our normalisation as it is
 
-    def compute_loss(  # type: ignore[override]
-        self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
     ) -> Tensor:
         count = num_items_in_batch if num_items_in_batch is not None else (inputs["labels"] != IGNORED).sum()
         return summed_loss(model, inputs) / count
@@ -156,7 +162,11 @@ class Watch(TrainerCallback):
 
 
 def train(
-    make: Callable[[], Any], pairs: Sequence[Pair], validation: Sequence[Pair], setting: Setting, progress: Progress
+    make: Callable[[], Any],
+    pairs: Sequence[Pair],
+    validation: Sequence[Pair],
+    setting: Setting,
+    progress: Progress,
 ) -> tuple[Any, Outcome]:
     """Train the model that `make` gives on `pairs`; with `validation`, the best epoch's weights are kept.
 

@@ -1,7 +1,7 @@
 """One cell in a process of its own: `python -m bench.worker JOB.json`.
 
-Says what it does as JSON lines on standard output: `{"progress": [phase, done, all]}` and at the end `{"done": true}` or
-`{"failure": {"kind": …, "message": …}}`. Ends at once when standard input closes, so that it never outlives the run.
+Says what it does as JSON lines on standard output: `{"progress": [phase, done, all]}`, and at the end `{"done": true}`
+or `{"failure": {"kind": …, "message": …}}`. Ends at once when standard input closes: it never outlives the run.
 """
 
 from __future__ import annotations

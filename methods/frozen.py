@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from methods.parts import Options
+from methods import parts
 
 
 class Frozen:
@@ -13,9 +13,9 @@ class Frozen:
     name = "frozen"
     trains = False
     full_precision = False
-    Options = Options
+    Options = parts.Options
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: parts.Options) -> None:
         self.options = options
 
     def start(self, model: Any, seed: int) -> Any:

@@ -17,7 +17,7 @@ from methods.parts import TrainingOptions
 class LoraOptions(TrainingOptions):
     learning_rate: tuple[float, ...] = Field((2e-4, 1e-3, 5e-3), min_length=1)
     rank: int = Field(16, gt=0)
-    alpha: float | None = Field(None, gt=0, description="None: 2 x rank")
+    alpha: int | None = Field(None, gt=0, description="None: 2 x rank")
     dropout: float = Field(0.0, ge=0, lt=1)
     rank_stabilised: bool = Field(False, description="scale by alpha / sqrt(rank) (Kalajdzievski 2023)")
 

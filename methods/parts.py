@@ -64,8 +64,13 @@ class Material:
 class Context(Protocol):
     """A context part, built for one task: blocks shared by every item, and blocks for each item."""
 
-    shared: tuple[Block, ...]  # the last is dropped first where they do not all fit
-    token_budget: int | None  # for the blocks of one item; None: what the model's context leaves
+    @property
+    def shared(self) -> tuple[Block, ...]:
+        """Blocks of every prompt; the last is dropped first where they do not all fit."""
+
+    @property
+    def token_budget(self) -> int | None:
+        """Tokens for the blocks of one item; None: what the model's context leaves."""
 
     def find(self, items: Sequence[Item]) -> list[Evidence]: ...
 
@@ -79,7 +84,9 @@ class Options(BaseModel):
 class TrainingOptions(Options):
     """What every part that trains can be told."""
 
-    learning_rate: tuple[float, ...] = Field(min_length=1, description="one rate, or a grid to choose from on validation")
+    learning_rate: tuple[float, ...] = Field(
+        min_length=1, description="one rate, or a grid to choose from on validation"
+    )
     epochs: float = Field(3.0, gt=0)
     max_steps: int | None = Field(None, gt=0, description="optimizer steps; overrides epochs")
     batch_size: int = Field(32, gt=0, description="examples for each optimizer step")
@@ -88,7 +95,9 @@ class TrainingOptions(Options):
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
     max_grad_norm: float = Field(1.0, gt=0)
     patience: int | None = Field(None, gt=0, description="epochs without a better validation loss before stopping")
-    trial_share: float = Field(0.25, gt=0, le=1, description="length of a trial of the grid, as a share of the training")
+    trial_share: float = Field(
+        0.25, gt=0, le=1, description="length of a trial of the grid, as a share of the training"
+    )
 
     @field_validator("learning_rate", mode="before")
     @classmethod

@@ -99,8 +99,4 @@ class Rag:
         return replace(bare, index=material.index(options.retriever, documents))
 
 
-
-
-
-
 PART = Rag

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.nouns import Item, Task
-from methods.parts import Block, Evidence, Material, Options
+from methods import parts
+from methods.parts import Block, Evidence, Material
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class ZeroShot:
     uses_seed = False
     retrieves = False
     sees_gold = False
-    Options = Options
+    Options = parts.Options
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: parts.Options) -> None:
         self.options = options
 
     def requires(self, task: Task) -> str | None:

@@ -120,9 +120,7 @@ def _corpus(folder: Path, spec: TaskSpec, problems: Problems) -> tuple[Passage, 
     return found if len(problems) == before else ()
 
 
-def _divide(
-    spec: TaskSpec, found: dict[str, list[Draft]], file: str, problems: Problems
-) -> dict[str, list[Draft]]:
+def _divide(spec: TaskSpec, found: dict[str, list[Draft]], file: str, problems: Problems) -> dict[str, list[Draft]]:
     """The three splits, carved, named and sampled."""
     complete = not problems
     for name, split in reversed(list(spec.sources.present())):  # test is carved first, so that it moves least

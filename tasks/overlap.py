@@ -27,9 +27,7 @@ def find_overlaps(splits: dict[str, list[Draft]], prompt: Prompt) -> Pairs:
     return found
 
 
-def report_overlaps(
-    splits: dict[str, list[Draft]], prompt: Prompt, allowed: bool, problems: Problems
-) -> list[str]:
+def report_overlaps(splits: dict[str, list[Draft]], prompt: Prompt, allowed: bool, problems: Problems) -> list[str]:
     """The overlaps that are only worth a warning; a leak of test items not `allowed` is a problem."""
     warnings = []
     for (earlier, later), both in find_overlaps(splits, prompt).items():

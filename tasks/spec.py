@@ -67,9 +67,7 @@ class Split(Keys):
     """Where the rows of one split are: a file, or a part carved out of train."""
 
     path: str = Field("", description="a CSV, TSV, JSONL or Parquet file")
-    where: Where = Field(
-        default_factory=dict, description="column: value, or column: [values], of the rows to keep"
-    )
+    where: Where = Field(default_factory=dict, description="column: value, or column: [values], of the rows to keep")
     group_by: str = Field("", description="a column; rows of one value become one item")
     sample: int | None = Field(None, ge=1, description="a fixed sample of this many items, 1 or more")
     delimiter: str = Field("", max_length=1, description="one character, for CSV and TSV files")

@@ -138,9 +138,7 @@ def test_warnings(tmp_path: Path) -> None:
     text, problems = said(write(tmp_path / "toy", spec, train=train, validation=[row("v", "no")], test=test))
     assert problems == []
     warnings = [line for line in text.splitlines() if line.startswith("! ")]
-    assert warnings[0].startswith(
-        "! near duplicates: 1 test questions and one of train differ only in case, "
-    )
+    assert warnings[0].startswith("! near duplicates: 1 test questions and one of train differ only in case, ")
     assert warnings[1:] == [
         "! test: questions that stand twice or more with different answers: 1",
         '! 1 labels of the test split never occur in train: "yes"',
@@ -154,9 +152,7 @@ def test_a_task_without_train_says_what_does_not_apply(tmp_path: Path) -> None:
     text, problems = said(folder)
     assert problems == []
     assert "! no train split: methods that train, and few-shot, do not apply" in text
-    assert (
-        "gold passages, share of test items: with gold passages 50.0%, answer in a gold passage 50.0%" in text
-    )
+    assert "gold passages, share of test items: with gold passages 50.0%, answer in a gold passage 50.0%" in text
     assert "passage" in text
 
 

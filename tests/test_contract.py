@@ -47,7 +47,9 @@ def test_every_item_is_answered_in_order(method: str, kind: str, tiny_model: Pat
     assert [p.id for p in found] == [e.id for e in task.test]
     assert not any(p.failure for p in found)
     if kind == "choice":
-        assert all(p.output in e.choices and len(p.scores) == len(e.choices) for p, e in zip(found, task.test, strict=True))
+        assert all(
+            p.output in e.choices and len(p.scores) == len(e.choices) for p, e in zip(found, task.test, strict=True)
+        )
 
 
 def test_same_seed_same_answers_whatever_the_order_and_batch(method: str, kind: str, tiny_model: Path) -> None:
@@ -64,7 +66,8 @@ def test_test_labels_are_never_read(method: str, kind: str, tiny_model: Path) ->
     """Other labels on the test items change no answer."""
     task = TASKS[kind]()
     wrong = dataclasses.replace(
-        task, test=tuple(dataclasses.replace(e, references=e.references[::-1] or ("?",), gold=("p7",)) for e in task.test)
+        task,
+        test=tuple(dataclasses.replace(e, references=e.references[::-1] or ("?",), gold=("p7",)) for e in task.test),
     )
     options = METHODS[method]
     assert_same(predictions(task, method, options, tiny_model), predictions(wrong, method, options, tiny_model))

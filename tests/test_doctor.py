@@ -18,9 +18,7 @@ from bench import doctor
 from bench.doctor import Finding
 from bench.errors import UsageError
 
-PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))[
-    "project"
-]
+PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def named(findings: list[Finding], name: str) -> Finding:

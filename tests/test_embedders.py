@@ -84,9 +84,7 @@ def test_auto_finds_nothing_where_there_is_nothing(nothing_installed: Path) -> N
     assert find_embedder("auto") is None
 
 
-def test_the_variable_comes_first(
-    nothing_installed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_variable_comes_first(nothing_installed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     digest = write_model(tmp_path / "mine")
     monkeypatch.setenv(VARIABLE, str(tmp_path / "mine"))
     found = find_embedder()
@@ -129,9 +127,7 @@ def test_a_wheel_with_other_weights_is_refused(monkeypatch: pytest.MonkeyPatch, 
     install_wheel(tmp_path / "site", b"tampered")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
     tampered = hashlib.sha256(b"tampered").hexdigest()
-    with pytest.raises(
-        UsageError, match=f"are not those of {HUB_ID}.*{tampered}.*published is {WHEEL_SHA256}"
-    ):
+    with pytest.raises(UsageError, match=f"are not those of {HUB_ID}.*{tampered}.*published is {WHEEL_SHA256}"):
         find_embedder()
 
 
@@ -163,9 +159,7 @@ def test_a_wheel_with_the_published_weights_is_taken_without_importing_it(
         ),
     ],
 )
-def test_an_embedder_that_is_nowhere_is_one_clear_line(
-    nothing_installed: Path, reference: str, message: str
-) -> None:
+def test_an_embedder_that_is_nowhere_is_one_clear_line(nothing_installed: Path, reference: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         find_embedder(reference)
     assert "\n" not in str(caught.value)

@@ -32,9 +32,7 @@ HEAVY = (
 def modules(package: str) -> list[Path]:
     """Importable files of a package; a task's folder may hold a script of its own, which is no module."""
     files = sorted((ROOT / package).rglob("*.py"))
-    return [
-        file for file in files if all(part.isidentifier() for part in file.relative_to(ROOT).parent.parts)
-    ]
+    return [file for file in files if all(part.isidentifier() for part in file.relative_to(ROOT).parent.parts)]
 
 
 def module_name(file: Path) -> str:
@@ -44,12 +42,7 @@ def module_name(file: Path) -> str:
 
 def imports(file: Path) -> set[str]:
     """Every module of ours that `file` imports anywhere, also inside functions and for type checking."""
-    return {
-        name
-        for node in ast.walk(tree(file))
-        for name in imported(node, file)
-        if name.split(".")[0] in PACKAGES
-    }
+    return {name for node in ast.walk(tree(file)) for name in imported(node, file) if name.split(".")[0] in PACKAGES}
 
 
 def tree(file: Path) -> ast.Module:
@@ -123,9 +116,7 @@ def test_methods_import_no_harness(file: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nouns", "errors"])
 def test_what_all_import_imports_none_of_ours(name: str) -> None:
-    body = tree(
-        ROOT / "bench" / f"{name}.py"
-    ).body  # types for the checker stand in an `if`, not at this level
+    body = tree(ROOT / "bench" / f"{name}.py").body  # types for the checker stand in an `if`, not at this level
     found = {target for node in body for target in imported(node, ROOT / "bench" / f"{name}.py")}
     assert not {target for target in found if target.split(".")[0] in (*PACKAGES, *HEAVY)}
 
@@ -185,9 +176,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("runs") / "small"
     key = "a" * 64
-    record = Record(
-        key, "m", "mail", "lora", 0, "failed", "2026-01-01T00:00:00+00:00", Failure("diverged", "nan")
-    )
+    record = Record(key, "m", "mail", "lora", 0, "failed", "2026-01-01T00:00:00+00:00", Failure("diverged", "nan"))
     cell = folder / "cells" / f"mail.m.lora.seed0-{key[:12]}"
     cell.mkdir(parents=True)
     (cell / "record.json").write_text(json.dumps(asdict(record)))

@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -61,7 +62,7 @@ def test_a_joined_name_has_one_spelling(given: str, canonical: str) -> None:
         ("rag", {"retriever": "dens"}, "'auto', 'dense', 'lexical' or 'hybrid'; got 'dens'"),
     ],
 )
-def test_a_wrong_name_or_option_is_one_line(name: str, options: dict[str, object], words: str) -> None:
+def test_a_wrong_name_or_option_is_one_line(name: str, options: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError) as caught:
         methods.create(name, options)
     assert words in str(caught.value)
@@ -159,7 +160,9 @@ def test_random_passages_depend_on_seed_and_item_alone() -> None:
         ("rag", {}, "needs a corpus or a train split"),
     ],
 )
-def test_what_a_method_needs_is_said_before_anything_is_loaded(method: str, options: dict[str, object], words: str) -> None:
+def test_what_a_method_needs_is_said_before_anything_is_loaded(
+    method: str, options: dict[str, Any], words: str
+) -> None:
     bare = dataclasses.replace(choice_task(), train=())
     assert words in (methods.create(method, options).context.requires(bare) or "")
 
@@ -190,7 +193,7 @@ def test_training_on_the_task_beats_not_training(tiny_model: Path) -> None:
     task = choice_task(train=60, validation=9, test=30)
     options = {"learning_rate": 3e-3, "epochs": 12, "batch_size": 8}
 
-    def accuracy(method: str, given: dict[str, object]) -> float:
+    def accuracy(method: str, given: dict[str, Any]) -> float:
         found = predictions(task, method, given, tiny_model)
         return sum(p.output == e.references[0] for p, e in zip(found, task.test, strict=True)) / len(found)
 

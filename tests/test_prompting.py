@@ -46,7 +46,9 @@ def item(text: str, choices: tuple[str, ...] = ("red", "dark blue")) -> Item:
     return Item("test/1", {"text": text}, choices)
 
 
-def write(codec: Codec, asked: Item, context: Given | None = None, length: int = 512, reserve: int = 0) -> tuple[str, object]:
+def write(
+    codec: Codec, asked: Item, context: Given | None = None, length: int = 512, reserve: int = 0
+) -> tuple[str, object]:
     (encoded,) = Writer(codec, PROMPT, context or Given(), length, reserve).write([asked])
     return codec.decode([*encoded.prefix, *encoded.query]), encoded
 
@@ -60,7 +62,9 @@ def passage(name: str, text: str) -> Block:
 
 
 def test_the_parts_of_a_prompt_stand_in_order(codec: Codec) -> None:
-    context = Given((example("a", "A\n\n"), example("b", "B\n\n")), (passage("p", "best\n\n"), passage("q", "next\n\n")))
+    context = Given(
+        (example("a", "A\n\n"), example("b", "B\n\n")), (passage("p", "best\n\n"), passage("q", "next\n\n"))
+    )
     text, _ = write(codec, item("sky"), context)
     assert text == "Name the colour.\n\nA\n\nB\n\nnext\n\nbest\n\nThing: sky\nColour:"
 

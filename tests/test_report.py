@@ -93,9 +93,7 @@ class TestNumbers:
 
     def test_one_seed_shows_no_spread(self) -> None:
         text = shown(run(record(scores={"accuracy": 0.8125})))
-        assert re.fullmatch(
-            r"lora +0\.812", line_of(text, "lora").rstrip()
-        )  # ties to even, as formatting does
+        assert re.fullmatch(r"lora +0\.812", line_of(text, "lora").rstrip())  # ties to even, as formatting does
         assert "±" not in text
 
     def test_scale_decides_the_decimals(self) -> None:
@@ -129,9 +127,7 @@ class TestNumbers:
         assert "3.0 MiB device" in text
 
     def test_phases_that_take_no_time_have_no_column(self) -> None:
-        quick = record(
-            phases={"index": Phase(0.001, MIB), "retrieve": Phase(0.2, MIB), "predict": Phase(1, MIB)}
-        )
+        quick = record(phases={"index": Phase(0.001, MIB), "retrieve": Phase(0.2, MIB), "predict": Phase(1, MIB)})
         text = shown(run(quick))
         assert "retrieve" in text
         assert "index" not in text
@@ -249,6 +245,12 @@ class TestBest:
     def test_survivors_of_failed_seeds_do_not_win(self) -> None:
         assert self.best(*self.seeds("a", 0.5), record("b", 0, {"accuracy": 0.9}), failed("b", 1)) == set()
 
+    def test_one_seed_each_is_said_to_mean_little(self) -> None:
+        assert "small differences mean little" in shown(run(*self.seeds("a", 0.5), *self.seeds("b", 0.7)))
+        text = shown(run(*self.seeds("a", 0.5, 0.6), *self.seeds("b", 0.7)))
+        assert "small differences mean little" not in text
+        assert "within one standard deviation" in text
+
     def test_nothing_to_beat(self) -> None:
         assert self.best(*self.seeds("a", 0.5)) == set()
 
@@ -337,7 +339,7 @@ class TestMarkdownAndJson:
         of = run(record("a", 0, {"accuracy": 0.5}), record("a", 1, {"accuracy": 0.7}), failed("b"))
         text = report.markdown([of])
         assert "## trial (results/local/trial)" in text
-        assert "| method | mail; Accuracy |\n| --- | ---: |\n| a | 0.600 ± 0.141, n=2 |" in text
+        assert "| method | mail Accuracy |\n| --- | ---: |\n| a | 0.600 ± 0.141, n=2 |" in text
         assert "| b | failed: diverged (1/1) |" in text
         assert "- b on mail with m, seed 0: diverged: loss is nan" in text
 
@@ -346,9 +348,7 @@ class TestMarkdownAndJson:
         assert "| b | **0.900** |" in text
 
     def test_json_has_rows_and_records(self) -> None:
-        of = run(
-            record(seed=0, scores={"accuracy": 0.2}), record(seed=1, scores={"accuracy": 0.4}), failed("full")
-        )
+        of = run(record(seed=0, scores={"accuracy": 0.2}), record(seed=1, scores={"accuracy": 0.4}), failed("full"))
         found = json.loads(json.dumps(report.to_json([of, of]), allow_nan=False))
         assert found["schema"] == 1
         first, second = found["runs"]

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from bench import runner, store, tiny
 from bench.cells import Cell, canonical_json, expand
 from bench.errors import UsageError
-from bench.nouns import Prediction, Record, Score
+from bench.nouns import Prediction, Record, Run, Score
 from bench.suite import Suite, load
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +36,10 @@ def task_folder(tmp_path: Path) -> Path:
     folder.mkdir()
     colours = ["red", "green", "blue"]
     for split, count in (("train", 12), ("validation", 6), ("test", 6)):
-        rows = [{"id": i, "text": f"{split} thing {i} looks {colours[i % 3]}", "label": colours[i % 3]} for i in range(count)]
+        rows = [
+            {"id": i, "text": f"{split} thing {i} looks {colours[i % 3]}", "label": colours[i % 3]}
+            for i in range(count)
+        ]
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     spec = {
         "name": "paint", "kind": "choice", "instruction": "Name the colour.", "template": "{text}\nColour:",
@@ -81,7 +84,7 @@ class Silent:
     def finish(self, cell: Cell, record: Record, cached: bool) -> None: ...
 
 
-def measure(file: Path, out: Path, **changes: Any) -> tuple[runner.Outcome, list[str], store.Run]:
+def measure(file: Path, out: Path, **changes: Any) -> tuple[runner.Outcome, list[str], Run]:
     suite, cells = cells_of(file, **changes)
     shown = Silent()
     with store.open_run(out, file, suite.name, cells) as opened:
@@ -89,7 +92,9 @@ def measure(file: Path, out: Path, **changes: Any) -> tuple[runner.Outcome, list
     return outcome, shown.started, store.read_run(out)
 
 
-def test_a_run_leaves_a_record_of_every_cell_and_runs_again_only_what_is_missing(suite_file: Path, tmp_path: Path) -> None:
+def test_a_run_leaves_a_record_of_every_cell_and_runs_again_only_what_is_missing(
+    suite_file: Path, tmp_path: Path
+) -> None:
     outcome, started, run = measure(suite_file, tmp_path / "run")
     assert (outcome.ok, outcome.failed, outcome.cached) == (3, 0, 0)
     assert started == ["zero-shot", "few-shot", "full"]
@@ -158,9 +163,9 @@ def test_a_worker_that_dies_is_a_typed_failure(
 def test_two_processes_cannot_write_one_run(suite_file: Path, tmp_path: Path) -> None:
     suite, cells = cells_of(suite_file)
     with store.open_run(tmp_path / "run", suite_file, suite.name, cells):
-        with pytest.raises(UsageError, match="another process is writing"):
-            with store.open_run(tmp_path / "run", suite_file, suite.name, cells):
-                pass
+        second = store.open_run(tmp_path / "run", suite_file, suite.name, cells)
+        with pytest.raises(UsageError, match="another process is writing"), second:
+            pass
 
 
 def test_a_method_without_randomness_is_one_cell_for_all_seeds(suite_file: Path) -> None:
@@ -192,7 +197,7 @@ def test_what_does_not_decide_predictions_does_not_change_the_key(suite_file: Pa
     (task_folder / "test.jsonl").write_text("".join(rows[::-1]))
     assert [c.key for c in cells_of(suite_file)[1]] == before
     (task_folder / "test.jsonl").write_text("".join(rows[:-1]))
-    assert not set(c.key for c in cells_of(suite_file)[1]) & set(before)
+    assert not {c.key for c in cells_of(suite_file)[1]} & set(before)
 
 
 def test_weights_that_moved_change_the_key(suite_file: Path, tiny_model: Path, tmp_path: Path) -> None:
@@ -213,7 +218,9 @@ def test_canonical_json_has_one_spelling(value: dict[str, Any]) -> None:
     value=st.floats(0, 100), tokens=st.dictionaries(st.text(max_size=4), st.integers(0, 2**40), max_size=3),
     message=st.text(max_size=20),
 )  # fmt: skip
-def test_a_record_comes_back_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, value: float, tokens: dict[str, int], message: str) -> None:
+def test_a_record_comes_back_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, value: float, tokens: dict[str, int], message: str
+) -> None:
     folder = tmp_path_factory.mktemp("record")
     record = Record("k", "m", "t", message, 3, "ok", "now", scores={"bleu": Score(value, "sig")}, tokens=tokens)
     store.write_record(folder, record)
@@ -300,6 +307,6 @@ def test_a_worker_does_not_outlive_the_run(suite_file: Path, tmp_path: Path) -> 
     workers = psutil.Process(process.pid).children()
     process.kill()
     process.wait()
-    gone, alive = psutil.wait_procs(workers, timeout=60)
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert workers
     assert not alive

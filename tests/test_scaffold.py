@@ -159,13 +159,9 @@ def test_a_list_is_no_answer_of_a_choice_task(tmp_path: Path) -> None:
 def test_a_folder_of_split_files_keeps_its_splits(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    (data / "train.csv").write_text(
-        "text,label\n" + "".join(f"t{n},l{n % 2}\n" for n in range(8)) + "shared,l1\n"
-    )
+    (data / "train.csv").write_text("text,label\n" + "".join(f"t{n},l{n % 2}\n" for n in range(8)) + "shared,l1\n")
     (data / "dev.tsv").write_text("text\tlabel\nv\tl0\n")
-    (data / "test.jsonl").write_text(
-        jsonl([{"text": "shared", "label": "l1"}, {"text": "new", "label": "l0"}])
-    )
+    (data / "test.jsonl").write_text(jsonl([{"text": "shared", "label": "l1"}, {"text": "new", "label": "l0"}]))
     notes = init(data, tmp_path / "out")
     assert report(tmp_path / "out")[1] == []
     task = tasks.load(tmp_path / "out")
@@ -265,9 +261,7 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
         init(tmp_path / "a.csv", tmp_path / "out")
 
 
-CELLS = st.one_of(
-    st.none(), st.text(max_size=12), st.integers(), st.booleans(), st.lists(st.text(max_size=3))
-)
+CELLS = st.one_of(st.none(), st.text(max_size=12), st.integers(), st.booleans(), st.lists(st.text(max_size=3)))
 ANYTHING = st.lists(st.fixed_dictionaries({"text": CELLS, "label": CELLS, "id": CELLS}), max_size=40)
 LABELS = st.sampled_from(["yes", " yes", "no", "b_c", "b-c", "", None, 1, True])
 TEXTS = st.text("abcd {}%\n", min_size=1, max_size=4)

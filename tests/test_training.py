@@ -32,7 +32,13 @@ def model(tiny_model: Path) -> Any:
 
 
 def setting(**changes: Any) -> Setting:
-    options = {"learning_rate": 1e-3, "batch_size": 4, "epochs": 1, "warmup": 0.0, **changes.pop("options", {})}
+    options = {
+        "learning_rate": 1e-3,
+        "batch_size": 4,
+        "epochs": 1,
+        "warmup": 0.0,
+        **changes.pop("options", {}),
+    }
     return Setting(**{"options": FullOptions(**options), "rate": 1e-3, "seed": 0, "pad": 0, "micro_batch": 4,
                       "bf16": False, **changes})  # fmt: skip
 
@@ -118,7 +124,9 @@ def test_a_loss_that_is_no_number_is_a_typed_error(tiny_model: Path) -> None:
         train(broken, drawn(40), [], setting(options={"max_steps": 10}), lambda d, n: None)
 
 
-def test_out_of_memory_halves_the_micro_batch_then_recomputes_activations(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_halves_the_micro_batch_then_recomputes_activations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     tried: list[tuple[int, bool]] = []
 
     def fails(make: Any, pairs: Any, validation: Any, given: Setting, progress: Any) -> Any:
@@ -135,7 +143,9 @@ def test_the_same_seed_trains_the_same_weights(tiny_model: Path) -> None:
     def trained(seed: int) -> Any:
         base = AutoModelForCausalLM.from_pretrained(tiny_model)
         options = {"max_steps": 4}
-        made, _ = train(lambda: copy.deepcopy(base), drawn(40), [], setting(options=options, seed=seed), lambda d, n: None)
+        made, _ = train(
+            lambda: copy.deepcopy(base), drawn(40), [], setting(options=options, seed=seed), lambda d, n: None
+        )
         return made.lm_head.weight
 
     assert torch.equal(trained(1), trained(1))
@@ -147,7 +157,7 @@ def test_training_on_a_gpu_in_bf16_lowers_the_loss(tiny_model: Path) -> None:
     pairs = drawn(32)
     options = {"epochs": 20}
     made, outcome = train(
-        lambda: AutoModelForCausalLM.from_pretrained(tiny_model).to("cuda"),
+        lambda: AutoModelForCausalLM.from_pretrained(tiny_model, device_map="cuda"),
         pairs,
         pairs,
         setting(options=options, bf16=True),

@@ -59,7 +59,14 @@ def blind(examples: Sequence[Example]) -> list[Item]:
     return [Item(e.id, e.fields, e.choices) for e in examples]
 
 
-def adapted(task: Task, method: str, options: dict[str, Any], model: Path, seed: int = 0, batch_size: int | None = None) -> Adapted:
+def adapted(
+    task: Task,
+    method: str,
+    options: dict[str, Any],
+    model: Path,
+    seed: int = 0,
+    batch_size: int | None = None,
+) -> Adapted:
     """`method` adapted to `task` in this process on the CPU, with lexical retrieval."""
     made = methods.create(method, options)
 

@@ -156,6 +156,5 @@ def _check(name: str, predictions: Sequence[str], references: Sequence[Sequence[
     for position, texts in enumerate(references):
         if isinstance(texts, str) or not texts:
             raise UsageError(
-                f"metric {name}: the references of item {position} are {texts!r}; "
-                "a list of at least one text is needed"
+                f"metric {name}: the references of item {position} are {texts!r}; a list of at least one text is needed"
             )

@@ -29,9 +29,7 @@ class MacroF1(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
 
         truth = [_only(texts, position) for position, texts in enumerate(references)]
         labels = sorted({*truth, *predictions} - {""})
-        value = (
-            f1_score(truth, predictions, labels=labels, average="macro", zero_division=0.0) if labels else 0.0
-        )
+        value = f1_score(truth, predictions, labels=labels, average="macro", zero_division=0.0) if labels else 0.0
         signature = f"average:macro|labels:{len(labels)}|lib:scikit-learn|version:{version('scikit-learn')}"
         return {"macro_f1": float(value), "per_item": None, "signature": signature}
 

@@ -56,7 +56,6 @@ class Rouge(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
         found = scores(predictions, references, rouge_type, use_stemmer=use_stemmer)
         stem = "yes" if use_stemmer else "no"
         signature = (
-            f"type:{rouge_type}|measure:f|refs:best|stem:{stem}|lib:rouge-score|"
-            f"version:{version('rouge-score')}"
+            f"type:{rouge_type}|measure:f|refs:best|stem:{stem}|lib:rouge-score|version:{version('rouge-score')}"
         )
         return mean_of("rouge", [measure for _, _, measure in found], signature)

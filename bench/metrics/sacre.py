@@ -21,9 +21,7 @@ def streams(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
     return [list(stream) for stream in zip_longest(*references, fillvalue=None)]
 
 
-def statistics(
-    scorer: Any, predictions: Sequence[str], references: Sequence[Sequence[str]]
-) -> NDArray[np.int64]:
+def statistics(scorer: Any, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> NDArray[np.int64]:
     """sacrebleu's own counts for each segment, [n, number of counts]; their sum gives the corpus score."""
     rows = scorer._extract_corpus_statistics(list(predictions), streams(references))
     counts: NDArray[np.int64] = np.asarray(rows, dtype=np.int64)

@@ -68,9 +68,7 @@ def test_choice_metrics_equal_second_implementations(rows: list[tuple[str, str]]
     macro = compute("macro_f1", predictions, references).value
     assert macro == pytest.approx(naive_macro_f1(predictions, truth))
     seen = sorted({*predictions, *truth} - {""})
-    assert macro == pytest.approx(
-        f1_score(truth, predictions, labels=seen, average="macro", zero_division=0.0)
-    )
+    assert macro == pytest.approx(f1_score(truth, predictions, labels=seen, average="macro", zero_division=0.0))
     accuracy = compute("accuracy", predictions, references)
     assert accuracy.value == pytest.approx(accuracy_score(truth, predictions))
 

@@ -107,9 +107,7 @@ def test_perfect_text_scores_the_maximum_and_failure_the_minimum(name: str) -> N
 
 @settings(max_examples=15, deadline=None)
 @given(items, st.randoms(use_true_random=False))
-def test_text_metrics_ignore_order_and_stay_in_range(
-    rows: list[tuple[str, list[str]]], order: random.Random
-) -> None:
+def test_text_metrics_ignore_order_and_stay_in_range(rows: list[tuple[str, list[str]]], order: random.Random) -> None:
     shuffled = order.sample(rows, len(rows))
     for name in TEXT_METRICS:
         before, after = (compute(name, [p for p, _ in r], [t for _, t in r]) for r in (rows, shuffled))

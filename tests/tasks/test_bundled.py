@@ -32,18 +32,14 @@ def test_available_tasks_carry_their_folders_names() -> None:
 
 
 def test_a_name_that_is_not_there_names_the_nearest() -> None:
-    with pytest.raises(
-        UsageError, match=r'^unknown task "bankin77" \(did you mean "banking77"\?\); allowed: .*popqa'
-    ):
+    with pytest.raises(UsageError, match=r'^unknown task "bankin77" \(did you mean "banking77"\?\); allowed: .*popqa'):
         tasks.load("bankin77")
 
 
 def test_tasks_are_found_by_name_folder_and_file(tmp_path: Path) -> None:
     folder = tasks.available()["parcel-desk"]
     assert tasks.find("parcel-desk") == tasks.find(folder) == tasks.find(str(folder / "task.yaml")) == folder
-    with pytest.raises(
-        UsageError, match=r"is a folder without a task\.yaml; `adaptbench init DATA` makes one"
-    ):
+    with pytest.raises(UsageError, match=r"is a folder without a task\.yaml; `adaptbench init DATA` makes one"):
         tasks.find(tmp_path)
 
 
@@ -117,9 +113,7 @@ def test_e2e_nlg(public_data: Path) -> None:
     expected: dict[str, dict[str, None]] = {}
     for row in rows:
         expected.setdefault(row["mr"], {})[row["ref"].strip()] = None
-    assert {e.fields["mr"]: e.references for e in task.test} == {
-        mr: tuple(refs) for mr, refs in expected.items()
-    }
+    assert {e.fields["mr"]: e.references for e in task.test} == {mr: tuple(refs) for mr, refs in expected.items()}
     with (public_data / "e2e_nlg" / "testset.csv").open(encoding="utf-8", newline="") as file:
         assert [e.fields["mr"] for e in task.test] == [row["MR"] for row in csv.DictReader(file)]
     meanings = [{e.fields["mr"] for e in split} for split in (task.train, task.validation, task.test)]

@@ -47,9 +47,7 @@ def test_csv_jsonl_and_parquet_give_the_same_task(make_task: Make) -> None:
 
 def test_only_columns_of_the_templates_become_fields(make_task: Make) -> None:
     rows = jsonl({"text": "a", "topic": "t", "label": "yes", "secret": "s"})
-    task = tasks.load(
-        make_task({"query_template": "{topic}"}, {"test.jsonl": rows, "train.jsonl": TRAIN_TOPICS})
-    )
+    task = tasks.load(make_task({"query_template": "{topic}"}, {"test.jsonl": rows, "train.jsonl": TRAIN_TOPICS}))
     assert task.test[0].fields == {"text": "a", "topic": "t"}
 
 
@@ -173,9 +171,7 @@ def test_gold_is_optional_in_train(make_task: Make) -> None:
     assert {example.gold for example in tasks.load(make_task(spec, files)).train} == {()}
 
 
-def test_environment_variables_in_paths(
-    make_task: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_variables_in_paths(make_task: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "t.jsonl").write_text(jsonl({"text": "new", "label": "yes"}))
     monkeypatch.setenv("TOY_DATA", str(tmp_path / "elsewhere"))
@@ -240,11 +236,7 @@ CASES: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ),
     (
         {},
-        {
-            "test.jsonl": jsonl(
-                {"id": 7, "text": "a", "label": "yes"}, {"id": "7", "text": "b", "label": "no"}
-            )
-        },
+        {"test.jsonl": jsonl({"id": 7, "text": "a", "label": "yes"}, {"id": "7", "text": "b", "label": "no"})},
         'toy/test.jsonl:2: id "7" stands twice; make ids unique',
     ),
     (
@@ -261,8 +253,7 @@ CASES: list[tuple[dict[str, Any], dict[str, str], str]] = [
     (
         {"choice_words": True},
         {"train.jsonl": jsonl({"text": "x", "label": "a_b"}, {"text": "y", "label": "a-b"})},
-        'toy/task.yaml: a-b, a_b are both shown as "a b"; '
-        "show each choice differently: choices: {stored: shown}",
+        'toy/task.yaml: a-b, a_b are both shown as "a b"; show each choice differently: choices: {stored: shown}',
     ),
     (
         {},
@@ -300,8 +291,7 @@ CASES: list[tuple[dict[str, Any], dict[str, str], str]] = [
     (
         {"choices_field": "o", "answer_is": "index", "splits": {"test": "test.jsonl"}},
         {"test.jsonl": jsonl({"text": "a", "o": ["x", "y"], "label": 2})},
-        'toy/test.jsonl:1: "2" in column "label" is no index of 2 choices; '
-        "count from 0 to 1, or set answer_is: text",
+        'toy/test.jsonl:1: "2" in column "label" is no index of 2 choices; count from 0 to 1, or set answer_is: text',
     ),
     (
         {**TEXT, "stop": ["\n", "END"]},
@@ -436,22 +426,16 @@ def test_a_published_leak_is_a_warning(make_task: Make) -> None:
     train = LEAK + jsonl({"text": "else", "label": "no"})
     loaded = read_task(make_task({"allow_overlap": True}, {"train.jsonl": train, "test.jsonl": LEAK}))
     (warning,) = loaded.warnings
-    assert warning.startswith(
-        "toy/test.jsonl:1: 5 test items also stand in train (row 1 = toy/train.jsonl:1, "
-    )
+    assert warning.startswith("toy/test.jsonl:1: 5 test items also stand in train (row 1 = toy/train.jsonl:1, ")
     assert len(loaded.task.test) == 5
 
 
-def test_a_leak_into_validation_is_found_and_train_validation_is_a_warning(
-    make_task: Make, problems: Find
-) -> None:
+def test_a_leak_into_validation_is_found_and_train_validation_is_a_warning(make_task: Make, problems: Find) -> None:
     splits = {"train": "train.jsonl", "validation": "v.jsonl", "test": "test.jsonl"}
     (line,) = problems({"splits": splits}, {"v.jsonl": jsonl({"text": "great", "label": "yes"})})
     assert line.startswith("toy/test.jsonl:1: 1 test item also stands in validation (row 1 = toy/v.jsonl:1)")
     loaded = read_task(make_task({"splits": splits}, {"v.jsonl": jsonl({"text": "fine", "label": "yes"})}))
-    assert loaded.warnings == (
-        "toy/v.jsonl:1: 1 validation item also stands in train (row 1 = toy/train.jsonl:3)",
-    )
+    assert loaded.warnings == ("toy/v.jsonl:1: 1 validation item also stands in train (row 1 = toy/train.jsonl:3)",)
 
 
 def test_the_same_words_with_other_choices_are_no_leak(make_task: Make) -> None:

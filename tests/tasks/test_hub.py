@@ -65,8 +65,7 @@ def test_a_class_that_is_not_known_is_an_empty_cell(
 ) -> None:
     monkeypatch.setitem(ROWS, "unseen", FakeSet([{"text": "d", "label": -1}]))
     assert problems({"hub": HUB}, without=["splits"]) == [
-        'hub data set owner/reviews at 0123456, split unseen:1: column "label" is empty; '
-        "fill it in or remove the row"
+        'hub data set owner/reviews at 0123456, split unseen:1: column "label" is empty; fill it in or remove the row'
     ]
     assert asked
 
@@ -84,9 +83,7 @@ def test_without_the_package_the_extra_is_named(
     problems: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    lines = problems(
-        {"hub": {**HUB, "splits": {"test": "unseen"}}, "choices": ["neg", "pos"]}, without=["splits"]
-    )
+    lines = problems({"hub": {**HUB, "splits": {"test": "unseen"}}, "choices": ["neg", "pos"]}, without=["splits"])
     assert lines == [
         "toy/task.yaml: hub data set owner/reviews at 0123456, split unseen: "
         'the package datasets is missing; pip install "adaptbench[hub]"'
@@ -97,6 +94,4 @@ def test_the_real_library_without_a_network_is_one_line(problems: Callable[..., 
     pytest.importorskip("datasets")
     hub = {**HUB, "splits": {"test": "unseen"}}
     (line,) = problems({"hub": hub, "choices": ["neg", "pos"]}, without=["splits"])
-    assert line.startswith(
-        "toy/task.yaml: hub data set owner/reviews at 0123456, split unseen: cannot be read ("
-    )
+    assert line.startswith("toy/task.yaml: hub data set owner/reviews at 0123456, split unseen: cannot be read (")

@@ -215,9 +215,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "line"), CASES)
-def test_each_mistake_is_one_clear_line(
-    problems: Callable[..., list[str]], change: dict[str, Any], line: str
-) -> None:
+def test_each_mistake_is_one_clear_line(problems: Callable[..., list[str]], change: dict[str, Any], line: str) -> None:
     assert any(found.startswith(f"toy/task.yaml: {line}") for found in problems(change)), problems(change)
 
 

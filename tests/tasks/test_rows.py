@@ -16,9 +16,7 @@ from tasks.problems import MAX_LINES, Problems, plain, shown
 from tasks.rows import list_of, read_table, text_of
 
 
-def read(
-    path: Path, content: str | bytes, **options: Any
-) -> tuple[list[dict[str, Any]], list[int], list[str]]:
+def read(path: Path, content: str | bytes, **options: Any) -> tuple[list[dict[str, Any]], list[int], list[str]]:
     """(rows, row numbers, problems) of a file with this content."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     problems = Problems()
@@ -83,8 +81,7 @@ def test_parquet(tmp_path: Path) -> None:
         (
             "a.jsonl",
             '{"a": 1}\n{"a": \n',
-            "a.jsonl:2: not JSON (Expecting value: line 1 column 7 (char 6)); "
-            "write one JSON object on each line",
+            "a.jsonl:2: not JSON (Expecting value: line 1 column 7 (char 6)); write one JSON object on each line",
         ),
         ("a.jsonl", "[1]\n", "a.jsonl:1: not a JSON object; write one JSON object on each line"),
         ("a.xlsx", "", 'a.xlsx: ".xlsx" is no known format; allowed: .csv, .tsv, .jsonl, .parquet'),

@@ -58,9 +58,7 @@ def test_carving_is_disjoint_deterministic_and_blind_to_order(
     assert (contents(again[0]), contents(again[1])) == (contents(rest), contents(carved))
 
 
-@given(
-    st.sets(LETTERS, min_size=2, max_size=30).flatmap(lambda s: st.tuples(st.just(s), st.integers(1, len(s))))
-)
+@given(st.sets(LETTERS, min_size=2, max_size=30).flatmap(lambda s: st.tuples(st.just(s), st.integers(1, len(s)))))
 def test_distinct_questions_are_carved_to_the_exact_size(case: tuple[set[str], int]) -> None:
     texts, size = case
     rest, carved = carve(drafts([(text, "yes") for text in sorted(texts)]), size, PROMPT, "validation")

@@ -1,0 +1,186 @@
+"""The command line as a user meets it: one line for a mistake, exit codes, and speed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bench import cli, environment
+
+ROOT = Path(__file__).parent.parent
+
+
+def adaptbench(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", **environment}
+    command = [sys.executable, "-m", "bench", *arguments]
+    return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=110)
+
+
+@pytest.fixture
+def suite_file(tmp_path: Path, tiny_model: Path) -> Path:
+    content = {"models": [str(tiny_model)], "tasks": ["parcel-desk"], "methods": ["zero-shot"], "embedder": "none"}
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
+def change(file: Path, **keys: Any) -> str:
+    content = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**content, **keys}))
+    return str(file)
+
+
+def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What a wrong command prints: it exits with 2, and every line of it is an error line."""
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    out, err = capsys.readouterr()
+    assert stopped.value.code == 2
+    assert out == ""
+    lines = err.splitlines()
+    assert lines
+    assert all(line.startswith("error: ") for line in lines)
+    return err
+
+
+@pytest.fixture(autouse=True)
+def no_device_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mistakes are found before any device is looked at: looking takes seconds."""
+
+    def late(suite: object) -> None:
+        raise AssertionError("the device was looked at before the input was checked")
+
+    monkeypatch.setattr(environment, "surroundings", late)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rum"], 'no command "rum" (did you mean "run"?)'),
+        (["run", "quikstart"], 'unknown suite "quikstart" (did you mean "quickstart"?)'),
+        (["run", "nowhere/suite.yaml"], 'no suite file "nowhere/suite.yaml"'),
+        (["run", "--limit", "-5"], "-5 is not in the range x>=1"),
+        (["run", "--limit", "many"], "'many' is not a valid integer"),
+        (["run", "--limt", "5"], "--limit"),
+        (["run", "--seeds", "1;2"], "--seeds takes whole numbers"),
+        (["check", "parcel-dsk"], 'unknown task "parcel-dsk" (did you mean "parcel-desk"?)'),
+        (["report", "no-such-run"], '"no-such-run" is no run directory'),
+        (["list", "taks"], "'taks' is not one of"),
+        (["init", "no-such-file.csv"], "no-such-file.csv"),
+    ],
+)
+def test_a_wrong_command_is_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    err = mistake(capsys, *arguments)
+    assert words in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"methods": ["zero-shoot"]}, 'unknown method "zero-shoot" (did you mean "zero-shot"?)'),
+        ({"methods": [{"few-shot": {"kk": 3}}]}, 'unknown option of method few-shot: "kk" (did you mean "k"?)'),
+        ({"methods": [{"few-shot": {"k": -1}}]}, "option k of method few-shot: Input should be greater than 0; got -1"),
+        ({"methods": ["lora", "lora"]}, 'method "lora" stands twice'),
+        ({"tasks": ["parcel-dsk"]}, 'unknown task "parcel-dsk" (did you mean "parcel-desk"?)'),
+        ({"models": ["tiny-randm"]}, 'no model folder "tiny-randm" (did you mean "tiny-random"?)'),
+        ({"models": ["${NO_SUCH_VARIABLE}/model"]}, "names an environment variable that is not set"),
+        ({"modles": []}, 'unknown key "modles" (did you mean "models"?)'),
+        ({"engine": {"treads": 1}}, 'unknown key "treads" (did you mean "threads"?)'),
+        ({"limit": -1}, "limit: Input should be greater than 0; got -1"),
+        ({"methods": []}, "methods: List should have at least 1 item"),
+        ({"defaults": {"epoch": 3}}, 'unknown option in defaults: "epoch" (did you mean "epochs"?)'),
+    ],
+)
+def test_a_wrong_suite_is_one_line(
+    suite_file: Path, keys: dict[str, Any], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    err = mistake(capsys, "run", change(suite_file, **keys))
+    assert words in err
+    assert len(err.splitlines()) == 1
+
+
+def test_all_mistakes_of_a_suite_are_named_at_once(suite_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    err = mistake(capsys, "run", change(suite_file, limit=0, modles=[], seeds=[-1]))
+    assert len(err.splitlines()) == 3
+
+
+@pytest.mark.parametrize("text", ["", "- a list", "a: [", "\x00"])
+def test_a_file_that_is_no_suite_is_one_line(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text(text)
+    assert len(mistake(capsys, "run", str(file)).splitlines()) == 1
+
+
+def test_a_model_folder_without_safe_weights_is_refused(
+    suite_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pickled"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "pytorch_model.bin").write_bytes(b"")
+    assert "only safetensors are loaded" in mistake(capsys, "run", change(suite_file, models=[str(folder)]))
+
+
+def test_a_mistake_takes_less_than_a_second(suite_file: Path) -> None:
+    file = change(suite_file, methods=["zero-shoot"])
+    assert fastest("run", file, code=2) < 1.0
+
+
+def test_help_and_lists_take_half_a_second_at_most() -> None:
+    assert fastest("--help") < 0.5
+    assert fastest("list", "tasks") < 0.5
+
+
+def fastest(*arguments: str, code: int = 0) -> float:
+    """Wall seconds of the fastest of three: the machine may be busy with something else."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        assert adaptbench(*arguments).returncode == code
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def test_a_suite_from_init_to_report(tmp_path: Path) -> None:
+    """What a new user does: their own CSV, a task, a plan, a run, a report."""
+    rows = [f"message number {i} about {topic},{topic}" for i in range(40) for topic in ("water", "fire")]
+    (tmp_path / "mine.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
+    made = adaptbench("init", "mine.csv", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    suite = tmp_path / "mine.suite.yaml"
+    change(suite, methods=["zero-shot"], models=["tiny-random"])
+    planned = adaptbench("plan", str(suite), "--json", "--no-pilot", cwd=tmp_path)
+    assert [entry["state"] for entry in json.loads(planned.stdout)] == ["to do"]
+    ran = adaptbench("run", str(suite), "--limit", "5", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "zero-shot" in ran.stdout
+    (run,) = (tmp_path / "results" / "local").iterdir()
+    assert "zero-shot" in adaptbench("report", str(run), "--markdown", cwd=tmp_path).stdout
+    shown = json.loads(adaptbench("report", str(run), "--json", cwd=tmp_path).stdout)
+    assert shown["runs"][0]["records"][0]["items"] == 5
+    listed = adaptbench("list", "runs", cwd=tmp_path).stdout
+    assert "1 of 1 cells measured" in listed
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(suite_file: Path) -> None:
+    done = adaptbench("run", str(suite_file), "--out", "/proc/nowhere")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: cannot write to /proc/nowhere")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_failed_cells_end_with_four(suite_file: Path, tmp_path: Path) -> None:
+    file = change(suite_file, methods=[{"rag": {"control": "oracle"}}])
+    done = adaptbench("run", file, "--out", str(tmp_path / "run"))
+    assert done.returncode == 4
+    assert "needs a task with a corpus" in done.stdout
+    assert "1 of 1 cells failed" in done.stderr
