@@ -1,7 +1,7 @@
 """Inference in two calls: `score` ranks choices by log-likelihood, `generate` writes greedy text.
 
 The prefix that prompts share is computed once and its key-value cache handed to every batch; a question is computed
-once and its cache expanded over the choices; logits are kept only where a choice or a next token stands, and are taken
+once and its cache shared by its choices; logits are kept only where a choice or a next token stands, and are taken
 to fp32 before the softmax. Batches are sized by a token budget, longest first, and halved when memory runs out.
 Results equal the plain computation of one prompt at a time (tests/test_engine.py holds that computation).
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -25,6 +26,7 @@ LayerStates = list[tuple[Tensor, Tensor]]  # one (keys, values) for each layer, 
 
 LOOK_EVERY = 8  # generated tokens between two looks at the text: each look copies from the device
 _PREFIXES_KEPT = 2
+_NARROWEST_PACK = 128  # tokens; narrower rows copy more cache, wider ones compute more attention that is masked
 
 
 class _Row(NamedTuple):
@@ -32,6 +34,14 @@ class _Row(NamedTuple):
 
     place: int
     ids: Ids
+
+
+class _Pack(NamedTuple):
+    """Choices of one query that are scored side by side in one row."""
+
+    row: int  # of the batch: whose cache they stand on
+    pairs: list[int]  # which (query, choice) pairs
+    width: int  # tokens
 
 
 @dataclass
@@ -175,33 +185,51 @@ class Engine:
         return sums
 
     def _score_cached(self, prefix: Ids, queries: Sequence[Ids], pairs: Sequence[tuple[int, Ids]]) -> list[float]:
-        """A choice's first token from the query's own pass, its others on the query's cache, expanded."""
+        """A choice's first token from the query's own pass, its others on the query's cache."""
         logits, cache, mask = self._prefill(prefix, queries)
         device, states = logits.device, _states(cache)
         rows = torch.tensor([row for row, _ in pairs], device=device)
         firsts = torch.tensor([choice[0] for _, choice in pairs], device=device)
         sums = logits[:, -1].log_softmax(-1)[rows, firsts]
-        longer = sorted((i for i, (_, c) in enumerate(pairs) if len(c) > 1), key=lambda i: (len(pairs[i][1]), i))
-        widest = mask.shape[1] + max((len(choice) for _, choice in pairs), default=0)
+        packed = _pack(pairs, max(_NARROWEST_PACK, mask.shape[1] // 4))
+        widest = mask.shape[1] + max((pack.width for pack in packed), default=0)
         step = max(1, self.batch_tokens // widest)
-        for chunk in (longer[i : i + step] for i in range(0, len(longer), step)):
-            at = torch.tensor(chunk, device=device)
-            rest = self._rest([pairs[i][1] for i in chunk], rows[at], states, mask)
-            sums[at] += rest
+        for chunk in (packed[i : i + step] for i in range(0, len(packed), step)):
+            self._add_rest(sums, chunk, pairs, states, mask)
         return [float(value) for value in sums.tolist()]
 
-    def _rest(self, choices: Sequence[Ids], rows: Tensor, states: LayerStates, mask: Tensor) -> Tensor:
-        """Summed log-likelihood [n] of each choice's tokens after its first; `rows` [n] picks its query's cache."""
-        width = max(map(len, choices)) - 1
-        fill = [[0] * (width + 1 - len(choice)) for choice in choices]
-        given = torch.tensor([[*c[:-1], *f] for c, f in zip(choices, fill, strict=True)], device=mask.device)
-        wanted = torch.tensor([[*c[1:], *f] for c, f in zip(choices, fill, strict=True)], device=mask.device)
-        real = torch.tensor([[1] * (width - len(f)) + f for f in fill], device=mask.device)
-        cache = _select(states, rows, len(choices))
-        logits, _ = self._forward(given, torch.cat([mask[rows], real], 1), cache, width)
+    def _add_rest(
+        self, sums: Tensor, packs: Sequence[_Pack], pairs: Sequence[tuple[int, Ids]], states: LayerStates, mask: Tensor
+    ) -> None:
+        """Add to `sums` the log-likelihood of each packed choice's tokens after its first.
+
+        A pack is one row: its choices stand side by side, each sees its query and itself alone, and each starts at the
+        position after its query. So a query's cache is copied once for a pack, not once for a choice.
+        """
+        device, width = mask.device, max(pack.width for pack in packs)
+        given, wanted, owner, depth = (torch.full((len(packs), width), fill, device=device) for fill in (0, 0, -1, 0))
+        for i, pack in enumerate(packs):
+            laid = [(t, n, pair, d) for pair in pack.pairs for d, (t, n) in enumerate(pairwise(pairs[pair][1]))]
+            for tensor, values in zip((given, wanted, owner, depth), zip(*laid, strict=True), strict=True):
+                tensor[i, : len(laid)] = torch.tensor(values, device=device)
+        rows = torch.tensor([pack.row for pack in packs], device=device)
+        own = (owner[:, :, None] == owner[:, None, :]) & (depth[:, :, None] >= depth[:, None, :])
+        seen = torch.cat([mask[rows].bool()[:, None, :].expand(-1, width, -1), own], 2)
+        dtype = self.model.dtype
+        hidden = torch.zeros(seen.shape, dtype=dtype, device=device).masked_fill_(~seen, torch.finfo(dtype).min)
+        out = self.model(
+            input_ids=given,
+            attention_mask=hidden[:, None],
+            position_ids=mask[rows].sum(1, keepdim=True) + depth,
+            past_key_values=_select(states, rows, len(packs)),
+            use_cache=True,
+            logits_to_keep=width,
+        )
+        logits = out.logits.float()
         # gather and logsumexp rather than log_softmax: no second tensor of the vocabulary's size
         steps = logits.gather(2, wanted[..., None])[..., 0] - logits.logsumexp(-1)
-        return (steps * real).sum(1)
+        real = owner >= 0
+        sums.index_add_(0, owner[real], steps[real])
 
     def _generate_batch(
         self, prefix: Ids, batch: Sequence[_Row], cut: Callable[[list[int]], int | None], max_new_tokens: int
@@ -251,6 +279,21 @@ class Engine:
                 del texts[text][kept:]
             if end is not None or kept is not None:
                 done.add(text)
+
+
+def _pack(pairs: Sequence[tuple[int, Ids]], width: int) -> list[_Pack]:
+    """Choices of more than one token, packed by query into rows of at most `width` tokens; widest packs last."""
+    packs: list[_Pack] = []
+    for pair, (row, choice) in enumerate(pairs):
+        needed = len(choice) - 1
+        if needed == 0:
+            continue
+        last = packs[-1] if packs else None
+        if last and last.row == row and last.width + needed <= width:
+            packs[-1] = _Pack(row, [*last.pairs, pair], last.width + needed)
+        else:
+            packs.append(_Pack(row, [pair], needed))
+    return sorted(packs, key=lambda pack: pack.width)
 
 
 def _states(cache: Any) -> LayerStates:

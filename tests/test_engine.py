@@ -183,7 +183,7 @@ def test_other_errors_are_not_taken_for_memory() -> None:
 
 
 def test_only_needed_logits_are_kept(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The widest logits of a scoring call span one choice, however long the question is."""
+    """The widest logits of a scoring call span the choices, however long the question is."""
     widths: list[int] = []
     original = type(tiny).forward
 
@@ -194,7 +194,7 @@ def test_only_needed_logits_are_kept(tiny: Any, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(LlamaForCausalLM, "forward", watched)
     engine(tiny).score(list(range(3, 60)), [list(range(3, 90))], [[[5, 6, 7], [8, 9]]])
-    assert max(widths) == 2  # three tokens: the first from the question's pass, two more from their own
+    assert max(widths) == 3  # 6 and 7 after 5 and 9 after 8; each choice's first token is the question's last logit
     assert isinstance(tiny.config, LlamaConfig)
 
 
