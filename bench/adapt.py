@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import torch
+
 from bench.engine import Engine
 from bench.errors import CellError, DivergedError
 from bench.meter import Meter
@@ -36,6 +38,7 @@ class Base:
     load: Callable[[bool], Any]
     codec: Codec
     context_length: int
+    dtype: torch.dtype  # of prediction, the same for every method
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def adapt(
     else:
         with meter.phase("load"):
             model, trainable = method.weights.start(base.load(False), material.seed), 0
-    model = method.weights.finish(model).eval()
+    model = method.weights.finish(model).to(base.dtype).eval()
     total = sum(p.numel() for p in model.parameters())
     engine = Engine(model, base.codec.pad, base.codec.stops, limits.batch_tokens, limits.batch_size)
     predictor = ModelPredictor(engine, writer, task, lambda done, all_: progress("predict", done, all_))

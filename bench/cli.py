@@ -113,7 +113,8 @@ def plan(
     file, loaded = _suite(suite, limit, device, seeds, False)
     cells = cells_module.expand(loaded, file, _surroundings)
     folder = out or RESULTS / loaded.name
-    estimates = planning.plan(cells, Store(folder) if folder.is_dir() else None, pilot=not no_pilot)
+    measured = Store(folder) if folder.is_dir() else None
+    estimates = planning.plan(cells, measured, device=loaded.engine.device, pilot=not no_pilot)
     if as_json:
         print(json.dumps(planning.as_json(estimates), indent=1))
     else:

@@ -48,7 +48,7 @@ def load_base(model: ResolvedModel, device: torch.device) -> Base:
     except (OSError, ValueError, KeyError) as error:
         raise CellError(f"model {model.name} cannot be loaded: {_first_line(error)}") from error
     codec = Codec(tokenizer, chat_template=_uses_chat(model, tokenizer), eos_ids=_stop_ids(model.folder, config))
-    return Base(partial(_load, model, device, dtype), codec, _context_length(config, tokenizer))
+    return Base(partial(_load, model, device, dtype), codec, _context_length(config, tokenizer), dtype)
 
 
 def _load(model: ResolvedModel, device: torch.device, dtype: torch.dtype, full_precision: bool) -> Any:

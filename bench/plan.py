@@ -41,13 +41,13 @@ class Estimate:
     memory_bytes: int
 
 
-def plan(cells: Sequence[Cell], store: Store | None, *, pilot: bool = True) -> list[Estimate]:
+def plan(cells: Sequence[Cell], store: Store | None, *, device: str = "auto", pilot: bool = True) -> list[Estimate]:
     """Estimates for all cells; `pilot` allows a timed pass of a model that has no measured cell yet."""
     records = {cell.key: store.record(cell) if store else None for cell in cells}
     rates = _measured_rates(cells, records)
     if pilot:
         todo = {c.model.digest: c for c in cells if c.model.digest not in rates and records[c.key] is None}
-        rates |= {digest: _timed_rate(cell) for digest, cell in todo.items()}
+        rates |= {digest: _timed_rate(cell, device) for digest, cell in todo.items()}
     return [_estimate(cell, records[cell.key], rates.get(cell.model.digest)) for cell in cells]
 
 
@@ -104,13 +104,13 @@ def _measured_rates(cells: Sequence[Cell], records: Mapping[str, Record | None])
     return {digest: statistics.median(rates) for digest, rates in found.items()}
 
 
-def _timed_rate(cell: Cell) -> float:
+def _timed_rate(cell: Cell, asked: str) -> float:
     """Seconds for each token of a forward pass of the cell's model, timed here on prompts of its task."""
     import torch
 
     from bench.loading import load_base, pick_device
 
-    device = pick_device("auto")
+    device = pick_device(asked)
     base = load_base(cell.model, device)
     model = base.load(False)
     texts = [cell.task.prompt.ask(example) for example in cell.task.test[:16]]

@@ -88,7 +88,7 @@ def _job(suite: Suite, cell: Cell, out: Path) -> dict[str, Any]:
         "label": cell.label,
         "seed": cell.seed,
         "embedder": suite.embedder,
-        "device": suite.engine.device,
+        "device": suite.engine.device.partition(":")[0],  # the worker sees one device only
         "batch_tokens": suite.engine.batch_tokens,
         "train_tokens": suite.engine.train_tokens,
         "batch_size": suite.engine.batch_size,
@@ -115,6 +115,20 @@ def _attend(staging: Path, suite: Suite, display: Display) -> None:
         raise CrashedError(_how_it_ended(process.wait(), staging / LOG))
 
 
+def visible_device(asked: str, visible: str | None) -> str:
+    """The one device a worker may see, as CUDA_VISIBLE_DEVICES says it: a cell is measured on one device.
+
+    `asked` is the suite's device, `visible` what the variable is now (None: every device).
+    """
+    if asked == "cpu":
+        return ""
+    index = int(asked.partition(":")[2] or 0)
+    if visible is None:
+        return str(index)
+    listed = visible.split(",")
+    return listed[index] if index < len(listed) else ""
+
+
 @contextmanager
 def _worker(job: Path, log: Any, suite: Suite) -> Iterator[subprocess.Popen[bytes]]:
     """The worker's process; it is gone when the block is left, however that happens."""
@@ -125,6 +139,7 @@ def _worker(job: Path, log: Any, suite: Suite) -> Iterator[subprocess.Popen[byte
         "PYTHONUNBUFFERED": "1",
     }
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent.parent), environment.get("PYTHONPATH", "")])
+    environment["CUDA_VISIBLE_DEVICES"] = visible_device(suite.engine.device, os.environ.get("CUDA_VISIBLE_DEVICES"))
     if suite.engine.threads:
         environment["OMP_NUM_THREADS"] = str(suite.engine.threads)
     process = subprocess.Popen(

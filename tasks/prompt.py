@@ -69,8 +69,11 @@ class Prompt:
         return " ".join(item.fields[name] for name in names if name in item.fields)
 
     def document(self, passage: Passage) -> str:
-        """What a retriever indexes: the title, where there is one, and the text."""
-        return f"{passage.title}\n{passage.text}" if passage.title else passage.text
+        """What a retriever indexes: the title, where there is one, and the text.
+
+        A full stop parts them: many sentence encoders drop line breaks, which would run the title into the text.
+        """
+        return f"{passage.title}. {passage.text}" if passage.title else passage.text
 
 
 def _values(item: Item) -> Mapping[str, str]:

@@ -248,6 +248,21 @@ def test_a_damaged_record_is_one_clear_line(tmp_path: Path, content: str, words:
         store.read_record(tmp_path / store.RECORD)
 
 
+@pytest.mark.parametrize(
+    ("asked", "visible", "expected"),
+    [
+        ("cpu", None, ""),
+        ("auto", None, "0"),
+        ("cuda", "3", "3"),
+        ("cuda:1", "2,5", "5"),
+        ("cuda:2", None, "2"),
+        ("cuda:4", "0", ""),
+    ],
+)
+def test_a_worker_sees_one_device(asked: str, visible: str | None, expected: str) -> None:
+    assert runner.visible_device(asked, visible) == expected
+
+
 def start(suite_file: Path, out: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "bench", "run", str(suite_file), "--out", str(out), "--device", "cpu"],

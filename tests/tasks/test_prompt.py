@@ -96,6 +96,6 @@ def test_passages(template: str, title: str, shown: str) -> None:
 
 def test_documents_are_title_and_text() -> None:
     prompt = Prompt("", "{text}")
-    assert prompt.document(Passage("p", "body", "T")) == "T\nbody"
+    assert prompt.document(Passage("p", "body", "T")) == "T. body"
     assert prompt.document(Passage("p", "body")) == "body"
-    assert prompt.document(Passage("p", "{text} T", "T")) == "T\n{text} T"
+    assert prompt.document(Passage("p", "{text} T", "T")) == "T. {text} T"
