@@ -8,19 +8,21 @@ was split into. Where memory runs out the micro-batch is halved and the step kee
 from __future__ import annotations
 
 import math
+import random
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ProgressCallback
 
 from bench.errors import DivergedError, OutOfMemoryError
 from bench.memory import free_cached, is_out_of_memory
+from bench.nouns import derive_seed
 from methods.parts import TrainingOptions
 
 IGNORED = -100  # label of a position that is not part of an answer (torch's cross_entropy convention)
@@ -71,6 +73,38 @@ class Pairs(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         return self.rows[index]
+
+
+class LengthGroups(Sampler[int]):
+    """Batches of rows of about equal length, in random order.
+
+    Each epoch the rows are shuffled and cut into pools of `POOL` batches; a pool is sorted by length and cut into
+    batches; then all batches are shuffled. (The Trainer's own grouping leaves each pool in falling order of length,
+    so that every pool ends on its shortest texts; docs/decisions has what that costs.)
+    """
+
+    POOL = 16
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self.lengths = lengths
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        rng = random.Random(derive_seed("order", self.seed, self.epoch))
+        self.epoch += 1
+        rows = rng.sample(range(len(self)), len(self))
+        size = self.POOL * self.batch_size
+        pools = (sorted(rows[i : i + size], key=lambda row: self.lengths[row]) for i in range(0, len(rows), size))
+        batches = [pool[i : i + self.batch_size] for pool in pools for i in range(0, len(pool), self.batch_size)]
+        whole = [batch for batch in batches if len(batch) == self.batch_size]
+        rng.shuffle(whole)  # a short batch stays last: before others it would shift them all
+        short = [row for batch in batches if len(batch) < self.batch_size for row in batch]
+        return iter([row for batch in whole for row in batch] + short)
 
 
 def collate(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Tensor]:
@@ -124,6 +158,10 @@ class AnswerTrainer(Trainer):
         self.setting = setting
         self.model_accepts_loss_kwargs = True  # have the step's label count handed to compute_loss
         self.loss_is_scaled_for_ga = True  # and leave our normalisation as it is
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroups:
+        lengths = [len(row["input_ids"]) for row in self.train_dataset.rows]  # type: ignore[union-attr]
+        return LengthGroups(lengths, self.setting.options.batch_size, self.setting.seed)
 
     def compute_loss(
         self,
@@ -237,7 +275,6 @@ def _arguments(folder: str, examples: int, validates: bool, setting: Setting) ->
         bf16=setting.bf16,
         use_cpu=not torch.cuda.is_available(),
         seed=setting.seed % 2**32,  # numpy's range
-        train_sampling_strategy="group_by_length",
         remove_unused_columns=False,
         dataloader_pin_memory=torch.cuda.is_available(),
         logging_steps=10,

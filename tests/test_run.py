@@ -287,20 +287,35 @@ def table_of(out: Path) -> list[tuple[str, int, float, int]]:
     return [(r.method, r.seed, r.scores["accuracy"].value, r.tokens["prompt_tokens"]) for r in run.records]
 
 
-def test_killed_and_run_again_nothing_finished_is_lost_or_run_twice(suite_file: Path, tmp_path: Path) -> None:
+# What exists in the run's cells at the moment of the kill.
+MOMENTS = {
+    "before the first cell's work": ".writing-*zero-shot*/job.json",
+    "when its process has started": ".writing-*zero-shot*/log.txt",
+    "between two cells": ".writing-*few-shot*/job.json",
+    "in the middle of training": ".writing-*full*/log.txt",
+    "with predictions written but no record": ".writing-*full*/predictions.jsonl",
+}
+
+
+@pytest.mark.parametrize(
+    "moment", [m if m == "between two cells" else pytest.param(m, marks=pytest.mark.slow) for m in MOMENTS]
+)
+def test_killed_and_run_again_nothing_finished_is_lost_or_run_twice(
+    suite_file: Path, tmp_path: Path, moment: str
+) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert start(suite_file, whole).wait(timeout=100) == 0
     process = start(suite_file, broken)
     finished = broken / "cells"
-    wait_for(lambda: any(finished.glob("[!.]*")) and any(finished.glob(".writing-*few-shot*/job.json")))
+    wait_for(lambda: any(finished.glob(MOMENTS[moment])))
     process.kill()
     process.wait()
     kept = written(finished)
+    assert bool(kept) == ("zero-shot" not in MOMENTS[moment])
     again = start(suite_file, broken)
     assert again.wait(timeout=100) == 0
     assert again.stdout is not None
-    assert "already measured" in again.stdout.read()
-    assert kept
+    assert again.stdout.read().count("already measured") == len(kept)
     assert written(finished).items() >= kept.items()
     assert table_of(broken) == table_of(whole)
     assert not list(finished.glob(".*"))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 import random
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
 from bench import training
 from bench.errors import DivergedError, OutOfMemoryError
-from bench.training import IGNORED, Pair, Setting, collate, mean_loss, summed_loss, train
+from bench.training import IGNORED, LengthGroups, Pair, Setting, collate, mean_loss, summed_loss, train
 from methods.full import FullOptions
 
 
@@ -112,6 +115,25 @@ def test_the_best_epoch_is_kept_and_training_stops_early(tiny_model: Path) -> No
     assert losses[outcome.best_step] == min(losses.values()) == outcome.best_validation_loss
     assert mean_loss(made, validation, pad=0, rows=4) == pytest.approx(min(losses.values()), rel=1e-5)
     assert outcome.tokens == sum(len(p) + len(a) for p, a in pairs) * outcome.steps // 4
+
+
+@given(lengths=st.lists(st.integers(1, 50), min_size=1, max_size=200), batch=st.integers(1, 9), seed=st.integers(0, 9))
+def test_every_row_comes_once_an_epoch_in_an_order_of_its_own(lengths: list[int], batch: int, seed: int) -> None:
+    sampler, same = LengthGroups(lengths, batch, seed), LengthGroups(lengths, batch, seed)
+    first, second = list(sampler), list(sampler)
+    assert sorted(first) == sorted(second) == list(range(len(lengths)))
+    assert [list(same), list(same)] == [first, second]
+
+
+def test_batches_hold_rows_of_like_length_and_come_in_no_order_of_length() -> None:
+    lengths = [random.Random(i).randrange(10, 200) for i in range(640)]
+    order = [lengths[row] for row in LengthGroups(lengths, 8, 0)]
+    batches = [order[i : i + 8] for i in range(0, 640, 8)]
+    spread = [max(batch) - min(batch) for batch in batches]
+    assert sum(spread) / len(spread) < 30  # of random batches it would be about 150
+    means = [sum(batch) / 8 for batch in batches]
+    falls = sum(after < before for before, after in pairwise(means))
+    assert 0.35 < falls / (len(means) - 1) < 0.65
 
 
 def test_a_loss_that_is_no_number_is_a_typed_error(tiny_model: Path) -> None:
