@@ -12,31 +12,29 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from bench.cells import Cell
 from bench.nouns import Record
 
+_OVERHEAD = {"load", "score"}  # phases that cost about the same whatever the work
+
 
 class Clock:
-    """Time left, from the cells of this run that have ended: a start-up for each, and a rate of work after it."""
+    """Time left, from the cells of this run that have ended: an overhead for each, and a rate of work beside it."""
 
     def __init__(self, work: Mapping[str, float]) -> None:
         self.left = dict(work)
-        self.work = self.worked_s = self.startup_s = 0.0
+        self.work = self.worked_s = self.overhead_s = 0.0
         self.cells = 0
-        self._started = self._ready = 0.0
+        self._started = 0.0
 
     def start(self) -> None:
         self._started = time.monotonic()
-        self._ready = 0.0
 
-    def ready(self) -> None:
-        """The cell's process has begun its work; what came before was its start-up."""
-        self._ready = self._ready or time.monotonic()
-
-    def finish(self, key: str, cached: bool) -> None:
+    def finish(self, key: str, record: Record, cached: bool) -> None:
         amount = self.left.pop(key, 0.0)
-        if cached or not self._ready:  # a cell that never began says nothing of how long others take
+        if cached or record.failure:  # neither says how long a cell takes
             return
+        worked = sum(phase.wall_s for name, phase in record.phases.items() if name not in _OVERHEAD)
         self.work += amount
-        self.worked_s += time.monotonic() - self._ready
-        self.startup_s += self._ready - self._started
+        self.worked_s += worked
+        self.overhead_s += max(0.0, time.monotonic() - self._started - worked)
         self.cells += 1
 
     def remaining(self) -> str:
@@ -44,7 +42,7 @@ class Clock:
         if not self.work:
             return "time left: known after the first cell"
         working = self.worked_s / self.work * sum(self.left.values())
-        return f"about {duration(working + self.startup_s / self.cells * len(self.left))} left"
+        return f"about {duration(working + self.overhead_s / self.cells * len(self.left))} left"
 
 
 def duration(seconds: float) -> str:
@@ -71,11 +69,11 @@ class PlainDisplay:
         self.clock.start()
 
     def progress(self, phase: str, done: int, total: int) -> None:
-        self.clock.ready()
+        pass
 
     def finish(self, cell: Cell, record: Record, cached: bool) -> None:
         self.done += 1
-        self.clock.finish(cell.key, cached)
+        self.clock.finish(cell.key, record, cached)
         left = f"; {self.clock.remaining()}" if self.clock.left else ""
         self.console.print(
             f"[{self.done}/{self.total}] {cell.name}: {outcome(record, cached)}{left}",
@@ -114,11 +112,10 @@ class BarDisplay:
         self.bars.reset(self.current, description=escape(cell.name), total=None, note="starting")
 
     def progress(self, phase: str, done: int, total: int) -> None:
-        self.clock.ready()
         self.bars.update(self.current, completed=done, total=total, note=f"{phase} {done}/{total}")
 
     def finish(self, cell: Cell, record: Record, cached: bool) -> None:
-        self.clock.finish(cell.key, cached)
+        self.clock.finish(cell.key, record, cached)
         self.bars.update(self.overall, advance=1, note=self.clock.remaining() if self.clock.left else "")
         self.bars.console.print(f"{cell.name}: {outcome(record, cached)}", markup=False, highlight=False)
 

@@ -1,0 +1,50 @@
+"""What a run says while it goes."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bench import display
+from bench.nouns import Failure, Phase, Record, Score
+
+
+def record(seconds: float, **changes: object) -> Record:
+    fields = {"scores": {"accuracy": Score(0.5)}, "phases": {"predict": Phase(seconds, 0), "score": Phase(9.0, 0)}}
+    return Record("k", "m", "t", "zero-shot", 0, "ok", "now", **{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_time_left_is_an_overhead_for_each_cell_and_a_rate_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    clock = display.Clock({"a": 10.0, "b": 20.0, "c": 40.0})
+    assert "known after the first" in clock.remaining()
+    clock.start()
+    now[0] += 14.0
+    clock.finish("a", record(4.0), cached=False)
+    # 4 s for 10 units of work leave 24 s for 60; 10 s of overhead twice
+    assert clock.remaining() == "about 44 s left"
+
+
+def test_cells_measured_before_say_nothing_of_time() -> None:
+    clock = display.Clock({"a": 1.0, "b": 1.0})
+    clock.finish("a", record(50.0), cached=True)
+    assert "known after the first" in clock.remaining()
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (89, "89 s"), (600, "10 min"), (9000, "2.5 h")])
+def test_durations_as_people_say_them(seconds: float, said: str) -> None:
+    assert display.duration(seconds) == said
+
+
+def test_an_outcome_is_a_score_or_a_reason() -> None:
+    assert display.outcome(record(4.0), cached=False) == "accuracy 0.5 in 13 s"
+    failed = record(0.0, failure=Failure("timeout", "too long"), scores={}, phases={})
+    assert display.outcome(failed, cached=False) == "failed (timeout): too long"
+
+
+def test_bars_where_somebody_watches_and_lines_where_nobody_does() -> None:
+    assert isinstance(display.display_for(Console(file=io.StringIO(), force_terminal=True), {}), display.BarDisplay)
+    assert isinstance(display.display_for(Console(file=io.StringIO()), {}), display.PlainDisplay)
