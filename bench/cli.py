@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,6 +15,7 @@ from bench import __version__
 from bench.errors import AdaptbenchError, UsageError, nearest
 
 RESULTS = Path("results/local")
+INTERNAL = AdaptbenchError.exit_code
 
 
 class _Group(click.Group):
@@ -237,6 +239,11 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe has gone: nothing is left to say
         sys.exit(1)
+    except OSError as error:
+        _fail(f"{error.strerror or error}: {error.filename or 'no file named'}; finished cells are kept", INTERNAL)
+    except Exception:
+        traceback.print_exc()
+        _fail("this is a defect of adaptbench; please report the lines above", INTERNAL)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -130,6 +130,30 @@ def test_a_model_folder_without_safe_weights_is_refused(
     assert "only safetensors are loaded" in mistake(capsys, "run", change(suite_file, models=[str(folder)]))
 
 
+def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full(path: Path) -> None:
+        raise OSError(28, "No space left on device", "results/local/mine/run.json")
+
+    monkeypatch.setattr("bench.store.read_run", full)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["report", "mine"])
+    assert stopped.value.code == 70
+    err = capsys.readouterr().err
+    assert err == "error: No space left on device: results/local/mine/run.json; finished cells are kept\n"
+
+
+def test_a_defect_shows_where_and_ends_with_seventy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("bench.store.read_run", lambda path: 1 / 0)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["report", "mine"])
+    assert stopped.value.code == 70
+    err = capsys.readouterr().err
+    assert "ZeroDivisionError" in err
+    assert "defect of adaptbench" in err.splitlines()[-1]
+
+
 def test_a_mistake_takes_less_than_a_second(suite_file: Path) -> None:
     file = change(suite_file, methods=["zero-shoot"])
     assert fastest("run", file, code=2) < 1.0
