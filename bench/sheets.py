@@ -197,9 +197,9 @@ def _others(model: str, tasks: Sequence[str], rows: Sequence[Row]) -> list[Sheet
 
 def _costs(model: str, task: str, rows: Sequence[Row]) -> Sheet:
     """Time, memory and tokens. Phases that take no time to speak of in any row have no column."""
-    always, perhaps = ("train", "predict"), ("tune", "index", "retrieve")
+    always, perhaps = ("train", "predict"), ("index", "prepare", "tune", "retrieve")
     worth = {p for p in perhaps if any(p in row.seconds and row.seconds[p].mean >= 0.05 for row in rows)}
-    phases = [p for p in ("tune", "train", "index", "retrieve", "predict") if p in worth or p in always]
+    phases = [p for p in ("index", "prepare", "tune", "train", "retrieve", "predict") if p in worth or p in always]
     sources = {row.peak_of for row in rows if row.peak_of}
     memory = f"{sources.pop()}\nmemory" if len(sources) == 1 else "peak\nmemory"
     lines = [(Text(clean(row.method)), *_spent(row, phases, bool(sources))) for row in rows]
