@@ -178,7 +178,7 @@ def check(task: str) -> None:
     from bench import check as checking
 
     shown, problems = checking.report(task)
-    Console().print(shown)
+    Console().print(shown, soft_wrap=bool(problems))  # a problem is one line, however long
     if problems:
         sys.exit(2)
 
