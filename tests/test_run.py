@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -263,11 +263,22 @@ def test_a_worker_sees_one_device(asked: str, visible: str | None, expected: str
     assert runner.visible_device(asked, visible) == expected
 
 
+_STARTED: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    yield
+    while _STARTED:
+        with _STARTED.pop() as process:  # closes its pipes and waits
+            process.kill()
+
+
 def start(suite_file: Path, out: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench", "run", str(suite_file), "--out", str(out), "--device", "cpu"],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "bench", "run", str(suite_file), "--out", str(out), "--device", "cpu"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    _STARTED.append(process)
+    return process
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
