@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from bench.batches import Pair
 from bench.engine import Engine
 from bench.errors import CellError, DivergedError
 from bench.meter import Meter
@@ -15,7 +16,7 @@ from bench.nouns import Method, Task, derive_seed
 from bench.predict import ModelPredictor
 from bench.prompting import Writer
 from bench.tokens import Codec
-from bench.training import Outcome, Pair, Progress, Setting, mean_loss, train
+from bench.training import Outcome, Progress, Setting, mean_loss, train
 from methods.parts import Material
 
 Trial = dict[str, float | None]  # learning_rate, validation_loss (None where it diverged)

@@ -1,32 +1,30 @@
 """Training on answers: `transformers.Trainer` with the loss, and the language-model head, on answer tokens only.
 
-Sequences are padded on the left, so all answers end in the last column and the head needs to run on the last few
-positions alone. The loss is the mean over the answer tokens of the whole optimizer step, however many micro-batches it
-was split into. Where memory runs out the micro-batch is halved and the step keeps its size.
+The loss of a step is the sum over its answer tokens, however many micro-batches it was split into, divided by the
+answer tokens of an average step: every answer token of an epoch counts the same. Dividing by the step's own tokens
+would not do that: batches are grouped by length, so the tokens of short answers would weigh more, and the model would
+learn to write shorter than its examples (docs/decisions, 11). Where memory runs out the micro-batch is halved and the
+step keeps its size.
 """
 
 from __future__ import annotations
 
 import math
-import random
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ProgressCallback
 
+from bench.batches import IGNORED, LengthGroups, Pair, Pairs, collate
 from bench.errors import DivergedError, OutOfMemoryError
 from bench.memory import free_cached, is_out_of_memory
-from bench.nouns import derive_seed
 from methods.parts import TrainingOptions
 
-IGNORED = -100  # label of a position that is not part of an answer (torch's cross_entropy convention)
-Pair = tuple[Sequence[int], Sequence[int]]  # (prompt ids, answer ids)
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
 
 
@@ -58,69 +56,6 @@ class Outcome:
     best_step: int | None = None
     micro_batch: int = 0
     checkpointing: bool = False
-
-
-class Pairs(Dataset[dict[str, Any]]):
-    """(prompt, answer) pairs as the Trainer reads them."""
-
-    def __init__(self, pairs: Sequence[Pair]) -> None:
-        self.rows: list[dict[str, Any]] = [
-            {"input_ids": [*prompt, *answer], "answer": len(answer)} for prompt, answer in pairs
-        ]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return self.rows[index]
-
-
-class LengthGroups(Sampler[int]):
-    """Batches of rows of about equal length, in random order.
-
-    Each epoch the rows are shuffled and cut into pools of `POOL` batches; a pool is sorted by length and cut into
-    batches; then all batches are shuffled. (The Trainer's own grouping leaves each pool in falling order of length,
-    so that every pool ends on its shortest texts; docs/decisions has what that costs.)
-    """
-
-    POOL = 16
-
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
-        self.lengths = lengths
-        self.batch_size = batch_size
-        self.seed = seed
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        rng = random.Random(derive_seed("order", self.seed, self.epoch))
-        self.epoch += 1
-        rows = rng.sample(range(len(self)), len(self))
-        size = self.POOL * self.batch_size
-        pools = (sorted(rows[i : i + size], key=lambda row: self.lengths[row]) for i in range(0, len(rows), size))
-        batches = [pool[i : i + self.batch_size] for pool in pools for i in range(0, len(pool), self.batch_size)]
-        whole = [batch for batch in batches if len(batch) == self.batch_size]
-        rng.shuffle(whole)  # a short batch stays last: before others it would shift them all
-        short = [row for batch in batches if len(batch) < self.batch_size for row in batch]
-        return iter([row for batch in whole for row in batch] + short)
-
-
-def collate(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Tensor]:
-    """Left-padded batch: ids, mask and positions [rows, tokens], labels of the last columns [rows, answer + 1]."""
-    width = max(len(row["input_ids"]) for row in rows)
-    keep = max(row["answer"] for row in rows) + 1
-    ids = torch.full((len(rows), width), pad)
-    mask = torch.zeros((len(rows), width), dtype=torch.long)
-    labels = torch.full((len(rows), keep), IGNORED)
-    for i, row in enumerate(rows):
-        tokens = torch.tensor(row["input_ids"])
-        ids[i, -len(tokens) :] = tokens
-        mask[i, -len(tokens) :] = 1
-        labels[i, keep - row["answer"] :] = tokens[-row["answer"] :]
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "labels": labels}
 
 
 def summed_loss(model: Any, inputs: dict[str, Tensor]) -> Tensor:
@@ -156,8 +91,9 @@ class AnswerTrainer(Trainer):
         super().__init__(*args, **kwargs)
         self.validation = validation
         self.setting = setting
-        self.model_accepts_loss_kwargs = True  # have the step's label count handed to compute_loss
-        self.loss_is_scaled_for_ga = True  # and leave our normalisation as it is
+        self.loss_is_scaled_for_ga = True  # leave our normalisation as it is
+        rows = self.train_dataset.rows  # type: ignore[union-attr]
+        self.step_tokens: float = setting.options.batch_size * sum(row["answer"] for row in rows) / len(rows)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroups:
         lengths = [len(row["input_ids"]) for row in self.train_dataset.rows]  # type: ignore[union-attr]
@@ -170,8 +106,7 @@ class AnswerTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
-        count = num_items_in_batch if num_items_in_batch is not None else (inputs["labels"] != IGNORED).sum()
-        return summed_loss(model, inputs) / count
+        return summed_loss(model, inputs) / self.step_tokens
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         setting = self.setting

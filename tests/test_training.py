@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from itertools import pairwise
+from operator import truediv
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
 from bench import training
+from bench.batches import IGNORED, LengthGroups, Pair, Pairs, collate
 from bench.errors import DivergedError, OutOfMemoryError
-from bench.training import IGNORED, LengthGroups, Pair, Setting, collate, mean_loss, summed_loss, train
+from bench.training import Setting, mean_loss, summed_loss, train
 from methods.full import FullOptions
 
 
@@ -58,7 +60,7 @@ def plain_loss(model: Any, pair: Pair) -> tuple[float, int]:
 def test_the_loss_is_on_answer_tokens_alone(model: Any) -> None:
     pairs = drawn(7)
     expected = [plain_loss(model, pair) for pair in pairs]
-    batch = collate(training.Pairs(pairs).rows, pad=0)
+    batch = collate(Pairs(pairs).rows, pad=0)
     assert float(summed_loss(model, batch).detach()) == pytest.approx(sum(loss for loss, _ in expected), rel=1e-5)
     assert int((batch["labels"] != IGNORED).sum()) == sum(count for _, count in expected)
 
@@ -72,14 +74,14 @@ def test_the_mean_is_over_tokens_whatever_the_batches(model: Any, rows: int) -> 
 
 
 def test_the_pad_token_does_not_matter(model: Any) -> None:
-    rows = training.Pairs(drawn(5)).rows
+    rows = Pairs(drawn(5)).rows
     one, other = (float(summed_loss(model, collate(rows, pad)).detach()) for pad in (0, 77))
     assert one == pytest.approx(other, rel=1e-6)
 
 
 def test_every_answer_keeps_its_last_token() -> None:
     pairs = drawn(9)
-    labels = collate(training.Pairs(pairs).rows, pad=0)["labels"]
+    labels = collate(Pairs(pairs).rows, pad=0)["labels"]
     assert [int(row[-1]) for row in labels] == [answer[-1] for _, answer in pairs]
 
 
@@ -96,6 +98,18 @@ def test_micro_batches_take_the_same_step(tiny_model: Path) -> None:
     whole, split = trained(8), trained(2)
     for one, other in zip(whole.parameters(), split.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=3e-5)
+
+
+def test_every_answer_token_of_an_epoch_weighs_the_same(tiny_model: Path, model: Any) -> None:
+    """Ten steps of one answer each, 1 to 10 tokens long, that move nothing: their mean is the mean over tokens."""
+    pairs: list[Pair] = [(prompt, range(3, 4 + i)) for i, (prompt, _) in enumerate(drawn(10))]
+    make = lambda: AutoModelForCausalLM.from_pretrained(tiny_model)  # noqa: E731
+    _, outcome = train(make, pairs, [], setting(rate=1e-12, options={"batch_size": 1}), lambda d, n: None)
+    sums, counts = zip(*(plain_loss(model, pair) for pair in pairs), strict=True)
+    over_tokens, over_answers = sum(sums) / sum(counts), sum(map(truediv, sums, counts)) / 10
+    [(step, loss)] = outcome.train_loss
+    assert (step, loss) == (10, pytest.approx(over_tokens, rel=1e-3))
+    assert over_answers != pytest.approx(over_tokens, rel=1e-3)  # else the test could not tell
 
 
 def test_the_best_epoch_is_kept_and_training_stops_early(tiny_model: Path) -> None:
