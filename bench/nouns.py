@@ -81,6 +81,7 @@ class Prediction:
     id: str
     output: str = ""
     scores: tuple[float, ...] = ()  # log-likelihood of each choice, nats, fp32
+    order: tuple[int, ...] = ()  # places of the choices, the best first, after the task's normalisation
     failure: str | None = None  # typed reason; the item stays in the denominator
     prompt_tokens: int = 0  # unpadded, context included
     context_tokens: int = 0  # of these: worked examples and passages

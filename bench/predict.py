@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.engine import Engine
 from bench.nouns import Item, Prediction, Task
@@ -53,8 +53,9 @@ class ModelPredictor:
 
     def _chosen(self, item: Item, prompt: Encoded, scores: Sequence[float]) -> Prediction:
         ranked = [score / self._length(item, prompt, i) for i, score in enumerate(scores)]
-        best = max(range(len(ranked)), key=lambda i: (ranked[i], -i))  # ties go to the choice named first
-        return _prediction(prompt, item.choices[best], len(prompt.choices[best]), tuple(scores))
+        order = tuple(sorted(range(len(ranked)), key=lambda i: -ranked[i]))  # ties go to the choice named first
+        answer = item.choices[order[0]]
+        return replace(_prediction(prompt, answer, len(prompt.choices[order[0]])), scores=tuple(scores), order=order)
 
     def _length(self, item: Item, prompt: Encoded, choice: int) -> int:
         """What a choice's log-likelihood is divided by, as the task asks."""
@@ -64,7 +65,7 @@ class ModelPredictor:
     def _write(self, prefix: tuple[int, ...], items: Sequence[Item], prompts: Sequence[Encoded]) -> list[Prediction]:
         queries = [p.query for p in prompts]
         texts = self.engine.generate(prefix, queries, self._cut, self.task.max_new_tokens)
-        return [_prediction(p, self._text(ids), len(ids), ()) for p, ids in zip(prompts, texts, strict=True)]
+        return [_prediction(p, self._text(ids), len(ids)) for p, ids in zip(prompts, texts, strict=True)]
 
     def _text(self, ids: list[int]) -> str:
         text = self.writer.codec.decode(ids)
@@ -90,17 +91,15 @@ def _failed(prompt: Encoded) -> Prediction:
     return Prediction(prompt.id, failure=prompt.failure, prompt_tokens=prompt.prompt_tokens, ranking=prompt.ranking)
 
 
-def _prediction(prompt: Encoded, output: str, output_tokens: int, scores: tuple[float, ...]) -> Prediction:
+def _prediction(prompt: Encoded, output: str, output_tokens: int) -> Prediction:
     return Prediction(
         prompt.id,
         output,
-        scores,
-        None,
-        prompt.prompt_tokens,
-        prompt.context_tokens,
-        output_tokens,
-        prompt.examples_dropped,
-        prompt.passages_dropped,
-        prompt.passages_truncated,
-        prompt.ranking,
+        prompt_tokens=prompt.prompt_tokens,
+        context_tokens=prompt.context_tokens,
+        output_tokens=output_tokens,
+        examples_dropped=prompt.examples_dropped,
+        passages_dropped=prompt.passages_dropped,
+        passages_truncated=prompt.passages_truncated,
+        ranking=prompt.ranking,
     )

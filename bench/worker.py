@@ -117,10 +117,12 @@ def score(task: Task, predictions: Sequence[Prediction]) -> tuple[dict[str, Scor
     from bench import metrics
 
     outputs = ["" if p.failure else p.output for p in predictions]
+    rankings = [[x.choices[i] for i in p.order] for x, p in zip(task.test, predictions, strict=True)]
     references = [example.references for example in task.test]
     scores, per_item = {}, {}
     for name in task.metrics:
-        result = metrics.compute(name, outputs, references, lowercase=task.lowercase)
+        given = rankings if metrics.NAMES[name].ranked else outputs
+        result = metrics.compute(name, given, references, lowercase=task.lowercase)
         scores[name] = Score(result.value, result.signature)
         if result.per_item is not None:
             per_item[name] = list(result.per_item)

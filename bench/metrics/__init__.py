@@ -35,6 +35,7 @@ class MetricInfo:
     implementation: str  # "<module of bench.metrics>:<class>"
     options: Mapping[str, Any] = field(default_factory=dict)  # passed on to the module
     takes_lowercase: bool = False  # whether `lowercase` changes anything
+    ranked: bool = False  # whether it scores rankings of the choices, the best first, and not single answers
     higher_is_better: bool = True
 
 
@@ -54,9 +55,11 @@ def _rouge(title: str, rouge_type: str) -> MetricInfo:
 NAMES: Mapping[str, MetricInfo] = MappingProxyType(
     {
         "accuracy": MetricInfo("choice", "Accuracy", 1.0, True, "accuracy:Accuracy"),
+        "mrr": MetricInfo("choice", "MRR", 1.0, True, "mrr:Mrr", ranked=True),
         "macro_f1": MetricInfo("choice", "Macro-F1", 1.0, False, "macro_f1:MacroF1"),
         "exact_match": MetricInfo("both", "Exact match", 1.0, True, "exact_match:ExactMatch"),
         "token_f1": MetricInfo("text", "Token F1", 1.0, True, "token_f1:TokenF1"),
+        "field_f1": MetricInfo("text", "Field F1", 1.0, True, "field_f1:FieldF1"),
         "bleu": MetricInfo("text", "BLEU", 100.0, False, "bleu:Bleu", takes_lowercase=True),
         "chrf": MetricInfo("text", "chrF", 100.0, False, "chrf:Chrf", takes_lowercase=True),
         "rouge1": _rouge("ROUGE-1", "rouge1"),
@@ -69,14 +72,15 @@ _WITH_STATISTICS = ("bleu", "chrf")
 
 def compute(
     name: str,
-    predictions: Sequence[str],
+    predictions: Sequence[str] | Sequence[Sequence[str]],
     references: Sequence[Sequence[str]],
     *,
     lowercase: bool = False,
 ) -> Result:
     """Metric `name` over n predictions, each with one or more references, same order.
 
-    A prediction that failed is "" and counts as wrong. `lowercase` compares without case where a
+    A prediction is a text, or for a ranked metric (`NAMES[name].ranked`) a list of choices, the best first. One that
+    failed is empty and counts as wrong. `lowercase` compares without case where a
     metric would otherwise heed it (BLEU, chrF); ROUGE, exact match and token F1 never heed case, and
     choices are names, compared as they are. Values lie in [0, `NAMES[name].scale`].
 
@@ -90,7 +94,9 @@ def compute(
     with tempfile.TemporaryDirectory(prefix="adaptbench-metric-") as folder:
         module = _load(info)(cache_dir=folder, keep_in_memory=True)
         found = module.compute(
-            predictions=list(predictions), references=[list(texts) for texts in references], **options
+            predictions=[text if isinstance(text, str) else list(text) for text in predictions],
+            references=[list(texts) for texts in references],
+            **options,
         )
     per_item = found["per_item"]
     return Result(
@@ -144,7 +150,7 @@ def _statistics_module(name: str) -> Any:
     return importlib.import_module(f"{__name__}.{name}")
 
 
-def _check(name: str, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+def _check(name: str, predictions: Sequence[object], references: Sequence[Sequence[str]]) -> None:
     """Raise UsageError for input that no score can be given to."""
     if not predictions:
         raise UsageError(f"metric {name}: no predictions to score; at least one is needed")

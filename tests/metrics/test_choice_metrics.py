@@ -7,7 +7,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, label_ranking_average_precision_score
 
 from bench.errors import UsageError
 from bench.metrics import compute
@@ -85,3 +85,21 @@ def test_choice_metrics_ignore_order(rows: list[tuple[str, str]], order: random.
 @pytest.mark.parametrize("name", ["accuracy", "macro_f1"])
 def test_perfect_choices_score_one(name: str) -> None:
     assert compute(name, list(LABELS), [[label] for label in LABELS]).value == 1.0
+
+
+def test_mrr_by_hand() -> None:
+    # right at places 1, 3 and 2, and one item that failed: (1 + 1/3 + 1/2 + 0) / 4
+    rankings = [["a", "b", "c"], ["c", "b", "a"], ["b", "a", "c"], []]
+    result = compute("mrr", rankings, [["a"], ["a"], ["a"], ["a"]])
+    assert result.value == pytest.approx(11 / 24)
+    assert result.per_item == (1.0, 1 / 3, 0.5, 0.0)
+    assert result.signature == "rank:first-right|depth:all"
+
+
+@given(st.lists(st.permutations(LABELS), min_size=1, max_size=20))
+def test_mrr_equals_scikit_learns_average_precision_of_one_right_choice(rankings: list[list[str]]) -> None:
+    """With a single right label the label-ranking average precision is the reciprocal rank."""
+    truth = [[label == "refund" for label in LABELS]] * len(rankings)
+    scores = [[-ranking.index(label) for label in LABELS] for ranking in rankings]
+    expected = label_ranking_average_precision_score(truth, scores)
+    assert compute("mrr", rankings, [["refund"]] * len(rankings)).value == pytest.approx(expected)

@@ -24,9 +24,11 @@ def python(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
 def test_names() -> None:
     assert list(NAMES) == [
         "accuracy",
+        "mrr",
         "macro_f1",
         "exact_match",
         "token_f1",
+        "field_f1",
         "bleu",
         "chrf",
         "rouge1",
@@ -36,6 +38,7 @@ def test_names() -> None:
     assert {name for name, info in NAMES.items() if info.scale == 100.0} == {"bleu", "chrf"}
     assert {name for name, info in NAMES.items() if info.kind != "text"} == {
         "accuracy",
+        "mrr",
         "macro_f1",
         "exact_match",
     }
@@ -45,7 +48,8 @@ def test_names() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_score_for_each_item_where_promised(name: str) -> None:
-    result = compute(name, ["a", "", "b"], [["a"], ["b"], ["c"]])
+    given = [["a", "b"], [], ["b", "a"]] if NAMES[name].ranked else ["a", "", "b"]
+    result = compute(name, given, [["a"], ["b"], ["c"]])
     assert (result.per_item is not None) == NAMES[name].per_item
     assert result.per_item is None or len(result.per_item) == 3
     assert result.signature
@@ -99,8 +103,9 @@ def refuse(*arguments, **options):
 
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 from bench.metrics import NAMES, compute
-for name in NAMES:
-    print(name, compute(name, ["the cat sat down", ""], [["the cat sat down"], ["x"]]).value)
+for name, info in NAMES.items():
+    given = [["the cat sat down"], []] if info.ranked else ["the cat sat down", ""]
+    print(name, compute(name, given, [["the cat sat down"], ["x"]]).value)
 """
     blocked, temporary = tmp_path / "file", tmp_path / "temporary"
     blocked.write_text("a file, so that no folder can be made below it")

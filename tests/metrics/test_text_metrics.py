@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -99,8 +100,9 @@ def test_rouge_stems_when_asked() -> None:
 
 @pytest.mark.parametrize("name", TEXT_METRICS)
 def test_perfect_text_scores_the_maximum_and_failure_the_minimum(name: str) -> None:
-    references = [["red tea cup 42", "blue fish and tea"], ["four green fish swim"]]
-    best = compute(name, ["blue fish and tea", "four green fish swim"], references)
+    say = (lambda text: json.dumps({"says": text})) if name == "field_f1" else str
+    references = [[say("red tea cup 42"), say("blue fish and tea")], [say("four green fish swim")]]
+    best = compute(name, [say("blue fish and tea"), say("four green fish swim")], references)
     assert best.value == pytest.approx(NAMES[name].scale)
     assert compute(name, ["", ""], references).value == 0.0
 
@@ -126,3 +128,30 @@ def test_more_references_never_hurt_metrics_that_take_the_best(rows: list[tuple[
         assert one is not None
         assert all_of_them is not None
         assert all(few <= many for few, many in zip(one, all_of_them, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("prediction", "expected"),
+    [
+        ('{"number": "A1", "total": "9.50", "due": ""}', 1.0),
+        (' Fields: {"total": "9.50", "number": "a1"} and more', 1.0),  # order, case and text around do not count
+        ('{"number": "A1", "total": "9.5"}', 1 / 2),  # one of two right, one of two found: 2 * 1 / (2 + 2)
+        ('{"number": "A1"}', 2 / 3),  # 2 * 1 / (1 + 2)
+        ('{"number": "A1", "total": "9.50", "due": "today"}', 4 / 5),  # 2 * 2 / (3 + 2)
+        ('{"number": "A1", "total": null}', 2 / 3),
+        ('{"number": "A1", "total": "9.50"', 0.0),  # no object: it is not closed
+        ('["number", "A1"]', 0.0),
+        ("", 0.0),
+        ("{" * 5000, 0.0),
+    ],
+)
+def test_field_f1_by_hand(prediction: str, expected: float) -> None:
+    result = compute("field_f1", [prediction], [['{"number": "A1", "total": "9.50", "due": ""}']])
+    assert result.value == pytest.approx(expected)
+    assert result.per_item == (result.value,)
+
+
+def test_field_f1_takes_the_best_reference_and_the_mean_of_items() -> None:
+    result = compute("field_f1", ['{"a": 1}', '{"a": 1}'], [['{"a": "2"}', '{"a": "1"}'], ['{"b": 1}']])
+    assert result.per_item == (1.0, 0.0)
+    assert result.value == 0.5
