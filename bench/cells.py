@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import tasks
+from bench.metrics import refuse_unfit
 from bench.models import ResolvedModel, resolve
 from bench.nouns import Method, Task
 from bench.suite import Suite, labelled_methods
@@ -65,6 +66,8 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Mappi
     here = suite_file.parent
     models = [resolve(spec, here) for spec in suite.models]
     loaded = [(path, tasks.load(path, suite.limit)) for path in (_task_path(t, here) for t in suite.tasks)]
+    for path, task in loaded:
+        refuse_unfit(task.metrics, task.kind, f"{Path(path).name}/task.yaml")
     around = surroundings(suite)
     cells: dict[str, Cell] = {}
     for model in models:

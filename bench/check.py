@@ -19,9 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.errors import TaskError
+from bench.metrics import refuse_unfit
 from bench.nouns import Example, Task
 from tasks import find
 from tasks.loader import Loaded, read_task
+from tasks.manifest import spec_file
 from tasks.problems import plain, shown
 from tasks.spec import SPLITS
 
@@ -49,6 +51,7 @@ def report(task: str | Path) -> tuple[RenderableType, list[str]]:
     folder = find(task)
     try:
         loaded = read_task(folder)
+        refuse_unfit(loaded.task.metrics, loaded.task.kind, spec_file(folder))
     except TaskError as error:
         lines = [Text(f"✗ {plain(line)}", style="red") for line in error.problems]
         return Group(Text(f"{folder}: not usable", style="bold"), *lines), error.problems

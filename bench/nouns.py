@@ -51,7 +51,7 @@ class Task:
     """Examples in three splits, a prompt, metrics and, where it has one, a corpus."""
 
     name: str
-    kind: Literal["choice", "text"]
+    kind: Literal["choice", "text", "prose"]
     prompt: Prompt
     train: tuple[Example, ...]
     validation: tuple[Example, ...]

@@ -41,7 +41,7 @@ class ModelPredictor:
             self.progress(done, len(items))
 
         self.engine.progress = report
-        ask = self._choose if self.task.kind == "choice" else self._write
+        ask = self._write if self.task.kind == "text" else self._choose
         for prefix, members in groups.items():
             found = ask(prefix, [items[i] for i in members], [prompts[i] for i in members])
             answers.update(zip(members, found, strict=True))

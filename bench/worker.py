@@ -7,6 +7,7 @@ or `{"failure": {"kind": …, "message": …}}`. Ends at once when standard inpu
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import threading
@@ -116,13 +117,15 @@ def score(task: Task, predictions: Sequence[Prediction]) -> tuple[dict[str, Scor
     """Every metric of the task over all test items, and its per-item values where it has them."""
     from bench import metrics
 
-    outputs = ["" if p.failure else p.output for p in predictions]
-    rankings = [[x.choices[i] for i in p.order] for x, p in zip(task.test, predictions, strict=True)]
+    given: dict[str, Sequence[Any]] = {
+        "answer": ["" if p.failure else p.output for p in predictions],
+        "ranking": [[x.choices[i] for i in p.order] for x, p in zip(task.test, predictions, strict=True)],
+        "likelihood": [p.scores[0] if p.scores else -math.inf for p in predictions],
+    }
     references = [example.references for example in task.test]
     scores, per_item = {}, {}
     for name in task.metrics:
-        given = rankings if metrics.NAMES[name].ranked else outputs
-        result = metrics.compute(name, given, references, lowercase=task.lowercase)
+        result = metrics.compute(name, given[metrics.NAMES[name].scores], references, lowercase=task.lowercase)
         scores[name] = Score(result.value, result.signature)
         if result.per_item is not None:
             per_item[name] = list(result.per_item)

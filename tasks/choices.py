@@ -27,7 +27,7 @@ class Choices:
 
 def find_choices(folder: Path, spec: TaskSpec, train: Table | None, problems: Problems) -> Choices:
     """The choices that all items share, distinct as shown; problems where they are wrong or missing."""
-    if spec.kind == "text" or spec.choices_field:
+    if spec.kind != "choice" or spec.choices_field:
         return Choices()
     file, notes = spec_file(folder), tuple[str, ...]()
     if spec.choices is not None:

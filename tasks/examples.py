@@ -107,8 +107,11 @@ def _draft(row: dict[str, Any], number: int, reading: Reading) -> Draft | None:
     fields = {name: _cell(row, name, number, table.file, reading.problems) for name in reading.columns}
     if spec.kind == "choice":
         choices, references = _choice(row, number, reading)
-    else:
+    elif spec.kind == "text":
         choices, references = (), _references(row, number, reading)
+    else:  # prose: the one text is what is scored
+        text = _cell(row, spec.answer, number, table.file, reading.problems)
+        choices = references = (text.strip(),) if text else ()
     own_ids = "id" in table.columns and reading.group_by in ("", "id")
     given = _cell(row, "id", number, table.file, reading.problems) if own_ids else ""
     group = _cell(row, reading.group_by, number, table.file, reading.problems) if reading.group_by else ""

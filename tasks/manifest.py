@@ -129,6 +129,8 @@ def _contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
         yield "the answer must come from either answer or answers", "name a column, for example answer: label"
     if spec.gold and spec.corpus is None:
         yield f"gold names {shown(spec.gold)}, but there is no corpus", "add corpus, or remove gold"
+    if spec.answers and spec.kind != "text":
+        yield "answers is for kind: text", f"use answer; a {spec.kind} item has one answer"
     if spec.kind == "choice":
         yield from _choice_contradictions(spec)
     else:
@@ -149,8 +151,8 @@ def _split_contradictions(name: str, split: Split, kind: str) -> Iterator[tuple[
         yield f"splits.{name}.size is for splits carved from train", "use sample for a fixed sample of a file"
     if split.carved_from and (split.where or split.group_by or split.sample or split.delimiter):
         yield f"splits.{name} is carved from train, so only from and size apply", "remove the other keys"
-    if split.group_by and kind == "choice":
-        yield f"splits.{name}.group_by is for kind: text", "remove it; a choice item has one answer"
+    if split.group_by and kind != "text":
+        yield f"splits.{name}.group_by is for kind: text", f"remove it; a {kind} item has one answer"
 
 
 def _choice_contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
@@ -159,8 +161,6 @@ def _choice_contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
         yield f"{' and '.join(given)} are given", "keep one of them"
     if spec.choices is not None and len(spec.choices) < 2:
         yield f"choices has {len(spec.choices)} entry", "a choice needs two or more"
-    if spec.answers:
-        yield "answers is for kind: text", "use answer; a choice item has one answer"
     if spec.answer_is == "index" and not given:
         yield "answer_is: index needs a list to count in", "add choices, choices_file or choices_field"
     if spec.choice_words and spec.choices and any(stored != label for stored, label in spec.choices.items()):

@@ -12,7 +12,11 @@ from tasks.prompt import CHOICES, Prompt, placeholders
 from tasks.rows import text_of
 
 SPLITS = ("train", "validation", "test")
-_DEFAULT_METRICS = {"choice": ("accuracy", "macro_f1"), "text": ("exact_match", "token_f1")}
+_DEFAULT_METRICS = {
+    "choice": ("accuracy", "macro_f1"),
+    "text": ("exact_match", "token_f1"),
+    "prose": ("bits_per_byte",),
+}
 
 
 def _one_or_more(value: Any) -> Any:
@@ -127,7 +131,7 @@ class TaskSpec(Keys):
         description="letters, digits, dots, hyphens and underscores",
         examples=["name: my-task"],
     )
-    kind: Literal["choice", "text"] = Field(description="choice or text", examples=["kind: choice"])
+    kind: Literal["choice", "text", "prose"] = Field(description="choice, text or prose", examples=["kind: choice"])
     version: int = Field(1, ge=1, description="a whole number, raised when the task changes")
     description: str = Field("", description="one or two sentences")
     licence: str = Field("", description="the licence of the data")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench.errors import UsageError, unknown
+from bench.errors import TaskError, UsageError, unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 class MetricInfo:
     """What a metric is for and how its values read."""
 
-    kind: Literal["choice", "text", "both"]  # the tasks it fits
+    kinds: tuple[str, ...]  # of the tasks it fits
     title: str  # as a column heading
-    scale: float  # the value of a perfect prediction: 1.0 or 100.0
+    scale: float  # the value of a perfect prediction, 1.0 or 100.0; of one that knows nothing, where lower is better
     per_item: bool  # whether it is a mean of scores of single items
     implementation: str  # "<module of bench.metrics>:<class>"
     options: Mapping[str, Any] = field(default_factory=dict)  # passed on to the module
     takes_lowercase: bool = False  # whether `lowercase` changes anything
-    ranked: bool = False  # whether it scores rankings of the choices, the best first, and not single answers
+    scores: Literal["answer", "ranking", "likelihood"] = "answer"  # what it is given of each item, see `compute`
     higher_is_better: bool = True
 
 
@@ -49,19 +49,28 @@ class Result:
 
 
 def _rouge(title: str, rouge_type: str) -> MetricInfo:
-    return MetricInfo("text", title, 1.0, True, "rouge:Rouge", {"rouge_type": rouge_type})
+    return MetricInfo(("text",), title, 1.0, True, "rouge:Rouge", {"rouge_type": rouge_type})
 
 
 NAMES: Mapping[str, MetricInfo] = MappingProxyType(
     {
-        "accuracy": MetricInfo("choice", "Accuracy", 1.0, True, "accuracy:Accuracy"),
-        "mrr": MetricInfo("choice", "MRR", 1.0, True, "mrr:Mrr", ranked=True),
-        "macro_f1": MetricInfo("choice", "Macro-F1", 1.0, False, "macro_f1:MacroF1"),
-        "exact_match": MetricInfo("both", "Exact match", 1.0, True, "exact_match:ExactMatch"),
-        "token_f1": MetricInfo("text", "Token F1", 1.0, True, "token_f1:TokenF1"),
-        "field_f1": MetricInfo("text", "Field F1", 1.0, True, "field_f1:FieldF1"),
-        "bleu": MetricInfo("text", "BLEU", 100.0, False, "bleu:Bleu", takes_lowercase=True),
-        "chrf": MetricInfo("text", "chrF", 100.0, False, "chrf:Chrf", takes_lowercase=True),
+        "accuracy": MetricInfo(("choice",), "Accuracy", 1.0, True, "accuracy:Accuracy"),
+        "mrr": MetricInfo(("choice",), "MRR", 1.0, True, "mrr:Mrr", scores="ranking"),
+        "macro_f1": MetricInfo(("choice",), "Macro-F1", 1.0, False, "macro_f1:MacroF1"),
+        "exact_match": MetricInfo(("choice", "text"), "Exact match", 1.0, True, "exact_match:ExactMatch"),
+        "token_f1": MetricInfo(("text",), "Token F1", 1.0, True, "token_f1:TokenF1"),
+        "field_f1": MetricInfo(("text",), "Field F1", 1.0, True, "field_f1:FieldF1"),
+        "bleu": MetricInfo(("text",), "BLEU", 100.0, False, "bleu:Bleu", takes_lowercase=True),
+        "chrf": MetricInfo(("text",), "chrF", 100.0, False, "chrf:Chrf", takes_lowercase=True),
+        "bits_per_byte": MetricInfo(
+            ("prose",),
+            "Bits per byte",
+            8.0,
+            True,
+            "bits_per_byte:BitsPerByte",
+            scores="likelihood",
+            higher_is_better=False,
+        ),
         "rouge1": _rouge("ROUGE-1", "rouge1"),
         "rouge2": _rouge("ROUGE-2", "rouge2"),
         "rouge_l": _rouge("ROUGE-L", "rougeL"),
@@ -72,15 +81,16 @@ _WITH_STATISTICS = ("bleu", "chrf")
 
 def compute(
     name: str,
-    predictions: Sequence[str] | Sequence[Sequence[str]],
+    predictions: Sequence[str] | Sequence[Sequence[str]] | Sequence[float],
     references: Sequence[Sequence[str]],
     *,
     lowercase: bool = False,
 ) -> Result:
     """Metric `name` over n predictions, each with one or more references, same order.
 
-    A prediction is a text, or for a ranked metric (`NAMES[name].ranked`) a list of choices, the best first. One that
-    failed is empty and counts as wrong. `lowercase` compares without case where a
+    What a prediction is, `NAMES[name].scores` says: an answer is a text, a ranking a list of choices, the best first, a
+    likelihood the natural logarithm of the reference's probability. One that failed is empty, or -inf, and counts as
+    wrong. `lowercase` compares without case where a
     metric would otherwise heed it (BLEU, chrF); ROUGE, exact match and token F1 never heed case, and
     choices are names, compared as they are. Values lie in [0, `NAMES[name].scale`].
 
@@ -94,7 +104,7 @@ def compute(
     with tempfile.TemporaryDirectory(prefix="adaptbench-metric-") as folder:
         module = _load(info)(cache_dir=folder, keep_in_memory=True)
         found = module.compute(
-            predictions=[text if isinstance(text, str) else list(text) for text in predictions],
+            predictions=[one if isinstance(one, (str, float)) else list(one) for one in predictions],
             references=[list(texts) for texts in references],
             **options,
         )
@@ -129,6 +139,17 @@ def statistics(
 def from_statistics(name: str, totals: Sequence[int] | NDArray[np.int64]) -> float:
     """The corpus score of summed statistics (a vector: 10 counts for BLEU, 18 for chrF), on 0-100."""
     return float(_statistics_module(name).from_statistics([int(count) for count in totals]))
+
+
+def refuse_unfit(names: Sequence[str], kind: str, where: str) -> None:
+    """Raise TaskError for a name that is no metric, or none for tasks of `kind`; `where` names the task."""
+    fitting = [name for name, info in NAMES.items() if kind in info.kinds]
+    for name in names:
+        if name not in NAMES:
+            raise TaskError(f"{where}: {unknown('metric', name, fitting)}")
+        if name not in fitting:
+            allowed = ", ".join(fitting)
+            raise TaskError(f'{where}: metric "{name}" is not for tasks of kind {kind}; allowed: {allowed}')
 
 
 def _info(name: str) -> MetricInfo:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.errors import UsageError
-from bench.metrics import NAMES, compute
+from bench.metrics import NAMES, compute, refuse_unfit
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,6 +22,13 @@ ROOT = Path(__file__).resolve().parents[2]
 def python(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+
+
+GIVEN: dict[str, Sequence[Any]] = {
+    "answer": ["a", "", "b"],
+    "ranking": [["a", "b"], [], ["b", "a"]],
+    "likelihood": [-1.5, -math.inf, -0.1],
+}
 
 
 def test_names() -> None:
@@ -31,25 +41,25 @@ def test_names() -> None:
         "field_f1",
         "bleu",
         "chrf",
+        "bits_per_byte",
         "rouge1",
         "rouge2",
         "rouge_l",
     ]
     assert {name for name, info in NAMES.items() if info.scale == 100.0} == {"bleu", "chrf"}
-    assert {name for name, info in NAMES.items() if info.kind != "text"} == {
+    assert {name for name, info in NAMES.items() if "choice" in info.kinds} == {
         "accuracy",
         "mrr",
         "macro_f1",
         "exact_match",
     }
     assert {name for name, info in NAMES.items() if not info.per_item} == {"macro_f1", "bleu", "chrf"}
-    assert all(info.higher_is_better for info in NAMES.values())
+    assert [name for name, info in NAMES.items() if not info.higher_is_better] == ["bits_per_byte"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_score_for_each_item_where_promised(name: str) -> None:
-    given = [["a", "b"], [], ["b", "a"]] if NAMES[name].ranked else ["a", "", "b"]
-    result = compute(name, given, [["a"], ["b"], ["c"]])
+    result = compute(name, GIVEN[NAMES[name].scores], [["a"], ["b"], ["c"]])
     assert (result.per_item is not None) == NAMES[name].per_item
     assert result.per_item is None or len(result.per_item) == 3
     assert result.signature
@@ -104,7 +114,7 @@ def refuse(*arguments, **options):
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 from bench.metrics import NAMES, compute
 for name, info in NAMES.items():
-    given = [["the cat sat down"], []] if info.ranked else ["the cat sat down", ""]
+    given = {"answer": ["the cat sat down", ""], "ranking": [["a"], []], "likelihood": [-1.0, -2.0]}[info.scores]
     print(name, compute(name, given, [["the cat sat down"], ["x"]]).value)
 """
     blocked, temporary = tmp_path / "file", tmp_path / "temporary"
@@ -131,3 +141,11 @@ def test_concurrent_scoring_does_not_mix() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(score, range(11))) == [share / 10 for share in range(11)]
+
+
+def test_metrics_that_do_not_fit_a_task_are_refused_before_anything_runs() -> None:
+    refuse_unfit(["accuracy", "mrr"], "choice", "a/task")
+    with pytest.raises(UsageError, match=r'^a/task: unknown metric "acuracy" \(did you mean "accuracy"\?\)'):
+        refuse_unfit(["acuracy"], "choice", "a/task")
+    with pytest.raises(UsageError, match=r'^a/task: metric "bleu" is not for tasks of kind choice; allowed: acc'):
+        refuse_unfit(["bleu"], "choice", "a/task")
