@@ -104,7 +104,7 @@ def test_yaml_is_loaded_safely(make_task: Callable[..., Path]) -> None:
 CASES: list[tuple[dict[str, Any], str]] = [
     ({"templat": "x"}, 'unknown key "templat" (did you mean "template"?); allowed: name, kind, version, '),
     ({"license": "MIT"}, 'unknown key "license" (did you mean "licence"?); allowed: '),
-    ({"kind": "chioce"}, 'kind is "chioce" (did you mean "choice"?); allowed: choice or text'),
+    ({"kind": "chioce"}, 'kind is "chioce" (did you mean "choice"?); allowed: choice, text or prose'),
     ({"normalise": "words"}, 'normalise is "words"; allowed: none, tokens or chars'),
     ({"name": "a b"}, 'name is "a b"; it must be letters, digits, dots, hyphens and underscores'),
     (

@@ -1,9 +1,9 @@
 """Sentences with gaps and choices, as the frames of `reading` are written.
 
-    {slot}      the slot's value; {Slot} with a capital letter
-    {a slot}    with "a" or "an"; {A slot} with a capital; {first slot} the first name of a person
-    (x/y/)      one of these, here also nothing; may be nested
-    [x|y]       x where the question has to name what it is about, else x or y; [x] is x or nothing
+{slot}      the slot's value; {Slot} with a capital letter
+{a slot}    with "a" or "an"; {A slot} with a capital; {first slot} the first name of a person
+(x/y/)      one of these, here also nothing; may be nested
+[x|y]       x where the question has to name what it is about, else x or y; [x] is x or nothing
 """
 
 from __future__ import annotations

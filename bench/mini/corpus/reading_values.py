@@ -9,9 +9,9 @@ from functools import cache
 
 from bench.mini.corpus import names
 from bench.mini.corpus.document import bank, reserved
-from bench.mini.corpus.reading_text import Parts, Slot, lines, parse
+from bench.mini.corpus.reading_text import Parts, Slot, article, lines
 
-_SMALL = 40  # a bank of fewer words, such as the months, is the same for both
+_SMALL = 80  # a bank of fewer words, such as the colours, is the same for both
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October")
 _MONTHS += ("November", "December")
@@ -58,6 +58,9 @@ class Source:
         for part in parts:
             if isinstance(part, str):
                 out.append(part)
+            elif isinstance(part, Slot) and part.how == "a":
+                word = self.draw(_spec(part.name))
+                out.append(f"{article(word)} {word}")
             elif isinstance(part, Slot):
                 out.append(self.draw(_spec(f"{part.how} {part.name}".strip())))
             else:
@@ -97,17 +100,23 @@ def person(source: Source, woman: bool | None = None) -> str:
     return f"{first} {last}"
 
 
+def is_woman(name: str) -> bool | None:
+    """What a full name says of it, if anything."""
+    first = name.partition(" ")[0]
+    if first in ("Mr", *bank("reading_names")["men"].split()):
+        return False
+    return True if first in ("Mrs", "Ms", *bank("reading_names")["women"].split()) else None
+
+
 def surname(source: Source) -> str:
     """A family name, made up or not."""
     return names.surname(source.rng) if source.rng.random() < 0.55 else source.name_from("surnames")
 
 
+@cache
 def _spec(text: str) -> Spec:
     name, *limits = text.split()
     return Kind(_KINDS[name], tuple(map(int, limits))) if name in _KINDS else name
-
-
-_spec = cache(_spec)
 
 
 @cache
@@ -125,6 +134,15 @@ def _first(source: Source) -> str:
     if source.rng.random() < 0.5:
         return names.person(source.rng)
     return source.name_from("women" if source.rng.random() < 0.5 else "men")
+
+
+def _town(source: Source) -> str:
+    rng = source.rng
+    name = names.place(rng)
+    if rng.random() < 0.85:
+        return name
+    side = ("Upper {}", "Little {}", "Great {}", "Port {}", "{} St Mary", "{} Bay", "{} Cross", "{}-on-the-Hill")
+    return rng.choice(side).format(name)
 
 
 def _firm(source: Source) -> str:
@@ -209,7 +227,7 @@ _KINDS: dict[str, Callable[..., str]] = {
     "person": person,
     "first": _first,
     "surname": surname,
-    "town": lambda source: names.place(source.rng),
+    "town": _town,
     "thing": lambda source: names.thing(source.rng),
     "firm": _firm,
     "street": _street,
