@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import methods
 import tasks
 from bench.metrics import refuse_unfit
 from bench.models import ResolvedModel, resolve
@@ -30,6 +31,9 @@ class Cell:
     label: str
     seed: int
     identity: Mapping[str, Any]
+    limit: int | None = None  # test items at most
+    probes: tuple[str, ...] = ()  # tasks to ask the adapted model afterwards
+    is_base: bool = False  # the base model's answers to a probe
 
     @property
     def key(self) -> str:
@@ -66,18 +70,40 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Mappi
     here = suite_file.parent
     models = [resolve(spec, here) for spec in suite.models]
     loaded = [(path, tasks.load(path, suite.limit)) for path in (_task_path(t, here) for t in suite.tasks)]
-    for path, task in loaded:
+    probes = [(path, tasks.load(path, suite.probe_limit)) for path in (_task_path(t, here) for t in suite.probes)]
+    for path, task in (*loaded, *probes):
         refuse_unfit(task.metrics, task.kind, f"{Path(path).name}/task.yaml")
     around = surroundings(suite)
     cells: dict[str, Cell] = {}
     for model in models:
-        for path, task in loaded:
-            for label, method in labelled_methods(suite).items():
-                for seed in suite.seeds if uses_seed(method) else suite.seeds[:1]:
-                    identity = _identity(model, task, suite, method, seed, around)
-                    cell = Cell(model, task, path, method, label, seed, identity)
-                    cells.setdefault(cell.key, cell)
+        for cell in (*_base_cells(suite, model, probes, around), *_cells(suite, model, loaded, probes, around)):
+            cells.setdefault(cell.key, cell)
     return list(cells.values())
+
+
+Loaded = list[tuple[str, Task]]  # path, task
+
+
+def _base_cells(suite: Suite, model: ResolvedModel, probes: Loaded, around: Mapping[str, Any]) -> Iterator[Cell]:
+    """What the base model answers to each probe."""
+    method = methods.create("zero-shot", {})
+    for path, task in probes:
+        identity = {**_identity(model, task, suite.probe_limit, method, 0, around), "is_base": True}
+        yield Cell(model, task, path, method, "base", 0, identity, suite.probe_limit, is_base=True)
+
+
+def _cells(
+    suite: Suite, model: ResolvedModel, loaded: Loaded, probes: Loaded, around: Mapping[str, Any]
+) -> Iterator[Cell]:
+    paths = tuple(path for path, _ in probes)
+    asked = {"limit": suite.probe_limit, "digests": [task.digest for _, task in probes]}
+    for path, task in loaded:
+        for label, method in labelled_methods(suite).items():
+            for seed in suite.seeds if uses_seed(method) else suite.seeds[:1]:
+                identity = _identity(model, task, suite.limit, method, seed, around)
+                if probes:  # weights that nothing moves are only compared, so that it does not matter with which probes
+                    identity["probes"] = asked if method.weights.trains else {}
+                yield Cell(model, task, path, method, label, seed, identity, suite.limit, paths)
 
 
 def uses_seed(method: Method) -> bool:
@@ -93,7 +119,7 @@ def _task_path(reference: str, here: Path) -> str:
 def _identity(
     model: ResolvedModel,
     task: Task,
-    suite: Suite,
+    limit: int | None,
     method: Method,
     seed: int,
     around: Mapping[str, Any],
@@ -106,7 +132,7 @@ def _identity(
             "chat_template": model.chat_template,
             "trust_remote_code": model.trust_remote_code,
         },
-        "task": {"digest": task.digest, "limit": suite.limit},
+        "task": {"digest": task.digest, "limit": limit},
         "method": {part.name: part.options.model_dump(mode="json") for part in (method.weights, method.context)},
         "seed": seed if uses_seed(method) else None,
         "surroundings": {

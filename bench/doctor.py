@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bench import __version__
 from bench.errors import AdaptbenchError
-from bench.sheets import clean, size
+from bench.formats import clean, size
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement

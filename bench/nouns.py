@@ -145,6 +145,8 @@ class Record:
     training: Mapping[str, Any] = field(default_factory=dict)
     retrieval: Mapping[str, float] = field(default_factory=dict)
     parameters: Mapping[str, int] = field(default_factory=dict)  # total, trained, stored bytes
+    weights_changed: bool | None = None  # whether any weight differs from the base's; None where not looked at
+    probes: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)  # of changed weights, by probe task
     identity: Mapping[str, Any] = field(default_factory=dict)  # what the key is hashed from
     environment: Mapping[str, Any] = field(default_factory=dict)
     schema: int = 1
@@ -158,6 +160,7 @@ class Run:
     suite: str
     records: tuple[Record, ...]
     missing: tuple[str, ...] = ()  # cells of the suite without a record
+    base: tuple[Record, ...] = ()  # the base models' answers to the probes
 
 
 def derive_seed(*parts: object) -> int:

@@ -17,8 +17,9 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text as RichText
 
+from bench.formats import clean
 from bench.nouns import Run
-from bench.sheets import Sheet, Text, clean, sheets
+from bench.sheets import Sheet, Text, sheets
 from bench.summary import plain, summarise
 
 SCHEMA = 1

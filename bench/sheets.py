@@ -6,15 +6,16 @@ record is cleaned here of control characters; escaping is left to who writes the
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bench.formats import clean, number, seconds, size, title
 from bench.metrics import NAMES
-from bench.nouns import Failure, Run
-from bench.summary import Row, Spread, parse_missing, summarise
+from bench.nouns import Failure, Record, Run
+from bench.retention import Change, base_scores, by_probe
+from bench.summary import Row, Spread, parse_missing, spread, summarise
 
 NOTHING = "–"
 _MOST_NOTES = 20  # of one kind; the JSON has all of them
@@ -61,46 +62,8 @@ def sheets(run: Run) -> list[Sheet]:
         found += [_costs(model, task, [row for row in own if row.task == task]) for task in tasks]
         found[-1] = replace(found[-1], notes=_COST_LEGEND)
         found += _retrieval(model, own)
+        found += _retention(run, model)
     return [*found, *_notes(run, rows)]
-
-
-def clean(text: object) -> str:
-    """`text` on one line without control, format (such as bidirectional) and surrogate characters."""
-    kept = (c for c in str(text) if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
-    return " ".join("".join(kept).split())
-
-
-def number(metric: str, value: float) -> str:
-    """A score as its scale asks: three decimals on 0-1, one on 0-100; of an unknown metric, as it is."""
-    if metric not in NAMES:
-        return f"{value:.4g}"
-    return f"{value:.1f}" if NAMES[metric].scale == 100 else f"{value:.3f}"
-
-
-def title(metric: str) -> str:
-    """How a metric is headed."""
-    return NAMES[metric].title if metric in NAMES else clean(metric)
-
-
-def seconds(value: float) -> str:
-    """Wall time: 0.04s, 12.3s, 4m05s, 1h02m."""
-    if value < 9.995:
-        return f"{value:.2f}s"
-    if value < 99.95:
-        return f"{value:.1f}s"
-    whole = round(value)
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    minutes = round(value / 60)
-    return f"{minutes // 60}h{minutes % 60:02d}m"
-
-
-def size(count: int) -> str:
-    """Bytes in binary units, three significant digits or so."""
-    value, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
-    while value >= 1000 and len(units) > 1:
-        value, units = value / 1024, units[1:]
-    return f"{value:.0f} {units[0]}" if value >= 100 or units[0] == "B" else f"{value:.1f} {units[0]}"
 
 
 def _primary(model: str, tasks: Sequence[str], rows: Sequence[Row]) -> Sheet:
@@ -236,6 +199,33 @@ def _retrieval(model: str, rows: Sequence[Row]) -> list[Sheet]:
         for row in own
     ]
     return [Sheet(f"{clean(model)}: retrieval", ("method", "task", *_RETRIEVAL, "questions"), tuple(lines))]
+
+
+def _retention(run: Run, model: str) -> list[Sheet]:
+    """Probe scores of the base model, and how far each method moved them, mean over seeds."""
+    base = base_scores(run, model)
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in run.records:
+        if record.model == model and record.weights_changed is not None:
+            groups.setdefault((record.method, record.task), []).append(record)
+    if not base:
+        return []
+    lines = [(Text("base model"), Text(NOTHING), *(Text(number(metric, score)) for metric, score in base.values()))]
+    for (method, task), records in groups.items():
+        found = by_probe(records, base)
+        cells = (_changed(found[probe]) if probe in found else Text(NOTHING, "faint") for probe in base)
+        lines.append((Text(clean(method)), Text(clean(task)), *cells))
+    heads = (f"{clean(probe)}\n{title(metric)}" for probe, (metric, _) in base.items())
+    legend = "base model: its score; below: by how much it changed, 0 where no weight did (mean ± sd over n seeds)"
+    return [Sheet(f"{clean(model)}: knowledge retention", ("method", "adapted to", *heads), tuple(lines), (legend,))]
+
+
+def _changed(changes: Sequence[Change]) -> Text:
+    if all(change.difference == 0 for change in changes):
+        return Text("0", "faint")
+    found = spread([change.difference for change in changes])
+    sign = "+" if found.mean > 0 else ""
+    return Text(sign + _mean(changes[0].metric, found))
 
 
 def _notes(run: Run, rows: Sequence[Row]) -> list[Sheet]:

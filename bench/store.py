@@ -25,6 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import UsageError, nearest
 from bench.nouns import Prediction, Record, Run
+from bench.summary import BASE_PROBE
 
 if TYPE_CHECKING:
     from bench.cells import Cell
@@ -106,6 +107,7 @@ def open_run(path: Path, suite_file: Path, suite_name: str, cells: Sequence[Cell
                 "task": c.task.name,
                 "method": c.label,
                 "seed": c.seed,
+                "is_base": c.is_base,
             }
             for c in cells
         ]
@@ -125,16 +127,18 @@ def read_run(path: Path) -> Run:
         raise UsageError(f'"{path}" is no run directory (no {RUN_FILE}){nearest(path.name, near)}')
     listed = _read_json(path / RUN_FILE)
     found = {f.name.rsplit("-", 1)[-1]: f for f in (path / "cells").glob("[!.]*-*")}
-    records, missing = [], []
+    records: list[Record] = []
+    base: list[Record] = []
+    missing: list[str] = []
     for entry in listed["cells"]:
         folder = found.get(entry["key"][:12])
         if folder is None or not (folder / RECORD).is_file():
-            missing.append(entry["name"])
+            missing.append(f"{BASE_PROBE}{entry['name']}" if entry.get("is_base") else entry["name"])
             continue
         record = read_record(folder / RECORD)
         labels = {name: entry[name] for name in ("model", "task", "method", "seed")}
-        records.append(replace(record, **labels))
-    return Run(path, listed["suite"], tuple(records), tuple(missing))
+        (base if entry.get("is_base") else records).append(replace(record, **labels))
+    return Run(path, listed["suite"], tuple(records), tuple(missing), tuple(base))
 
 
 def runs(root: Path) -> list[Path]:
@@ -160,9 +164,19 @@ def write_record(folder: Path, record: Record) -> None:
     write_json(folder / RECORD, asdict(record))
 
 
-def write_predictions(folder: Path, predictions: Sequence[Prediction], per_item: Mapping[str, Sequence[float]]) -> None:
+def probe_file(probe: str) -> str:
+    """Where a cell keeps the adapted model's answers to a probe."""
+    return f"probe-{probe}.jsonl"
+
+
+def write_predictions(
+    folder: Path,
+    predictions: Sequence[Prediction],
+    per_item: Mapping[str, Sequence[float]],
+    name: str = PREDICTIONS,
+) -> None:
     """One line for each item: what was answered, what it took, and each metric's score for it. No item text."""
-    with (folder / PREDICTIONS).open("w", encoding="utf-8") as stream:
+    with (folder / name).open("w", encoding="utf-8") as stream:
         for i, prediction in enumerate(predictions):
             scored = {name: values[i] for name, values in per_item.items()}
             line = {**asdict(prediction), "metrics": scored}

@@ -48,6 +48,8 @@ class Suite(_Strict):
     defaults: dict[str, Any] = Field(default_factory=dict, description="options for every method that has them")
     seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0], min_length=1)
     limit: int | None = Field(None, gt=0, description="test items of each task at most")
+    probes: list[str] = Field(default=[], description="tasks that measure what a model forgets")
+    probe_limit: int | None = Field(200, gt=0, description="items of each probe at most")
     embedder: str = Field("auto", description="sentence encoder for retrieval: auto, none, a folder or a Hub id")
     engine: EngineSettings = EngineSettings()
     cell_timeout_s: float | None = Field(None, gt=0)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from bench.nouns import Failure, Record, Run
 
+BASE_PROBE = "probe of the base model: "  # how a missing cell of a base model is called
 Status = Literal["ok", "partial", "failed", "not run"]
 
 
@@ -90,7 +91,7 @@ def parse_missing(name: str) -> tuple[tuple[str, str, str], int] | None:
     """((model, task, method), seed) of a cell's name, or None where it is no such name."""
     pieces = name.rsplit(" · ", 3)
     seed = pieces[-1].removeprefix("seed ")
-    if len(pieces) != 4 or not seed.isdecimal():
+    if len(pieces) != 4 or not seed.isdecimal() or pieces[0].startswith(BASE_PROBE):
         return None
     return (pieces[0], pieces[1], pieces[2]), int(seed)
 

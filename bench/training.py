@@ -205,7 +205,8 @@ def _arguments(folder: str, examples: int, validates: bool, setting: Setting) ->
         lr_scheduler_type=options.schedule,
         warmup_steps=int(options.warmup * steps),
         weight_decay=options.weight_decay,
-        max_grad_norm=options.max_grad_norm,
+        max_grad_norm=options.max_grad_norm or 0.0,  # the Trainer does not clip to 0
+        adam_beta2=options.beta2,
         optim="adamw_torch_fused",
         bf16=setting.bf16,
         use_cpu=not torch.cuda.is_available(),

@@ -7,14 +7,13 @@ or `{"failure": {"kind": …, "message": …}}`. Ends at once when standard inpu
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +24,7 @@ import torch
 import methods
 import tasks
 from bench import store
-from bench.adapt import Adapted, Limits, adapt
+from bench.adapt import Adapted, Base, Limits, adapt
 from bench.environment import describe
 from bench.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
 from bench.loading import load_base, pick_device, pick_dtype
@@ -33,7 +32,9 @@ from bench.memory import is_out_of_memory
 from bench.meter import Meter
 from bench.models import ResolvedModel
 from bench.nouns import Example, Item, Method, Prediction, Record, Score, Task
+from bench.probes import ask, fingerprint
 from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
+from bench.scoring import score
 from methods.parts import Material, Search
 
 Progress = Callable[[str, int, int], None]
@@ -52,6 +53,8 @@ class Job:
     model: dict[str, Any]
     task: str
     limit: int | None
+    probes: list[str]
+    probe_limit: int | None
     method: str
     options: dict[str, Any]
     label: str
@@ -105,31 +108,25 @@ def measure(job: Job, progress: Progress) -> Record:
     with meter.phase("score"):
         scores, per_item = score(task, predictions)
     store.write_predictions(Path(job.out), predictions, per_item)
-    return _record(job, task, adapted, predictions, scores, meter)
+    record = _record(job, task, adapted, predictions, scores, meter)
+    if not job.probes:
+        return record
+    with meter.phase("probe"):
+        changed, found = _probe(job, adapted, base, progress)
+    return replace(record, phases=meter.phases, weights_changed=changed, probes=found)
+
+
+def _probe(job: Job, adapted: Adapted, base: Base, progress: Progress) -> tuple[bool, dict[str, Mapping[str, Score]]]:
+    """Whether the weights are no longer the base's and, if so, what the adapted model answers to each probe."""
+    engine = adapted.predictor.engine
+    if fingerprint(engine.model) == fingerprint(base.load(False)):
+        return False, {}
+    return True, dict(ask(path, job.probe_limit, engine, base, Path(job.out), progress) for path in job.probes)
 
 
 def question(example: Example) -> Item:
     """The example without its answers: what a predictor is shown."""
     return Item(example.id, example.fields, example.choices)
-
-
-def score(task: Task, predictions: Sequence[Prediction]) -> tuple[dict[str, Score], dict[str, list[float]]]:
-    """Every metric of the task over all test items, and its per-item values where it has them."""
-    from bench import metrics
-
-    given: dict[str, Sequence[Any]] = {
-        "answer": ["" if p.failure else p.output for p in predictions],
-        "ranking": [[x.choices[i] for i in p.order] for x, p in zip(task.test, predictions, strict=True)],
-        "likelihood": [p.scores[0] if p.scores else -math.inf for p in predictions],
-    }
-    references = [example.references for example in task.test]
-    scores, per_item = {}, {}
-    for name in task.metrics:
-        result = metrics.compute(name, given[metrics.NAMES[name].scores], references, lowercase=task.lowercase)
-        scores[name] = Score(result.value, result.signature)
-        if result.per_item is not None:
-            per_item[name] = list(result.per_item)
-    return scores, per_item
 
 
 def _material(job: Job, task: Task, method: Method, device: torch.device, progress: Progress) -> Material:

@@ -93,7 +93,8 @@ class TrainingOptions(Options):
     weight_decay: float = Field(0.0, ge=0)
     warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps")
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
-    max_grad_norm: float = Field(1.0, gt=0)
+    max_grad_norm: float | None = Field(1.0, gt=0, description="gradients are clipped to this norm; null: never")
+    beta2: float = Field(0.999, gt=0, lt=1, description="AdamW's decay of squared gradients")
     patience: int | None = Field(None, gt=0, description="epochs without a better validation loss before stopping")
     trial_share: float = Field(
         0.25, gt=0, le=1, description="length of a trial of the grid, as a share of the training"

@@ -17,8 +17,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from bench import report
+from bench.formats import clean, number, seconds, size
 from bench.nouns import Failure, Phase, Record, Run, Score
-from bench.sheets import clean, number, seconds, sheets, size
+from bench.sheets import sheets
 from bench.summary import Row, parse_missing, plain, spread, summarise
 
 MIB = 1024 * 1024

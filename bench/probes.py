@@ -1,0 +1,60 @@
+"""Probes: the same questions to a model before and after it is adapted, to see what it forgot.
+
+The base model's answers are a cell of their own, measured once for each model. An adapted model is asked in its own
+cell, with no context: what is measured is the weights. Where the weights are bit for bit those of the base, as with
+every method that only writes prompts, its answers are the base's, and nothing is asked again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import methods
+import tasks
+from bench import store
+from bench.adapt import Base
+from bench.engine import Engine
+from bench.nouns import Item, Score, Task
+from bench.predict import ModelPredictor
+from bench.prompting import Writer
+from bench.scoring import score
+from methods.parts import Material
+
+
+def ask(
+    path: str, limit: int | None, engine: Engine, base: Base, out: Path, progress: Callable[[str, int, int], None]
+) -> tuple[str, Mapping[str, Score]]:
+    """(name, scores) of the probe at `path`, asked without context; its per-item answers go to `out`."""
+    task = tasks.load(path, limit)
+    predictor = ModelPredictor(
+        engine, _writer(task, base), task, lambda done, total: progress(f"probe {task.name}", done, total)
+    )
+    predictions = predictor.predict([Item(example.id, example.fields, example.choices) for example in task.test])
+    scores, per_item = score(task, predictions)
+    store.write_predictions(out, predictions, per_item, name=store.probe_file(task.name))
+    return task.name, scores
+
+
+@torch.no_grad()
+def fingerprint(model: Any) -> str:
+    """sha256 over the names and bytes of all parameters and buffers that a checkpoint would hold."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _writer(task: Task, base: Base) -> Writer:
+    def index(retriever: str, documents: object) -> Any:
+        raise AssertionError("a probe is asked without context")
+
+    context = methods.create("zero-shot", {}).context
+    material = Material(task.name, task.prompt, (), (), (), 0, index)
+    reserve = task.max_new_tokens if task.kind == "text" else 0
+    return Writer(base.codec, task.prompt, context.build(material), base.context_length, reserve)
