@@ -1,0 +1,111 @@
+"""Knowledge retention: probes before and after, and exactly nothing where no weight has moved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import AutoModelForCausalLM
+
+import methods
+from bench import store
+from bench.errors import UsageError
+from bench.nouns import Record, Run, Score
+from bench.probes import fingerprint
+from bench.retention import base_scores, changes
+from bench.sheets import sheets
+from tests.test_run import cells_of, measure, task_folder, write_suite  # noqa: F401  (task_folder is a fixture)
+from tests.toy import QUICK, adapted, choice_task
+
+PROBED: dict[str, Any] = {
+    "methods": ["zero-shot", {"few-shot": {"k": 2}}, {"full": {"learning_rate": 1e-2, "max_steps": 3}}],
+    "probes": ["notes"],
+    "probe_limit": 4,
+}
+
+
+@pytest.fixture
+def notes(tmp_path: Path, task_folder: Path) -> Path:  # noqa: F811
+    """A prose probe beside the suite, of more items than the limit."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    rows = [json.dumps({"title": f"Note {i}", "body": f"Rain fell on hill number {i}."}) for i in range(6)]
+    (folder / "test.jsonl").write_text("\n".join(rows))
+    (folder / "task.yaml").write_text(
+        'name: notes\nkind: prose\ntemplate: "{title}\\n"\nanswer: body\nsplits: {test: test.jsonl}\n'
+    )
+    return folder
+
+
+def test_only_moved_weights_are_asked_again(notes: Path, tmp_path: Path, tiny_model: Path) -> None:
+    file = write_suite(tmp_path, tiny_model, **PROBED)
+    outcome, started, run = measure(file, tmp_path / "run")
+    assert (outcome.ok, started) == (4, ["base", "zero-shot", "few-shot", "full"])
+    [base] = run.base
+    assert (base.task, base.items, list(base.scores)) == ("notes", 4, ["bits_per_byte"])
+    assert [r.weights_changed for r in run.records] == [False, False, True]
+    scores = base_scores(run, base.model)
+    for record in run.records[:2]:
+        assert [change.difference for change in changes(record, scores)] == [0.0]
+    [moved] = changes(run.records[2], scores)
+    assert (
+        moved.difference == run.records[2].probes["notes"]["bits_per_byte"].value - base.scores["bits_per_byte"].value
+    )
+    assert moved.difference != 0
+    [answers] = (tmp_path / "run" / "cells").glob("*full*/" + store.probe_file("notes"))
+    values = [json.loads(line)["metrics"]["bits_per_byte"] for line in answers.read_text().splitlines()]
+    assert sum(values) / 4 == pytest.approx(after)
+    [sheet] = [sheet for sheet in sheets(run) if "retention" in sheet.title]
+    assert [row[0].text for row in sheet.rows] == ["base model", "zero-shot", "few-shot", "full"]
+    assert [row[2].text for row in sheet.rows[1:3]] == ["0", "0"]
+    assert measure(file, tmp_path / "run")[1] == []
+
+
+def test_another_probe_measures_anew_only_where_weights_move(notes: Path, tmp_path: Path, tiny_model: Path) -> None:
+    file = write_suite(tmp_path, tiny_model, **PROBED)
+    before = {cell.label: cell.key for cell in cells_of(file)[1]}
+    after = {cell.label: cell.key for cell in cells_of(file, probe_limit=3)[1]}
+    assert {label for label in before if before[label] == after[label]} == {"zero-shot", "few-shot"}
+
+
+def test_a_probe_that_is_not_there_is_one_line(task_folder: Path, tmp_path: Path, tiny_model: Path) -> None:  # noqa: F811
+    file = write_suite(tmp_path, tiny_model, probes=["wrold-facts"])
+    with pytest.raises(UsageError, match='unknown task "wrold-facts"'):
+        cells_of(file)
+
+
+@pytest.mark.parametrize("method", ["zero-shot", "few-shot", "rag"])
+def test_context_methods_leave_every_bit_of_the_weights(method: str, tiny_model: Path) -> None:
+    base = fingerprint(AutoModelForCausalLM.from_pretrained(tiny_model))
+    assert fingerprint(adapted(choice_task(), method, {}, tiny_model).predictor.engine.model) == base
+
+
+def test_an_adapter_that_has_learnt_nothing_is_the_base(tiny_model: Path) -> None:
+    """LoRA starts as the identity: merged before any step, not a bit may differ."""
+    weights = methods.create("lora", {"rank": 4}).weights
+    model = AutoModelForCausalLM.from_pretrained(tiny_model)
+    base = fingerprint(model)
+    assert fingerprint(weights.finish(weights.start(model, 0))) == base
+
+
+@pytest.mark.parametrize("method", ["lora", "full", "scratch"])
+def test_training_moves_the_weights(method: str, tiny_model: Path) -> None:
+    base = fingerprint(AutoModelForCausalLM.from_pretrained(tiny_model))
+    assert fingerprint(adapted(choice_task(), method, QUICK, tiny_model).predictor.engine.model) != base
+
+
+def test_changes_by_hand() -> None:
+    base = {"facts": ("exact_match", 0.8), "notes": ("bits_per_byte", 2.0)}
+
+    def record(changed: bool | None, **probes: float) -> Record:
+        scores = {name: {base[name][0]: Score(value)} for name, value in probes.items()}
+        return Record("k", "m", "t", "full", 0, "ok", "", weights_changed=changed, probes=scores)
+
+    found = {c.probe: c.difference for c in changes(record(True, facts=0.5, notes=2.5), base)}
+    assert found == {"facts": pytest.approx(-0.3), "notes": pytest.approx(0.5)}
+    assert [c.difference for c in changes(record(False), base)] == [0.0, 0.0]
+    assert [c.probe for c in changes(record(True, facts=0.9), base)] == ["facts"]  # notes was not asked
+    assert changes(record(None), base) == []
+    assert base_scores(Run(Path("x"), "s", ()), "m") == {}
