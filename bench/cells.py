@@ -97,8 +97,11 @@ def _cells(
 ) -> Iterator[Cell]:
     paths = tuple(path for path, _ in probes)
     asked = {"limit": suite.probe_limit, "digests": [task.digest for _, task in probes]}
-    for path, task in loaded:
-        for label, method in labelled_methods(suite).items():
+    for reference, (path, task) in zip(suite.tasks, loaded, strict=True):
+        for label, asked_for in labelled_methods(suite).items():
+            if asked_for.tasks is not None and reference not in asked_for.tasks:
+                continue
+            method = asked_for.method
             for seed in suite.seeds if uses_seed(method) else suite.seeds[:1]:
                 identity = _identity(model, task, suite.limit, method, seed, around)
                 if probes:  # weights that nothing moves are only compared, so that it does not matter with which probes

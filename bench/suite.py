@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -101,29 +102,49 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> Suite:
     return suite
 
 
-def labelled_methods(suite: Suite) -> dict[str, Method]:
+@dataclass(frozen=True)
+class Asked:
+    """One entry of a suite's methods."""
+
+    method: Method
+    tasks: tuple[str, ...] | None  # as the suite names them; None: all
+
+
+def labelled_methods(suite: Suite) -> dict[str, Asked]:
     """The suite's methods by the label that reports show; options are named where one method occurs twice."""
-    entries = [_entry(each) for each in suite.methods]
-    created = [(methods.create(name, _with_defaults(suite, name, given)), given) for name, given in entries]
+    entries = [_entry(each, suite) for each in suite.methods]
+    created = [(methods.create(name, _with_defaults(suite, name, given)), given, on) for name, given, on in entries]
     _refuse_unknown_defaults(suite)
-    count = Counter(method.name for method, _ in created)
-    labelled: dict[str, Method] = {}
-    for method, given in created:
+    count = Counter(method.name for method, _, _ in created)
+    labelled: dict[str, Asked] = {}
+    for method, given, on in created:
         shown = ", ".join(f"{key}={value}" for key, value in given.items())
         label = f"{method.name} ({shown})" if count[method.name] > 1 and given else method.name
         if label in labelled:
             raise UsageError(f'method "{label}" stands twice in the suite with the same options')
-        labelled[label] = method
+        labelled[label] = Asked(method, on)
     return labelled
 
 
-def _entry(value: str | dict[str, dict[str, Any] | None]) -> tuple[str, dict[str, Any]]:
+def _entry(
+    value: str | dict[str, dict[str, Any] | None], suite: Suite
+) -> tuple[str, dict[str, Any], tuple[str, ...] | None]:
+    """(method, its options, the tasks it is for) of one entry of `methods`."""
     if isinstance(value, str):
-        return value, {}
+        return value, {}, None
     if len(value) != 1:
         raise UsageError(f"one method for each entry of methods; got {', '.join(value) or 'none'} in one")
-    ((name, options),) = value.items()
-    return name, options or {}
+    ((name, given),) = value.items()
+    options = dict(given or {})
+    only = options.pop("tasks", None)
+    if only is None:
+        return name, options, None
+    if not isinstance(only, list) or not only:
+        raise UsageError(f"tasks of method {name} must be a list of tasks of the suite; got {only!r}")
+    for task in only:
+        if task not in suite.tasks:
+            raise UsageError(unknown(f"task of method {name}:", str(task), suite.tasks))
+    return name, options, tuple(only)
 
 
 def _with_defaults(suite: Suite, name: str, given: Mapping[str, Any]) -> dict[str, Any]:

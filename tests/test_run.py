@@ -173,6 +173,22 @@ def test_a_method_without_randomness_is_one_cell_for_all_seeds(suite_file: Path)
     assert [c.label for c in cells] == ["zero-shot", *["few-shot"] * 3, *["full"] * 3]
 
 
+def test_a_method_can_be_for_some_tasks_alone(task_folder: Path, tmp_path: Path, tiny_model: Path) -> None:
+    other = shutil.copytree(task_folder, tmp_path / "other")
+    spec = (other / "task.yaml").read_text().replace("paint", "other").replace("Name the", "Say the")
+    (other / "task.yaml").write_text(spec)
+    only: list[Any] = ["zero-shot", {"few-shot": {"k": 2, "tasks": ["other"]}}]
+    _, cells = cells_of(write_suite(tmp_path, tiny_model, tasks=["paint", "other"], methods=only))
+    assert [(cell.task.name, cell.label) for cell in cells] == [
+        ("paint", "zero-shot"),
+        ("other", "zero-shot"),
+        ("other", "few-shot"),
+    ]
+    wrong: list[Any] = [{"few-shot": {"tasks": ["othr"]}}]
+    with pytest.raises(UsageError, match=r'unknown task of method few-shot: "othr" \(did you mean "other"\?\)'):
+        cells_of(write_suite(tmp_path, tiny_model, tasks=["paint", "other"], methods=wrong))
+
+
 @pytest.mark.parametrize(
     "change",
     [
