@@ -1,0 +1,41 @@
+"""Writes test.jsonl of general-text: python tasks/general-text/generate.py [OUT_FOLDER].
+
+Each file of texts/ is a topic: paragraphs under a heading that begins with "# ", parted by blank lines.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SHORTEST, LONGEST = 60, 110  # words of a paragraph
+
+
+def main(folder: Path) -> None:
+    """Writes test.jsonl into `folder`.
+
+    Raises ValueError where a paragraph has fewer or more words than is allowed.
+    """
+    rows: list[dict[str, str]] = []
+    for file in sorted((HERE / "texts").glob("*.txt"), key=lambda one: one.name):
+        for title, text in paragraphs(file):
+            words = len(text.split())
+            if not SHORTEST <= words <= LONGEST:
+                raise ValueError(f"{file.name}: {title!r} has {words} words")
+            name = f"test-{len(rows) + 1:04d}"
+            rows.append({"id": name, "topic": file.stem.replace("_", " "), "title": title, "text": text})
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (folder / "test.jsonl").write_bytes(lines.encode())
+
+
+def paragraphs(file: Path) -> list[tuple[str, str]]:
+    """(heading, text on one line) of each paragraph of `file`, in order."""
+    blocks = file.read_text(encoding="utf-8").strip().split("\n\n")
+    parted = [block.split("\n") for block in blocks]
+    return [(heading.removeprefix("# "), " ".join(lines)) for heading, *lines in parted]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
