@@ -28,7 +28,7 @@ def test_available_tasks_carry_their_folders_names() -> None:
     for name, folder in found.items():
         spec = tasks.describe(name)
         assert (spec.name, folder.name) == (name, name)
-        assert all((spec.description, spec.licence, spec.source, spec.instruction, spec.metrics))
+        assert all((spec.description, spec.licence, spec.source, spec.metrics))
 
 
 def test_a_name_that_is_not_there_names_the_nearest() -> None:
