@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "tasks").glob("*/generate.py"))
 BUNDLED = [script.parent.name for script in SCRIPTS]
 SIZES = {"train": 400, "validation": 100, "test": 300}
-FAMILY = ("support-intents", "support-replies", "invoice-fields", "next-purchase")
+FAMILY = ("support-intents", "support-replies", "invoice-fields", "next-purchase", "handbook-qa")
 
 
 def test_there_are_scripts() -> None:
