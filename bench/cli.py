@@ -210,6 +210,24 @@ def init(
         print(line)
 
 
+@cli.command("pretrain-mini")
+@click.option("--out", type=click.Path(path_type=Path), default=RESULTS / "mini", show_default=True)
+@click.option("--steps", type=click.IntRange(min=1), help="Stop, with a checkpoint, after this many steps in all.")
+def pretrain_mini(out: Path, steps: int | None) -> None:
+    """Make the base model `mini` anew from its corpus, and measure what it can do.
+
+    Takes up to two hours on two CPU cores, minutes on a GPU. Running the same command again goes on where it stopped.
+
+    \b
+    Examples:
+      adaptbench pretrain-mini
+      adaptbench pretrain-mini --out ~/mini --steps 500
+    """
+    from bench.mini import remake
+
+    remake.run(out, steps)
+
+
 @cli.command()
 def doctor() -> None:
     """Look at this machine: versions, devices, memory, what is missing and the command that mends it."""

@@ -19,7 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.errors import UsageError, nearest
 
-BUILT_IN = {"tiny-random": "a Llama shape of 115,200 random weights that reads bytes; made on this machine"}
+BUILT_IN = {
+    "mini": "a small Llama that comes with adaptbench: knows facts, reads, follows examples; see bench/mini",
+    "tiny-random": "a Llama shape of 115,200 random weights that reads bytes; made on this machine",
+}
+MINI = Path(__file__).parent / "mini" / "model"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py"]
 _IDENTITY_SUFFIXES = {".safetensors", ".json", ".txt", ".model", ".jinja", ".py"}
@@ -101,6 +105,8 @@ def _product(shape: list[int]) -> int:
 
 
 def _locate(text: str, spec: ModelSpec, base: Path) -> tuple[Path, str | None]:
+    if text == "mini":
+        return MINI, None
     if text in BUILT_IN:
         from bench import tiny
 

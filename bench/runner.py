@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import queue
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from bench import child
 from bench.cells import Cell
-from bench.errors import AdaptbenchError, CellError, CellTimeoutError, CrashedError
+from bench.errors import AdaptbenchError, CellError, CrashedError
 from bench.nouns import Failure, Record
 from bench.store import LOG, Store, write_json, write_record
 from bench.suite import Suite
@@ -99,22 +93,24 @@ def _job(suite: Suite, cell: Cell, out: Path) -> dict[str, Any]:
 
 
 def _attend(staging: Path, suite: Suite, display: Display) -> None:
-    """Start the worker and follow it to its end.
+    """Start the cell's process and follow it to its end.
 
     Raises:
-        CellError: the kind that the worker reported, or a time-out, or a crash.
+        CellError: the kind that the process reported, or a time-out, or a crash.
     """
-    deadline = time.monotonic() + suite.cell_timeout_s if suite.cell_timeout_s else None
-    with (staging / LOG).open("wb") as log, _worker(staging / _JOB, log, suite) as process:
-        for message in _messages(process, deadline):
+    variables = {
+        "CUDA_VISIBLE_DEVICES": visible_device(suite.engine.device, os.environ.get("CUDA_VISIBLE_DEVICES")),
+    }
+    with child.start(staging / _JOB, staging / LOG, variables, suite.engine.threads) as cell:
+        for message in cell.messages(suite.cell_timeout_s):
             if "progress" in message:
                 display.progress(*message["progress"])
             elif "failure" in message:
                 raise _typed(message["failure"])
             elif "done" in message:
-                process.wait()
+                cell.code()
                 return
-        raise CrashedError(_how_it_ended(process.wait(), staging / LOG))
+        raise CrashedError(_how_it_ended(cell.code(), staging / LOG))
 
 
 def visible_device(asked: str, visible: str | None) -> str:
@@ -131,64 +127,6 @@ def visible_device(asked: str, visible: str | None) -> str:
     return listed[index] if index < len(listed) else ""
 
 
-@contextmanager
-def _worker(job: Path, log: Any, suite: Suite) -> Iterator[subprocess.Popen[bytes]]:
-    """The worker's process; it is gone when the block is left, however that happens."""
-    environment = {
-        **os.environ,
-        "HF_HUB_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "PYTHONUNBUFFERED": "1",
-    }
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent.parent), environment.get("PYTHONPATH", "")])
-    environment["CUDA_VISIBLE_DEVICES"] = visible_device(suite.engine.device, os.environ.get("CUDA_VISIBLE_DEVICES"))
-    if suite.engine.threads:
-        environment["OMP_NUM_THREADS"] = str(suite.engine.threads)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.worker", str(job.resolve())],
-        stdin=subprocess.PIPE,  # held open: the worker ends when this process does
-        stdout=subprocess.PIPE,
-        stderr=log,
-        env=environment,
-        start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the worker
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream:
-                stream.close()
-
-
-def _messages(process: subprocess.Popen[bytes], deadline: float | None) -> Iterator[Mapping[str, Any]]:
-    """The worker's messages until it closes its output.
-
-    Raises:
-        CellTimeoutError: `deadline` (monotonic seconds) passes first.
-    """
-    lines: queue.Queue[bytes | None] = queue.Queue()
-
-    def read() -> None:
-        assert process.stdout is not None
-        with suppress(ValueError):  # closed under us: the run was interrupted or the worker's time was up
-            for line in process.stdout:
-                lines.put(line)
-        lines.put(None)
-
-    threading.Thread(target=read, daemon=True).start()
-    while True:
-        try:
-            line = lines.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            raise CellTimeoutError("the cell ran longer than cell_timeout_s allows") from None
-        if line is None:
-            return
-        if line.startswith(b"{"):  # a library may print; only our own lines are JSON objects
-            yield json.loads(line)
-
-
 def _typed(failure: Mapping[str, str]) -> CellError:
     """A CellError of the kind a worker named."""
     kinds = {cls.kind: cls for cls in CellError.__subclasses__()}
@@ -200,7 +138,7 @@ def _how_it_ended(code: int, log: Path) -> str:
         return "the cell's process was killed (signal 9), most often because the machine ran out of memory"
     if code < 0:
         return f"the cell's process died of signal {-code}"
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
     return f"the cell's process ended with code {code}: {lines[-1] if lines else 'it printed nothing'}"
 
 

@@ -1,15 +1,13 @@
-"""One cell in a process of its own: `python -m bench.worker JOB.json`.
+"""One cell, in a process of its own (`bench.child` starts it; `python -m bench.worker JOB.json` repeats one by hand).
 
-Says what it does as JSON lines on standard output: `{"progress": [phase, done, all]}`, and at the end `{"done": true}`
-or `{"failure": {"kind": …, "message": …}}`. Ends at once when standard input closes: it never outlives the run.
+Says what it does in messages: `{"progress": [phase, done, all]}`, and at the end `{"done": true}` or
+`{"failure": {"kind": …, "message": …}}`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
-import threading
 import time
 import traceback
 from collections import Counter
@@ -38,6 +36,7 @@ from bench.scoring import score
 from methods.parts import Material, Search
 
 Progress = Callable[[str, int, int], None]
+Message = dict[str, Any]
 
 # rows × tokens of one batch; on a CPU small enough to stay near the caches
 BATCH_TOKENS = {"cpu": 8192, "cuda": 131072}
@@ -72,18 +71,22 @@ class Job:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measure the cell of the job file `argv[0]` and write its folder; 0, or the error's exit code."""
-    _end_with_parent()
-    job = Job(**json.loads(Path(argv[0]).read_text(encoding="utf-8")))
+    """Measure the cell of the job file `argv[0]`, with what it says as JSON lines on standard output."""
+    return run(Path(argv[0]), lambda message: print(json.dumps(message), flush=True))
+
+
+def run(file: Path, say: Callable[[Message], None]) -> int:
+    """Measure the cell of a job file and write its folder; 0, or the error's exit code."""
+    job = Job(**json.loads(file.read_text(encoding="utf-8")))
     try:
-        record = measure(job, _say_progress())
+        record = measure(job, _say_progress(say))
     except Exception as error:  # whatever it is, the run must learn of it and go on
         traceback.print_exc()
         failure = _classify(error)
-        _say({"failure": {"kind": failure.kind, "message": str(failure)}})
+        say({"failure": {"kind": failure.kind, "message": str(failure)}})
         return failure.exit_code
     store.write_record(Path(job.out), record)
-    _say({"done": True})
+    say({"done": True})
     return 0
 
 
@@ -225,33 +228,18 @@ def _classify(error: Exception) -> AdaptbenchError:
     return CrashedError(f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}")
 
 
-def _say(message: dict[str, Any]) -> None:
-    print(json.dumps(message), flush=True)
-
-
-def _say_progress() -> Progress:
+def _say_progress(say: Callable[[Message], None]) -> Progress:
     """Progress at most ten times a second."""
     last = 0.0
 
-    def say(phase: str, done: int, total: int) -> None:
+    def progress(phase: str, done: int, total: int) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= 0.1 or done >= total:
             last = now
-            _say({"progress": [phase, done, total]})
+            say({"progress": [phase, done, total]})
 
-    return say
-
-
-def _end_with_parent() -> None:
-    """Exit when standard input closes: the run that started this worker is gone."""
-
-    def watch() -> None:
-        while os.read(sys.stdin.fileno(), 4096):  # unbuffered: a buffer's lock would stall the end of this process
-            pass
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    return progress
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import runner, store, tiny
+from bench import child, runner, store, tiny
 from bench.cells import Cell, canonical_json, expand
 from bench.errors import UsageError
 from bench.nouns import Prediction, Record, Run, Score
@@ -147,13 +147,13 @@ def test_a_cell_over_its_time_is_a_typed_failure(suite_file: Path, tmp_path: Pat
 def test_a_worker_that_dies_is_a_typed_failure(
     suite_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = runner._messages
+    original = child.Child.messages
 
-    def kill_first(process: subprocess.Popen[bytes], deadline: float | None) -> Any:
-        os.kill(process.pid, signal.SIGKILL)
-        return original(process, deadline)
+    def kill_first(self: child.Child, seconds: float | None) -> Any:
+        os.kill(self.process.pid, signal.SIGKILL)
+        return original(self, seconds)
 
-    monkeypatch.setattr(runner, "_messages", kill_first)
+    monkeypatch.setattr(child.Child, "messages", kill_first)
     _, _, run = measure(suite_file, tmp_path / "run", methods=["zero-shot"])
     assert run.records[0].failure is not None
     assert run.records[0].failure.kind == "crashed"
@@ -361,7 +361,7 @@ def test_interrupted_it_says_how_to_go_on_and_leaves_no_worker(suite_file: Path,
 def test_a_worker_does_not_outlive_the_run(suite_file: Path, tmp_path: Path) -> None:
     process = start(suite_file, tmp_path / "run")
     wait_for(lambda: any((tmp_path / "run" / "cells").glob(".writing-*/log.txt")))
-    workers = psutil.Process(process.pid).children()
+    workers = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()
     _, alive = psutil.wait_procs(workers, timeout=60)

@@ -1,0 +1,118 @@
+"""The process of a cell: forked from one that has the heavy libraries loaded already, so that it starts at once.
+
+`multiprocessing`'s fork server imports them once for each run; every cell is a fresh copy of it, which nothing of
+another cell has touched. Where forking such a process is not safe (outside Linux), every cell starts from nothing.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
+from pathlib import Path
+from typing import Any
+
+from bench.errors import CellTimeoutError
+
+# what most cells import; a library that is missing or broken is reported by the cell that needs it
+_PRELOADED = ["bench.worker", "peft", "evaluate", "sklearn.metrics", "transformers.trainer"]
+_ALWAYS = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}  # read when the libraries are imported
+
+
+@dataclass(frozen=True)
+class Child:
+    """A cell's process and the line to it."""
+
+    process: Any  # multiprocessing's Process, of whichever context
+    line: Connection
+
+    def messages(self, seconds: float | None) -> Iterator[Mapping[str, Any]]:
+        """What the process says, until it ends.
+
+        Raises:
+            CellTimeoutError: it says nothing and does not end within what is left of `seconds`.
+        """
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while self.line.poll(None if deadline is None else max(0.0, deadline - time.monotonic())):
+            try:
+                yield self.line.recv()
+            except (EOFError, ConnectionResetError):
+                return
+        raise CellTimeoutError("the cell ran longer than cell_timeout_s allows")
+
+    def code(self) -> int:
+        """The exit code, once the process has ended; -n where signal n ended it."""
+        self.process.join()
+        return int(self.process.exitcode)
+
+
+@contextmanager
+def start(job: Path, log: Path, variables: Mapping[str, str], threads: int | None) -> Iterator[Child]:
+    """The process that measures `job` and prints into `log`; however the block is left, it is gone then."""
+    context = _context()
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_measure, args=(str(job), str(log), theirs, dict(variables), threads))  # type: ignore[attr-defined]
+    process.start()
+    theirs.close()  # else this process would keep the line open after the child has died
+    try:
+        yield Child(process, ours)
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
+
+
+def _context() -> BaseContext:
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    before = {name: os.environ.get(name) for name in _ALWAYS}
+    os.environ.update(_ALWAYS)
+    try:
+        forkserver.ensure_running()
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+    return context
+
+
+def _measure(job: str, log: str, line: Connection, variables: Mapping[str, str], threads: int | None) -> None:
+    """In the child: measure the cell, and say on `line` what happens."""
+    os.setsid()  # Ctrl-C reaches the run alone, which then ends this process
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    os.environ.update({**_ALWAYS, **variables})
+    threading.Thread(target=_end_with_the_run, args=(line,), daemon=True).start()
+    if threads:
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        import torch
+
+        torch.set_num_threads(threads)
+    from bench import worker
+
+    code = worker.run(Path(job), line.send)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    line.close()
+    os._exit(code)  # nothing is left to do: interpreters with CUDA take seconds to end
+
+
+def _end_with_the_run(line: Connection) -> None:
+    """Nothing is ever sent down the line: it only ends, when the run that holds its other end has gone."""
+    try:
+        line.recv()
+    except (EOFError, OSError):
+        os._exit(1)
