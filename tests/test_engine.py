@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    AutoTokenizer,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
@@ -79,6 +81,22 @@ def test_scores_equal_the_plain_computation(tiny: Any, prefix_length: int, batch
     for query, own, found in zip(queries, choices, scores, strict=True):
         expected = [plain_score(tiny, [*prefix, *query], choice) for choice in own]
         assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_scores_of_a_real_model_equal_the_plain_computation(public_data: Path) -> None:
+    """stories260K on Banking77's questions and all of its labels, in batches of three sizes."""
+    folder = public_data / "models" / "stories260K"
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    rows = list(csv.DictReader((public_data / "banking77" / "test.csv").open(encoding="utf-8")))
+    labels = sorted({row["category"] for row in rows})
+    queries = [tokenizer(row["text"] + "\nIntent:")["input_ids"] for row in rows[::400]]
+    choices = [tokenizer(label.replace("_", " "), add_special_tokens=False)["input_ids"] for label in labels]
+    expected = [[plain_score(model, query, choice) for choice in choices] for query in queries]
+    for batch_size in (1, 7, 64):
+        found = engine(model, batch_size=batch_size).score((), queries, [choices] * len(queries))
+        for one, other in zip(found, expected, strict=True):
+            assert one == pytest.approx(other, abs=1e-4)
+            assert max(range(77), key=one.__getitem__) == max(range(77), key=other.__getitem__)
 
 
 def test_scores_of_a_windowed_model_equal_the_plain_computation(windowed: Any) -> None:
