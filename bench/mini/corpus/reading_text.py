@@ -2,7 +2,7 @@
 
 {slot}      the slot's value; {Slot} with a capital letter
 {a slot}    with "a" or "an"; {A slot} with a capital; {first slot} the first name of a person
-(x/y/)      one of these, here also nothing; may be nested
+(x/y/)      one of these, here also nothing; may be nested; (x) is just that, brackets and all
 [x|y]       x where the question has to name what it is about, else x or y; [x] is x or nothing
 """
 
@@ -15,8 +15,7 @@ from dataclasses import dataclass
 PRONOUNS = {
     "she": ("she", "he"),
     "her": ("her", "his"),
-    "him": ("her", "him"),
-    "herself": ("herself", "himself"),
+    "her_o": ("her", "him"),
 }
 _TITLES = ("Mrs ", "Ms ", "Miss ", "Mr ", "Dr ")
 _AN = ("hour", "honest", "honour", "heir")
@@ -141,8 +140,10 @@ def _options(text: str, at: int, between: str, close: str) -> tuple[Choice, int]
         at += 1
         if text[at - 1] == close:
             break
-    if close == "]" and len(options) == 1:
+    if len(options) == 1 and close == "]":
         options.append(())
+    elif len(options) == 1:  # nothing to choose from: these are brackets to be read
+        options = [("(", *options[0], ")")]
     return Choice(tuple(options), close == "]"), at
 
 

@@ -9,12 +9,14 @@ from functools import cache
 
 from bench.mini.corpus import names
 from bench.mini.corpus.document import bank, reserved
-from bench.mini.corpus.reading_text import Parts, Slot, article, lines
+from bench.mini.corpus.reading_text import Parts, Slot, article, capital, lines
 
 _SMALL = 80  # a bank of fewer words, such as the colours, is the same for both
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October")
-_MONTHS += ("November", "December")
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
 _NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _HOURS = ("one", *_NUMBERS)
 _MONEY = ("£{}",) * 7 + ("${}", "€{}", "{} euros", "{} crowns", "{} pounds")
@@ -62,7 +64,8 @@ class Source:
                 word = self.draw(_spec(part.name))
                 out.append(f"{article(word)} {word}")
             elif isinstance(part, Slot):
-                out.append(self.draw(_spec(f"{part.how} {part.name}".strip())))
+                word = self.draw(_spec(f"{part.how} {part.name}".strip()))
+                out.append(capital(word) if part.capital else word)
             else:
                 out.append(self._compose(part.options[int(self.rng.random() * len(part.options))]))
         return "".join(out)
@@ -102,10 +105,7 @@ def person(source: Source, woman: bool | None = None) -> str:
 
 def is_woman(name: str) -> bool | None:
     """What a full name says of it, if anything."""
-    first = name.partition(" ")[0]
-    if first in ("Mr", *bank("reading_names")["men"].split()):
-        return False
-    return True if first in ("Mrs", "Ms", *bank("reading_names")["women"].split()) else None
+    return _genders().get(name.partition(" ")[0])
 
 
 def surname(source: Source) -> str:
@@ -128,6 +128,12 @@ def _words(name: str, held_out: bool) -> list[str]:
 @cache
 def _real(name: str, held_out: bool) -> list[str]:
     return list(reserved(bank("reading_names")[name].split(), held_out))
+
+
+@cache
+def _genders() -> dict[str, bool]:
+    women, men = bank("reading_names")["women"].split(), bank("reading_names")["men"].split()
+    return {name: name in women or name in ("Mrs", "Ms") for name in (*men, "Mr", *women, "Mrs", "Ms")}
 
 
 def _first(source: Source) -> str:
@@ -153,7 +159,7 @@ def _firm(source: Source) -> str:
 
 def _street(source: Source) -> str:
     rng = source.rng
-    name = source.word("street") if rng.random() < 0.6 else names.surname(rng)
+    name = source.word("road") if rng.random() < 0.6 else names.surname(rng)
     end = rng.choice(("Street", "Road", "Lane", "Row", "Square", "Hill", "Way", "Close", "Avenue", "Yard"))
     return f"{rng.randrange(1, 180)} {name} {end}"
 

@@ -1,0 +1,48 @@
+"""What `adaptbench pretrain-mini` does: pretrain, report as it goes, and measure the skills at the end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.display import duration
+from bench.mini import skills
+from bench.mini.pretrain import pretrain
+from bench.mini.recipe import Recipe
+
+SKILLS_FILE = "skills.json"
+_EVERY = 50  # steps between two lines
+
+
+def run(out: Path, until: int | None) -> None:
+    """Pretrain in `out` up to step `until`, or to the end; a finished model is measured."""
+    console = Console(soft_wrap=True)
+    recipe = Recipe()
+
+    def report(step: int, steps: int, loss: float, speed: float) -> None:
+        if step % _EVERY == 0 or step == steps:
+            left = (steps - step) * recipe.batch_tokens / speed
+            console.print(
+                f"step {step:,}/{steps:,}: loss {loss:.3f}, {speed:,.0f} tokens/s, about {duration(left)} left"
+            )
+
+    folder = pretrain(out, recipe, report, until)
+    found = skills.measure(folder)
+    (folder / SKILLS_FILE).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    console.print(table(found))
+    console.print(f"model: {folder}", highlight=False)
+
+
+def table(found: dict[str, float]) -> Table:
+    """Each skill with the share of held-out draws that was right, and what the model card promises."""
+    shown = Table("skill", title="mini on held-out draws", title_justify="left")
+    for head in ("right", "asked"):
+        shown.add_column(head, justify="right")
+    for skill in skills.SKILLS:
+        asked = f">= {skill.least:.2f}" if skill.least is not None else ""
+        asked = f"<= {skill.most:.2f}" if skill.most is not None else asked
+        shown.add_row(skill.name, f"{found[skill.name]:.3f}", asked)
+    return shown
