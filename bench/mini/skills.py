@@ -68,7 +68,7 @@ def _share(engine: Engine, tokenizer: Any, skill: Skill, draws: int, seed: int) 
     found = engine.generate((), prompts, cut, longest + 4)
     texts = (tokenizer.decode(ids, skip_special_tokens=True).strip().split("\n")[0] for ids in found)
     right = (text.strip() == answer.strip() for text, (_, answer) in zip(texts, probes, strict=True))
-    return sum(right) / draws
+    return float(sum(right)) / draws
 
 
 def _pair(found: tuple[Document, str]) -> Probe:

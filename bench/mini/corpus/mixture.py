@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-
 from bench.mini.corpus import arithmetic, classify, copying, facts, forms, prose, reading
 from bench.mini.corpus.document import Document
 
