@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench.errors import UsageError, nearest
 
 BUILT_IN = {
-    "mini": "a small Llama that comes with adaptbench: knows facts, reads, follows examples; see bench/mini",
+    "mini": "a small Llama that knows facts, reads and follows examples; `adaptbench pretrain-mini` makes it",
     "tiny-random": "a Llama shape of 115,200 random weights that reads bytes; made on this machine",
 }
 MINI = Path(__file__).parent / "mini" / "model"
@@ -106,6 +106,8 @@ def _product(shape: list[int]) -> int:
 
 def _locate(text: str, spec: ModelSpec, base: Path) -> tuple[Path, str | None]:
     if text == "mini":
+        if not (MINI / "config.json").is_file():
+            raise UsageError(f"{MINI} holds no model; `adaptbench pretrain-mini` makes one, to be named by its folder")
         return MINI, None
     if text in BUILT_IN:
         from bench import tiny
