@@ -1,0 +1,14 @@
+"""Statistics of comparison: what a difference between two methods is worth.
+
+| question | answer |
+|---|---|
+| how sure is one score | `intervals`: Wilson for shares, bootstrap for means and corpus metrics |
+| do two methods differ on the same items | `paired`: McNemar and Newcombe, paired bootstrap |
+| and when training has seeds | `seeds`: seeds and items both vary |
+| which of many differ | `family`: Holm, groups that cannot be told apart |
+| are two as good as equal | `equivalence`: two one-sided tests |
+| what could have been seen | `power`: smallest detectable difference, items needed |
+
+Nothing here reads records or knows a metric: numbers in, frozen dataclasses out. A difference is always a less b.
+Resampling is seeded, and neither the order of the items nor which of two methods comes first changes a draw.
+"""

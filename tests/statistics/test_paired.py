@@ -1,0 +1,220 @@
+"""Paired comparisons: published tables, scipy and naive loops as second implementations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
+from numpy.typing import NDArray
+
+from bench.statistics.paired import (
+    PairedTable,
+    mcnemar,
+    newcombe,
+    paired_corpus,
+    paired_means,
+    paired_shares,
+    table,
+)
+
+Array = NDArray[np.float64]
+
+
+def columns(counts: PairedTable) -> tuple[list[int], list[int]]:
+    """0 and 1 of both methods that make this table."""
+    sizes = (counts.both, counts.only_a, counts.only_b, counts.neither)
+    a = [right for right, size in zip((1, 1, 0, 0), sizes, strict=True) for _ in range(size)]
+    b = [right for right, size in zip((1, 0, 1, 0), sizes, strict=True) for _ in range(size)]
+    return a, b
+
+
+@pytest.mark.parametrize(
+    ("only_a", "only_b", "exact", "mid"),
+    [(1, 7, 0.0703, 0.0391), (6, 16, 0.0525, 0.0347)],
+    ids=["Bentur 2009", "Cavo 2012"],
+)
+def test_mcnemar_is_published(only_a: int, only_b: int, exact: float, mid: float) -> None:
+    """Fagerland, Lydersen and Laake 2013, BMC Medical Research Methodology 13:91, its two examples."""
+    assert mcnemar(only_a, only_b) == pytest.approx(exact, abs=5e-5)
+    assert mcnemar(only_a, only_b, mid_p=True) == pytest.approx(mid, abs=5e-5)
+
+
+@pytest.mark.parametrize("discordant", [1, 2, 5, 10, 31, 1000])
+def test_mcnemar_is_the_binomial_test(discordant: int) -> None:
+    for only_a in range(0, discordant + 1, max(1, discordant // 20)):
+        expected = scipy.stats.binomtest(only_a, discordant).pvalue
+        chance = scipy.stats.binom.pmf(only_a, discordant, 0.5)
+        assert mcnemar(only_a, discordant - only_a) == pytest.approx(expected)
+        assert mcnemar(only_a, discordant - only_a, mid_p=True) == pytest.approx(
+            1.0 if 2 * only_a == discordant else expected - chance
+        )
+
+
+def test_mcnemar_without_discordant_items() -> None:
+    assert mcnemar(0, 0) == mcnemar(0, 0, mid_p=True) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("counts", "low", "high"),
+    [
+        ((36, 12, 2, 0), 0.0569, 0.3404),
+        ((20, 12, 2, 16), 0.0562, 0.3292),
+        ((18, 12, 2, 18), 0.0562, 0.3290),
+        ((36, 14, 0, 0), 0.1528, 0.4167),
+        ((35, 14, 0, 1), 0.1461, 0.4175),
+        ((18, 14, 0, 18), 0.1441, 0.3963),
+        ((2, 97, 1, 0), 0.8721, 0.9854),
+        ((1, 97, 1, 1), 0.8736, 0.9850),
+        ((0, 29, 1, 0), 0.6666, 0.9882),
+        ((2, 98, 0, 0), 0.9178, 0.9945),
+        ((1, 98, 0, 1), 0.9171, 0.9916),
+        ((0, 30, 0, 0), 0.8395, 1.0),
+        ((54, 0, 0, 0), -0.0664, 0.0664),
+        ((53, 0, 0, 1), -0.0729, 0.0729),
+        ((30, 0, 0, 24), -0.0358, 0.0358),
+        ((29, 0, 0, 25), -0.0354, 0.0354),
+        ((28, 0, 0, 26), -0.0352, 0.0352),
+        ((27, 0, 0, 27), -0.0351, 0.0351),
+    ],
+)
+def test_newcombe_is_his_table(counts: tuple[int, int, int, int], low: float, high: float) -> None:
+    """Newcombe 1998, Statistics in Medicine 17, 2635-2650, table III, method 10; printed to four places."""
+    found = newcombe(PairedTable(*counts))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_newcombe_is_that_of_contingencytables() -> None:
+    """The R package to Fagerland, Lydersen and Laake 2017: its test of Cavo 2012, -0.0621 (-0.1186 to -0.0046)."""
+    found = newcombe(PairedTable(59, 6, 16, 80))
+    assert (found.low, found.high) == pytest.approx((-0.1186, -0.0046), abs=5e-5)
+
+
+def test_shares_of_cavo() -> None:
+    found = paired_shares(*columns(PairedTable(59, 6, 16, 80)))
+    assert found.n == 161
+    assert found.difference == pytest.approx(-10 / 161)
+    assert found.interval == newcombe(PairedTable(59, 6, 16, 80))
+    assert found.p == pytest.approx(0.0525, abs=5e-5)
+    assert found.method == "McNemar, exact; Newcombe's interval"
+    assert paired_shares([1, 0], [True, True], mid_p=True).method == "McNemar, mid-p; Newcombe's interval"
+
+
+def test_table_counts() -> None:
+    counts = table([1, 1, 1, 0, 0, 0, 0], [1, 0, 0, 1, 0, 0, 0])
+    assert counts == PairedTable(both=1, only_a=2, only_b=1, neither=3)
+    assert counts.n == 7
+    assert counts.discordance == pytest.approx(3 / 7)
+
+
+def test_paired_bootstrap_is_that_of_the_differences() -> None:
+    """scipy's percentile bootstrap of a - b, and the tail beyond 0 counted from its draws."""
+    rng = np.random.default_rng(12)
+    a = rng.beta(2, 1, size=80)
+    b = np.clip(a - rng.normal(0.03, 0.15, size=80), 0, 1)
+    theirs = scipy.stats.bootstrap((a - b,), np.mean, n_resamples=40_000, method="percentile", rng=rng)
+    ours = paired_means(a, b, draws=40_000, kind="percentile")
+    low, high = theirs.confidence_interval
+    assert ours.difference == pytest.approx((a - b).mean())
+    assert (ours.interval.low, ours.interval.high) == pytest.approx((low, high), abs=0.03 * (high - low))
+    tail = (theirs.bootstrap_distribution <= 0).mean()
+    assert ours.p == pytest.approx(2 * tail, abs=0.004)
+    assert ours.method == "paired bootstrap of items, percentile"
+
+
+def test_expanded_p_is_the_t_tests() -> None:
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(0.5, 1, size=15), rng.normal(0, 1, size=15)
+    found = paired_means(a, b, draws=40_000)
+    assert found.p == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue, abs=0.01)
+
+
+def test_groups_of_one_are_items_and_groups_of_copies_are_fewer() -> None:
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(size=40), rng.normal(size=40)
+    single = paired_means(a, b, draws=500, groups=list(range(40)))
+    assert single.interval == paired_means(a, b, draws=500).interval
+    copied = paired_means(np.repeat(a, 9), np.repeat(b, 9), draws=500, groups=np.repeat(np.arange(40), 9).tolist())
+    assert (copied.interval.low, copied.interval.high) == pytest.approx((single.interval.low, single.interval.high))
+    assert (copied.n, copied.method) == (360, "paired bootstrap of 40 groups, expanded")
+
+
+def ratio(totals: Array) -> float:
+    return float(totals[0] / totals[1])
+
+
+def test_paired_corpus_is_the_naive_one() -> None:
+    """Micro-averaged precision: one draw of items at a time, both methods scored on it."""
+    rng = np.random.default_rng(5)
+    said = rng.integers(5, 20, size=(2, 50))
+    right = rng.binomial(said, np.array([[0.7], [0.6]]))
+    a, b = (np.column_stack([right[side], said[side]]).astype(float) for side in (0, 1))
+    naive = []
+    for _ in range(10_000):
+        drawn = rng.integers(50, size=50)
+        naive.append(ratio(a[drawn].sum(axis=0)) - ratio(b[drawn].sum(axis=0)))
+    low, high = np.quantile(naive, [0.025, 0.975])
+    found = paired_corpus(a, b, ratio, draws=20_000, kind="percentile")
+    assert found.difference == pytest.approx(ratio(a.sum(axis=0)) - ratio(b.sum(axis=0)))
+    assert (found.interval.low, found.interval.high) == pytest.approx((low, high), abs=0.05 * (high - low))
+
+
+def test_paired_corpus_of_a_mean_is_paired_means() -> None:
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(size=25), rng.normal(size=25)
+    ones = np.ones(25)
+    by_rows = paired_corpus(np.column_stack([a, ones]), np.column_stack([b, ones]), ratio, draws=20_000)
+    by_means = paired_means(a, b, draws=20_000)
+    assert by_rows.difference == pytest.approx(by_means.difference)
+    width = by_means.interval.high - by_means.interval.low
+    assert by_rows.interval.low == pytest.approx(by_means.interval.low, abs=0.05 * width)
+    assert by_rows.p == pytest.approx(by_means.p, abs=0.02)
+
+
+def test_data_that_look_the_same_both_ways_have_a_symmetric_interval() -> None:
+    """Neither method is first then, and swapping them must still mirror the interval."""
+    found = paired_means([0.25, -0.25, 0.5, -0.5], np.zeros(4), draws=120)
+    assert found.interval.low == -found.interval.high < 0
+    assert (found.difference, found.p) == (0, 1)
+
+
+def test_pairing_sees_what_two_intervals_do_not() -> None:
+    """Items differ a lot, methods by a little everywhere: the paired interval is narrow."""
+    rng = np.random.default_rng(1)
+    hard = rng.random(200)
+    found = paired_means(hard + 0.02 + rng.normal(scale=0.05, size=200), hard, draws=1000)
+    assert found.p < 0.01
+    assert found.interval.high - found.interval.low < 0.03
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("a", "b"),
+        [([], []), ([1], [1, 0]), ([0.5], [1.0]), ([2], [1]), ([float("nan")], [1.0]), ([[1]], [[1]])],
+    )
+    def test_shares(self, a: list[float], b: list[float]) -> None:
+        with pytest.raises(ValueError, match=r"[ab] "):
+            paired_shares(a, b)
+
+    @pytest.mark.parametrize("counts", [(-1, 0, 0, 5), (0, -1, 2, 3), (0, 0, 0, 0)])
+    def test_counts(self, counts: tuple[int, int, int, int]) -> None:
+        with pytest.raises(ValueError, match="is needed"):
+            newcombe(PairedTable(*counts))
+
+    def test_negative_discordant_count(self) -> None:
+        with pytest.raises(ValueError, match="only_b is -1"):
+            mcnemar(3, -1)
+
+    @pytest.mark.parametrize(("a", "b"), [([1.0], [1.0]), ([1.0, 2.0], [1.0]), ([1.0, float("nan")], [1.0, 2.0])])
+    def test_means(self, a: list[float], b: list[float]) -> None:
+        with pytest.raises(ValueError, match=r"[ab] h"):
+            paired_means(a, b)
+
+    def test_corpus_of_other_shape(self) -> None:
+        with pytest.raises(ValueError, match="shape"):
+            paired_corpus(np.ones((5, 2)), np.ones((5, 3)), ratio)
+
+    @pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
+    def test_level(self, level: float) -> None:
+        for found in (paired_means, paired_shares):
+            with pytest.raises(ValueError, match="level"):
+                found([1.0, 0.0], [0.0, 0.0], level=level)
