@@ -46,7 +46,7 @@ def test_stopped_and_gone_on_with_it_is_the_same_model(tmp_path: Path) -> None:
 
 def test_it_learns_and_loads_without_anything_of_ours(tmp_path: Path) -> None:
     losses: list[float] = []
-    longer = replace(SMALL, tokens=30 * 512)
+    longer = replace(SMALL, tokens=120 * 512)
     folder = pretrain(tmp_path, longer, lambda s, n, loss, speed: losses.append(loss), compiled=False)
     assert losses[-1] < losses[0] - 0.3
     model, loaded = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
