@@ -24,6 +24,8 @@ from bench.errors import CellTimeoutError
 
 # what most cells import; a library that is missing or broken is reported by the cell that needs it
 _PRELOADED = ["bench.worker", "peft", "evaluate", "sklearn.metrics", "transformers.trainer"]
+# the tracker of shared resources would warn of those that a cell held when it was ended
+_QUIET = {"PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker"}
 _ALWAYS = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}  # read when the libraries are imported
 
 
@@ -75,8 +77,8 @@ def _context() -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
-    before = {name: os.environ.get(name) for name in _ALWAYS}
-    os.environ.update(_ALWAYS)
+    before = {name: os.environ.get(name) for name in (*_ALWAYS, *_QUIET)}
+    os.environ.update({**_ALWAYS, **_QUIET})
     try:
         forkserver.ensure_running()
     finally:
@@ -104,10 +106,8 @@ def _measure(job: str, log: str, line: Connection, variables: Mapping[str, str],
     from bench import worker
 
     code = worker.run(Path(job), line.send)
-    sys.stdout.flush()
-    sys.stderr.flush()
     line.close()
-    os._exit(code)  # nothing is left to do: interpreters with CUDA take seconds to end
+    sys.exit(code)
 
 
 def _end_with_the_run(line: Connection) -> None:

@@ -356,6 +356,7 @@ def test_interrupted_it_says_how_to_go_on_and_leaves_no_worker(suite_file: Path,
     assert process.returncode == 130
     assert err.strip().splitlines()[-1].endswith("run the same command to go on")
     assert "Traceback" not in err
+    assert "resource_tracker" not in err
 
 
 def test_a_worker_does_not_outlive_the_run(suite_file: Path, tmp_path: Path) -> None:
