@@ -1,7 +1,8 @@
 """The process of a cell: forked from one that has the heavy libraries loaded already, so that it starts at once.
 
 `multiprocessing`'s fork server imports them once for each run; every cell is a fresh copy of it, which nothing of
-another cell has touched. Where forking such a process is not safe (outside Linux), every cell starts from nothing.
+another cell has touched. Where forking is not safe, every cell starts from nothing: outside Linux, and with CUDA,
+whose driver does not survive a fork once a library has so much as asked it for its devices.
 """
 
 from __future__ import annotations
@@ -73,7 +74,9 @@ def start(job: Path, log: Path, variables: Mapping[str, str], threads: int | Non
 
 
 def _context() -> BaseContext:
-    if sys.platform != "linux":
+    import torch  # loaded already: a run has looked at the device before its first cell
+
+    if sys.platform != "linux" or torch.cuda.is_available():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
@@ -105,9 +108,7 @@ def _measure(job: str, log: str, line: Connection, variables: Mapping[str, str],
         torch.set_num_threads(threads)
     from bench import worker
 
-    code = worker.run(Path(job), line.send)
-    line.close()
-    sys.exit(code)
+    sys.exit(worker.run(Path(job), line.send))
 
 
 def _end_with_the_run(line: Connection) -> None:

@@ -31,10 +31,10 @@ Report = Callable[[int, int, float, float], None]  # step, steps, loss, tokens f
 
 
 def pretrain(out: Path, recipe: Recipe, report: Report, until: int | None = None, compiled: bool = True) -> Path:
-    """Train by `recipe` in `out`, from its checkpoint where there is one; returns the folder of the finished model.
+    """Train by `recipe` in `out`, from its checkpoint where there is one; returns the folder of the model.
 
-    `until` stops after that many steps in all, with a checkpoint. `compiled` trains some ten per cent faster once
-    torch has compiled the step, which takes a minute and a C++ compiler.
+    `until` stops after that many steps in all, with a checkpoint. `compiled` has torch compile the
+    step first, which takes a minute and needs a C++ compiler.
 
     Raises:
         UsageError: `out` holds a checkpoint of another recipe.

@@ -18,7 +18,7 @@ _EVERY = 50  # steps between two lines
 
 
 def run(out: Path, until: int | None) -> None:
-    """Pretrain in `out` up to step `until`, or to the end; a finished model is measured."""
+    """Pretrain in `out` up to step `until`, or to the end, and measure what the model can do by then."""
     console = Console(soft_wrap=True)
     recipe = Recipe()
 
