@@ -216,7 +216,8 @@ def init(
 def pretrain_mini(out: Path, steps: int | None) -> None:
     """Make the base model `mini` anew from its corpus, and measure what it can do.
 
-    Takes some three hours on two CPU cores (48 million tokens at about 5,000 a second). Running the same command again goes on where it stopped.
+    Takes some three hours on two CPU cores (48 million tokens at about 5,000 a second). Running the same command again
+    goes on where it stopped.
 
     \b
     Examples:
