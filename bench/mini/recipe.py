@@ -3,9 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 VERSION = 1
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of the training: how many tokens, in batches of so many rows of so many tokens, of what."""
+
+    tokens: int
+    rows: int
+    row_tokens: int
+    random_ids: bool = False  # look-ups and repeats of random token ids instead of the corpus
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens of an optimizer step."""
+        return self.rows * self.row_tokens
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the stage."""
+        return self.tokens // self.batch_tokens
 
 
 @dataclass(frozen=True)
@@ -13,32 +35,46 @@ class Recipe:
     """Shape, corpus and optimizer of a pretraining. Lengths are in tokens."""
 
     vocabulary: int = 4096
-    width: int = 224
+    width: int = 192
     layers: int = 5
-    heads: int = 7
-    mlp: int = 608
+    heads: int = 6
+    mlp: int = 512
     context: int = 1024
-    short_rows: int = 512  # rows are this long at first, which is faster, and of the whole context later
-    short_until: float = 0.7  # share of the training
-    tokens: int = 48_000_000
-    batch_tokens: int = 4096
-    rate: float = 3e-3
-    final_share: float = 0.05  # of the rate, at the end of the cosine
+    stages: tuple[Stage, ...] = (
+        Stage(1_000_000, 4, 256, random_ids=True),
+        Stage(14_000_000, 8, 256),
+        Stage(12_000_000, 8, 512),
+        Stage(9_000_000, 4, 1024),
+    )
+    rate: float = 2e-3
+    constant_share: float = 0.5  # of the training, until the rate begins to fall
+    final_share: float = 0.02  # of the rate, at the end
     warmup_steps: int = 200
     weight_decay: float = 0.05  # of the matrices
     max_grad_norm: float = 1.0
     given_weight: float = 0.1  # of a token that is not an answer, against 1
+    predicted_share: float = 0.4  # of a batch's tokens, for which the loss is worked out
     tokenizer_documents: int = 60_000
     seed: int = 0
 
-    def row_tokens(self, step: int) -> int:
-        """How long the rows of a step are."""
-        return self.short_rows if step < self.short_until * self.steps else self.context
-
-    @property
+    @cached_property
     def steps(self) -> int:
         """Optimizer steps in all."""
-        return self.tokens // self.batch_tokens
+        return sum(stage.steps for stage in self.stages)
+
+    @cached_property
+    def tokens(self) -> int:
+        """Tokens in all."""
+        return sum(stage.steps * stage.batch_tokens for stage in self.stages)
+
+    def at(self, step: int) -> tuple[Stage, float]:
+        """The stage of a step, and how far the training is by then, from 0 to 1, in tokens."""
+        before = 0
+        for stage, last in zip(self.stages, accumulate(stage.steps for stage in self.stages), strict=True):
+            if step < last:
+                return stage, (before + (step - last + stage.steps) * stage.batch_tokens) / self.tokens
+            before += stage.steps * stage.batch_tokens
+        return self.stages[-1], 1.0
 
     def config(self) -> dict[str, Any]:
         """As keyword arguments of `transformers.LlamaConfig`."""

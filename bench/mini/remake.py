@@ -22,12 +22,10 @@ def run(out: Path, until: int | None) -> None:
     console = Console(soft_wrap=True)
     recipe = Recipe()
 
-    def report(step: int, steps: int, loss: float, speed: float) -> None:
-        if step % _EVERY == 0 or step == steps:
-            left = (steps - step) * recipe.batch_tokens / speed
-            console.print(
-                f"step {step:,}/{steps:,}: loss {loss:.3f}, {speed:,.0f} tokens/s, about {duration(left)} left"
-            )
+    def report(step: int, loss: float, speed: float) -> None:
+        if step % _EVERY == 0 or step == recipe.steps:
+            left = duration((1 - recipe.at(step)[1]) * recipe.tokens / speed)
+            console.print(f"step {step:,}/{recipe.steps:,}: loss {loss:.3f}, {speed:,.0f} tokens/s, about {left} left")
 
     folder = pretrain(out, recipe, report, until)
     found = skills.measure(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,19 +10,22 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from bench.errors import UsageError
+from bench.mini import induction
 from bench.mini.corpus import mixture
 from bench.mini.corpus.document import Document
 from bench.mini.pretrain import pretrain, rate
-from bench.mini.recipe import Recipe
+from bench.mini.recipe import Recipe, Stage
 from bench.mini.stream import batch, encode
 from bench.mini.tokenizer import train_tokenizer
+from bench.mini.weights import VALUE_GAIN, prepare
 
+STAGES = (Stage(2 * 512, 8, 64, random_ids=True), Stage(4 * 512, 2, 256), Stage(2 * 512, 1, 512))
 SMALL = Recipe(
-    vocabulary=400, width=32, layers=2, heads=2, mlp=64, context=128, short_rows=64, tokens=8 * 512, batch_tokens=512,
-    warmup_steps=2, tokenizer_documents=60,
+    vocabulary=400, width=32, layers=2, heads=2, mlp=64, context=512, stages=STAGES, warmup_steps=2,
+    tokenizer_documents=60,
 )  # fmt: skip
 
 
@@ -46,8 +50,8 @@ def test_stopped_and_gone_on_with_it_is_the_same_model(tmp_path: Path) -> None:
 
 def test_it_learns_and_loads_without_anything_of_ours(tmp_path: Path) -> None:
     losses: list[float] = []
-    longer = replace(SMALL, tokens=120 * 512)
-    folder = pretrain(tmp_path, longer, lambda s, n, loss, speed: losses.append(loss), compiled=False)
+    longer = replace(SMALL, stages=(Stage(120 * 512, 2, 256),))
+    folder = pretrain(tmp_path, longer, lambda step, loss, speed: losses.append(loss), compiled=False)
     assert losses[-1] < losses[0] - 0.3
     model, loaded = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     assert model.config.model_type == "llama"
@@ -64,14 +68,56 @@ def test_another_recipe_does_not_go_on_with_a_checkpoint(tmp_path: Path) -> None
 
 def test_a_batch_is_the_same_whenever_it_is_asked_for(tokenizer: PreTrainedTokenizerFast) -> None:
     backend = tokenizer.backend_tokenizer
-    ids, weights = batch(backend, SMALL, 5)
-    again, _ = batch(backend, SMALL, 5)
-    other, _ = batch(backend, SMALL, 4)
-    assert ids.shape == (8, 65)
-    assert weights.shape == (8, 64)
-    assert torch.equal(ids, again)
-    assert not torch.equal(ids, other)
-    assert batch(backend, SMALL, 7)[0].shape == (4, 129)  # the last three tenths have rows of the whole context
+    one, again, other = (batch(backend, SMALL, step) for step in (5, 5, 4))
+    assert all(torch.equal(a, b) for a, b in zip(one, again, strict=True))
+    assert not torch.equal(one[0], other[0])
+    assert [tuple(batch(backend, SMALL, step)[0].shape) for step in (0, 1, 2, 5, 6, 7)] == [
+        (8, 65), (8, 65), (2, 257), (2, 257), (1, 513), (1, 513)
+    ]  # fmt: skip
+
+
+def test_documents_are_whole_and_what_is_left_of_a_row_is_not_learnt(tokenizer: PreTrainedTokenizerFast) -> None:
+    everything = replace(SMALL, predicted_share=1.0)
+    ids, places, weights = batch(tokenizer.backend_tokenizer, everything, 4)
+    assert places.tolist() == list(range(2 * 256))
+    for row, of_row in zip(ids.tolist(), weights.view(2, 256).tolist(), strict=True):
+        used = 1 + max(i for i, weight in enumerate(of_row) if weight > 0)
+        assert row[used] == 0  # the last document has its end
+        assert set(row[used:]) == {0}
+        assert used > 128  # a row is mostly full
+
+
+def test_the_tokens_to_predict_hold_all_answers_and_weigh_as_much_as_all(tokenizer: PreTrainedTokenizerFast) -> None:
+    for step in range(2, 8):
+        _, _, whole = batch(tokenizer.backend_tokenizer, replace(SMALL, predicted_share=1.0), step)
+        _, places, weights = batch(tokenizer.backend_tokenizer, SMALL, step)
+        answers = int((whole == 1).sum())
+        assert len(places) == len(set(places.tolist())) == int(0.4 * len(whole))
+        if answers < len(places):
+            assert int((weights[whole[places] == 1] == 1).sum()) == answers
+            assert weights.sum().item() == pytest.approx(whole.sum().item(), rel=1e-5)
+        else:
+            assert weights.tolist() == [1.0] * len(places)
+
+
+@pytest.mark.parametrize("longest", [1, 3])
+def test_random_ids_can_all_be_told_from_what_stands_before(tokenizer: PreTrainedTokenizerFast, longest: int) -> None:
+    for seed in range(40):
+        ids, weights = induction.draw(random.Random(seed), tokenizer.backend_tokenizer, 400, longest)
+        assert len(ids) == len(weights)
+        first = weights.index(1.0)
+        assert set(weights[:first]) == {0.0}
+        assert {ids[i] for i, weight in enumerate(weights) if weight} <= set(ids[:first])
+
+
+def test_equal_tokens_attend_to_each_other_from_the_start() -> None:
+    model = LlamaForCausalLM(LlamaConfig(**SMALL.config()))
+    prepare(model)
+    for layer in model.model.layers:
+        attention = layer.self_attn
+        assert torch.equal(attention.q_proj.weight, attention.k_proj.weight)
+        copied = attention.o_proj.weight @ attention.v_proj.weight
+        assert torch.allclose(copied, VALUE_GAIN**2 * torch.eye(32), atol=1e-5)
 
 
 def test_answers_weigh_one_and_all_else_a_tenth(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -99,12 +145,12 @@ def test_digits_are_pieces_of_their_own(tokenizer: PreTrainedTokenizerFast) -> N
     assert all(len(piece) == 1 for piece in pieces if any(letter.isdigit() for letter in piece))
 
 
-def test_the_rate_warms_up_and_falls_to_its_share() -> None:
-    recipe = Recipe(tokens=1000 * 4096, warmup_steps=200)
+def test_the_rate_warms_up_stays_and_falls_to_its_share() -> None:
+    recipe = Recipe(stages=(Stage(1000 * 1024, 4, 256),), warmup_steps=200, constant_share=0.5, final_share=0.02)
     assert rate(recipe, 0) == pytest.approx(recipe.rate / 200)
-    assert rate(recipe, 199) == pytest.approx(recipe.rate)
-    assert rate(recipe, 600) == pytest.approx(recipe.rate * (0.05 + 0.95 / 2))  # half way along the cosine
-    assert rate(recipe, 1000) == pytest.approx(recipe.rate * 0.05)
+    assert rate(recipe, 199) == rate(recipe, 500) == pytest.approx(recipe.rate)
+    assert rate(recipe, 750) == pytest.approx(recipe.rate * (0.02 + 0.98 / 2))  # half way along the line
+    assert rate(recipe, 1000) == pytest.approx(recipe.rate * 0.02)
 
 
 def test_copying_falls_from_its_share_to_a_little() -> None:

@@ -12,12 +12,12 @@ Draw = Callable[[random.Random], Document]
 
 # Shares by tokens would follow document lengths; these are shares by documents.
 _SHARES: tuple[tuple[Draw, float], ...] = (
-    (facts.draw, 0.26),
-    (reading.draw, 0.22),
+    (facts.draw, 0.24),
+    (reading.draw, 0.28),
     (classify.draw, 0.14),
-    (classify.draw_mapping, 0.06),
-    (forms.draw, 0.16),
-    (prose.draw, 0.10),
+    (classify.draw_mapping, 0.10),
+    (forms.draw, 0.12),
+    (prose.draw, 0.06),
     (arithmetic.draw, 0.06),
 )
 _COPYING_AT_FIRST, _COPYING_UNTIL, _COPYING_LATER = 0.6, 0.3, 0.04

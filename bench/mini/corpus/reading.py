@@ -49,7 +49,7 @@ def _document(source: Source) -> Document | None:
         found = two_hops(source, style)
     else:
         passages = rng.choice((1, 1, 1, 1, 2, 2, 3, 3, 4))
-        found = episode(source, style, passages, 1 if style.layout == "before" else rng.choice((1, 2, 2, 3, 3, 4)))
+        found = episode(source, style, passages, 1 if style.layout == "before" else rng.choice((1, 2, 3, 4, 5, 6)))
     if found is None or (style.layout == "before" and len(found.questions) > 1):
         return None
     document = Document()
