@@ -154,6 +154,6 @@ def test_the_rate_warms_up_stays_and_falls_to_its_share() -> None:
 
 
 def test_copying_falls_from_its_share_to_a_little() -> None:
-    assert mixture.copying_share(0.0) == 0.6
-    assert mixture.copying_share(0.15) == pytest.approx(0.3)
+    assert mixture.copying_share(0.0) == 0.5
+    assert mixture.copying_share(0.15) == pytest.approx(0.25)
     assert mixture.copying_share(0.5) == mixture.copying_share(1.0) == 0.04

@@ -12,19 +12,19 @@ Draw = Callable[[random.Random], Document]
 
 # Shares by tokens would follow document lengths; these are shares by documents.
 _SHARES: tuple[tuple[Draw, float], ...] = (
-    (facts.draw, 0.24),
-    (reading.draw, 0.28),
-    (classify.draw, 0.14),
-    (classify.draw_mapping, 0.10),
-    (forms.draw, 0.12),
+    (facts.draw, 0.36),
+    (reading.draw, 0.24),
+    (classify.draw, 0.10),
+    (classify.draw_mapping, 0.08),
+    (forms.draw, 0.10),
     (prose.draw, 0.06),
     (arithmetic.draw, 0.06),
 )
-_COPYING_AT_FIRST, _COPYING_UNTIL, _COPYING_LATER = 0.6, 0.3, 0.04
+_COPYING_AT_FIRST, _COPYING_UNTIL, _COPYING_LATER = 0.5, 0.3, 0.04
 
 
 def copying_share(progress: float) -> float:
-    """Share of look-ups and repeated lines: from 0.6 down in a straight line, then a little to the end."""
+    """Share of look-ups and repeated lines: from a half down in a straight line, then a little to the end."""
     falling = _COPYING_AT_FIRST * (1 - progress / _COPYING_UNTIL)
     return max(_COPYING_LATER, falling)
 
