@@ -70,6 +70,13 @@ class CrashedError(CellError):
     kind = "crashed"
 
 
+class NotComparableError(AdaptbenchError):
+    """Two results are not of the same questions, or not scored the same way."""
+
+    exit_code = 5
+    kind = "not_comparable"
+
+
 def nearest(value: str, allowed: Iterable[str]) -> str:
     """' (did you mean "x"?)' for the allowed name most like `value`, or '' where none is near."""
     close = difflib.get_close_matches(value, list(allowed), n=1, cutoff=0.5)

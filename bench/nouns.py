@@ -35,6 +35,7 @@ class Example(Item):
 
     references: tuple[str, ...] = ()
     gold: tuple[str, ...] = ()  # ids of the passages that hold the answer
+    group: str = ""  # what items belong together by, such as the document they are about; "" for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ class Record:
     created: str  # ISO 8601, UTC
     failure: Failure | None = None
     kind: str = ""  # the task's kind
+    questions: str = ""  # sha256 over prompt, decoding and test items; "" in records of before it was kept
     scores: Mapping[str, Score] = field(default_factory=dict)  # the first is the primary one
     items: int = 0  # test items asked
     item_failures: Mapping[str, int] = field(default_factory=dict)  # typed reason -> count

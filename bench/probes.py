@@ -35,9 +35,9 @@ def ask(
         engine, _writer(task, base), task, lambda done, total: progress(f"probe {task.name}", done, total)
     )
     predictions = predictor.predict([Item(example.id, example.fields, example.choices) for example in task.test])
-    scores, per_item = score(task, predictions)
-    store.write_predictions(out, predictions, per_item, name=store.probe_file(task.name))
-    return task.name, scores
+    scored = score(task, predictions)
+    store.write_predictions(out, predictions, scored.of, name=store.probe_file(task.name))
+    return task.name, scored.scores
 
 
 @torch.no_grad()

@@ -24,20 +24,34 @@ from bench.summary import plain, summarise
 
 SCHEMA = 1
 _STYLES = {"": "", "best": "bold", "faint": "dim", "bad": "red"}
+_GAP = 3  # between two columns: padding and the box's own
 _WIDEST_METHOD, _WIDEST = 30, 20  # columns; longer text is folded where room is short
+
+
+Chapter = tuple[str, Sequence[Sheet]]  # heading, tables
 
 
 def table(runs: Sequence[Run]) -> RenderableType:
     """The report for a terminal of any width: tables too wide for it are shown some columns at a time."""
-    return _Terminal(tuple((_heading(run), tuple(sheets(run))) for run in runs))
+    return terminal([(_heading(run), sheets(run)) for run in runs])
 
 
 def markdown(runs: Sequence[Run]) -> str:
     """The same content as Markdown, with everything from records escaped."""
+    return as_markdown([(_heading(run), sheets(run)) for run in runs])
+
+
+def terminal(chapters: Sequence[Chapter]) -> RenderableType:
+    """Sheets under headings, for a terminal of any width."""
+    return _Terminal(tuple((heading, tuple(found)) for heading, found in chapters))
+
+
+def as_markdown(chapters: Sequence[Chapter]) -> str:
+    """Sheets under headings as Markdown, everything escaped."""
     blocks: list[str] = []
-    for run in runs:
-        blocks.append(f"## {_escape(_heading(run))}")
-        for sheet in sheets(run):
+    for heading, found in chapters:
+        blocks.append(f"## {_escape(heading)}")
+        for sheet in found:
             blocks.append(f"### {_escape(sheet.title)}")
             if sheet.rows:
                 blocks.append("\n".join(_markdown_table(sheet)))
@@ -111,7 +125,7 @@ def _tables(sheet: Sheet, width: int) -> Iterator[RenderableType]:
     first = min(_column_width(sheet, 0), _WIDEST_METHOD)
     chunk: list[int] = []
     for column in range(1, len(widths)):
-        if chunk and first + sum(widths[c] + 2 for c in chunk) + widths[column] + 2 > width:
+        if chunk and first + sum(widths[c] + _GAP for c in (*chunk, column)) > width:
             yield _table(sheet, chunk, first)
             yield RichText()
             chunk = []

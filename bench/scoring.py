@@ -4,24 +4,46 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bench import metrics
 from bench.nouns import Prediction, Score, Task
 
 
-def score(task: Task, predictions: Sequence[Prediction]) -> tuple[dict[str, Score], dict[str, list[float]]]:
-    """Every metric of the task over all test items, and its per-item values where it has them."""
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What predictions are worth, over all items and for each, in their order."""
+
+    scores: dict[str, Score]
+    per_item: dict[str, list[float]]  # of the metrics that are means over items
+    counts: dict[str, list[list[int]]]  # of the others: what a comparison resamples, see `bench.metrics.statistics`
+    groups: list[str]  # "" for an item that belongs to no other
+
+    def of(self, item: int) -> dict[str, Any]:
+        """What is kept of one item beside its prediction."""
+        return {
+            "metrics": {name: values[item] for name, values in self.per_item.items()},
+            "counts": {name: rows[item] for name, rows in self.counts.items()},
+            "group": self.groups[item],
+        }
+
+
+def score(task: Task, predictions: Sequence[Prediction]) -> Scored:
+    """Every metric of the task."""
     given: dict[str, Sequence[Any]] = {
         "answer": ["" if p.failure else p.output for p in predictions],
         "ranking": [[x.choices[i] for i in p.order] for x, p in zip(task.test, predictions, strict=True)],
         "likelihood": [p.scores[0] if p.scores else -math.inf for p in predictions],
     }
     references = [example.references for example in task.test]
-    scores, per_item = {}, {}
+    found = Scored({}, {}, {}, [example.group for example in task.test])
     for name in task.metrics:
         result = metrics.compute(name, given[metrics.NAMES[name].scores], references, lowercase=task.lowercase)
-        scores[name] = Score(result.value, result.signature)
+        found.scores[name] = Score(result.value, result.signature)
         if result.per_item is not None:
-            per_item[name] = list(result.per_item)
-    return scores, per_item
+            found.per_item[name] = list(result.per_item)
+        elif name in metrics.WITH_STATISTICS:
+            rows = metrics.statistics(name, given["answer"], references, lowercase=task.lowercase)
+            found.counts[name] = rows.tolist()
+    return found

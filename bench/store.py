@@ -15,7 +15,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -172,15 +172,32 @@ def probe_file(probe: str) -> str:
 def write_predictions(
     folder: Path,
     predictions: Sequence[Prediction],
-    per_item: Mapping[str, Sequence[float]],
+    beside: Callable[[int], Mapping[str, Any]],
     name: str = PREDICTIONS,
 ) -> None:
-    """One line for each item: what was answered, what it took, and each metric's score for it. No item text."""
+    """One line for each item: what was answered, what it took, and what its scores are made of. No item text.
+
+    `beside` gives what stands beside the prediction of item i (see `bench.scoring.Scored.of`).
+    """
     with (folder / name).open("w", encoding="utf-8") as stream:
         for i, prediction in enumerate(predictions):
-            scored = {name: values[i] for name, values in per_item.items()}
-            line = {**asdict(prediction), "metrics": scored}
+            line = {**asdict(prediction), **beside(i)}
             stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_predictions(run: Path, key: str, name: str = PREDICTIONS) -> list[dict[str, Any]]:
+    """The lines that `write_predictions` wrote for the cell of `key`.
+
+    Raises:
+        UsageError: the file is not there, or not what adaptbench writes.
+    """
+    file = next((run / "cells").glob(f"[!.]*-{key[:12]}/{name}"), None)
+    if file is None:
+        raise UsageError(f"{run} has no {name} for one of its cells; measure it again to compare item by item")
+    try:
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    except ValueError as error:
+        raise UsageError(f"{file} cannot be read: {error}; remove its folder and run again") from None
 
 
 def write_json(file: Path, content: object) -> None:

@@ -34,6 +34,7 @@ from bench.probes import ask, fingerprint
 from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
 from bench.scoring import score
 from methods.parts import Material, Search
+from tasks.digest import question_digest
 
 Progress = Callable[[str, int, int], None]
 Message = dict[str, Any]
@@ -109,9 +110,9 @@ def measure(job: Job, progress: Progress) -> Record:
     with meter.phase("predict"):
         predictions = adapted.predictor.answer(items, prompts)
     with meter.phase("score"):
-        scores, per_item = score(task, predictions)
-    store.write_predictions(Path(job.out), predictions, per_item)
-    record = _record(job, task, adapted, predictions, scores, meter)
+        scored = score(task, predictions)
+    store.write_predictions(Path(job.out), predictions, scored.of)
+    record = _record(job, task, adapted, predictions, scored.scores, meter)
     if not job.probes:
         return record
     with meter.phase("probe"):
@@ -199,6 +200,7 @@ def _record(
         status="ok",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         kind=task.kind,
+        questions=question_digest(task),
         scores=scores,
         items=len(predictions),
         item_failures=dict(Counter(p.failure for p in predictions if p.failure)),

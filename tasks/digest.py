@@ -27,17 +27,31 @@ def task_digest(task: Task) -> str:
     item's references is: the first one is trained on and shown.
     """
     parts = {
+        **_asked(task),
+        "train": _rows(task.train),
+        "validation": _rows(task.validation),
+        "corpus": _lines(canonical([one.id, one.title, one.text]) for one in _sorted(task.corpus)),
+    }
+    return sha256(canonical(parts))
+
+
+def question_digest(task: Task) -> str:
+    """sha256 over prompt, kind, decoding and test rows: two cells with the same one were asked the same.
+
+    What a method learns or looks up from may differ between them.
+    """
+    return sha256(canonical(_asked(task)))
+
+
+def _asked(task: Task) -> dict[str, object]:
+    return {
         "prompt": asdict(task.prompt),
         "kind": task.kind,
         "normalise": task.normalise,
         "stop": task.stop,
         "max_new_tokens": task.max_new_tokens,
-        "train": _rows(task.train),
-        "validation": _rows(task.validation),
         "test": _rows(task.test),
-        "corpus": _lines(canonical([one.id, one.title, one.text]) for one in _sorted(task.corpus)),
     }
-    return sha256(canonical(parts))
 
 
 def _sorted(passages: Iterable[Passage]) -> list[Passage]:

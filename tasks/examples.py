@@ -73,6 +73,7 @@ def has_columns(reading: Reading, gold_needed: bool) -> bool:
     needed |= {spec.choices_field: "choices_field names", reading.group_by: "group_by names"}
     if gold_needed:
         needed[spec.gold] = "gold names"
+    needed |= {spec.group: "group names"}
     needed.pop("", None)
     missing = [missing_column(reading.table, name, why, reading.problems) for name, why in needed.items()]
     return not any(missing)
@@ -118,7 +119,7 @@ def _draft(row: dict[str, Any], number: int, reading: Reading) -> Draft | None:
     if not references or None in (given, group, *fields.values()):
         return None
     texts = {name: text for name, text in fields.items() if text is not None}
-    example = Example("", texts, choices, references, _gold(row, number, reading))
+    example = Example("", texts, choices, references, _gold(row, number, reading), _together(row, number, reading))
     return Draft(example, number, table.file, given or "", group or "")
 
 
@@ -222,6 +223,19 @@ def _gold(row: dict[str, Any], number: int, reading: Reading) -> tuple[str, ...]
         reading.complain(number, f"column {shown(name)} holds {error.args[0]}", "write a list of passage ids")
         return ()
     return (one.strip(),) if one else ()
+
+
+def _together(row: dict[str, Any], number: int, reading: Reading) -> str:
+    """What the item shares with those it belongs to; the first entry of a list, nothing for an empty one."""
+    name = reading.spec.group
+    value = row.get(name) if name else None
+    if isinstance(value, (list, tuple)):
+        value = value[0] if value else None
+    try:
+        return text_or_none(value) or ""
+    except TypeError as error:
+        reading.complain(number, f"column {shown(name)} holds {error.args[0]}", "write text or a list of texts")
+        return ""
 
 
 def _grouped(found: list[Draft], reading: Reading) -> list[Draft]:

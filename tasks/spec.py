@@ -155,6 +155,7 @@ class TaskSpec(Keys):
     hub: Hub | None = Field(None, description="a mapping with dataset, revision and splits")
     corpus: CorpusOrPath | None = Field(None, description="a path, or a mapping with path")
     gold: str = Field("", description="the column that holds the ids of an item's gold passages")
+    group: str = Field("", description="the column whose value items that belong together share, such as a document")
     metrics: Names = Field((), description="a list of metric names, the primary one first")
     normalise: Literal["none", "tokens", "chars"] = Field("none", description="none, tokens or chars")
     stop: Names = Field(("\n\n",), description="a list of texts that end an answer")

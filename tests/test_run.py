@@ -250,7 +250,7 @@ def test_a_number_that_is_none_is_never_written(tmp_path: Path) -> None:
 
 
 def test_predictions_hold_no_item_text(tmp_path: Path) -> None:
-    store.write_predictions(tmp_path, [Prediction("test/1", "red")], {"accuracy": [1.0]})
+    store.write_predictions(tmp_path, [Prediction("test/1", "red")], lambda i: {"metrics": {"accuracy": 1.0}})
     line = json.loads((tmp_path / store.PREDICTIONS).read_text())
     assert (line["id"], line["output"], line["metrics"]) == ("test/1", "red", {"accuracy": 1.0})
 

@@ -76,7 +76,7 @@ NAMES: Mapping[str, MetricInfo] = MappingProxyType(
         "rouge_l": _rouge("ROUGE-L", "rougeL"),
     }
 )
-_WITH_STATISTICS = ("bleu", "chrf")
+WITH_STATISTICS = ("bleu", "chrf", "macro_f1")
 
 
 def compute(
@@ -123,10 +123,10 @@ def statistics(
     *,
     lowercase: bool = False,
 ) -> NDArray[np.int64]:
-    """Sufficient statistics of a corpus metric, one row for each item: [n, 10] for BLEU, [n, 18] for chrF.
+    """Statistics of a corpus metric, one row for each item: [n, 10] for BLEU, [n, 18] for chrF, [n, 2] for macro-F1.
 
-    Their sum over any multiset of items gives that multiset's corpus score (`from_statistics`), which
-    makes a bootstrap cheap (Koehn 2004). Columns: see the module of the metric.
+    What `additive` makes of them adds up over any multiset of items to that multiset's corpus score
+    (`from_statistics`), which makes a bootstrap cheap (Koehn 2004). Columns: see the module of the metric.
 
     Raises UsageError as `compute` does, and for a metric that is not a corpus metric with statistics.
     """
@@ -136,8 +136,18 @@ def statistics(
     return rows
 
 
+def additive(name: str, *rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Statistics of one or more methods on the same items as counts whose sums mean something, [n, k] each.
+
+    Those of BLEU and chrF are so already. Of macro-F1, the two labels of each item become three counts for every label
+    that occurs in any of `rows`, so that all of them have the same columns.
+    """
+    module = _statistics_module(name)
+    return module.additive(*rows) if hasattr(module, "additive") else list(rows)
+
+
 def from_statistics(name: str, totals: Sequence[int] | NDArray[np.int64]) -> float:
-    """The corpus score of summed statistics (a vector: 10 counts for BLEU, 18 for chrF), on 0-100."""
+    """The corpus score of summed statistics (a vector: 10 counts for BLEU, 18 for chrF), on the metric's scale."""
     return float(_statistics_module(name).from_statistics([int(count) for count in totals]))
 
 
@@ -165,8 +175,8 @@ def _load(info: MetricInfo) -> Any:
 
 def _statistics_module(name: str) -> Any:
     _info(name)
-    if name not in _WITH_STATISTICS:
-        allowed = ", ".join(_WITH_STATISTICS)
+    if name not in WITH_STATISTICS:
+        allowed = ", ".join(WITH_STATISTICS)
         raise UsageError(f'metric "{name}" has no per-item statistics; allowed: {allowed}')
     return importlib.import_module(f"{__name__}.{name}")
 

@@ -1,0 +1,78 @@
+"""The command line. Every command is thin: it parses, calls one module, prints. No torch until a command needs it."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from bench import __version__
+from bench.cli.measuring import plan, pretrain_mini, run
+from bench.cli.preparing import check, doctor, init
+from bench.cli.reading import compare, list_, report
+from bench.errors import AdaptbenchError, UsageError, nearest
+
+INTERNAL = AdaptbenchError.exit_code
+
+
+class _Group(click.Group):
+    """Commands in the order a user meets them, and a hint for a mistyped one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            known = ", ".join(self.commands)
+            raise UsageError(f'no command "{args[0]}"{nearest(args[0], self.commands)}; there are: {known}')
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="adaptbench")
+def cli() -> None:
+    """Should you fine-tune, or will a prompt or retrieval do? Measure it.
+
+    \b
+    adaptbench run                 the bundled quickstart: five methods, one task
+    adaptbench init tickets.csv    turn your data into a task and a starter suite
+    adaptbench run my-suite.yaml   measure it; run again to go on where it stopped
+    adaptbench report results/local/my-suite
+    """
+
+
+for command in (run, plan, report, compare, list_, check, init, pretrain_mini, doctor):
+    cli.add_command(command)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line; a user's mistake is one line on standard error and its exit code."""
+    try:
+        code = cli.main(args=list(argv) if argv is not None else None, standalone_mode=False)
+    except AdaptbenchError as error:
+        _fail(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        sys.exit(0)
+    except click.ClickException as error:
+        _fail(" ".join(error.format_message().split()), UsageError.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe has gone: nothing is left to say
+        sys.exit(1)
+    except OSError as error:
+        _fail(f"{error.strerror or error}: {error.filename or 'no file named'}; finished cells are kept", INTERNAL)
+    except Exception:
+        traceback.print_exc()
+        _fail("this is a defect of adaptbench; please report the lines above", INTERNAL)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    for line in message.splitlines():
+        print(f"error: {line}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,142 @@
+"""Commands that measure, or say what measuring would take: run, plan, pretrain-mini."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.errors import UsageError
+
+RESULTS = Path("results/local")
+
+
+@click.command()
+@click.argument("suite", default="quickstart")
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory; default: results/local/<suite name>.")
+@click.option("--limit", type=click.IntRange(min=1), help="Measure on this many test items of each task at most.")
+@click.option("--device", help="cpu, cuda or cuda:N; default: CUDA where there is one.")
+@click.option("--seeds", help="Comma-separated seeds in place of the suite's, e.g. 0,1,2.")
+@click.option("--keep-failed", is_flag=True, help="Do not try failed cells of an earlier run again.")
+def run(
+    suite: str, out: Path | None, limit: int | None, device: str | None, seeds: str | None, keep_failed: bool
+) -> None:
+    """Measure every cell of SUITE (a file, or a bundled name) and show the table.
+
+    Running the same command again measures only what is missing.
+
+    \b
+    Exit codes: 0 all measured, 2 wrong input, 4 some cells failed, 130 interrupted.
+    Examples:
+      adaptbench run
+      adaptbench run my-suite.yaml --limit 200
+    """
+    from rich.console import Console
+
+    from bench import cells as cells_module
+    from bench import display, report, runner, store
+    from bench.plan import work
+
+    file, loaded = _suite(suite, limit, device, seeds, keep_failed)
+    console = Console()
+    cells = cells_module.expand(loaded, file, _surroundings)
+    folder = out or RESULTS / loaded.name
+    with store.open_run(folder, file, loaded.name, cells) as opened:
+        try:
+            with display.display_for(console, {cell.key: work(cell) for cell in cells}) as shown:
+                outcome = runner.run(loaded, cells, opened, shown)
+        except KeyboardInterrupt:
+            print(f"interrupted; finished cells are in {folder}, run the same command to go on", file=sys.stderr)
+            sys.exit(130)
+    console.print(report.table([store.read_run(folder)]))
+    console.print(f"records: {folder}", markup=False, soft_wrap=True)
+    if outcome.failed:
+        print(f"{outcome.failed} of {len(cells)} cells failed; their reasons stand above", file=sys.stderr)
+        sys.exit(4)
+
+
+@click.command()
+@click.argument("suite", default="quickstart")
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory; default: results/local/<suite name>.")
+@click.option("--limit", type=click.IntRange(min=1), help="As for run.")
+@click.option("--device", help="As for run.")
+@click.option("--seeds", help="As for run.")
+@click.option("--no-pilot", is_flag=True, help="Do not time a pass of the model; estimate from finished cells only.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def plan(
+    suite: str,
+    out: Path | None,
+    limit: int | None,
+    device: str | None,
+    seeds: str | None,
+    no_pilot: bool,
+    as_json: bool,
+) -> None:
+    """Say what `run` would do: the cells, which are measured already, estimated time and memory."""
+    from rich.console import Console
+
+    from bench import cells as cells_module
+    from bench import plan as planning
+    from bench.store import Store
+
+    file, loaded = _suite(suite, limit, device, seeds, False)
+    cells = cells_module.expand(loaded, file, _surroundings)
+    folder = out or RESULTS / loaded.name
+    measured = Store(folder) if folder.is_dir() else None
+    estimates = planning.plan(cells, measured, device=loaded.engine.device, pilot=not no_pilot)
+    if as_json:
+        print(json.dumps(planning.as_json(estimates), indent=1))
+    else:
+        Console().print(planning.table(estimates))
+
+
+@click.command("pretrain-mini")
+@click.option("--out", type=click.Path(path_type=Path), default=RESULTS / "mini", show_default=True)
+@click.option("--steps", type=click.IntRange(min=1), help="Stop, with a checkpoint, after this many steps in all.")
+def pretrain_mini(out: Path, steps: int | None) -> None:
+    """Make the base model `mini` anew from its corpus, and measure what it can do.
+
+    Takes some three hours on two CPU cores (48 million tokens at about 5,000 a second). Running the same command again
+    goes on where it stopped.
+
+    \b
+    Examples:
+      adaptbench pretrain-mini
+      adaptbench pretrain-mini --out ~/mini --steps 500
+    """
+    from bench.mini import remake
+
+    remake.run(out, steps)
+
+
+def _suite(suite: str, limit: int | None, device: str | None, seeds: str | None, keep_failed: bool) -> tuple[Path, Any]:
+    """The suite file and its checked content, with the command line's changes."""
+    from bench import suite as suites
+
+    file = suites.find(suite)
+    changes: dict[str, Any] = {}
+    if limit is not None:
+        changes["limit"] = limit
+    if seeds is not None:
+        changes["seeds"] = _seeds(seeds)
+    if keep_failed:
+        changes["failed"] = "keep"
+    if device is not None:
+        changes["engine"] = {"device": device}
+    return file, suites.load(file, changes)
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(piece) for piece in text.split(",")]
+    except ValueError:
+        raise UsageError(f'--seeds takes whole numbers joined by commas, such as 0,1,2; got "{text}"') from None
+
+
+def _surroundings(suite: Any) -> Any:
+    from bench.environment import surroundings
+
+    return surroundings(suite)

@@ -1,0 +1,67 @@
+"""Commands that come before measuring: check, init, doctor."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("task")
+def check(task: str) -> None:
+    """Check TASK (a folder, or a bundled name): every problem at once, then what the data looks like.
+
+    \b
+    Example:
+      adaptbench check ./my-task
+    """
+    from rich.console import Console
+
+    from bench import check as checking
+
+    shown, problems = checking.report(task)
+    Console().print(shown, soft_wrap=bool(problems))  # a problem is one line, however long
+    if problems:
+        sys.exit(2)
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write; default: the data file's name.")
+@click.option("--test", type=click.Path(path_type=Path), help="A separate file of test rows.")
+@click.option("--question", help="Column with the input.")
+@click.option("--answer", help="Column with the answer.")
+@click.option("--kind", type=click.Choice(["choice", "text"]), help="Fixed labels, or free text.")
+def init(
+    data: Path,
+    out: Path | None,
+    test: Path | None,
+    question: str | None,
+    answer: str | None,
+    kind: str | None,
+) -> None:
+    """Turn DATA (CSV, TSV, JSONL or Parquet) into a task folder and a starter suite, guessing what it can.
+
+    \b
+    Example:
+      adaptbench init tickets.csv --answer team
+    """
+    from bench import scaffold
+
+    for line in scaffold.init(data, out, test=test, question=question, answer=answer, kind=kind):
+        print(line)
+
+
+@click.command()
+def doctor() -> None:
+    """Look at this machine: versions, devices, memory, what is missing and the command that mends it."""
+    from rich.console import Console
+
+    from bench import doctor as examining
+
+    findings = examining.examine()
+    Console().print(examining.render(findings))
+    if not examining.healthy(findings):
+        sys.exit(4)

@@ -1,0 +1,146 @@
+"""What a comparison's tables say: differences with their doubt, what cannot be told apart, and answers that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bench.comparison import ALPHA, Answers, Difference, Family, flips
+from bench.formats import clean, number, title
+from bench.metrics import NAMES
+from bench.sheets import Sheet, Text
+from bench.statistics.intervals import Interval
+
+_LONGEST = 80  # characters of an answer
+
+
+def sheets(families: Sequence[Family], shown_flips: int = 0) -> list[Sheet]:
+    """A table for each family, and up to `shown_flips` changed answers for each of its differences."""
+    found: list[Sheet] = []
+    for family in families:
+        found.append(_differences(family))
+        for one in family.differences if shown_flips else ():
+            found += _flips(one, shown_flips)
+    return found
+
+
+def to_json(families: Sequence[Family], shown_flips: int = 0) -> dict[str, Any]:
+    """{"families": [{model, task, metric, differences, groups, left_out}]}, without the items' scores."""
+    return {"families": [_family_json(family, shown_flips) for family in families]}
+
+
+def _differences(family: Family) -> Sheet:
+    heads = ("a against b", "a", "b", "a - b", "95% interval", "p\n(Holm)", "would show\nfrom")
+    rows = tuple(_row(family, one) for one in family.differences)
+    name = f"{clean(family.task)}, {title(family.metric)}, with {clean(family.model)}"
+    return Sheet(name, heads, rows, tuple(_notes(family)))
+
+
+def _row(family: Family, one: Difference) -> tuple[Text, ...]:
+    metric = family.metric
+    same = one.a.label == one.b.label
+    name = clean(one.a.label) if same else f"{clean(one.a.label)}\nagainst {clean(one.b.label)}"
+    return (
+        Text(name),
+        Text(number(metric, one.a.score)),
+        Text(number(metric, one.b.score)),
+        Text(_signed(metric, one.difference), "best" if one.differ else ""),
+        Text(_interval(metric, one.interval)),
+        Text(_p(one.p_adjusted)),
+        Text(number(metric, one.detectable)),
+    )
+
+
+def _notes(family: Family) -> Iterator[str]:
+    rows = len(family.differences)
+    if not rows:
+        yield "one method alone: nothing to compare"
+        return
+    yield f"{family.differences[0].n:,} items; seeds: {_seeds(family)}"
+    over = f" after Holm's correction over the {rows} rows" if rows > 1 else ""
+    yield f"bold: differs at {ALPHA:g}{over}; would show from: the smallest difference found with a chance of 0.8"
+    if family.ties:
+        for group in family.ties.groups:
+            if len(group) > 1:
+                yield f"cannot be told apart: {', '.join(clean(label) for label in group)}"
+    if family.ties and family.ties.intransitive:
+        yield "not to be told apart is no equality: a method can be so with two others that do differ"
+    for how in dict.fromkeys(one.method for one in family.differences):
+        yield f"by {how}"
+    alone = dict.fromkeys(label for one in family.differences for label in one.one_seed)
+    if alone:
+        yield f"trained with one seed, so that what another seed would give is not in the interval: {', '.join(alone)}"
+    for reason in family.left_out:
+        yield f"left out: {clean(reason)}"
+
+
+def _flips(one: Difference, most: int) -> list[Sheet]:
+    changed = flips(one)
+    if not changed:
+        return []
+    heads = ("item", f"a: {clean(one.a.label)}", f"b: {clean(one.b.label)}", "a - b")
+    rows = tuple(
+        (Text(clean(flip.id)), Text(_short(flip.a)), Text(_short(flip.b)), Text(_signed(one.a.metric, flip.gain)))
+        for flip in changed[:most]
+    )
+    higher = NAMES[one.a.metric].higher_is_better
+    better = sum((flip.gain > 0) == higher for flip in changed)
+    note = f"{len(changed):,} of {one.n:,} items changed: a better on {better:,}, b on {len(changed) - better:,}"
+    return [Sheet(f"{clean(one.a.task)}: {clean(one.a.label)} against {clean(one.b.label)}", heads, rows, (note,))]
+
+
+def _short(text: str) -> str:
+    cleaned = clean(text)
+    return cleaned if len(cleaned) <= _LONGEST else f"{cleaned[:_LONGEST]}…"
+
+
+def _signed(metric: str, value: float) -> str:
+    return ("+" if value > 0 else "") + number(metric, value)
+
+
+def _interval(metric: str, interval: Interval) -> str:
+    return f"{_signed(metric, interval.low)} to {_signed(metric, interval.high)}"
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _seeds(family: Family) -> str:
+    """How many seeds the methods have, once where it is the same for all."""
+    found: dict[str, Answers] = {}
+    for one in family.differences:
+        found |= {one.a.label: one.a, one.b.label: one.b}
+    counts = {label: len(answers.seeds) for label, answers in found.items()}
+    if len(set(counts.values())) == 1:
+        return f"{next(iter(counts.values()))} each"
+    return ", ".join(f"{clean(label)} {count}" for label, count in counts.items())
+
+
+def _family_json(family: Family, shown_flips: int) -> dict[str, Any]:
+    return {
+        "model": family.model,
+        "task": family.task,
+        "metric": family.metric,
+        "differences": [_difference_json(one, shown_flips) for one in family.differences],
+        "groups": [list(group) for group in family.ties.groups] if family.ties else None,
+        "left_out": list(family.left_out),
+    }
+
+
+def _difference_json(one: Difference, shown_flips: int) -> dict[str, Any]:
+    return {
+        "a": {"method": one.a.label, "score": one.a.score, "seeds": list(one.a.seeds)},
+        "b": {"method": one.b.label, "score": one.b.score, "seeds": list(one.b.seeds)},
+        "difference": one.difference,
+        "interval": [one.interval.low, one.interval.high],
+        "level": one.interval.level,
+        "p": one.p,
+        "p_adjusted": one.p_adjusted,
+        "differ": one.differ,
+        "detectable": one.detectable,
+        "items": one.n,
+        "statistic": one.method,
+        "one_seed": list(one.one_seed),
+        "flips": [{"id": flip.id, "a": flip.a, "b": flip.b, "gain": flip.gain} for flip in flips(one)[:shown_flips]],
+    }
