@@ -1,6 +1,6 @@
 """Tasks: one folder each, with a task.yaml and data. The reference is docs/task-format.md.
 
-``tasks.load("parcel-desk")`` gives the task that every method shares.
+``tasks.load("support-intents")`` gives the task that every method shares.
 """
 
 from __future__ import annotations

@@ -193,11 +193,11 @@ def test_many_labels_are_cut_to_the_ends(tmp_path: Path) -> None:
 
 
 def test_an_unknown_task_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match='unknown task "parcel-dsk"'):
-        report("parcel-dsk")
+    with pytest.raises(UsageError, match='unknown task "support-intens"'):
+        report("support-intens")
 
 
-def test_bundled_desk_has_nothing_to_warn_of() -> None:
-    text, problems = said("parcel-desk")
+def test_a_bundled_task_has_nothing_to_warn_of() -> None:
+    text, problems = said("support-intents")
     assert problems == []
     assert "! " not in text

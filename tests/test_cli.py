@@ -26,7 +26,7 @@ def adaptbench(*arguments: str, cwd: Path = ROOT, **environment: str) -> subproc
 
 @pytest.fixture
 def suite_file(tmp_path: Path, tiny_model: Path) -> Path:
-    content = {"models": [str(tiny_model)], "tasks": ["parcel-desk"], "methods": ["zero-shot"], "embedder": "none"}
+    content = {"models": [str(tiny_model)], "tasks": ["support-intents"], "methods": ["zero-shot"], "embedder": "none"}
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump(content))
     return file
@@ -71,7 +71,7 @@ def no_device_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         (["run", "--limit", "many"], "'many' is not a valid integer"),
         (["run", "--limt", "5"], "--limit"),
         (["run", "--seeds", "1;2"], "--seeds takes whole numbers"),
-        (["check", "parcel-dsk"], 'unknown task "parcel-dsk" (did you mean "parcel-desk"?)'),
+        (["check", "support-intens"], 'unknown task "support-intens" (did you mean "support-intents"?)'),
         (["report", "no-such-run"], '"no-such-run" is no run directory'),
         (["list", "taks"], "'taks' is not one of"),
         (["init", "no-such-file.csv"], "no-such-file.csv"),
@@ -90,7 +90,7 @@ def test_a_wrong_command_is_one_line(arguments: list[str], words: str, capsys: p
         ({"methods": [{"few-shot": {"kk": 3}}]}, 'unknown option of method few-shot: "kk" (did you mean "k"?)'),
         ({"methods": [{"few-shot": {"k": -1}}]}, "option k of method few-shot: Input should be greater than 0; got -1"),
         ({"methods": ["lora", "lora"]}, 'method "lora" stands twice'),
-        ({"tasks": ["parcel-dsk"]}, 'unknown task "parcel-dsk" (did you mean "parcel-desk"?)'),
+        ({"tasks": ["support-intens"]}, 'unknown task "support-intens" (did you mean "support-intents"?)'),
         ({"models": ["tiny-randm"]}, 'no model folder "tiny-randm" (did you mean "tiny-random"?)'),
         ({"models": ["${NO_SUCH_VARIABLE}/model"]}, "names an environment variable that is not set"),
         ({"modles": []}, 'unknown key "modles" (did you mean "models"?)'),

@@ -7,24 +7,20 @@ import json
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import tasks
-from bench.check import near_duplicates
 from bench.errors import UsageError
 from bench.nouns import Task
-from tasks.loader import read_task
 
 ROOT = Path(__file__).resolve().parents[2]
-DESK = ("change delivery", "report damage", "send parcel", "track parcel")
 
 
 def test_available_tasks_carry_their_folders_names() -> None:
     found = tasks.available()
-    assert set(found) >= {"banking77", "e2e-nlg", "parcel-desk", "popqa"}
+    assert set(found) >= {"banking77", "e2e-nlg", "support-intents", "popqa"}
     for name, folder in found.items():
         spec = tasks.describe(name)
         assert (spec.name, folder.name) == (name, name)
@@ -37,46 +33,15 @@ def test_a_name_that_is_not_there_names_the_nearest() -> None:
 
 
 def test_tasks_are_found_by_name_folder_and_file(tmp_path: Path) -> None:
-    folder = tasks.available()["parcel-desk"]
-    assert tasks.find("parcel-desk") == tasks.find(folder) == tasks.find(str(folder / "task.yaml")) == folder
+    folder = tasks.available()["support-intents"]
+    assert tasks.find("support-intents") == tasks.find(folder) == tasks.find(str(folder / "task.yaml")) == folder
     with pytest.raises(UsageError, match=r"is a folder without a task\.yaml; `adaptbench init DATA` makes one"):
         tasks.find(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def desk() -> Task:
-    return tasks.load("parcel-desk")
-
-
-def test_parcel_desk_is_balanced(desk: Task) -> None:
-    assert (len(desk.train), len(desk.validation), len(desk.test)) == (160, 40, 80)
-    for split in (desk.train, desk.validation, desk.test):
-        counts = Counter(example.references[0] for example in split)
-        assert set(counts) == set(DESK)
-        assert max(counts.values()) <= 1.2 * min(counts.values())
-
-
-def test_parcel_desk_splits_share_no_sentence(desk: Task) -> None:
-    texts = [example.fields["text"] for example in (*desk.train, *desk.validation, *desk.test)]
-    assert len(set(texts)) == 280
-    assert near_duplicates((*desk.train, *desk.validation), desk.test, desk.prompt) == []
-    assert read_task(tasks.find("parcel-desk")).warnings == ()
-
-
-def test_parcel_desk_splits_share_no_longer_phrase(desk: Task) -> None:
-    """No run of six words of a test message stands in train: test measures more than recall."""
-
-    def runs(text: str) -> set[tuple[str, ...]]:
-        words = text.casefold().strip(".?!").split()
-        return {tuple(words[i : i + 6]) for i in range(len(words) - 5)}
-
-    train = set().union(*(runs(example.fields["text"]) for example in desk.train))
-    assert [e.fields["text"] for e in desk.test if runs(e.fields["text"]) & train] == []
-
-
 def test_reading_a_task_imports_nothing_heavy() -> None:
     code = (
-        "import sys, tasks, bench.check, bench.scaffold; tasks.load('parcel-desk'); "
+        "import sys, tasks, bench.check, bench.scaffold; tasks.load('support-intents'); "
         "heavy = {'torch', 'transformers', 'evaluate', 'pandas', 'sklearn', 'numpy', 'datasets', 'pyarrow'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
