@@ -1,4 +1,4 @@
-"""What each phase of a cell costs: wall time and peak memory, with the device synchronised at both ends."""
+"""What each phase of a cell costs: wall time, peak memory and energy, with the device synchronised at both ends."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
+from bench.energy import Energy, counter_for
 from bench.nouns import Phase
+
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_RESET_PEAK = "5"  # what Linux takes as "forget the highest resident set size so far" (proc(5), clear_refs)
 
 
 class Meter:
@@ -19,19 +24,23 @@ class Meter:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.phases: dict[str, Phase] = {}
+        self._energy = counter_for(device)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Measure what the block costs under `name`. Phases do not nest."""
         self._synchronise()
+        _forget_peak()
         if self._cuda:
             torch.cuda.reset_peak_memory_stats(self.device)
+        before = self._energy.read()
         start = time.perf_counter()
         try:
             yield
         finally:
             self._synchronise()
-            self._add(name, time.perf_counter() - start)
+            wall_s = time.perf_counter() - start
+            self._add(name, wall_s, self._energy.between(before, self._energy.read()))
 
     @property
     def _cuda(self) -> bool:
@@ -41,16 +50,46 @@ class Meter:
         if self._cuda:
             torch.cuda.synchronize(self.device)
 
-    def _add(self, name: str, wall_s: float) -> None:
+    def _add(self, name: str, wall_s: float, energy: Energy) -> None:
+        now = Phase(
+            wall_s=wall_s,
+            peak_host_bytes=peak_host_bytes(),
+            peak_device_bytes=torch.cuda.max_memory_allocated(self.device) if self._cuda else None,
+            peak_reserved_bytes=torch.cuda.max_memory_reserved(self.device) if self._cuda else None,
+            joules=energy.joules,
+            joules_missing=energy.why,
+        )
         before = self.phases.get(name)
-        device = torch.cuda.max_memory_allocated(self.device) if self._cuda else None
-        if before:
-            wall_s += before.wall_s
-            device = None if device is None else max(device, before.peak_device_bytes or 0)
-        self.phases[name] = Phase(wall_s, peak_host_bytes(), device)
+        self.phases[name] = now if before is None else _joined(before, now)
 
 
 def peak_host_bytes() -> int:
-    """Highest resident set size of this process so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
+    """Highest resident set size of this process in bytes: since the phase began on Linux, else so far."""
+    try:
+        line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    except (OSError, StopIteration):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
+
+
+def _forget_peak() -> None:
+    try:
+        _CLEAR.write_text(_RESET_PEAK)
+    except OSError:
+        return  # the peak is then that of the whole process so far, which is no less
+
+
+def _joined(a: Phase, b: Phase) -> Phase:
+    return Phase(
+        wall_s=a.wall_s + b.wall_s,
+        peak_host_bytes=max(a.peak_host_bytes, b.peak_host_bytes),
+        peak_device_bytes=_highest(a.peak_device_bytes, b.peak_device_bytes),
+        peak_reserved_bytes=_highest(a.peak_reserved_bytes, b.peak_reserved_bytes),
+        joules=None if a.joules is None or b.joules is None else a.joules + b.joules,
+        joules_missing=a.joules_missing or b.joules_missing,
+    )
+
+
+def _highest(a: int | None, b: int | None) -> int | None:
+    return None if a is None or b is None else max(a, b)

@@ -103,9 +103,12 @@ class Predictor(Protocol):
 class Phase:
     """What one phase of a cell cost (tune, train, index, predict, score)."""
 
-    wall_s: float
-    peak_host_bytes: int  # resident set size of the process, its highest so far
+    wall_s: float  # with the device synchronised at both ends
+    peak_host_bytes: int  # resident set size of the process, its highest during the phase
     peak_device_bytes: int | None = None  # highest allocated during the phase; None without a device
+    peak_reserved_bytes: int | None = None  # highest held by the allocator during the phase; None without a device
+    joules: float | None = None  # by the hardware's counter; None where there is none that counts
+    joules_missing: str = ""  # why there is none
 
 
 @dataclass(frozen=True, slots=True)

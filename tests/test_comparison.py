@@ -86,7 +86,9 @@ def test_other_means_and_items_that_belong_together_are_resampled(tmp_path: Path
     rng = np.random.default_rng(0)
     a, b = rng.random(40), rng.random(40)
     groups = [f"doc {i // 4}" for i in range(39)] + [""]
-    lines = [[{**line, "group": g} for line, g in zip(scored(v.tolist(), "token_f1"), groups, strict=True)] for v in (a, b)]
+    lines = [
+        [{**line, "group": g} for line, g in zip(scored(v.tolist(), "token_f1"), groups, strict=True)] for v in (a, b)
+    ]
     [family] = within(run(tmp_path, answers(tmp_path, "a", 0, lines[0]), answers(tmp_path, "b", 0, lines[1])))
     [one] = family.differences
     first, second = (a, b) if one.a.label == "a" else (b, a)

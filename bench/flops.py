@@ -1,0 +1,150 @@
+"""Floating-point operations worked out from a model's shape and from token counts; and counted by torch for comparison.
+
+A multiplication and an addition are two operations. A matrix of N entries costs 2N for each token that passes it, and
+2N more for each of the two gradients that training works out through it (Kaplan et al. 2020, arXiv:2001.08361, table
+1: 2N forward, 4N backward). Attention costs 4 × width for each pair of a token with a token it stands beside, in each
+layer: scores and weighted sum, the whole square, as the kernels compute it (Chowdhery et al. 2022, arXiv:2204.02311,
+appendix B). Norms, softmax and other work on single values is left out, as is usual.
+
+Only what is asked for is counted: the output matrix where an answer stands, padding nowhere, a shared beginning once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from bench.batches import Pair
+from bench.prompting import Encoded
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a causal LM's matrices cost. Sizes are numbers of entries."""
+
+    layers: int
+    width: int  # of attention: heads × size of a head
+    blocks: int  # entries of all matrices that every token passes, without the output matrix
+    head: int  # entries of the output matrix
+    frozen_first: int  # of `blocks`: frozen matrices right after the embeddings, which pass no gradient back
+    trained: int  # of `blocks`: entries whose gradient is wanted
+    head_trained: bool
+
+
+def shape_of(model: Any) -> Shape | None:
+    """The shape of a transformers causal LM, LoRA adapters included; None for one that routes tokens (experts).
+
+    Trained is what requires a gradient at this moment.
+    """
+    config: Any = model.config
+    if any(getattr(config, name, None) for name in ("num_experts", "num_local_experts", "n_routed_experts")):
+        return None
+    matrices = list(_matrices(model))
+    output = model.get_output_embeddings()
+    head = output.weight if output is not None else None
+    size_of_head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    blocks = [(name, weight) for name, weight in matrices if weight is not head]
+    frozen_first = sum(w.numel() for name, w in blocks if not w.requires_grad and _right_after_embeddings(name))
+    trained = any(p.requires_grad for p in model.parameters())
+    embeds = bool(model.get_input_embeddings().weight.requires_grad)
+    return Shape(
+        layers=config.num_hidden_layers,
+        width=size_of_head * config.num_attention_heads,
+        blocks=sum(weight.numel() for _, weight in blocks),
+        head=head.numel() if head is not None else 0,
+        frozen_first=0 if embeds or not trained else frozen_first,
+        trained=sum(weight.numel() for _, weight in blocks if weight.requires_grad),
+        head_trained=head is not None and bool(head.requires_grad),
+    )
+
+
+def forward(shape: Shape, new: int, before: int = 0, predicted: int = 0) -> int:
+    """A pass over `new` tokens that follow `before` cached ones, with logits for `predicted` of them."""
+    return 2 * shape.blocks * new + _attention(shape, new, before) + 2 * shape.head * predicted
+
+
+def training(shape: Shape, pairs: Iterable[Pair], recomputed: bool = False) -> int:
+    """Forward and backward over (prompt, answer) pairs, once each; `recomputed`: activations are worked out twice.
+
+    A frozen matrix has no gradient of its own, but passes that of its inputs back, unless nothing before it is
+    trained: LoRA on N frozen entries costs 4N, not 6N, and 6 for each of its own.
+    """
+    total = 0
+    for prompt, answer in pairs:
+        tokens, predicted = len(prompt) + len(answer), len(answer) + 1  # the column before the answer too
+        once = forward(shape, tokens, predicted=predicted)
+        inputs = 2 * (shape.blocks - shape.frozen_first) * tokens + 2 * shape.head * predicted
+        weights = 2 * shape.trained * tokens + (2 * shape.head * predicted if shape.head_trained else 0)
+        total += once * (2 if recomputed else 1) + inputs + weights + 2 * _attention(shape, tokens, 0)
+    return total
+
+
+def scoring(shape: Shape, prompts: Sequence[Encoded], shared: bool = True) -> int:
+    """Ranking the choices of each prompt; `shared`: a beginning that prompts share is worked out once."""
+    total = _prefixes(shape, prompts) if shared else 0
+    for prompt in prompts:
+        before = len(prompt.prefix) if shared else 0
+        query = prompt.prompt_tokens - before
+        total += forward(shape, query, before, 1)
+        for choice in prompt.choices:
+            rest = len(choice) - 1
+            total += forward(shape, rest, before + query, rest)
+    return total
+
+
+def writing(shape: Shape, prompts: Sequence[Encoded], outputs: Sequence[int], shared: bool = True) -> int:
+    """Generating `outputs` tokens after each prompt, one at a time on cached keys and values."""
+    total = _prefixes(shape, prompts) if shared else 0
+    for prompt, tokens in zip(prompts, outputs, strict=True):
+        before = len(prompt.prefix) if shared else 0
+        total += forward(shape, prompt.prompt_tokens - before, before, 1)
+        steps = max(0, tokens - 1)  # the first token comes from the prompt's own pass
+        seen = sum(prompt.prompt_tokens + 1 + step for step in range(steps))
+        total += 2 * (shape.blocks + shape.head) * steps + 4 * shape.width * shape.layers * seen
+    return total
+
+
+@contextmanager
+def counted() -> Iterator[list[int]]:
+    """What torch counts of the matrix products inside the block: the list holds the number when it has ended.
+
+    The counter looks at every operation and slows the block down; nothing timed belongs in it. It does not know the
+    fused attention of CPUs, so attention is done as plain products here where there is no CUDA.
+    """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    found: list[int] = []
+    plain = nullcontext() if torch.cuda.is_available() else sdpa_kernel(SDPBackend.MATH)
+    with plain, FlopCounterMode(display=False) as counter:
+        yield found
+    found.append(int(counter.get_total_flops()))
+
+
+def _attention(shape: Shape, new: int, before: int) -> int:
+    return 4 * shape.width * shape.layers * new * (before + new)
+
+
+def _prefixes(shape: Shape, prompts: Sequence[Encoded]) -> int:
+    return sum(forward(shape, len(prefix), predicted=1) for prefix in {prompt.prefix for prompt in prompts} if prefix)
+
+
+def _matrices(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Every matrix that tokens are multiplied with, by name: all two-dimensional weights but tables to look up in."""
+    seen: set[int] = set()  # an adapter shows the weight of the matrix it stands on as its own
+    for name, module in model.named_modules():
+        weight = getattr(module, "weight", None)
+        if isinstance(weight, torch.Tensor) and weight.ndim == 2 and not isinstance(module, torch.nn.Embedding):
+            if id(weight) not in seen:
+                yield name, weight
+            seen.add(id(weight))
+
+
+def _right_after_embeddings(name: str) -> bool:
+    """Whether a matrix of this name reads the first layer's input: queries, keys and values of layer 0."""
+    layer = any(f".{stem}.0." in f".{name}." for stem in ("layers", "h", "blocks"))
+    return layer and any(part in name for part in ("q_proj", "k_proj", "v_proj", "qkv", "c_attn", "query_key_value"))

@@ -1,0 +1,107 @@
+"""Operations worked out from shapes against torch's own counter, on real passes of every kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+import methods
+from bench import flops
+from bench.batches import Pairs, collate
+from bench.engine import Engine
+from bench.prompting import Encoded
+from bench.training import summed_loss
+
+
+@pytest.fixture(scope="module")
+def llama() -> Any:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=512, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
+        intermediate_size=160, max_position_embeddings=256, tie_word_embeddings=True, pad_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    return LlamaForCausalLM(config).eval()
+
+
+def ids(count: int, start: int = 1) -> tuple[int, ...]:
+    return tuple(1 + (start * 37 + i * 13) % 500 for i in range(count))
+
+
+PAIRS = [(ids(40, i), ids(6, i + 50)) for i in range(8)]
+
+
+def test_a_shape_is_counted_by_hand(llama: Any) -> None:
+    shape = flops.shape_of(llama)
+    assert shape is not None
+    layer = 64 * 64 * 2 + 2 * 64 * 32 + 3 * 64 * 160  # queries and output, keys and values of half the heads, MLP
+    assert (shape.layers, shape.width, shape.blocks, shape.head) == (3, 64, 3 * layer, 512 * 64)
+    assert (shape.trained, shape.frozen_first, shape.head_trained) == (3 * layer, 0, True)
+    assert flops.forward(shape, 10, 5, 1) == 2 * 3 * layer * 10 + 3 * 4 * 64 * 10 * 15 + 2 * 512 * 64
+
+
+def test_a_model_that_routes_tokens_has_no_shape(llama: Any) -> None:
+    class Routed:
+        config = type("Config", (), {"num_local_experts": 8})()
+
+    assert flops.shape_of(Routed()) is None
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_training_is_what_torch_counts(llama: Any, method: str) -> None:
+    import copy
+
+    model = methods.create(method, {}).weights.start(copy.deepcopy(llama), 0)
+    model.train()
+    batch = collate(Pairs(PAIRS).rows, 0)
+    with flops.counted() as found:
+        summed_loss(model, batch).backward()
+    shape = flops.shape_of(model)
+    assert shape is not None
+    assert flops.training(shape, PAIRS) == pytest.approx(found[0], rel=0.05)
+
+
+def test_lora_costs_less_than_full_training(llama: Any) -> None:
+    import copy
+
+    full, lora = (
+        flops.shape_of(methods.create(name, {}).weights.start(copy.deepcopy(llama), 0)) for name in ("full", "lora")
+    )
+    assert full is not None
+    assert lora is not None
+    assert 0 < lora.trained == lora.blocks - full.blocks
+    frozen = flops.Shape(lora.layers, lora.width, full.blocks, full.head, 0, 0, False)
+    whole, without = flops.training(full, PAIRS), flops.training(frozen, PAIRS)
+    assert without / whole == pytest.approx(2 / 3, abs=0.08)  # 4N against 6N, and attention
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_ranking_is_what_torch_counts(llama: Any, shared: bool) -> None:
+    choices = tuple(ids(n, n) for n in (1, 3, 5))
+    prefix = ids(48)
+    prompts = [Encoded(str(i), prefix, ids(24, i), choices) for i in range(6)]
+    engine = Engine(llama, 0, frozenset({0}), 8192)
+    _ = engine._shares  # its look at the model's cache is no part of the work
+    with flops.counted() as found:
+        if shared:
+            engine.score(prefix, [p.query for p in prompts], [p.choices for p in prompts])
+        else:
+            for p in prompts:
+                engine.score((), [[*prefix, *p.query]], [p.choices])
+    shape = flops.shape_of(llama)
+    assert shape is not None
+    assert flops.scoring(shape, prompts, shared) == pytest.approx(found[0], rel=0.1)
+
+
+def test_writing_is_what_torch_counts(llama: Any) -> None:
+    prompts = [Encoded(str(i), ids(16), ids(32, i)) for i in range(5)]
+    engine = Engine(llama, 0, frozenset(), 8192)
+    _ = engine._shares
+    with flops.counted() as found:
+        texts = engine.generate(ids(16), [p.query for p in prompts], lambda found: None, 24)
+    shape = flops.shape_of(llama)
+    assert shape is not None
+    assert {len(text) for text in texts} == {24}
+    assert flops.writing(shape, prompts, [24] * 5) == pytest.approx(found[0], rel=0.05)
