@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
 
+from bench import flops
 from bench.batches import Pair
 from bench.engine import Engine
 from bench.errors import CellError, DivergedError
+from bench.flop_check import of_training
 from bench.meter import Meter
 from bench.nouns import Method, Task, derive_seed
 from bench.predict import ModelPredictor
@@ -19,7 +21,7 @@ from bench.tokens import Codec
 from bench.training import Outcome, Progress, Setting, mean_loss, train
 from methods.parts import Material
 
-Trial = dict[str, float | None]  # learning_rate, validation_loss (None where it diverged)
+Trial = dict[str, float | None]  # learning_rate, validation_loss, epochs (None where it diverged)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,17 @@ class Adapted:
     predictor: ModelPredictor
     training: dict[str, Any]
     parameters: dict[str, int]
+    flop_check: dict[str, int] | None  # of a training batch
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A model as its weights part leaves it, with what training it took."""
+
+    model: Any
+    parameters: int = 0  # that were trained
+    report: dict[str, Any] = field(default_factory=dict)
+    flop_check: dict[str, int] | None = None
 
 
 def adapt(
@@ -59,8 +72,12 @@ def adapt(
     limits: Limits,
     meter: Meter,
     progress: Callable[[str, int, int], None],
+    unmerged: Callable[[ModelPredictor], None] = lambda predictor: None,
 ) -> Adapted:
     """Adapt `base` by `method`. `task` gives the decoding; examples come from `material` alone.
+
+    `unmerged` may look at the predictor of a method that trains something beside the weights (LoRA), before that is
+    merged into them.
 
     Raises:
         CellError: the method cannot work here, training diverged, or memory ran out.
@@ -69,17 +86,23 @@ def adapt(
         context = method.context.build(material)
     reserve = task.max_new_tokens if task.kind == "text" else 0
     writer = Writer(base.codec, task.prompt, context, base.context_length, reserve)
-    training: dict[str, Any] = {}
+
+    def predictor(model: Any) -> ModelPredictor:
+        engine = Engine(model.eval(), base.codec.pad, base.codec.stops, limits.batch_tokens, limits.batch_size)
+        return ModelPredictor(engine, writer, task, lambda done, all_: progress("predict", done, all_))
+
     if method.weights.trains:
-        model, trainable, training = _train(method, base, material, writer, limits, meter, progress)
+        trained = _train(method, base, material, writer, limits, meter, progress)
+        if method.weights.merges:
+            unmerged(predictor(trained.model))
     else:
         with meter.phase("load"):
-            model, trainable = method.weights.start(base.load(False), material.seed), 0
-    model = method.weights.finish(model).to(base.dtype).eval()
+            trained = _Trained(method.weights.start(base.load(False), material.seed))
+    model = method.weights.finish(trained.model).to(base.dtype)
     total = sum(p.numel() for p in model.parameters())
-    engine = Engine(model, base.codec.pad, base.codec.stops, limits.batch_tokens, limits.batch_size)
-    predictor = ModelPredictor(engine, writer, task, lambda done, all_: progress("predict", done, all_))
-    return Adapted(predictor, training, {"total": total, "trained": trainable})
+    return Adapted(
+        predictor(model), trained.report, {"total": total, "trained": trained.parameters}, trained.flop_check
+    )
 
 
 def _train(
@@ -90,7 +113,7 @@ def _train(
     limits: Limits,
     meter: Meter,
     progress: Callable[[str, int, int], None],
-) -> tuple[Any, int, dict[str, Any]]:
+) -> _Trained:
     with meter.phase("prepare"):
         pairs, validation = writer.write_solved(material.train), writer.write_solved(material.validation)
     if not pairs:
@@ -113,8 +136,24 @@ def _train(
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     with meter.phase("overfit"):
         gap = _gap(model, pairs, validation, chosen)
+    with meter.phase("count"):
+        _multiplied(meter, model, pairs, validation, outcome, trials)
+        check = of_training(model, pairs, setting.pad)
     skipped = len(material.train) - len(pairs)
-    return model, trainable, _report(outcome, trials, gap, len(pairs), skipped)
+    return _Trained(model, trainable, _report(outcome, trials, gap, len(pairs), skipped), check)
+
+
+def _multiplied(
+    meter: Meter, model: Any, pairs: Sequence[Pair], validation: Sequence[Pair], outcome: Outcome, trials: list[Trial]
+) -> None:
+    """Tell the meter what training and the search for a rate multiplied; a trial that diverged is not known."""
+    shape = flops.shape_of(model)
+    if shape is None:
+        return
+    once, judged = flops.training(shape, pairs, outcome.checkpointing), flops.judging(shape, validation)
+    meter.multiplied("train", round(once * outcome.epochs) + judged * len(outcome.validation_loss))
+    for trial in trials:
+        meter.multiplied("tune", round(once * (trial["epochs"] or 0.0)) + judged)
 
 
 def _setting(method: Method, pairs: Sequence[Pair], base: Base, limits: Limits, seed: int) -> Setting:
@@ -145,10 +184,10 @@ def _choose_rate(
 
         try:
             _, outcome = train(make, pairs, validation, trial, report)
-            loss = outcome.best_validation_loss
+            loss, epochs = outcome.best_validation_loss, outcome.epochs
         except DivergedError:
-            loss = None
-        trials.append({"learning_rate": rate, "validation_loss": loss})
+            loss, epochs = None, None
+        trials.append({"learning_rate": rate, "validation_loss": loss, "epochs": epochs})
     ended = [(trial["validation_loss"], trial["learning_rate"]) for trial in trials]
     finite = [(loss, rate) for loss, rate in ended if loss is not None and rate is not None]
     if not finite:

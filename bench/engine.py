@@ -102,8 +102,12 @@ class Engine:
             halving(batch, work)
         return texts
 
+    def forget(self) -> None:
+        """Drop what is kept of beginnings that prompts share; the next call works them out again."""
+        self._prefixes.clear()
+
     @cached_property
-    def _shares(self) -> bool:
+    def shares(self) -> bool:
         """Whether the model's cache is plain keys and values, which can be copied, expanded and picked from.
 
         Sliding windows and linear attention keep less than that; with them every row carries its whole prompt.
@@ -113,7 +117,7 @@ class Engine:
         return all(type(layer) is DynamicLayer for layer in layers)
 
     def _rows(self, prefix: Ids, queries: Sequence[Ids]) -> tuple[Ids, list[_Row]]:
-        if self._shares:
+        if self.shares:
             return prefix, [_Row(i, query) for i, query in enumerate(queries)]
         return (), [_Row(i, [*prefix, *query]) for i, query in enumerate(queries)]
 
@@ -168,7 +172,7 @@ class Engine:
     def _score_batch(self, prefix: Ids, batch: Sequence[_Row], choices: Sequence[Sequence[Ids]]) -> list[list[float]]:
         pairs = [(row, choice) for row, own in enumerate(choices) for choice in own]
         queries = [row.ids for row in batch]
-        flat = iter((self._score_cached if self._shares else self._score_whole)(prefix, queries, pairs))
+        flat = iter((self._score_cached if self.shares else self._score_whole)(prefix, queries, pairs))
         return [[next(flat) for _ in own] for own in choices]
 
     def _score_whole(self, prefix: Ids, queries: Sequence[Ids], pairs: Sequence[tuple[int, Ids]]) -> list[float]:
@@ -248,7 +252,7 @@ class Engine:
                 going = [i for i, text in enumerate(alive) if text not in done]
                 if not going or step == max_new_tokens:
                     break
-                if self._shares and len(going) < len(alive):
+                if self.shares and len(going) < len(alive):
                     picked = torch.tensor(going, device=token.device)
                     cache, mask, token = (
                         _select(_states(cache), picked, len(going)),

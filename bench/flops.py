@@ -83,6 +83,11 @@ def training(shape: Shape, pairs: Iterable[Pair], recomputed: bool = False) -> i
     return total
 
 
+def judging(shape: Shape, pairs: Iterable[Pair]) -> int:
+    """Forward alone over (prompt, answer) pairs, as for a validation loss."""
+    return sum(forward(shape, len(p) + len(a), predicted=len(a) + 1) for p, a in pairs)
+
+
 def scoring(shape: Shape, prompts: Sequence[Encoded], shared: bool = True) -> int:
     """Ranking the choices of each prompt; `shared`: a beginning that prompts share is worked out once."""
     total = _prefixes(shape, prompts) if shared else 0

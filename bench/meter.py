@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -41,6 +42,11 @@ class Meter:
             self._synchronise()
             wall_s = time.perf_counter() - start
             self._add(name, wall_s, self._energy.between(before, self._energy.read()))
+
+    def multiplied(self, name: str, flops: int) -> None:
+        """Add floating-point operations, worked out elsewhere, to a phase that has ended."""
+        phase = self.phases[name]
+        self.phases[name] = replace(phase, flops=(phase.flops or 0) + flops)
 
     @property
     def _cuda(self) -> bool:
@@ -88,6 +94,7 @@ def _joined(a: Phase, b: Phase) -> Phase:
         peak_reserved_bytes=_highest(a.peak_reserved_bytes, b.peak_reserved_bytes),
         joules=None if a.joules is None or b.joules is None else a.joules + b.joules,
         joules_missing=a.joules_missing or b.joules_missing,
+        flops=a.flops,
     )
 
 

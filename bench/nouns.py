@@ -109,6 +109,7 @@ class Phase:
     peak_reserved_bytes: int | None = None  # highest held by the allocator during the phase; None without a device
     joules: float | None = None  # by the hardware's counter; None where there is none that counts
     joules_missing: str = ""  # why there is none
+    flops: int | None = None  # worked out from shapes and tokens (bench.flops); None where nothing was multiplied
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,10 @@ class Record:
     phases: Mapping[str, Phase] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     retrieval: Mapping[str, float] = field(default_factory=dict)
+    latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # way of serving -> bench.serving.Latency
+    flop_check: Mapping[str, Mapping[str, int]] = field(
+        default_factory=dict
+    )  # phase -> one batch, see bench.flop_check
     parameters: Mapping[str, int] = field(default_factory=dict)  # total, trained, stored bytes
     weights_changed: bool | None = None  # whether any weight differs from the base's; None where not looked at
     probes: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)  # of changed weights, by probe task

@@ -12,7 +12,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,17 @@ from bench import store
 from bench.adapt import Adapted, Base, Limits, adapt
 from bench.environment import describe
 from bench.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
+from bench.flop_check import of_answers, of_prediction
 from bench.loading import load_base, pick_device, pick_dtype
 from bench.memory import is_out_of_memory
 from bench.meter import Meter
 from bench.models import ResolvedModel
 from bench.nouns import Example, Item, Method, Prediction, Record, Score, Task
+from bench.predict import ModelPredictor
 from bench.probes import ask, fingerprint
 from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
 from bench.scoring import score
+from bench.serving import Latency, latency
 from methods.parts import Material, Search
 from tasks.digest import question_digest
 
@@ -103,16 +106,35 @@ def measure(job: Job, progress: Progress) -> Record:
     material = _material(job, task, method, device, progress)
     base = load_base(job.resolved, device)
     blind = replace(task, test=())  # nothing that adapts can read a test label
-    adapted = adapt(method, base, blind, material, _limits(job, device), meter, progress)
     items = [question(example) for example in task.test]
+    served: dict[str, Latency] = {}
+
+    def serve(way: str, predictor: ModelPredictor, cached: bool = True) -> None:
+        with meter.phase("serve"):
+            served[way] = latency(predictor, items, device, cached)
+
+    limits = _limits(job, device)
+    adapted = adapt(method, base, blind, material, limits, meter, progress, lambda beside: serve("unmerged", beside))
     with meter.phase("retrieve"):
         prompts = adapted.predictor.writer.write(items)
     with meter.phase("predict"):
         predictions = adapted.predictor.answer(items, prompts)
+    serve("served", adapted.predictor)
+    if adapted.predictor.writer.context.shared:
+        serve("uncached", adapted.predictor, cached=False)
+    with meter.phase("count"):
+        checks = {"train": adapted.flop_check, "predict": of_prediction(adapted.predictor, prompts)}
+        multiplied = of_answers(adapted.predictor, prompts, predictions)
+        if multiplied is not None:
+            meter.multiplied("predict", multiplied)
     with meter.phase("score"):
         scored = score(task, predictions)
     store.write_predictions(Path(job.out), predictions, scored.of)
-    record = _record(job, task, adapted, predictions, scored.scores, meter)
+    record = replace(
+        _record(job, task, adapted, predictions, scored.scores, meter),
+        latency={way: asdict(one) for way, one in served.items()},
+        flop_check={phase: check for phase, check in checks.items() if check},
+    )
     if not job.probes:
         return record
     with meter.phase("probe"):

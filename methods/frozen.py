@@ -13,6 +13,7 @@ class Frozen:
     name = "frozen"
     trains = False
     full_precision = False
+    merges = False
     Options = parts.Options
 
     def __init__(self, options: parts.Options) -> None:

@@ -19,6 +19,7 @@ class Full:
     name = "full"
     trains = True
     full_precision = True
+    merges = False
     Options: type[FullOptions] = FullOptions
 
     def __init__(self, options: FullOptions) -> None:

@@ -28,6 +28,7 @@ class Lora:
     name = "lora"
     trains = True
     full_precision = False
+    merges = True
     Options = LoraOptions
 
     def __init__(self, options: LoraOptions) -> None:

@@ -83,7 +83,7 @@ def test_ranking_is_what_torch_counts(llama: Any, shared: bool) -> None:
     prefix = ids(48)
     prompts = [Encoded(str(i), prefix, ids(24, i), choices) for i in range(6)]
     engine = Engine(llama, 0, frozenset({0}), 8192)
-    _ = engine._shares  # its look at the model's cache is no part of the work
+    _ = engine.shares  # its look at the model's cache is no part of the work
     with flops.counted() as found:
         if shared:
             engine.score(prefix, [p.query for p in prompts], [p.choices for p in prompts])
@@ -98,7 +98,7 @@ def test_ranking_is_what_torch_counts(llama: Any, shared: bool) -> None:
 def test_writing_is_what_torch_counts(llama: Any) -> None:
     prompts = [Encoded(str(i), ids(16), ids(32, i)) for i in range(5)]
     engine = Engine(llama, 0, frozenset(), 8192)
-    _ = engine._shares
+    _ = engine.shares
     with flops.counted() as found:
         texts = engine.generate(ids(16), [p.query for p in prompts], lambda found: None, 24)
     shape = flops.shape_of(llama)

@@ -118,6 +118,29 @@ def test_a_run_leaves_a_record_of_every_cell_and_runs_again_only_what_is_missing
     assert started == ["full"]
 
 
+def test_a_record_says_what_the_cell_cost(task_folder: Path, tmp_path: Path, tiny_model: Path) -> None:
+    training = {"learning_rate": [1e-3, 1e-2], "max_steps": 4}
+    methods = [{"few-shot": {"k": 2}}, {"full": training}, {"lora": {**training, "rank": 2}}]
+    _, _, run = measure(write_suite(tmp_path, tiny_model, methods=methods), tmp_path / "run")
+    few, full, lora = run.records
+    assert [list(record.latency) for record in run.records] == [
+        ["served", "uncached"],
+        ["served"],
+        ["unmerged", "served"],
+    ]
+    for record in run.records:
+        served = record.latency["served"]
+        assert 0 < served["retrieval_p50"] < served["p50"] <= served["p95"]
+        for check in record.flop_check.values():
+            assert check["worked_out"] == pytest.approx(check["counted"], rel=0.1)
+        assert record.phases["predict"].flops
+        assert record.phases["score"].flops is None
+    assert list(few.flop_check) == ["predict"]
+    assert list(full.flop_check) == list(lora.flop_check) == ["train", "predict"]
+    assert 0 < (full.phases["tune"].flops or 0) < (full.phases["train"].flops or 0)  # two short trials
+    assert 0 < (lora.phases["train"].flops or 0) < (full.phases["train"].flops or 0)
+
+
 def test_a_failure_is_a_record_with_its_type_and_is_tried_again(
     task_folder: Path, tmp_path: Path, tiny_model: Path
 ) -> None:

@@ -1,0 +1,65 @@
+"""One batch of a cell's real work as torch counts it, beside what `bench.flops` works out for the same batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bench import flops
+from bench.batches import Pair, Pairs, collate
+from bench.engine import Engine
+from bench.nouns import Prediction
+from bench.predict import ModelPredictor
+from bench.prompting import Encoded
+from bench.training import summed_loss
+
+_ROWS = 4  # of the batch: attention is done as plain products while torch counts, which takes memory
+
+
+def of_training(model: Any, pairs: Sequence[Pair], pad: int) -> dict[str, int] | None:
+    """{"worked_out", "counted"} of a forward and backward pass; the gradients are thrown away."""
+    shape = flops.shape_of(model)
+    if shape is None:
+        return None
+    chosen = sorted(pairs, key=lambda pair: len(pair[0]) + len(pair[1]))[len(pairs) // 2 :][:_ROWS]  # about equal
+    batch = {name: tensor.to(model.device) for name, tensor in collate(Pairs(chosen).rows, pad).items()}
+    with flops.counted() as found:
+        summed_loss(model, batch).backward()
+    model.zero_grad(set_to_none=True)
+    return {"worked_out": flops.training(shape, chosen), "counted": found[0]}
+
+
+def of_answers(predictor: ModelPredictor, prompts: Sequence[Encoded], predictions: Sequence[Prediction]) -> int | None:
+    """What all answers of a cell multiplied, worked out; None for a model without a shape."""
+    shape = flops.shape_of(predictor.engine.model)
+    if shape is None:
+        return None
+    asked = [(prompt, answer) for prompt, answer in zip(prompts, predictions, strict=True) if prompt.failure is None]
+    fitting, shared = [prompt for prompt, _ in asked], predictor.engine.shares
+    if predictor.task.kind == "text":
+        return flops.writing(shape, fitting, [answer.output_tokens for _, answer in asked], shared)
+    return flops.scoring(shape, fitting, shared)
+
+
+def of_prediction(predictor: ModelPredictor, prompts: Sequence[Encoded]) -> dict[str, int] | None:
+    """The same of answering a few questions that share a beginning."""
+    shape = flops.shape_of(predictor.engine.model)
+    fitting = [prompt for prompt in prompts if prompt.failure is None]
+    if shape is None or not fitting:
+        return None
+    alike = sorted((p for p in fitting if p.prefix == fitting[0].prefix), key=lambda p: len(p.query))
+    chosen = alike[len(alike) // 2 :][:_ROWS]
+    used = predictor.engine
+    engine = Engine(used.model, used.pad, used.stops, used.batch_tokens)
+    shared = engine.shares
+    prefix, queries = chosen[0].prefix, [prompt.query for prompt in chosen]
+    with flops.counted() as found:
+        if predictor.task.kind == "text":
+            texts = engine.generate(prefix, queries, lambda ids: None, predictor.task.max_new_tokens)
+        else:
+            engine.score(prefix, queries, [prompt.choices for prompt in chosen])
+    if predictor.task.kind == "text":
+        worked_out = flops.writing(shape, chosen, [len(text) for text in texts], shared)
+    else:
+        worked_out = flops.scoring(shape, chosen, shared)
+    return {"worked_out": worked_out, "counted": found[0]}

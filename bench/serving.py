@@ -1,0 +1,68 @@
+"""What an answer costs where it is served: latency one question at a time, and how much of it is looking things up.
+
+Questions are asked one by one, as an interactive service would, after a few that warm up. Throughput is another
+matter: it is items over seconds of the cell's own batched prediction.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from bench.engine import Engine
+from bench.nouns import Item
+from bench.predict import ModelPredictor
+
+WARM_UP = 2  # questions asked before the clock starts
+SAMPLE = 24  # questions timed: the 95th percentile of fewer says little
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds for one question, from its fields to its answer."""
+
+    p50: float
+    p95: float
+    retrieval_p50: float  # of these: finding and writing the prompt
+
+
+def latency(predictor: ModelPredictor, items: Sequence[Item], device: torch.device, cached: bool = True) -> Latency:
+    """Latency at batch size 1 over up to `SAMPLE` items; `cached`: a beginning that prompts share is kept."""
+    engine = predictor.engine
+    alone = ModelPredictor(
+        Engine(engine.model, engine.pad, engine.stops, engine.batch_tokens, batch_size=1),
+        predictor.writer,
+        predictor.task,
+        lambda done, total: None,
+    )
+    chosen = list(items[: SAMPLE + WARM_UP])
+    times = [_timed(alone, item, device, cached) for item in chosen]
+    kept = times[WARM_UP:] or times
+    whole = [written + answered for written, answered in kept]
+    return Latency(percentile(whole, 0.5), percentile(whole, 0.95), statistics.median(written for written, _ in kept))
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that `share` of `values` do not exceed, between neighbours in a straight line (numpy's default)."""
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
+
+
+def _timed(predictor: ModelPredictor, item: Item, device: torch.device, cached: bool) -> tuple[float, float]:
+    """Seconds to write the prompt and to answer it."""
+    if not cached:
+        predictor.engine.forget()
+    start = time.perf_counter()
+    prompts = predictor.writer.write([item])
+    written = time.perf_counter()
+    predictor.answer([item], prompts)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return written - start, time.perf_counter() - written
