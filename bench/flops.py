@@ -17,9 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from transformers.pytorch_utils import Conv1D
 
 from bench.batches import Pair
 from bench.prompting import Encoded
+
+_MATRIX = (torch.nn.Linear, Conv1D)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +46,13 @@ def shape_of(model: Any) -> Shape | None:
     config: Any = model.config
     if any(getattr(config, name, None) for name in ("num_experts", "num_local_experts", "n_routed_experts")):
         return None
-    matrices = list(_matrices(model))
     output = model.get_output_embeddings()
-    head = output.weight if output is not None else None
+    blocks = list(_matrices(model, output))
+    head = next((module.weight for module in (output.modules() if output else ()) if isinstance(module, _MATRIX)), None)
     size_of_head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    blocks = [(name, weight) for name, weight in matrices if weight is not head]
     frozen_first = sum(w.numel() for name, w in blocks if not w.requires_grad and _right_after_embeddings(name))
     trained = any(p.requires_grad for p in model.parameters())
-    embeds = bool(model.get_input_embeddings().weight.requires_grad)
+    embeds = _any_trained(model.get_input_embeddings())
     return Shape(
         layers=config.num_hidden_layers,
         width=size_of_head * config.num_attention_heads,
@@ -58,7 +60,7 @@ def shape_of(model: Any) -> Shape | None:
         head=head.numel() if head is not None else 0,
         frozen_first=0 if embeds or not trained else frozen_first,
         trained=sum(weight.numel() for _, weight in blocks if weight.requires_grad),
-        head_trained=head is not None and bool(head.requires_grad),
+        head_trained=output is not None and _any_trained(output),
     )
 
 
@@ -130,6 +132,11 @@ def counted() -> Iterator[list[int]]:
     found.append(int(counter.get_total_flops()))
 
 
+def _any_trained(module: Any) -> bool:
+    """One trained row is enough: the gradient of the whole matrix is worked out and the row taken from it."""
+    return any(parameter.requires_grad for parameter in module.parameters())
+
+
 def _attention(shape: Shape, new: int, before: int) -> int:
     return 4 * shape.width * shape.layers * new * (before + new)
 
@@ -138,15 +145,12 @@ def _prefixes(shape: Shape, prompts: Sequence[Encoded]) -> int:
     return sum(forward(shape, len(prefix), predicted=1) for prefix in {prompt.prefix for prompt in prompts} if prefix)
 
 
-def _matrices(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """Every matrix that tokens are multiplied with, by name: all two-dimensional weights but tables to look up in."""
-    seen: set[int] = set()  # an adapter shows the weight of the matrix it stands on as its own
+def _matrices(model: Any, output: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Every matrix that all tokens are multiplied with, by name; an adapter's own beside the one it stands on."""
+    apart = {id(module) for module in output.modules()} if output is not None else set()
     for name, module in model.named_modules():
-        weight = getattr(module, "weight", None)
-        if isinstance(weight, torch.Tensor) and weight.ndim == 2 and not isinstance(module, torch.nn.Embedding):
-            if id(weight) not in seen:
-                yield name, weight
-            seen.add(id(weight))
+        if isinstance(module, _MATRIX) and id(module) not in apart:
+            yield name, module.weight
 
 
 def _right_after_embeddings(name: str) -> bool:

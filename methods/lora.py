@@ -3,6 +3,9 @@
 All linear layers rather than attention alone, alpha = 2r, rank-stabilised scaling off: the setting in
 which LoRA matches full fine-tuning on small supervised sets (Schulman et al. 2025; Biderman et al.
 2024). Its best learning rate is about ten times that of full fine-tuning, so its grid is too.
+
+Adapters leave the output matrix alone. Where the base model never learnt its end token, they cannot make it end an
+answer, so the one row of that token is trained too.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ class LoraOptions(TrainingOptions):
     alpha: int | None = Field(None, gt=0, description="None: 2 x rank")
     dropout: float = Field(0.0, ge=0, lt=1)
     rank_stabilised: bool = Field(False, description="scale by alpha / sqrt(rank) (Kalajdzievski 2023)")
+    train_end_token: bool = Field(True, description="also train the output row of the end token")
 
 
 class Lora:
@@ -46,11 +50,25 @@ class Lora:
             lora_alpha=self.options.alpha or 2 * self.options.rank,
             lora_dropout=self.options.dropout,
             use_rslora=self.options.rank_stabilised,
+            trainable_token_indices=_end_rows(model) if self.options.train_end_token else None,
         )
         return get_peft_model(model, config)
 
     def finish(self, model: Any) -> Any:
         return model.merge_and_unload(safe_merge=True)
+
+
+def _end_rows(model: Any) -> list[int] | dict[str, list[int]] | None:
+    """The end tokens' rows as peft wants them: of the embeddings where the output shares them, else of the output."""
+    ids = model.config.eos_token_id
+    rows = [ids] if isinstance(ids, int) else list(ids or ())
+    output, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
+    if not rows or output is None:
+        return None
+    if output.weight is embeddings.weight:
+        return rows
+    name = next(name for name, module in model.named_modules() if module is output)
+    return {name.rsplit(".", 1)[-1]: rows}
 
 
 PART = Lora

@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 import methods
 from bench.errors import UsageError
@@ -177,7 +177,35 @@ def test_lora_starts_as_the_base_model_and_trains_all_linear_layers(tiny_model: 
     targets = {name.split(".")[-4] for name, _ in wrapped.named_parameters() if "lora_A" in name}
     assert targets == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
     rows_and_columns = 4 * 64 + 2 * (64 + 32) + 3 * (64 + 192)  # q, o; k, v; gate, up, down
-    assert sum(p.numel() for p in wrapped.parameters() if p.requires_grad) == 3 * 2 * rows_and_columns
+    end_row = 64
+    assert sum(p.numel() for p in wrapped.parameters() if p.requires_grad) == 3 * 2 * rows_and_columns + end_row
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_lora_trains_the_row_of_the_end_token_alone_of_the_output(tied: bool) -> None:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=50, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48, eos_token_id=2,
+        tie_word_embeddings=tied,
+    )  # fmt: skip
+    base = LlamaForCausalLM(config)
+    before = base.lm_head.weight.detach().clone()
+    part = methods.create("lora", {"rank": 2}).weights
+    model = part.start(base, 0)
+    ids = torch.randint(3, 50, (4, 9))
+    ids[:, -1] = 2
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1.0)
+    torch.nn.functional.cross_entropy(model(input_ids=ids).logits[:, -2], ids[:, -1]).backward()
+    optimizer.step()
+    with torch.no_grad():
+        beside = model.eval()(input_ids=ids).logits
+        merged = part.finish(model)
+        torch.testing.assert_close(merged(input_ids=ids).logits, beside, rtol=1e-4, atol=1e-5)
+    moved = (merged.lm_head.weight - before).abs().sum(1)
+    assert moved.nonzero().flatten().tolist() == [2]
+    assert (merged.lm_head.weight is merged.model.embed_tokens.weight) is tied
+    without = methods.create("lora", {"train_end_token": False}).weights.start(LlamaForCausalLM(config), 0)
+    assert all("lora" in name for name, p in without.named_parameters() if p.requires_grad)
 
 
 def test_scratch_starts_elsewhere_and_by_its_seed(tiny_model: Path) -> None:
