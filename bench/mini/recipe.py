@@ -42,9 +42,9 @@ class Recipe:
     context: int = 1024
     stages: tuple[Stage, ...] = (
         Stage(1_000_000, 4, 256, random_ids=True),
-        Stage(9_000_000, 8, 256),
-        Stage(12_000_000, 4, 512),
-        Stage(8_000_000, 4, 1024),
+        Stage(7_000_000, 8, 256),
+        Stage(6_000_000, 4, 512),
+        Stage(3_500_000, 4, 1024),
     )
     rate: float = 2e-3
     constant_share: float = 0.5  # of the training, until the rate begins to fall

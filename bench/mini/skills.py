@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bench.engine import Engine
-from bench.mini.corpus import arithmetic, classify, copying, facts, forms, reading
+from bench.mini.corpus import arithmetic, basics, classify, copying, facts, forms, reading
 from bench.mini.corpus.document import Document
 
 Probe = tuple[str, str]  # prompt, the right continuation
@@ -36,15 +36,19 @@ class Skill:
 
 
 SKILLS = (
-    Skill("copying: look-up tables", lambda rng: last_answer(copying.lookup(rng, held_out=True)), 0.90),
-    Skill("closed book: world facts", lambda rng: last_answer(facts.questions(rng, held_out=True, count=1)), 0.80),
-    Skill("reading: names never seen", lambda rng: _pair(reading.probe(rng)), 0.90),
-    Skill("style: 3 examples", lambda rng: _pair(forms.probe_style(rng, 3)), 0.90),
-    Skill("style: no example", lambda rng: _pair(forms.probe_style(rng, 0)), None, 0.40),
-    Skill("labels: arbitrary, 12 examples", lambda rng: last_answer(classify.probe_mapping(rng, 12))),
-    Skill("labels: arbitrary, no example", lambda rng: last_answer(classify.probe_mapping(rng, 0)), None, 0.40),
-    Skill("topics: known, no example", lambda rng: last_answer(classify.probe_known(rng)), 0.95),
-    Skill("fields: from messy text", lambda rng: _pair(forms.probe_fields(rng))),
+    Skill("copying: look-up tables", lambda rng: last_answer(copying.lookup(rng, held_out=True))),
+    Skill("world facts, closed book", lambda rng: last_answer(facts.questions(rng, held_out=True, count=1)), 0.80),
+    Skill("reading: plain statements, names never seen", lambda rng: last_answer(basics.reading(rng, True)), 0.90),
+    Skill("reading: passages of kinds never seen", lambda rng: _pair(reading.probe(rng))),
+    Skill("style of records: 3 examples", lambda rng: last_answer(basics.style(rng, True, 3)), 0.90),
+    Skill("style of records: no example", lambda rng: last_answer(basics.style(rng, True, 0)), None, 0.40),
+    Skill("style of messages: 3 examples", lambda rng: _pair(forms.probe_style(rng, 3))),
+    Skill("style of messages: no example", lambda rng: _pair(forms.probe_style(rng, 0))),
+    Skill("labels without a meaning: 12 examples", lambda rng: last_answer(classify.probe_mapping(rng, 12))),
+    Skill("labels without a meaning: no example", lambda rng: last_answer(classify.probe_mapping(rng, 0))),
+    Skill("topics by their words", lambda rng: last_answer(basics.topics(rng, True, 1)), 0.95),
+    Skill("topics of messages never seen", lambda rng: last_answer(classify.probe_known(rng))),
+    Skill("fields from messy text", lambda rng: _pair(forms.probe_fields(rng))),
     Skill("arithmetic", lambda rng: last_answer(arithmetic.draw(rng, held_out=True))),
 )
 
