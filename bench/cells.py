@@ -32,6 +32,7 @@ class Cell:
     seed: int
     identity: Mapping[str, Any]
     limit: int | None = None  # test items at most
+    train_size: int | None = None  # training items; None: all
     probes: tuple[str, ...] = ()  # tasks to ask the adapted model afterwards
     is_base: bool = False  # the base model's answers to a probe
 
@@ -89,7 +90,7 @@ def _base_cells(suite: Suite, model: ResolvedModel, probes: Loaded, around: Mapp
     method = methods.create("zero-shot", {})
     for path, task in probes:
         identity = {**_identity(model, task, suite.probe_limit, method, 0, around), "is_base": True}
-        yield Cell(model, task, path, method, "base", 0, identity, suite.probe_limit, is_base=True)
+        yield Cell(model, task, path, method, "base", 0, identity, limit=suite.probe_limit, is_base=True)
 
 
 def _cells(
@@ -102,11 +103,23 @@ def _cells(
             if asked_for.tasks is not None and reference not in asked_for.tasks:
                 continue
             method = asked_for.method
-            for seed in suite.seeds if uses_seed(method) else suite.seeds[:1]:
-                identity = _identity(model, task, suite.limit, method, seed, around)
-                if probes:  # weights that nothing moves are only compared, so that it does not matter with which probes
-                    identity["probes"] = asked if method.weights.trains else {}
-                yield Cell(model, task, path, method, label, seed, identity, suite.limit, paths)
+            for size in _sizes(suite, method, task):
+                named = label if size is None or len(suite.train_sizes) == 1 else f"{label}, {size} items"
+                for seed in suite.seeds if uses_seed(method) or size is not None else suite.seeds[:1]:
+                    identity = _identity(model, task, suite.limit, method, seed, around)
+                    if probes:  # of weights that nothing moves it does not matter which probes are asked
+                        identity["probes"] = asked if method.weights.trains else {}
+                    if size is not None:
+                        identity |= {"train_size": size, "seed": seed}
+                    yield Cell(model, task, path, method, named, seed, identity, suite.limit, size, paths)
+
+
+def _sizes(suite: Suite, method: Method, task: Task) -> list[int | None]:
+    """The sizes of the training split that make a difference to a method; None for all of it."""
+    if not (method.weights.trains or method.context.reads_train(task)):
+        return [None]
+    sizes = (None if size == "all" or size >= len(task.train) else size for size in suite.train_sizes)
+    return list(dict.fromkeys(sizes))
 
 
 def uses_seed(method: Method) -> bool:

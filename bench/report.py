@@ -19,7 +19,8 @@ from rich.text import Text as RichText
 
 from bench.formats import clean
 from bench.nouns import Run
-from bench.sheets import Sheet, Text, sheets
+from bench.sheet import Sheet, Text
+from bench.sheets import sheets
 from bench.summary import plain, summarise
 
 SCHEMA = 1

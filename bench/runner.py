@@ -77,6 +77,7 @@ def _job(suite: Suite, cell: Cell, out: Path) -> dict[str, Any]:
         "model": {**asdict(cell.model), "folder": str(cell.model.folder)},
         "task": cell.task_path,
         "limit": cell.limit,
+        "train_size": cell.train_size,
         "probes": list(cell.probes),
         "probe_limit": suite.probe_limit,
         "method": cell.method.name,

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
 
-from bench.formats import clean, number, seconds, size, title
+from bench import cost_sheets
+from bench.formats import clean, number, title
 from bench.metrics import NAMES
 from bench.nouns import Failure, Record, Run
 from bench.retention import Change, base_scores, by_probe
+from bench.sheet import NOTHING, Sheet, Text
 from bench.summary import Row, Spread, parse_missing, spread, summarise
 
-NOTHING = "–"
 _MOST_NOTES = 20  # of one kind; the JSON has all of them
 _LONGEST_MESSAGE = 300
 _DROPPED = {
@@ -25,29 +24,7 @@ _DROPPED = {
     "passages_dropped": "passages dropped",
     "passages_truncated": "passages shortened",
 }
-_COST_LEGEND = (
-    "wall time, mean over seeds; highest memory of any phase",
-    "tokens per query: of the prompt + of the answer, unpadded",
-)
 _RETRIEVAL = ("hit@1", "hit@5", "mrr")
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A cell of a sheet; lines are separated by newlines."""
-
-    text: str
-    style: Literal["", "best", "faint", "bad"] = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A table: the first column heads the rows. `notes` stand below it."""
-
-    title: str
-    columns: tuple[str, ...] = ()
-    rows: tuple[tuple[Text, ...], ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 def sheets(run: Run) -> list[Sheet]:
@@ -59,8 +36,7 @@ def sheets(run: Run) -> list[Sheet]:
         tasks = list(dict.fromkeys(row.task for row in own))
         found.append(_primary(model, tasks, own))
         found += _others(model, tasks, own)
-        found += [_costs(model, task, [row for row in own if row.task == task]) for task in tasks]
-        found[-1] = replace(found[-1], notes=_COST_LEGEND)
+        found += cost_sheets.sheets(run, model, tasks, own)
         found += _retrieval(model, own)
         found += _retention(run, model)
     return [*found, *_notes(run, rows)]
@@ -158,33 +134,6 @@ def _others(model: str, tasks: Sequence[str], rows: Sequence[Row]) -> list[Sheet
         for method in methods
     ]
     return [Sheet(f"{clean(model)}: other metrics", ("method", *(head for head, _ in columns)), tuple(lines))]
-
-
-def _costs(model: str, task: str, rows: Sequence[Row]) -> Sheet:
-    """Time, memory and tokens. Phases that take no time to speak of in any row have no column."""
-    always, perhaps = ("train", "predict"), ("index", "prepare", "tune", "retrieve")
-    worth = {p for p in perhaps if any(p in row.seconds and row.seconds[p].mean >= 0.05 for row in rows)}
-    phases = [p for p in ("index", "prepare", "tune", "train", "retrieve", "predict") if p in worth or p in always]
-    sources = {row.peak_of for row in rows if row.peak_of}
-    memory = f"{sources.pop()}\nmemory" if len(sources) == 1 else "peak\nmemory"
-    lines = [(Text(clean(row.method)), *_spent(row, phases, bool(sources))) for row in rows]
-    columns = ("method", *phases, memory, "tokens\nper query")
-    return Sheet(f"{clean(model)}: cost on {clean(task)}", columns, tuple(lines))
-
-
-def _spent(row: Row, phases: Sequence[str], name_source: bool) -> list[Text]:
-    if not row.seeds:
-        return [Text(NOTHING, "faint")] * (len(phases) + 2)
-    times = [seconds(row.seconds[phase].mean) if phase in row.seconds else NOTHING for phase in phases]
-    memory = NOTHING if row.peak_bytes is None else size(row.peak_bytes)
-    source = f" {row.peak_of}" if name_source else ""
-    return [Text(each) for each in (*times, memory + source, _tokens(row))]
-
-
-def _tokens(row: Row) -> str:
-    prompt = row.tokens.get("prompt_tokens", row.tokens.get("prompt"))
-    output = row.tokens.get("output_tokens", row.tokens.get("output", 0.0))
-    return NOTHING if prompt is None else f"{prompt:,.0f} + {output:,.1f}"
 
 
 def _retrieval(model: str, rows: Sequence[Row]) -> list[Sheet]:

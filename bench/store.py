@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import UsageError, nearest
@@ -138,7 +139,17 @@ def read_run(path: Path) -> Run:
         record = read_record(folder / RECORD)
         labels = {name: entry[name] for name in ("model", "task", "method", "seed")}
         (base if entry.get("is_base") else records).append(replace(record, **labels))
-    return Run(path, listed["suite"], tuple(records), tuple(missing), tuple(base))
+    return Run(path, listed["suite"], tuple(records), tuple(missing), tuple(base), _prices(path))
+
+
+def _prices(path: Path) -> dict[str, Any]:
+    """The suite's own prices; a suite that cannot be read has none."""
+    try:
+        suite = yaml.safe_load((path / "suite.yaml").read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return {}
+    found = suite.get("prices") if isinstance(suite, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def runs(root: Path) -> list[Path]:

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 import methods
+from bench import money
 from bench.errors import UsageError, nearest, unknown
 from bench.models import ModelSpec
 from bench.nouns import Method
@@ -49,10 +50,14 @@ class Suite(_Strict):
     defaults: dict[str, Any] = Field(default_factory=dict, description="options for every method that has them")
     seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0], min_length=1)
     limit: int | None = Field(None, gt=0, description="test items of each task at most")
+    train_sizes: list[Annotated[int, Field(gt=0)] | Literal["all"]] = Field(
+        default=["all"], min_length=1, description="training items to learn and draw from, for learning curves"
+    )
     probes: list[str] = Field(default=[], description="tasks that measure what a model forgets")
     probe_limit: int | None = Field(200, gt=0, description="items of each probe at most")
     embedder: str = Field("auto", description="sentence encoder for retrieval: auto, none, a folder or a Hub id")
     engine: EngineSettings = EngineSettings()
+    prices: dict[str, Any] = Field(default_factory=dict, description="in place of those in bench/prices.yaml")
     cell_timeout_s: float | None = Field(None, gt=0)
     failed: Literal["retry", "keep"] = Field("retry", description="failed cells of an earlier run")
 
@@ -98,6 +103,7 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> Suite:
         suite = Suite.model_validate(merged)
     except ValidationError as error:
         raise UsageError("\n".join(f"{path}: {_problem(e)}" for e in error.errors())) from None
+    money.replaced(suite.prices, str(path))
     labelled_methods(suite)  # names and options are checked here, before any model loads
     return suite
 

@@ -38,6 +38,7 @@ from bench.scoring import score
 from bench.serving import Latency, latency
 from methods.parts import Material, Search
 from tasks.digest import question_digest
+from tasks.splits import sample
 
 Progress = Callable[[str, int, int], None]
 Message = dict[str, Any]
@@ -56,6 +57,7 @@ class Job:
     model: dict[str, Any]
     task: str
     limit: int | None
+    train_size: int | None
     probes: list[str]
     probe_limit: int | None
     method: str
@@ -99,6 +101,8 @@ def measure(job: Job, progress: Progress) -> Record:
     device = pick_device(job.device)
     meter = Meter(device)
     task = tasks.load(job.task, job.limit)
+    if job.train_size is not None:
+        task = replace(task, train=sample(task.train, job.train_size, job.seed))
     method = methods.create(job.method, job.options)
     reason = method.context.requires(task) or _untrainable(method, task)
     if reason:

@@ -103,6 +103,9 @@ class FewShot:
     def requires(self, task: Task) -> str | None:
         return None if task.train else "few-shot needs a train split to draw its worked examples from"
 
+    def reads_train(self, task: Task) -> bool:
+        return True
+
     def build(self, material: Material) -> FixedExamples | SimilarExamples:
         if self.options.select == "similar":
             return neighbours(material, self.options.k, "auto")

@@ -143,5 +143,8 @@ class ContextPart(Protocol):
     def requires(self, task: Task) -> str | None:
         """Why this part cannot work on `task`, or None."""
 
+    def reads_train(self, task: Task) -> bool:
+        """Whether what it puts in the context comes from the training split."""
+
     def build(self, material: Material) -> Context:
         """Draw examples, build indexes: all that is done once for a (task, seed)."""

@@ -86,6 +86,9 @@ class Rag:
             return "rag with control: oracle needs gold passage ids in the test split"
         return None if task.corpus or task.train else "rag needs a corpus or a train split to retrieve from"
 
+    def reads_train(self, task: Task) -> bool:
+        return not task.corpus
+
     def build(self, material: Material) -> Passages | SimilarExamples:
         options = self.options
         if not material.corpus:

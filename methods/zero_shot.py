@@ -36,6 +36,9 @@ class ZeroShot:
     def requires(self, task: Task) -> str | None:
         return None
 
+    def reads_train(self, task: Task) -> bool:
+        return False
+
     def build(self, material: Material) -> NoContext:
         return NoContext()
 

@@ -49,6 +49,13 @@ def first_by_hash(found: Sequence[Draft], count: int) -> list[Draft]:
     return [draft for draft in found if draft.example.id in ids]
 
 
+def sample(train: Sequence[Example], count: int, seed: int) -> tuple[Example, ...]:
+    """`count` training items drawn by seed, in their order; with one seed, fewer items are always among more."""
+    order = sorted(train, key=lambda example: sha256(f"{seed}\0{example.id}"))
+    ids = {example.id for example in order[:count]}
+    return tuple(example for example in train if example.id in ids)
+
+
 def carve(found: Sequence[Draft], size: int, prompt: Prompt, salt: str) -> tuple[list[Draft], list[Draft]]:
     """(rest, carved): about `size` drafts chosen by hash of their question.
 

@@ -52,6 +52,18 @@ def record(
     )
 
 
+def test_serving_and_money_have_a_table_where_latency_was_measured() -> None:
+    served = {"latency": {"served": {"p50": 0.25, "p95": 0.5, "retrieval_p50": 0.1}},
+              "environment": {"device": "cpu", "threads": 1}}  # fmt: skip
+    cells = run(record("lora", 0, **served), record("lora", 1, **served), record("rag"))
+    [sheet] = [one for one in sheets(replace(cells, prices={"cpu_core_hour": 3.6})) if "money" in one.title]
+    assert sheet.columns[:4] == ("method", "p50", "p95", "of p50:\nprompt")
+    [row] = sheet.rows
+    assert [cell.text for cell in row] == ["lora", "250 ms", "500 ms", "100 ms", "0", "0", "0.2", "0.25", "0.0004"]
+    assert any(note.startswith("USD at prices of 20") for note in sheet.notes)
+    assert not [one for one in sheets(run(record("rag"))) if "money" in one.title]
+
+
 def failed(
     method: str = "lora", seed: int = 0, kind: str = "diverged", message: str = "loss is nan", **more: Any
 ) -> Record:

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from bench import child, runner, store, tiny
 from bench.cells import Cell, canonical_json, expand
 from bench.errors import UsageError
-from bench.nouns import Prediction, Record, Run, Score
+from bench.nouns import Example, Prediction, Record, Run, Score
 from bench.suite import Suite, load
+from tasks.splits import sample
 
 ROOT = Path(__file__).parent.parent
 AROUND = {"device": "cpu", "auto_dtype": "float32", "embedder": None}
@@ -116,6 +117,29 @@ def test_a_run_leaves_a_record_of_every_cell_and_runs_again_only_what_is_missing
     shutil.rmtree(folder)
     _, started, _ = measure(suite_file, tmp_path / "run")
     assert started == ["full"]
+
+
+def test_learning_curves_give_every_method_the_same_items(task_folder: Path, tmp_path: Path, tiny_model: Path) -> None:
+    methods = ["zero-shot", {"few-shot": {"k": 3}}, {"full": {"learning_rate": 1e-3, "max_steps": 1}}]
+    file = write_suite(tmp_path, tiny_model, methods=methods, train_sizes=[4, "all"], seeds=[0, 1])
+    _, cells = cells_of(file)
+    assert [(cell.label, cell.seed) for cell in cells] == [
+        ("zero-shot", 0),
+        *((f"few-shot{size}", seed) for size in (", 4 items", "") for seed in (0, 1)),
+        *((f"full{size}", seed) for size in (", 4 items", "") for seed in (0, 1)),
+    ]
+    assert len({cell.key for cell in cells}) == len(cells)
+    _, _, run = measure(file, tmp_path / "run", seeds=[0])
+    trained = {record.method: record.training["examples"] for record in run.records if record.training}
+    assert trained["full, 4 items"] == 4 < trained["full"]
+
+
+def test_a_smaller_training_sample_is_part_of_a_larger_one() -> None:
+    train = tuple(Example(f"train/{i}", {}) for i in range(40))
+    few, more, other = (sample(train, n, seed) for n, seed in ((5, 0), (20, 0), (5, 1)))
+    assert set(few) < set(more)
+    assert set(few) != set(other)
+    assert [train.index(example) for example in more] == sorted(train.index(example) for example in more)
 
 
 def test_a_record_says_what_the_cell_cost(task_folder: Path, tmp_path: Path, tiny_model: Path) -> None:

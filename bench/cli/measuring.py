@@ -99,7 +99,7 @@ def plan(
 def pretrain_mini(out: Path, steps: int | None) -> None:
     """Make the base model `mini` anew from its corpus, and measure what it can do.
 
-    Takes some three hours on two CPU cores (48 million tokens at about 5,000 a second). Running the same command again
+    Takes about an hour on two CPU cores (17.5 million tokens at about 5,500 a second). Running the same command again
     goes on where it stopped.
 
     \b

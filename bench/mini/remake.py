@@ -10,10 +10,14 @@ from rich.table import Table
 
 from bench.display import duration
 from bench.mini import skills
+from bench.mini.card import card
 from bench.mini.pretrain import pretrain
 from bench.mini.recipe import Recipe
+from bench.models import count_parameters
+from tasks.world import relations
 
 SKILLS_FILE = "skills.json"
+DRAWS = 200  # of each skill
 _EVERY = 50  # steps between two lines
 
 
@@ -28,8 +32,11 @@ def run(out: Path, until: int | None) -> None:
             console.print(f"step {step:,}/{recipe.steps:,}: loss {loss:.3f}, {speed:,.0f} tokens/s, about {left} left")
 
     folder = pretrain(out, recipe, report, until)
-    found = skills.measure(folder)
+    found = skills.measure(folder, DRAWS)
     (folder / SKILLS_FILE).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    parameters = sum(count_parameters(file) for file in folder.glob("*.safetensors"))
+    known = sum(len(relation.rows) for relation in relations())
+    (folder / "README.md").write_text(card(recipe, parameters, known, found, DRAWS), encoding="utf-8")
     console.print(table(found))
     console.print(f"model: {folder}", highlight=False)
 

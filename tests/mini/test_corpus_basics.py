@@ -36,7 +36,8 @@ def test_every_reading_answer_stands_in_the_passage_or_is_said_to_be_missing(hel
             if answer == "not said":
                 missing += 1
                 continue
-            assert answer in document.text[: document.text.index(question.strip()[-20:])] or answer in passage
+            told = document.text[: document.text.index(question.strip()[-20:])] + passage
+            assert answer.lower() in told.lower()  # a value that opens a sentence is written with a capital there
     assert missing > 0
 
 

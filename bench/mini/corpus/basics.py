@@ -97,7 +97,7 @@ def _passages(rng: random.Random, subjects: Sequence[str], said: dict[tuple[int,
 
 def _fill(text: str, name: str, value: str) -> str:
     """The sentence with its name and value; `a` becomes `an` where the value asks for it."""
-    found = []
+    found: list[str] = []
     for word in text.split(" "):
         core = word.rstrip(".,?:")
         rest = word[len(core) :]
@@ -148,7 +148,7 @@ def _value(rng: random.Random, kind: str, held_out: bool) -> str:
     }
     if kind in made:
         return made[kind]()
-    return rng.choice(_words_of(kind))
+    return str(rng.choice(_words_of(kind)))
 
 
 @cache

@@ -1,0 +1,110 @@
+"""What the tables of cost say: time, memory and tokens; latency and money at the prices of the suite."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from bench import money
+from bench.formats import clean, seconds, size
+from bench.money import Cost, Prices
+from bench.nouns import Record, Run
+from bench.sheet import NOTHING, Sheet, Text
+from bench.summary import Row
+
+_LEGEND = (
+    "wall time, mean over seeds; highest memory of any phase",
+    "tokens per query: of the prompt + of the answer, unpadded",
+)
+_MONEY: tuple[tuple[str, Callable[[Cost], float | None]], ...] = (
+    ("search", lambda cost: cost.search),
+    ("ready", lambda cost: cost.production),
+    ("1,000\nin batches", lambda cost: cost.thousand_queries),
+    ("1,000\none by one", lambda cost: cost.thousand_single),
+    ("a right\nanswer", lambda cost: cost.correct_answer),
+)
+
+
+def sheets(run: Run, model: str, tasks: Sequence[str], rows: Sequence[Row]) -> list[Sheet]:
+    """For each task of a model: what was spent; where latency was measured, what serving costs."""
+    spent = [_costs(model, task, [row for row in rows if row.task == task]) for task in tasks]
+    spent[-1] = replace(spent[-1], notes=_LEGEND)
+    served = [sheet for task in tasks for sheet in _serving(run, model, task)]
+    if served:
+        served[-1] = replace(served[-1], notes=_serving_legend(money.replaced(run.prices, str(run.path))))
+    return [*spent, *served]
+
+
+def _costs(model: str, task: str, rows: Sequence[Row]) -> Sheet:
+    """Time, memory and tokens. Phases that take no time to speak of in any row have no column."""
+    always, perhaps = ("train", "predict"), ("index", "prepare", "tune", "retrieve")
+    worth = {p for p in perhaps if any(p in row.seconds and row.seconds[p].mean >= 0.05 for row in rows)}
+    phases = [p for p in ("index", "prepare", "tune", "train", "retrieve", "predict") if p in worth or p in always]
+    sources = {row.peak_of for row in rows if row.peak_of}
+    memory = f"{sources.pop()}\nmemory" if len(sources) == 1 else "peak\nmemory"
+    lines = [(Text(clean(row.method)), *_spent(row, phases, bool(sources))) for row in rows]
+    columns = ("method", *phases, memory, "tokens\nper query")
+    return Sheet(f"{clean(model)}: cost on {clean(task)}", columns, tuple(lines))
+
+
+def _spent(row: Row, phases: Sequence[str], name_source: bool) -> list[Text]:
+    if not row.seeds:
+        return [Text(NOTHING, "faint")] * (len(phases) + 2)
+    times = [seconds(row.seconds[phase].mean) if phase in row.seconds else NOTHING for phase in phases]
+    memory = NOTHING if row.peak_bytes is None else size(row.peak_bytes)
+    source = f" {row.peak_of}" if name_source else ""
+    return [Text(each) for each in (*times, memory + source, _tokens(row))]
+
+
+def _tokens(row: Row) -> str:
+    prompt = row.tokens.get("prompt_tokens", row.tokens.get("prompt"))
+    output = row.tokens.get("output_tokens", row.tokens.get("output", 0.0))
+    return NOTHING if prompt is None else f"{prompt:,.0f} + {output:,.1f}"
+
+
+def _serving(run: Run, model: str, task: str) -> list[Sheet]:
+    """Latency at batch 1 and money, medians over seeds; no sheet where no cell has a latency."""
+    groups: dict[str, list[Record]] = {}
+    for record in run.records:
+        if (record.model, record.task, record.status) == (model, task, "ok") and record.latency:
+            groups.setdefault(record.method, []).append(record)
+    if not groups:
+        return []
+    prices = money.replaced(run.prices, str(run.path))
+    ways = [way for way in ("uncached", "unmerged") if any(way in r.latency for own in groups.values() for r in own)]
+    lines = []
+    for method, own in groups.items():
+        paid = [money.cost(record, prices) for record in own]
+        cells = [
+            _latency(own, "served", "p50"),
+            _latency(own, "served", "p95"),
+            _latency(own, "served", "retrieval_p50"),
+            *(_latency(own, way, "p50") for way in ways),
+            *(_amount([read(cost) for cost in paid]) for _, read in _MONEY),
+        ]
+        lines.append((Text(clean(method)), *map(Text, cells)))
+    heads = ("method", "p50", "p95", "of p50:\nprompt", *(f"p50\n{way}" for way in ways), *(head for head, _ in _MONEY))
+    return [Sheet(f"{clean(model)}: serving {clean(task)}, and money", heads, tuple(lines))]
+
+
+def _serving_legend(prices: Prices) -> tuple[str, ...]:
+    return (
+        "latency of one question at a time, from fields to answer; prompt: of it, finding and writing the prompt",
+        "uncached: with a prompt's shared beginning worked out anew; unmerged: with the adapter beside the weights",
+        f"{clean(prices.currency)} at prices of {prices.as_of:%Y-%m-%d}; search: choosing options; ready: index, training",
+    )
+
+
+def _latency(records: Sequence[Record], way: str, figure: str) -> str:
+    found = [record.latency[way][figure] for record in records if way in record.latency]
+    return f"{statistics.median(found) * 1000:,.0f} ms" if found else NOTHING
+
+
+def _amount(values: Sequence[float | None]) -> str:
+    """The median in two significant digits; nothing where any is not known."""
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return NOTHING
+    median = statistics.median(known)
+    return "0" if median == 0 else f"{median:,.0f}" if median >= 100 else f"{median:.2g}"

@@ -1,0 +1,115 @@
+"""What a cell's seconds cost at the prices of a dated file: search, making the method ready, and answering.
+
+Reads records alone, so that another price needs no new measurement. Rented hours are what is counted; the price of
+energy is shown beside them and never added, as a rented hour includes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.errors import UsageError
+from bench.metrics import NAMES
+from bench.nouns import Record
+
+DEFAULT = Path(__file__).parent / "prices.yaml"
+SEARCH, PRODUCTION, ANSWERING = ("tune",), ("index", "prepare", "load", "train"), ("retrieve", "predict")
+_HOUR, _JOULES_OF_KWH = 3600.0, 3.6e6
+
+
+class Prices(BaseModel):
+    """Prices in one currency. Units are in the names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    currency: str = "USD"
+    as_of: date = Field(alias="date", description="the day the prices were looked up")
+    gpu_hour: Mapping[str, float] = Field(description="part of a device's name: price of an hour; `other` for the rest")
+    cpu_core_hour: float = Field(ge=0)
+    kwh: float = Field(ge=0)
+
+    def hour(self, environment: Mapping[str, Any]) -> float:
+        """An hour of the device that a record's environment names: one GPU, or all threads of a CPU."""
+        if environment.get("device") != "cuda":
+            return self.cpu_core_hour * int(environment.get("threads") or 1)
+        name = str(environment.get("device_name", ""))
+        return next((price for part, price in self.gpu_hour.items() if part in name), self.gpu_hour["other"])
+
+
+class Cost(BaseModel):
+    """Money of one cell, in the prices' currency."""
+
+    model_config = ConfigDict(frozen=True)
+
+    search: float  # choosing options, once for a task
+    production: float  # index and training, once for each version that is served
+    thousand_queries: float | None  # answered in batches; None where nothing was answered
+    thousand_single: float | None  # answered one by one, by the median latency; None where that was not measured
+    correct_answer: float | None  # in batches; None for a metric that is no share of right answers, or where none was
+    energy: float | None  # of all phases; None where any of them has no counter
+
+
+@cache
+def default() -> Prices:
+    """The prices that come with adaptbench."""
+    return read(yaml.safe_load(DEFAULT.read_text(encoding="utf-8")), str(DEFAULT))
+
+
+def read(content: Mapping[str, Any], where: str) -> Prices:
+    """Prices from a mapping; raises UsageError, with `where`, for what is wrong in it."""
+    try:
+        prices = Prices.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{where}: prices: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if "other" not in prices.gpu_hour:
+        raise UsageError(f'{where}: prices: gpu_hour needs a price for "other" devices')
+    return prices
+
+
+def replaced(changes: Mapping[str, Any], where: str) -> Prices:
+    """The default prices with what a suite says instead."""
+    unchanged = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
+    gpu_hour = {**(changes.get("gpu_hour") or {}), **unchanged["gpu_hour"], **(changes.get("gpu_hour") or {})}
+    return read({**unchanged, **changes, "gpu_hour": gpu_hour}, where)
+
+
+def cost(record: Record, prices: Prices) -> Cost:
+    """What a cell that ended cost."""
+    rate = prices.hour(record.environment) / _HOUR
+    query = _seconds(record, ANSWERING) * rate / record.items if record.items else None
+    single = record.latency.get("served", {}).get("p50")
+    return Cost(
+        search=_seconds(record, SEARCH) * rate,
+        production=_seconds(record, PRODUCTION) * rate,
+        thousand_queries=None if query is None else 1000 * query,
+        thousand_single=None if single is None else 1000 * single * rate,
+        correct_answer=_correct(record, query),
+        energy=_energy(record, prices),
+    )
+
+
+def _seconds(record: Record, phases: Sequence[str]) -> float:
+    return sum(record.phases[name].wall_s for name in phases if name in record.phases)
+
+
+def _correct(record: Record, query: float | None) -> float | None:
+    """Money for a right answer, where the primary metric is a share of right ones."""
+    name = next(iter(record.scores), None)
+    if name not in ("accuracy", "exact_match") or query is None:
+        return None
+    share = record.scores[name].value / NAMES[name].scale
+    return query / share if share else None
+
+
+def _energy(record: Record, prices: Prices) -> float | None:
+    joules = [phase.joules for phase in record.phases.values()]
+    known = [one for one in joules if one is not None]
+    return sum(known) / _JOULES_OF_KWH * prices.kwh if known and len(known) == len(joules) else None

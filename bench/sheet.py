@@ -1,0 +1,26 @@
+"""A table as text: what every report is written from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A cell of a sheet; lines are separated by newlines."""
+
+    text: str
+    style: Literal["", "best", "faint", "bad"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table: the first column heads the rows. `notes` stand below it."""
+
+    title: str
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[Text, ...], ...] = ()
+    notes: tuple[str, ...] = ()

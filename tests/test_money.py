@@ -1,0 +1,68 @@
+"""Money by hand: seconds times the price of an hour, and nothing where nothing was measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bench import money
+from bench.errors import UsageError
+from bench.nouns import Phase, Record, Score
+
+CPU = {"device": "cpu", "threads": 4}
+PRICES = money.replaced({"cpu_core_hour": 0.9, "gpu_hour": {"L4": 0.5}, "kwh": 0.36}, "suite.yaml")
+
+
+def record(**changes: Any) -> Record:
+    phases = {"tune": Phase(50.0, 1), "index": Phase(4.0, 1), "train": Phase(96.0, 1), "retrieve": Phase(1.0, 1),
+              "predict": Phase(9.0, 1), "serve": Phase(33.0, 1)}  # fmt: skip
+    whole = Record("k", "m", "t", "lora", 0, "ok", "now", scores={"accuracy": Score(0.25)}, items=40, phases=phases,
+                   latency={"served": {"p50": 0.5}}, environment=CPU)  # fmt: skip
+    return replace(whole, **changes)
+
+
+def test_seconds_become_money() -> None:
+    found = money.cost(record(), PRICES)
+    second = 4 * 0.9 / 3600  # 0.001
+    assert found.search == pytest.approx(50 * second)
+    assert found.production == pytest.approx(100 * second)
+    assert found.thousand_queries == pytest.approx(1000 * 10 / 40 * second)
+    assert found.thousand_single == pytest.approx(500 * second)
+    assert found.correct_answer == pytest.approx(10 / 40 / 0.25 * second)
+    assert found.energy is None
+
+
+def test_what_is_not_known_is_none() -> None:
+    assert money.cost(record(scores={"accuracy": Score(0.0)}), PRICES).correct_answer is None
+    assert money.cost(record(scores={"bleu": Score(31.0)}), PRICES).correct_answer is None
+    assert money.cost(record(latency={}), PRICES).thousand_single is None
+    assert money.cost(record(items=0), PRICES).thousand_queries is None
+
+
+def test_energy_has_its_price_where_every_phase_was_counted() -> None:
+    counted = {"train": Phase(1.0, 1, joules=7.2e6), "predict": Phase(1.0, 1, joules=3.6e6)}
+    assert money.cost(record(phases=counted), PRICES).energy == pytest.approx(3 * 0.36)
+    assert money.cost(record(phases={**counted, "score": Phase(1.0, 1)}), PRICES).energy is None
+
+
+@pytest.mark.parametrize(
+    ("name", "hour"), [("NVIDIA H200", 4.5), ("NVIDIA H100 80GB HBM3", 3.5), ("NVIDIA L4", 0.5), ("Radeon", 3.5)]
+)
+def test_a_gpu_has_the_price_of_its_name(name: str, hour: float) -> None:
+    assert PRICES.hour({"device": "cuda", "device_name": name}) == hour
+
+
+def test_a_cpu_has_the_price_of_its_threads() -> None:
+    assert PRICES.hour(CPU) == pytest.approx(3.6)
+    assert money.default().hour({"device": "cpu", "threads": 2}) == pytest.approx(0.0816)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"cpu_core_hour": -1}, "cpu_core_hour"), ({"kw": 1}, "kw"), ({"gpu_hour": {"L4": "cheap"}}, "gpu_hour.L4")],
+)
+def test_wrong_prices_are_named(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=rf"suite.yaml: prices: {words}"):
+        money.replaced(changes, "suite.yaml")
