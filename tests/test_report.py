@@ -60,7 +60,7 @@ def test_serving_and_money_have_a_table_where_latency_was_measured() -> None:
     assert sheet.columns[:4] == ("method", "p50", "p95", "of p50:\nprompt")
     [row] = sheet.rows
     assert [cell.text for cell in row] == ["lora", "250 ms", "500 ms", "100 ms", "0", "0", "0.2", "0.25", "0.0004"]
-    assert any(note.startswith("USD at prices of 20") for note in sheet.notes)
+    assert any(note.startswith("USD, prices of 20") for note in sheet.notes)
     assert not [one for one in sheets(run(record("rag"))) if "money" in one.title]
 
 
