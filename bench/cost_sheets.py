@@ -92,7 +92,7 @@ def _serving_legend(prices: Prices) -> tuple[str, ...]:
     return (
         "latency of one question at a time, from fields to answer; prompt: of it, finding and writing the prompt",
         "uncached: with a prompt's shared beginning worked out anew; unmerged: with the adapter beside the weights",
-        f"{clean(prices.currency)}, prices of {prices.as_of:%Y-%m-%d}; search: choosing options; ready: index, training",
+        f"{clean(prices.currency)}, prices of {prices.as_of:%Y-%m-%d}; search: choosing options; ready: index, train",
     )
 
 

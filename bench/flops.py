@@ -11,6 +11,7 @@ Only what is asked for is counted: the output matrix where an answer stands, pad
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -33,7 +34,8 @@ class Shape:
     width: int  # of attention: heads × size of a head
     blocks: int  # entries of all matrices that every token passes, without the output matrix
     head: int  # entries of the output matrix
-    frozen_first: int  # of `blocks`: frozen matrices right after the embeddings, which pass no gradient back
+    silent: int  # of `blocks`: matrices that pass no gradient back, as nothing before them is trained
+    silent_layers: int  # layers whose attention passes none
     trained: int  # of `blocks`: entries whose gradient is wanted
     head_trained: bool
 
@@ -50,15 +52,15 @@ def shape_of(model: Any) -> Shape | None:
     blocks = list(_matrices(model, output))
     head = next((module.weight for module in (output.modules() if output else ()) if isinstance(module, _MATRIX)), None)
     size_of_head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    frozen_first = sum(w.numel() for name, w in blocks if not w.requires_grad and _right_after_embeddings(name))
-    trained = any(p.requires_grad for p in model.parameters())
-    embeds = _any_trained(model.get_input_embeddings())
+    lowest = 0 if _any_trained(model.get_input_embeddings()) else _lowest_trained(model)
+    silent = 0 if lowest is None or _any_trained(model.get_input_embeddings()) else _silent(blocks, lowest)
     return Shape(
         layers=config.num_hidden_layers,
         width=size_of_head * config.num_attention_heads,
         blocks=sum(weight.numel() for _, weight in blocks),
         head=head.numel() if head is not None else 0,
-        frozen_first=0 if embeds or not trained else frozen_first,
+        silent=silent,
+        silent_layers=lowest or 0,
         trained=sum(weight.numel() for _, weight in blocks if weight.requires_grad),
         head_trained=output is not None and _any_trained(output),
     )
@@ -79,9 +81,10 @@ def training(shape: Shape, pairs: Iterable[Pair], recomputed: bool = False) -> i
     for prompt, answer in pairs:
         tokens, predicted = len(prompt) + len(answer), len(answer) + 1  # the column before the answer too
         once = forward(shape, tokens, predicted=predicted)
-        inputs = 2 * (shape.blocks - shape.frozen_first) * tokens + 2 * shape.head * predicted
+        inputs = 2 * (shape.blocks - shape.silent) * tokens + 2 * shape.head * predicted
         weights = 2 * shape.trained * tokens + (2 * shape.head * predicted if shape.head_trained else 0)
-        total += once * (2 if recomputed else 1) + inputs + weights + 2 * _attention(shape, tokens, 0)
+        attention = 2 * _attention(shape, tokens, 0) * (shape.layers - shape.silent_layers) // shape.layers
+        total += once * (2 if recomputed else 1) + inputs + weights + attention
     return total
 
 
@@ -153,7 +156,24 @@ def _matrices(model: Any, output: Any) -> Iterator[tuple[str, torch.Tensor]]:
             yield name, module.weight
 
 
-def _right_after_embeddings(name: str) -> bool:
-    """Whether a matrix of this name reads the first layer's input: queries, keys and values of layer 0."""
-    layer = any(f".{stem}.0." in f".{name}." for stem in ("layers", "h", "blocks"))
-    return layer and any(part in name for part in ("q_proj", "k_proj", "v_proj", "qkv", "c_attn", "query_key_value"))
+def _lowest_trained(model: Any) -> int | None:
+    """The lowest layer with something to train; None where nothing is."""
+    layers = [_layer(name) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    return min((layer for layer in layers if layer is not None), default=None)
+
+
+def _silent(blocks: Sequence[tuple[str, torch.Tensor]], lowest: int) -> int:
+    """Entries of all matrices below a layer, and of those that read its input: queries, keys and values."""
+    total = 0
+    for name, weight in blocks:
+        layer = _layer(name)
+        reads_input = any(part in name for part in ("q_proj", "k_proj", "v_proj", "qkv", "c_attn", "query_key_value"))
+        if layer is not None and (layer < lowest or (layer == lowest and reads_input and "lora_B" not in name)):
+            total += weight.numel()
+    return total
+
+
+def _layer(name: str) -> int | None:
+    """The number of the layer that a parameter or module of this name is in."""
+    found = re.search(r"\.(?:layers|h|blocks)\.(\d+)\.", f".{name}.")
+    return int(found.group(1)) if found else None

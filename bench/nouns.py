@@ -149,6 +149,7 @@ class Record:
     tokens: Mapping[str, int] = field(default_factory=dict)  # prompt, context, output; unpadded
     phases: Mapping[str, Phase] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    on_train: Mapping[str, Score] = field(default_factory=dict)  # of a trained method, asked what it was trained on
     retrieval: Mapping[str, float] = field(default_factory=dict)
     latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # way of serving -> bench.serving.Latency
     flop_check: Mapping[str, Mapping[str, int]] = field(

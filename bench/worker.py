@@ -46,6 +46,7 @@ Message = dict[str, Any]
 # rows × tokens of one batch; on a CPU small enough to stay near the caches
 BATCH_TOKENS = {"cpu": 8192, "cuda": 131072}
 TRAIN_TOKENS = {"cpu": 16384, "cuda": 65536}
+MEMORY_ITEMS = 100  # training items that a trained model is asked
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,11 @@ def measure(job: Job, progress: Progress) -> Record:
     with meter.phase("score"):
         scored = score(task, predictions)
     store.write_predictions(Path(job.out), predictions, scored.of)
+    with meter.phase("overfit"):
+        on_train = _on_train(adapted, task) if method.weights.trains else {}
     record = replace(
         _record(job, task, adapted, predictions, scored.scores, meter),
+        on_train=on_train,
         latency={way: asdict(one) for way, one in served.items()},
         flop_check={phase: check for phase, check in checks.items() if check},
     )
@@ -152,6 +156,14 @@ def _probe(job: Job, adapted: Adapted, base: Base, progress: Progress) -> tuple[
     if fingerprint(engine.model) == fingerprint(base.load(False)):
         return False, {}
     return True, dict(ask(path, job.probe_limit, engine, base, Path(job.out), progress) for path in job.probes)
+
+
+def _on_train(adapted: Adapted, task: Task) -> dict[str, Score]:
+    """The scores on items of the training split, as many as the test has or `MEMORY_ITEMS`: what is above the test's
+    is memorised, or an easier split."""
+    asked = sample(task.train, min(len(task.test), MEMORY_ITEMS), 0)
+    predictions = adapted.predictor.predict([question(example) for example in asked])
+    return score(replace(task, test=asked), predictions).scores
 
 
 def question(example: Example) -> Item:

@@ -38,7 +38,7 @@ def test_a_shape_is_counted_by_hand(llama: Any) -> None:
     assert shape is not None
     layer = 64 * 64 * 2 + 2 * 64 * 32 + 3 * 64 * 160  # queries and output, keys and values of half the heads, MLP
     assert (shape.layers, shape.width, shape.blocks, shape.head) == (3, 64, 3 * layer, 512 * 64)
-    assert (shape.trained, shape.frozen_first, shape.head_trained) == (3 * layer, 0, True)
+    assert (shape.trained, shape.silent, shape.silent_layers, shape.head_trained) == (3 * layer, 0, 0, True)
     assert flops.forward(shape, 10, 5, 1) == 2 * 3 * layer * 10 + 3 * 4 * 64 * 10 * 15 + 2 * 512 * 64
 
 
@@ -49,11 +49,20 @@ def test_a_model_that_routes_tokens_has_no_shape(llama: Any) -> None:
     assert flops.shape_of(Routed()) is None
 
 
-@pytest.mark.parametrize("method", ["full", "lora"])
-def test_training_is_what_torch_counts(llama: Any, method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("full", {}),
+        ("lora", {}),
+        ("lora", {"train_end_token": False}),
+        ("last-layers", {"layers": 1}),
+        ("last-layers", {"layers": 2}),
+    ],
+)
+def test_training_is_what_torch_counts(llama: Any, method: str, options: dict[str, Any]) -> None:
     import copy
 
-    model = methods.create(method, {}).weights.start(copy.deepcopy(llama), 0)
+    model = methods.create(method, options).weights.start(copy.deepcopy(llama), 0)
     model.train()
     batch = collate(Pairs(PAIRS).rows, 0)
     with flops.counted() as found:
@@ -72,7 +81,7 @@ def test_lora_costs_less_than_full_training(llama: Any) -> None:
     assert full is not None
     assert lora is not None
     assert 0 < lora.trained == lora.blocks - full.blocks
-    frozen = flops.Shape(lora.layers, lora.width, full.blocks, full.head, 0, 0, False)
+    frozen = flops.Shape(lora.layers, lora.width, full.blocks, full.head, 0, 0, 0, False)
     whole, without = flops.training(full, PAIRS), flops.training(frozen, PAIRS)
     assert without / whole == pytest.approx(2 / 3, abs=0.08)  # 4N against 6N, and attention
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 import methods
-from bench.errors import UsageError
+from bench.errors import NotApplicableError, UsageError
 from bench.nouns import Example
 from bench.retrieval import build
 from methods.few_shot import stratified
@@ -35,7 +35,7 @@ def material(task: object, seed: int = 0, **changes: object) -> Material:
 
 
 def test_parts_are_found_by_themselves_and_options_do_not_clash() -> None:
-    assert set(methods.available()) == {"zero-shot", "few-shot", "rag", "lora", "full", "scratch"}
+    assert set(methods.available()) == {"zero-shot", "few-shot", "rag", "lora", "full", "last-layers", "scratch"}
     weights = [p for p in methods.parts().values() if methods.changes_weights(p)]
     contexts = [p for p in methods.parts().values() if not methods.changes_weights(p)]
     for one in weights:
@@ -206,6 +206,17 @@ def test_lora_trains_the_row_of_the_end_token_alone_of_the_output(tied: bool) ->
     assert (merged.lm_head.weight is merged.model.embed_tokens.weight) is tied
     without = methods.create("lora", {"train_end_token": False}).weights.start(LlamaForCausalLM(config), 0)
     assert all("lora" in name for name, p in without.named_parameters() if p.requires_grad)
+
+
+def test_last_layers_trains_the_top_and_nothing_below(tiny_model: Path) -> None:
+    base = AutoModelForCausalLM.from_pretrained(tiny_model)
+    count = base.config.num_hidden_layers
+    model = methods.create("last-layers", {"layers": 1}).weights.start(base, 0)
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert {name.split(".")[2] for name in trained if "layers" in name} == {str(count - 1)}
+    assert {name for name in trained if "layers" not in name} == {"model.norm.weight"}
+    with pytest.raises(NotApplicableError, match=f"layers: 99, but the model has {count}"):
+        methods.create("last-layers", {"layers": 99}).weights.start(base, 0)
 
 
 def test_scratch_starts_elsewhere_and_by_its_seed(tiny_model: Path) -> None:

@@ -52,8 +52,20 @@ def record(
     )
 
 
+def test_what_a_method_knows_of_its_training_items_stands_beside_the_test() -> None:
+    def trained(seed: int, on_train: float) -> Record:
+        training = {"loss": {"train": 0.2, "validation": 0.5, "gap": 0.3}, "best_step": 40, "steps": 60}
+        return record("full", seed, {"accuracy": 0.7}, training=training, on_train={"accuracy": Score(on_train)})
+
+    [sheet] = [one for one in sheets(run(record("rag"), trained(0, 0.9), trained(1, 1.0))) if "fit" in one.title]
+    assert [[cell.text for cell in row] for row in sheet.rows] == [
+        ["full", "mail", "0.200", "0.500", "0.950", "0.700", "40 of 60"]
+    ]
+    assert not [one for one in sheets(run(record("rag"))) if one.title.endswith(": fit")]
+
+
 def test_serving_and_money_have_a_table_where_latency_was_measured() -> None:
-    served = {"latency": {"served": {"p50": 0.25, "p95": 0.5, "retrieval_p50": 0.1}},
+    served: dict[str, Any] = {"latency": {"served": {"p50": 0.25, "p95": 0.5, "retrieval_p50": 0.1}},
               "environment": {"device": "cpu", "threads": 1}}  # fmt: skip
     cells = run(record("lora", 0, **served), record("lora", 1, **served), record("rag"))
     [sheet] = [one for one in sheets(replace(cells, prices={"cpu_core_hour": 3.6})) if "money" in one.title]

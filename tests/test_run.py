@@ -160,6 +160,8 @@ def test_a_record_says_what_the_cell_cost(task_folder: Path, tmp_path: Path, tin
             assert check["worked_out"] == pytest.approx(check["counted"], rel=0.1)
         assert record.phases["predict"].flops
         assert record.phases["score"].flops is None
+    assert few.on_train == {}
+    assert 0 <= full.on_train["accuracy"].value <= 1
     assert list(few.flop_check) == ["predict"]
     assert list(full.flop_check) == list(lora.flop_check) == ["train", "predict"]
     assert 0 < (full.phases["tune"].flops or 0) < (full.phases["train"].flops or 0)  # two short trials

@@ -1,0 +1,53 @@
+"""Weights part `last-layers`: only the top blocks are trained; what lies below stays the base model's.
+
+The classical middle way of transfer learning (Yosinski et al. 2014; Lee et al. 2019, arXiv:1911.03090): cheaper to
+train, as no gradient passes the lower blocks, and less to forget.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from bench.errors import NotApplicableError
+from methods.full import Full, FullOptions
+
+
+class LastLayersOptions(FullOptions):
+    layers: int = Field(2, gt=0, description="how many blocks, counted from the top")
+
+
+class LastLayers(Full):
+    """Trains the top blocks and the norm after them."""
+
+    name = "last-layers"
+    Options = LastLayersOptions
+    options: LastLayersOptions
+
+    def start(self, model: Any, seed: int) -> Any:
+        blocks = _blocks(model)
+        if self.options.layers > len(blocks):
+            raise NotApplicableError(f"last-layers with layers: {self.options.layers}, but the model has {len(blocks)}")
+        model.requires_grad_(False)
+        for block in blocks[-self.options.layers :]:
+            block.requires_grad_(True)
+        for name, parameter in model.named_parameters():
+            if parameter.ndim == 1 and not any(piece.isdigit() for piece in name.split(".")):
+                parameter.requires_grad_(True)  # the norm after the last block
+        return model
+
+
+def _blocks(model: Any) -> Any:
+    """The list of the model's blocks."""
+    import torch
+
+    count = model.config.get_text_config().num_hidden_layers
+    lists = (module for module in model.modules() if isinstance(module, torch.nn.ModuleList) and len(module) == count)
+    found = next(lists, None)
+    if found is None:
+        raise NotApplicableError("last-layers finds no list of blocks in this architecture")
+    return found
+
+
+PART = LastLayers
