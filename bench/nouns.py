@@ -1,8 +1,7 @@
 """The nouns of adaptbench, on one page.
 
-A *task* is examples with a prompt and an answer. A *method* is a pair: what it does to the weights
-× what it puts in the context. Adapted to a task it becomes a *predictor*. One (model, task, method,
-seed) is a cell; what it measured is a *record*; a *run* is a directory of records.
+A *task* is examples with a prompt and an answer. A *method* is a pair: what it does to the weights × what it puts in
+the context. One (model, task, method, seed) is a cell; what it measured is a *record*; a *run* is their directory.
 
 Imported by `bench`, `methods` and `tasks`; imports no torch, so that readers of records stay fast.
 """

@@ -1,14 +1,22 @@
 """What a model forgot: its probe scores after it was adapted, less those of the base model.
 
-Reads records alone. A method that leaves every weight as it was has changed nothing, and that is exactly 0.
+Reads records, and where they are there the answers to each item, so that the change is paired: what was known and
+still is (kept), is no longer (lost), or is now (gained). A method that leaves every weight as it was has changed
+nothing, and that is exactly 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from bench.nouns import Record, Run, Score
+from bench.statistics.intervals import Interval
+from bench.statistics.seeds import crossed_means
+from bench.store import find_predictions, lines_of, probe_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,49 @@ def by_probe(records: Sequence[Record], base: Mapping[str, tuple[str, float]]) -
         for change in changes(record, base):
             found.setdefault(change.probe, []).append(change)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """The change of one method on one probe, item by item, over its seeds."""
+
+    difference: float  # adapted less base
+    interval: Interval  # seeds and items vary; with one seed, items alone
+    p: float
+    n: int  # items
+    kept: float  # items right before and after, mean over seeds; None of the three for a metric that is not 0 or 1
+    lost: float
+    gained: float
+    counts: bool  # whether kept, lost and gained mean something
+
+
+def paired(run: Run, records: Sequence[Record], probe: str) -> Paired | None:
+    """The change on `probe` of the cells (seeds) of one method; None where answers to its items are not there.
+
+    Raises:
+        UsageError: a file of answers that cannot be read.
+    """
+    base = next((r for r in run.base if (r.model, r.task, r.status) == (records[0].model, probe, "ok")), None)
+    moved = [record for record in records if record.weights_changed and probe in record.probes]
+    files = [find_predictions(run.path, record.key, probe_file(probe)) for record in moved]
+    before_file = find_predictions(run.path, base.key) if base else None
+    if base is None or before_file is None or not files or None in files:
+        return None
+    metric = next(iter(base.scores))
+    before = _values(before_file, metric)
+    after = [_values(file, metric) for file in files if file is not None]
+    if any(sorted(one) != sorted(before) for one in after):
+        return None
+    ids = sorted(before)
+    a, b = np.array([[one[i] for i in ids] for one in after]), np.array([[before[i] for i in ids]])
+    found = crossed_means(a, b)
+    binary = bool(np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all())
+    kept, lost, gained = (float(part.sum(axis=1).mean()) for part in ((a * b), (1 - a) * b, a * (1 - b)))
+    return Paired(found.difference, found.interval, found.p, len(ids), kept, lost, gained, binary)
+
+
+def _values(file: Path, metric: str) -> dict[str, float]:
+    return {line["id"]: float(line["metrics"][metric]) for line in lines_of(file)}
 
 
 def _primary(scores: Mapping[str, Score]) -> tuple[str, float]:

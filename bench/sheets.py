@@ -10,13 +10,12 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from bench import cost_sheets
+from bench import cost_sheets, retention_sheets
 from bench.formats import clean, number, title
 from bench.metrics import NAMES
 from bench.nouns import Failure, Record, Run
-from bench.retention import Change, base_scores, by_probe
 from bench.sheet import NOTHING, Sheet, Text
-from bench.summary import Row, Spread, parse_missing, spread, summarise
+from bench.summary import Row, Spread, parse_missing, summarise
 
 _MOST_NOTES = 20  # of one kind; the JSON has all of them
 _LONGEST_MESSAGE = 300
@@ -40,7 +39,7 @@ def sheets(run: Run) -> list[Sheet]:
         found += cost_sheets.sheets(run, model, tasks, own)
         found += _retrieval(model, own)
         found += _fit(run, model)
-        found += _retention(run, model)
+        found += retention_sheets.sheets(run, model)
     return [*found, *_notes(run, rows)]
 
 
@@ -185,33 +184,6 @@ def _median(values: Sequence[float | int | None]) -> str:
         return NOTHING
     median = statistics.median(known)
     return f"{median:,.0f}" if isinstance(known[0], int) else f"{median:.3f}"
-
-
-def _retention(run: Run, model: str) -> list[Sheet]:
-    """Probe scores of the base model, and how far each method moved them, mean over seeds."""
-    base = base_scores(run, model)
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for record in run.records:
-        if record.model == model and record.weights_changed is not None:
-            groups.setdefault((record.method, record.task), []).append(record)
-    if not base:
-        return []
-    lines = [(Text("base model"), Text(NOTHING), *(Text(number(metric, score)) for metric, score in base.values()))]
-    for (method, task), records in groups.items():
-        found = by_probe(records, base)
-        cells = (_changed(found[probe]) if probe in found else Text(NOTHING, "faint") for probe in base)
-        lines.append((Text(clean(method)), Text(clean(task)), *cells))
-    heads = (f"{clean(probe)}\n{title(metric)}" for probe, (metric, _) in base.items())
-    legend = "base model: its score; below: by how much it changed, 0 where no weight did (mean ± sd over n seeds)"
-    return [Sheet(f"{clean(model)}: knowledge retention", ("method", "adapted to", *heads), tuple(lines), (legend,))]
-
-
-def _changed(changes: Sequence[Change]) -> Text:
-    if all(change.difference == 0 for change in changes):
-        return Text("0", "faint")
-    found = spread([change.difference for change in changes])
-    sign = "+" if found.mean > 0 else ""
-    return Text(sign + _mean(changes[0].metric, found))
 
 
 def _notes(run: Run, rows: Sequence[Row]) -> list[Sheet]:

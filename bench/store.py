@@ -202,9 +202,19 @@ def read_predictions(run: Path, key: str, name: str = PREDICTIONS) -> list[dict[
     Raises:
         UsageError: the file is not there, or not what adaptbench writes.
     """
-    file = next((run / "cells").glob(f"[!.]*-{key[:12]}/{name}"), None)
+    file = find_predictions(run, key, name)
     if file is None:
         raise UsageError(f"{run} has no {name} for one of its cells; measure it again to compare item by item")
+    return lines_of(file)
+
+
+def find_predictions(run: Path, key: str, name: str = PREDICTIONS) -> Path | None:
+    """Where the cell of `key` keeps them; None where it does not."""
+    return next((run / "cells").glob(f"[!.]*-{key[:12]}/{name}"), None)
+
+
+def lines_of(file: Path) -> list[dict[str, Any]]:
+    """The lines of a file of predictions; raises UsageError as `read_predictions` does."""
     try:
         return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     except ValueError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from transformers import AutoModelForCausalLM
 import methods
 from bench import store
 from bench.errors import UsageError
-from bench.nouns import Record, Run, Score
+from bench.nouns import Prediction, Record, Run, Score
 from bench.probes import fingerprint
-from bench.retention import base_scores, changes
+from bench.retention import base_scores, changes, paired
 from bench.sheets import sheets
+from bench.statistics.paired import paired_means
 from tests.test_run import cells_of, measure, task_folder, write_suite  # noqa: F401  (task_folder is a fixture)
 from tests.toy import QUICK, adapted, choice_task
 
@@ -24,6 +26,32 @@ PROBED: dict[str, Any] = {
     "probes": ["notes"],
     "probe_limit": 4,
 }
+
+
+def test_a_change_is_paired_by_item(tmp_path: Path) -> None:
+    def answered(key: str, name: str, values: list[float], order: list[int]) -> None:
+        folder = tmp_path / "cells" / f"x-{key[:12]}"
+        folder.mkdir(parents=True)
+        predictions = [Prediction(f"test/{i}") for i in order]
+        store.write_predictions(folder, predictions, lambda at: {"metrics": {"accuracy": values[order[at]]}}, name)
+
+    before, after = [1.0] * 6 + [0.0] * 4, [0.0] * 2 + [1.0] * 5 + [0.0] * 3  # two lost, one gained, four kept
+    answered("b" * 64, store.PREDICTIONS, before, list(range(10)))
+    answered("a" * 64, store.probe_file("facts"), after, list(range(9, -1, -1)))  # matched by id, not by place
+    base = Record("b" * 64, "m", "facts", "base", 0, "ok", "now", scores={"accuracy": Score(0.6)})
+    full = Record("a" * 64, "m", "mail", "full", 0, "ok", "now", weights_changed=True,
+                  probes={"facts": {"accuracy": Score(0.5)}})  # fmt: skip
+    run = Run(tmp_path, "trial", (full,), (), (base,))
+    found = paired(run, [full], "facts")
+    assert found is not None
+    assert (found.kept, found.lost, found.gained, found.n, found.counts) == (4, 2, 1, 10, True)
+    expected = paired_means(after, before)
+    assert found.difference == pytest.approx(-0.1) == expected.difference
+    assert found.interval.low == pytest.approx(expected.interval.low, abs=0.05)
+    [sheet] = [sheet for sheet in sheets(run) if "retention" in sheet.title]
+    assert sheet.rows[1][2].text.splitlines()[0] == "-0.100"
+    assert sheet.rows[1][2].text.splitlines()[2] == "-2 +1"
+    assert paired(replace(run, path=tmp_path / "elsewhere"), [full], "facts") is None
 
 
 @pytest.fixture

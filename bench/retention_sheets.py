@@ -1,0 +1,59 @@
+"""What the table of knowledge retention says: each method's change on each probe, and what it consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.formats import clean, number, title
+from bench.nouns import Record, Run
+from bench.retention import Change, Paired, base_scores, by_probe, paired
+from bench.sheet import NOTHING, Sheet, Text
+from bench.summary import spread
+
+_LEGEND = "base model: its score; below: by how much it changed, 0 where no weight did"
+_PAIRED = "in brackets the 95% interval over items and seeds; -lost +gained: items known before or after alone, a seed"
+
+
+def sheets(run: Run, model: str) -> list[Sheet]:
+    """Probe scores of the base model, and how far each method moved them."""
+    base = base_scores(run, model)
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in run.records:
+        if record.model == model and record.weights_changed is not None:
+            groups.setdefault((record.method, record.task), []).append(record)
+    if not base:
+        return []
+    lines = [(Text("base model"), Text(NOTHING), *(Text(number(metric, score)) for metric, score in base.values()))]
+    by_item = False
+    for (method, task), records in groups.items():
+        found = by_probe(records, base)
+        cells = []
+        for probe in base:
+            pairs = paired(run, records, probe) if probe in found else None
+            by_item = by_item or pairs is not None
+            cells.append(_changed(found[probe], pairs) if probe in found else Text(NOTHING, "faint"))
+        lines.append((Text(clean(method)), Text(clean(task)), *cells))
+    heads = (f"{clean(probe)}\n{title(metric)}" for probe, (metric, _) in base.items())
+    notes = (_LEGEND, _PAIRED) if by_item else (_LEGEND,)
+    return [Sheet(f"{clean(model)}: knowledge retention", ("method", "adapted to", *heads), tuple(lines), notes)]
+
+
+def _changed(changes: Sequence[Change], pairs: Paired | None) -> Text:
+    if all(change.difference == 0 for change in changes) and (pairs is None or not (pairs.lost or pairs.gained)):
+        return Text("0", "faint")
+    metric = changes[0].metric
+    if pairs is None:
+        found = spread([change.difference for change in changes])
+        sd = "" if found.sd is None else f" ± {number(metric, found.sd)}, n={found.n}"
+        return Text(_signed(metric, found.mean) + sd)
+    lines = [
+        _signed(metric, pairs.difference),
+        f"[{_signed(metric, pairs.interval.low)}, {_signed(metric, pairs.interval.high)}]",
+    ]
+    if pairs.counts:
+        lines.append(f"-{pairs.lost:,.0f} +{pairs.gained:,.0f}")
+    return Text("\n".join(lines))
+
+
+def _signed(metric: str, value: float) -> str:
+    return ("+" if value > 0 else "") + number(metric, value)
