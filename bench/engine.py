@@ -102,6 +102,13 @@ class Engine:
             halving(batch, work)
         return texts
 
+    @torch.inference_mode()
+    def next_token(self, prefix: Ids, query: Ids) -> Tensor:
+        """Natural logarithm of each token's probability after `prefix + query`, [vocabulary], in fp32."""
+        prefix, [row] = self._rows(prefix, [query])
+        logits, _, _ = self._prefill(prefix, [row.ids])
+        return logits[0, -1].log_softmax(-1)
+
     def forget(self) -> None:
         """Drop what is kept of beginnings that prompts share; the next call works them out again."""
         self._prefixes.clear()

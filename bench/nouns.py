@@ -9,10 +9,10 @@ Imported by `bench`, `methods` and `tasks`; imports no torch, so that readers of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from methods.parts import ContextPart, WeightsPart
@@ -92,12 +92,6 @@ class Prediction:
     ranking: tuple[str, ...] = ()  # ids retrieved, best first
 
 
-class Predictor(Protocol):
-    """An adapted model: items in, predictions out, same order."""
-
-    def predict(self, items: Sequence[Item]) -> list[Prediction]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Phase:
     """What one phase of a cell cost (tune, train, index, predict, score)."""
@@ -156,6 +150,7 @@ class Record:
     )  # phase -> one batch, see bench.flop_check
     parameters: Mapping[str, int] = field(default_factory=dict)  # total, trained, stored bytes
     weights_changed: bool | None = None  # whether any weight differs from the base's; None where not looked at
+    divergence: float | None = None  # of changed weights from the base on the task's prompts, see bench.drift
     probes: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)  # of changed weights, by probe task
     identity: Mapping[str, Any] = field(default_factory=dict)  # what the key is hashed from
     environment: Mapping[str, Any] = field(default_factory=dict)

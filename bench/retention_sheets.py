@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 from bench.formats import clean, number, title
@@ -11,6 +12,7 @@ from bench.sheet import NOTHING, Sheet, Text
 from bench.summary import spread
 
 _LEGEND = "base model: its score; below: by how much it changed, 0 where no weight did"
+_KL = "KL from base: of the first token of answers to the task's own prompts, in nats"
 _PAIRED = "in brackets the 95% interval over items and seeds; -lost +gained: items known before or after alone, a seed"
 
 
@@ -23,7 +25,8 @@ def sheets(run: Run, model: str) -> list[Sheet]:
             groups.setdefault((record.method, record.task), []).append(record)
     if not base:
         return []
-    lines = [(Text("base model"), Text(NOTHING), *(Text(number(metric, score)) for metric, score in base.values()))]
+    scores = (Text(number(metric, score)) for metric, score in base.values())
+    lines = [(Text("base model"), Text(NOTHING), *scores, Text(NOTHING))]
     by_item = False
     for (method, task), records in groups.items():
         found = by_probe(records, base)
@@ -32,10 +35,19 @@ def sheets(run: Run, model: str) -> list[Sheet]:
             pairs = paired(run, records, probe) if probe in found else None
             by_item = by_item or pairs is not None
             cells.append(_changed(found[probe], pairs) if probe in found else Text(NOTHING, "faint"))
-        lines.append((Text(clean(method)), Text(clean(task)), *cells))
+        lines.append((Text(clean(method)), Text(clean(task)), *cells, _apart(records)))
     heads = (f"{clean(probe)}\n{title(metric)}" for probe, (metric, _) in base.items())
-    notes = (_LEGEND, _PAIRED) if by_item else (_LEGEND,)
-    return [Sheet(f"{clean(model)}: knowledge retention", ("method", "adapted to", *heads), tuple(lines), notes)]
+    notes = (*((_LEGEND, _PAIRED) if by_item else (_LEGEND,)), _KL)
+    columns = ("method", "adapted to", *heads, "KL from\nbase")
+    return [Sheet(f"{clean(model)}: knowledge retention", columns, tuple(lines), notes)]
+
+
+def _apart(records: Sequence[Record]) -> Text:
+    known = [record.divergence for record in records if record.divergence is not None]
+    if not known:
+        return Text(NOTHING, "faint")
+    mean = statistics.fmean(known)
+    return Text(f"{mean:.3g}", "" if mean else "faint")
 
 
 def _changed(changes: Sequence[Change], pairs: Paired | None) -> Text:

@@ -23,6 +23,8 @@ import methods
 import tasks
 from bench import store
 from bench.adapt import Adapted, Base, Limits, adapt
+from bench.drift import divergence
+from bench.engine import Engine
 from bench.environment import describe
 from bench.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
 from bench.flop_check import of_answers, of_prediction
@@ -33,6 +35,7 @@ from bench.models import ResolvedModel
 from bench.nouns import Example, Item, Method, Prediction, Record, Score, Task
 from bench.predict import ModelPredictor
 from bench.probes import ask, fingerprint
+from bench.prompting import Encoded
 from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
 from bench.scoring import score
 from bench.serving import Latency, latency
@@ -146,16 +149,21 @@ def measure(job: Job, progress: Progress) -> Record:
     if not job.probes:
         return record
     with meter.phase("probe"):
-        changed, found = _probe(job, adapted, base, progress)
-    return replace(record, phases=meter.phases, weights_changed=changed, probes=found)
+        changed, apart, found = _probe(job, adapted, base, prompts, progress)
+    return replace(record, phases=meter.phases, weights_changed=changed, divergence=apart, probes=found)
 
 
-def _probe(job: Job, adapted: Adapted, base: Base, progress: Progress) -> tuple[bool, dict[str, Mapping[str, Score]]]:
-    """Whether the weights are no longer the base's and, if so, what the adapted model answers to each probe."""
-    engine = adapted.predictor.engine
-    if fingerprint(engine.model) == fingerprint(base.load(False)):
-        return False, {}
-    return True, dict(ask(path, job.probe_limit, engine, base, Path(job.out), progress) for path in job.probes)
+def _probe(
+    job: Job, adapted: Adapted, base: Base, prompts: Sequence[Encoded], progress: Progress
+) -> tuple[bool, float | None, dict[str, Mapping[str, Score]]]:
+    """Whether the weights are no longer the base's; if so how far they are from it, and what they answer to probes."""
+    engine, before = adapted.predictor.engine, base.load(False)
+    if fingerprint(engine.model) == fingerprint(before):
+        return False, 0.0, {}
+    apart = divergence(engine, Engine(before, engine.pad, engine.stops, engine.batch_tokens), prompts)
+    del before
+    found = dict(ask(path, job.probe_limit, engine, base, Path(job.out), progress) for path in job.probes)
+    return True, apart, found
 
 
 def _on_train(adapted: Adapted, task: Task) -> dict[str, Score]:

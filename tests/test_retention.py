@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from transformers import AutoModelForCausalLM
 
 import methods
 from bench import store
+from bench.drift import divergence
+from bench.engine import Engine
 from bench.errors import UsageError
 from bench.nouns import Prediction, Record, Run, Score
 from bench.probes import fingerprint
+from bench.prompting import Encoded
 from bench.retention import base_scores, changes, paired
 from bench.sheets import sheets
 from bench.statistics.paired import paired_means
@@ -26,6 +30,25 @@ PROBED: dict[str, Any] = {
     "probes": ["notes"],
     "probe_limit": 4,
 }
+
+
+def test_divergence_is_the_kl_of_plain_passes(tiny_model: Path) -> None:
+    torch.manual_seed(0)
+    base, moved = (AutoModelForCausalLM.from_pretrained(tiny_model).eval() for _ in range(2))
+    with torch.no_grad():
+        for parameter in moved.parameters():
+            parameter += 0.02 * torch.randn_like(parameter)
+    prompts = [Encoded("a", (5, 6), (7, 8, 9)), Encoded("b", (), (11, 12)), Encoded("c", (), (1,), failure="too long")]
+    expected = []
+    for prompt in prompts[:2]:
+        ids = torch.tensor([[*prompt.prefix, *prompt.query]])
+        with torch.no_grad():
+            p, q = (model(ids).logits[0, -1].double().softmax(-1) for model in (moved, base))
+        expected.append(float((p * (p / q).log()).sum()))
+    engines = [Engine(model, 0, frozenset(), 1024) for model in (moved, base)]
+    assert divergence(engines[0], engines[1], prompts) == pytest.approx(sum(expected) / 2, rel=1e-4)
+    assert divergence(engines[1], engines[1], prompts) == 0
+    assert divergence(engines[0], engines[1], prompts[2:]) is None
 
 
 def test_a_change_is_paired_by_item(tmp_path: Path) -> None:
@@ -74,6 +97,8 @@ def test_only_moved_weights_are_asked_again(notes: Path, tmp_path: Path, tiny_mo
     [base] = run.base
     assert (base.task, base.items, list(base.scores)) == ("notes", 4, ["bits_per_byte"])
     assert [r.weights_changed for r in run.records] == [False, False, True]
+    assert [r.divergence for r in run.records[:2]] == [0.0, 0.0]
+    assert (run.records[2].divergence or 0) > 0
     scores = base_scores(run, base.model)
     for record in run.records[:2]:
         assert [change.difference for change in changes(record, scores)] == [0.0]

@@ -1,0 +1,26 @@
+"""How far an adapted model has moved from its base on the task's own prompts, whether its answers are right or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.engine import Engine
+from bench.prompting import Encoded
+
+PROMPTS = 100  # asked at most
+
+
+def divergence(adapted: Engine, base: Engine, prompts: Sequence[Encoded]) -> float | None:
+    """Mean of KL(adapted ‖ base) over the first token of the answer, in nats; None without a prompt that fits.
+
+    Both models read the same prompts. 0 where no weight has moved; large where the adapted model is sure of what the
+    base would hardly have said.
+    """
+    fitting = [prompt for prompt in prompts if prompt.failure is None][:PROMPTS]
+    if not fitting:
+        return None
+    total = 0.0
+    for prompt in fitting:
+        ours, theirs = (engine.next_token(prompt.prefix, prompt.query) for engine in (adapted, base))
+        total += float((ours.exp() * (ours - theirs)).sum())
+    return total / len(fitting)
