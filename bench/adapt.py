@@ -10,6 +10,7 @@ import torch
 
 from bench import flops
 from bench.batches import Pair
+from bench.curve import Snapshots
 from bench.engine import Engine
 from bench.errors import CellError, DivergedError
 from bench.flop_check import of_training
@@ -73,11 +74,13 @@ def adapt(
     meter: Meter,
     progress: Callable[[str, int, int], None],
     unmerged: Callable[[ModelPredictor], None] = lambda predictor: None,
+    curve: Snapshots | None = None,
+    look: Callable[[int, ModelPredictor], None] = lambda step, predictor: None,
 ) -> Adapted:
     """Adapt `base` by `method`. `task` gives the decoding; examples come from `material` alone.
 
     `unmerged` may look at the predictor of a method that trains something beside the weights (LoRA), before that is
-    merged into them.
+    merged into them. `look` is handed the predictor of each step that `curve` kept.
 
     Raises:
         CellError: the method cannot work here, training diverged, or memory ran out.
@@ -92,7 +95,9 @@ def adapt(
         return ModelPredictor(engine, writer, task, lambda done, all_: progress("predict", done, all_))
 
     if method.weights.trains:
-        trained = _train(method, base, material, writer, limits, meter, progress)
+        trained = _train(method, base, material, writer, limits, meter, progress, curve)
+        for step in curve.each(trained.model) if curve else ():
+            look(step, predictor(trained.model))
         if method.weights.merges:
             unmerged(predictor(trained.model))
     else:
@@ -113,6 +118,7 @@ def _train(
     limits: Limits,
     meter: Meter,
     progress: Callable[[str, int, int], None],
+    curve: Snapshots | None,
 ) -> _Trained:
     with meter.phase("prepare"):
         pairs, validation = writer.write_solved(material.train), writer.write_solved(material.validation)
@@ -132,7 +138,8 @@ def _train(
             rate, trials = _choose_rate(rates, make, pairs, validation, setting, lambda d, n: progress("tune", d, n))
     with meter.phase("train"):
         chosen = replace(setting, rate=rate)
-        model, outcome = train(make, pairs, validation, chosen, lambda d, n: progress("train", d, n))
+        beside = [curve] if curve else []
+        model, outcome = train(make, pairs, validation, chosen, lambda d, n: progress("train", d, n), beside)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     with meter.phase("overfit"):
         gap = _gap(model, pairs, validation, chosen)

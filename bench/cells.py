@@ -97,7 +97,8 @@ def _cells(
     suite: Suite, model: ResolvedModel, loaded: Loaded, probes: Loaded, around: Mapping[str, Any]
 ) -> Iterator[Cell]:
     paths = tuple(path for path, _ in probes)
-    asked = {"limit": suite.probe_limit, "digests": [task.digest for _, task in probes]}
+    asked: dict[str, Any] = {"limit": suite.probe_limit, "digests": [task.digest for _, task in probes]}
+    asked |= {"checkpoints": suite.checkpoints} if suite.checkpoints else {}
     for reference, (path, task) in zip(suite.tasks, loaded, strict=True):
         for label, asked_for in labelled_methods(suite).items():
             if asked_for.tasks is not None and reference not in asked_for.tasks:

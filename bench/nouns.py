@@ -152,6 +152,7 @@ class Record:
     weights_changed: bool | None = None  # whether any weight differs from the base's; None where not looked at
     divergence: float | None = None  # of changed weights from the base on the task's prompts, see bench.drift
     probes: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)  # of changed weights, by probe task
+    curve: list[dict[str, Any]] = field(default_factory=list)  # step, and scores on validation and probes by then
     identity: Mapping[str, Any] = field(default_factory=dict)  # what the key is hashed from
     environment: Mapping[str, Any] = field(default_factory=dict)
     schema: int = 1

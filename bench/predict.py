@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.engine import Engine
-from bench.nouns import Item, Prediction, Task
+from bench.nouns import Example, Item, Prediction, Task
 from bench.prompting import Encoded, Writer
 
 
@@ -85,6 +85,11 @@ class ModelPredictor:
     def _stopped(self, ids: list[int]) -> bool:
         text = self.writer.codec.decode(ids)
         return any(stop in text for stop in self.task.stop)
+
+
+def question(example: Example) -> Item:
+    """The example without its answers: what a predictor is shown."""
+    return Item(example.id, example.fields, example.choices)
 
 
 def _failed(prompt: Encoded) -> Prediction:

@@ -27,16 +27,22 @@ from methods.parts import Material
 
 
 def ask(
-    path: str, limit: int | None, engine: Engine, base: Base, out: Path, progress: Callable[[str, int, int], None]
+    path: str,
+    limit: int | None,
+    engine: Engine,
+    base: Base,
+    out: Path | None,
+    progress: Callable[[str, int, int], None],
 ) -> tuple[str, Mapping[str, Score]]:
-    """(name, scores) of the probe at `path`, asked without context; its per-item answers go to `out`."""
+    """(name, scores) of the probe at `path`, asked without context; its per-item answers go to `out`, if given."""
     task = tasks.load(path, limit)
     predictor = ModelPredictor(
         engine, _writer(task, base), task, lambda done, total: progress(f"probe {task.name}", done, total)
     )
     predictions = predictor.predict([Item(example.id, example.fields, example.choices) for example in task.test])
     scored = score(task, predictions)
-    store.write_predictions(out, predictions, scored.of, name=store.probe_file(task.name))
+    if out is not None:
+        store.write_predictions(out, predictions, scored.of, name=store.probe_file(task.name))
     return task.name, scored.scores
 
 

@@ -140,8 +140,11 @@ def train(
     validation: Sequence[Pair],
     setting: Setting,
     progress: Progress,
+    beside: Sequence[TrainerCallback] = (),
 ) -> tuple[Any, Outcome]:
     """Train the model that `make` gives on `pairs`; with `validation`, the best epoch's weights are kept.
+
+    `beside` is told of every step.
 
     Raises:
         DivergedError: a loss or gradient norm is not finite.
@@ -149,7 +152,7 @@ def train(
     """
     while True:
         try:
-            return _train_once(make(), pairs, validation, setting, progress)
+            return _train_once(make(), pairs, validation, setting, progress, beside)
         except Exception as error:  # the library's own errors differ by device: is_out_of_memory tells
             if not is_out_of_memory(error):
                 raise
@@ -168,7 +171,12 @@ def _smaller(setting: Setting) -> Setting | None:
 
 
 def _train_once(
-    model: Any, pairs: Sequence[Pair], validation: Sequence[Pair], setting: Setting, progress: Progress
+    model: Any,
+    pairs: Sequence[Pair],
+    validation: Sequence[Pair],
+    setting: Setting,
+    progress: Progress,
+    beside: Sequence[TrainerCallback],
 ) -> tuple[Any, Outcome]:
     if setting.checkpointing:
         model.gradient_checkpointing_enable()
@@ -180,7 +188,7 @@ def _train_once(
             train_dataset=Pairs(pairs),
             eval_dataset=Pairs(validation) if validation else None,
             data_collator=lambda rows: collate(rows, setting.pad),
-            callbacks=_callbacks(progress, bool(validation), setting),
+            callbacks=[*_callbacks(progress, bool(validation), setting), *beside],
             validation=validation,
             setting=setting,
         )

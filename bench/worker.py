@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +22,9 @@ import torch
 import methods
 import tasks
 from bench import store
-from bench.adapt import Adapted, Base, Limits, adapt
-from bench.drift import divergence
-from bench.engine import Engine
+from bench.adapt import Adapted, Limits, adapt
+from bench.checkups import after, midway, on_training_items
+from bench.curve import Snapshots
 from bench.environment import describe
 from bench.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
 from bench.flop_check import of_answers, of_prediction
@@ -32,10 +32,8 @@ from bench.loading import load_base, pick_device, pick_dtype
 from bench.memory import is_out_of_memory
 from bench.meter import Meter
 from bench.models import ResolvedModel
-from bench.nouns import Example, Item, Method, Prediction, Record, Score, Task
-from bench.predict import ModelPredictor
-from bench.probes import ask, fingerprint
-from bench.prompting import Encoded
+from bench.nouns import Method, Prediction, Record, Score, Task
+from bench.predict import ModelPredictor, question
 from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
 from bench.scoring import score
 from bench.serving import Latency, latency
@@ -49,7 +47,6 @@ Message = dict[str, Any]
 # rows × tokens of one batch; on a CPU small enough to stay near the caches
 BATCH_TOKENS = {"cpu": 8192, "cuda": 131072}
 TRAIN_TOKENS = {"cpu": 16384, "cuda": 65536}
-MEMORY_ITEMS = 100  # training items that a trained model is asked
 
 
 @dataclass(frozen=True)
@@ -64,6 +61,7 @@ class Job:
     train_size: int | None
     probes: list[str]
     probe_limit: int | None
+    checkpoints: int
     method: str
     options: dict[str, Any]
     label: str
@@ -121,8 +119,24 @@ def measure(job: Job, progress: Progress) -> Record:
         with meter.phase("serve"):
             served[way] = latency(predictor, items, device, cached)
 
-    limits = _limits(job, device)
-    adapted = adapt(method, base, blind, material, limits, meter, progress, lambda beside: serve("unmerged", beside))
+    points: list[dict[str, Any]] = []
+
+    def look(step: int, predictor: ModelPredictor) -> None:
+        with meter.phase("probe"):
+            points.append({"step": step, **midway(job.probes, job.probe_limit, task, predictor, base, progress)})
+
+    adapted = adapt(
+        method,
+        base,
+        blind,
+        material,
+        _limits(job, device),
+        meter,
+        progress,
+        unmerged=lambda beside: serve("unmerged", beside),
+        curve=Snapshots(Path(job.out) / "snapshots", job.checkpoints) if job.checkpoints else None,
+        look=look,
+    )
     with meter.phase("retrieve"):
         prompts = adapted.predictor.writer.write(items)
     with meter.phase("predict"):
@@ -139,44 +153,21 @@ def measure(job: Job, progress: Progress) -> Record:
         scored = score(task, predictions)
     store.write_predictions(Path(job.out), predictions, scored.of)
     with meter.phase("overfit"):
-        on_train = _on_train(adapted, task) if method.weights.trains else {}
+        on_train = on_training_items(adapted.predictor, task) if method.weights.trains else {}
     record = replace(
         _record(job, task, adapted, predictions, scored.scores, meter),
         on_train=on_train,
+        curve=points,
         latency={way: asdict(one) for way, one in served.items()},
         flop_check={phase: check for phase, check in checks.items() if check},
     )
     if not job.probes:
         return record
     with meter.phase("probe"):
-        changed, apart, found = _probe(job, adapted, base, prompts, progress)
+        changed, apart, found = after(
+            job.probes, job.probe_limit, adapted.predictor.engine, base, prompts, Path(job.out), progress
+        )
     return replace(record, phases=meter.phases, weights_changed=changed, divergence=apart, probes=found)
-
-
-def _probe(
-    job: Job, adapted: Adapted, base: Base, prompts: Sequence[Encoded], progress: Progress
-) -> tuple[bool, float | None, dict[str, Mapping[str, Score]]]:
-    """Whether the weights are no longer the base's; if so how far they are from it, and what they answer to probes."""
-    engine, before = adapted.predictor.engine, base.load(False)
-    if fingerprint(engine.model) == fingerprint(before):
-        return False, 0.0, {}
-    apart = divergence(engine, Engine(before, engine.pad, engine.stops, engine.batch_tokens), prompts)
-    del before
-    found = dict(ask(path, job.probe_limit, engine, base, Path(job.out), progress) for path in job.probes)
-    return True, apart, found
-
-
-def _on_train(adapted: Adapted, task: Task) -> dict[str, Score]:
-    """The scores on items of the training split, as many as the test has or `MEMORY_ITEMS`: what is above the test's
-    is memorised, or an easier split."""
-    asked = sample(task.train, min(len(task.test), MEMORY_ITEMS), 0)
-    predictions = adapted.predictor.predict([question(example) for example in asked])
-    return score(replace(task, test=asked), predictions).scores
-
-
-def question(example: Example) -> Item:
-    """The example without its answers: what a predictor is shown."""
-    return Item(example.id, example.fields, example.choices)
 
 
 def _material(job: Job, task: Task, method: Method, device: torch.device, progress: Progress) -> Material:

@@ -32,6 +32,31 @@ PROBED: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_curve_shows_what_was_learnt_and_forgotten_by_then(
+    notes: Path, tmp_path: Path, tiny_model: Path, method: str
+) -> None:
+    options = {"learning_rate": 1e-2, "max_steps": 9}
+    plain, curved = (
+        measure(
+            write_suite(tmp_path, tiny_model, **{**PROBED, "methods": [{method: options}], "checkpoints": count}),
+            tmp_path / f"run-{count}",
+        )[2]
+        for count in (0, 2)
+    )
+    [record] = curved.records
+    assert [point["step"] for point in record.curve] == [3, 6]
+    bits = [point["probes"]["notes"]["bits_per_byte"]["value"] for point in record.curve]
+    base, last = curved.base[0].scores["bits_per_byte"].value, record.probes["notes"]["bits_per_byte"].value
+    assert len({base, *bits, last}) == 4
+    assert {name for point in record.curve for name in point["validation"]} == {"accuracy", "macro_f1"}
+    assert plain.records[0].curve == []
+    assert record.scores == plain.records[0].scores  # looking changes nothing
+    assert record.probes == plain.records[0].probes
+    assert not list((tmp_path / "run-2").glob("**/snapshots"))
+    assert plain.records[0].key != record.key
+
+
 def test_divergence_is_the_kl_of_plain_passes(tiny_model: Path) -> None:
     torch.manual_seed(0)
     base, moved = (AutoModelForCausalLM.from_pretrained(tiny_model).eval() for _ in range(2))
