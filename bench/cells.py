@@ -99,6 +99,7 @@ def _cells(
     paths = tuple(path for path, _ in probes)
     asked: dict[str, Any] = {"limit": suite.probe_limit, "digests": [task.digest for _, task in probes]}
     asked |= {"checkpoints": suite.checkpoints} if suite.checkpoints else {}
+    asked |= {"adapter_scales": suite.adapter_scales} if suite.adapter_scales else {}
     for reference, (path, task) in zip(suite.tasks, loaded, strict=True):
         for label, asked_for in labelled_methods(suite).items():
             if asked_for.tasks is not None and reference not in asked_for.tasks:

@@ -153,6 +153,7 @@ class Record:
     divergence: float | None = None  # of changed weights from the base on the task's prompts, see bench.drift
     probes: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)  # of changed weights, by probe task
     curve: list[dict[str, Any]] = field(default_factory=list)  # step, and scores on validation and probes by then
+    scaled: list[dict[str, Any]] = field(default_factory=list)  # the same with a share of a LoRA update: scale, scores
     identity: Mapping[str, Any] = field(default_factory=dict)  # what the key is hashed from
     environment: Mapping[str, Any] = field(default_factory=dict)
     schema: int = 1

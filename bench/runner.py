@@ -80,6 +80,7 @@ def _job(suite: Suite, cell: Cell, out: Path) -> dict[str, Any]:
         "train_size": cell.train_size,
         "probes": list(cell.probes),
         "probe_limit": suite.probe_limit,
+        "adapter_scales": suite.adapter_scales if cell.probes and not cell.is_base else [],
         "checkpoints": suite.checkpoints if cell.probes and not cell.is_base else 0,
         "method": cell.method.name,
         "options": {**weights.options.model_dump(mode="json"), **context.options.model_dump(mode="json")},

@@ -56,6 +56,9 @@ class Suite(_Strict):
     probes: list[str] = Field(default=[], description="tasks that measure what a model forgets")
     probe_limit: int | None = Field(200, gt=0, description="items of each probe at most")
     checkpoints: int = Field(0, ge=0, description="times during a training that its probes are asked, for curves")
+    adapter_scales: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default=[], description="shares of a LoRA update at which the probes and the validation items are asked too"
+    )
     embedder: str = Field("auto", description="sentence encoder for retrieval: auto, none, a folder or a Hub id")
     engine: EngineSettings = EngineSettings()
     prices: dict[str, Any] = Field(default_factory=dict, description="in place of those in bench/prices.yaml")

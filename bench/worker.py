@@ -37,6 +37,7 @@ from bench.predict import ModelPredictor, question
 from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
 from bench.scoring import score
 from bench.serving import Latency, latency
+from methods.lora import scaled
 from methods.parts import Material, Search
 from tasks.digest import question_digest
 from tasks.splits import sample
@@ -62,6 +63,7 @@ class Job:
     probes: list[str]
     probe_limit: int | None
     checkpoints: int
+    adapter_scales: list[float]
     method: str
     options: dict[str, Any]
     label: str
@@ -120,10 +122,19 @@ def measure(job: Job, progress: Progress) -> Record:
             served[way] = latency(predictor, items, device, cached)
 
     points: list[dict[str, Any]] = []
+    partly: list[dict[str, Any]] = []
 
     def look(step: int, predictor: ModelPredictor) -> None:
         with meter.phase("probe"):
             points.append({"step": step, **midway(job.probes, job.probe_limit, task, predictor, base, progress)})
+
+    def beside(predictor: ModelPredictor) -> None:
+        serve("unmerged", predictor)
+        for scale in job.adapter_scales:
+            predictor.engine.forget()  # what it keeps was worked out with other weights
+            with meter.phase("probe"), scaled(predictor.engine.model, scale):
+                found = midway(job.probes, job.probe_limit, task, predictor, base, progress)
+            partly.append({"scale": scale, **found})
 
     adapted = adapt(
         method,
@@ -133,7 +144,7 @@ def measure(job: Job, progress: Progress) -> Record:
         _limits(job, device),
         meter,
         progress,
-        unmerged=lambda beside: serve("unmerged", beside),
+        unmerged=beside,
         curve=Snapshots(Path(job.out) / "snapshots", job.checkpoints) if job.checkpoints else None,
         look=look,
     )
@@ -158,6 +169,7 @@ def measure(job: Job, progress: Progress) -> Record:
         _record(job, task, adapted, predictions, scored.scores, meter),
         on_train=on_train,
         curve=points,
+        scaled=partly,
         latency={way: asdict(one) for way, one in served.items()},
         flop_check={phase: check for phase, check in checks.items() if check},
     )

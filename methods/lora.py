@@ -10,6 +10,8 @@ answer, so the one row of that token is trained too.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import Field
@@ -56,6 +58,21 @@ class Lora:
 
     def finish(self, model: Any) -> Any:
         return model.merge_and_unload(safe_merge=True)
+
+
+@contextmanager
+def scaled(model: Any, factor: float) -> Iterator[None]:
+    """While it lasts, every adapter of `model` adds `factor` of its update; the end token's row stays as trained."""
+    from peft.tuners.lora import LoraLayer
+
+    layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
+    for layer in layers:
+        layer.scale_layer(factor)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.unscale_layer(factor)
 
 
 def _end_rows(model: Any) -> list[int] | dict[str, list[int]] | None:

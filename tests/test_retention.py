@@ -57,6 +57,18 @@ def test_a_curve_shows_what_was_learnt_and_forgotten_by_then(
     assert plain.records[0].key != record.key
 
 
+def test_a_share_of_an_adapter_moves_the_model_by_less(notes: Path, tmp_path: Path, tiny_model: Path) -> None:
+    methods = [{"lora": {"learning_rate": 1e-2, "max_steps": 9}}, {"full": {"learning_rate": 1e-3, "max_steps": 2}}]
+    changes = {**PROBED, "methods": methods, "adapter_scales": [0.001, 0.999]}
+    _, _, run = measure(write_suite(tmp_path, tiny_model, **changes), tmp_path / "run")
+    lora, full = run.records
+    assert (full.scaled, [point["scale"] for point in lora.scaled]) == ([], [0.001, 0.999])
+    least, most = (point["probes"]["notes"]["bits_per_byte"]["value"] for point in lora.scaled)
+    assert most == pytest.approx(lora.probes["notes"]["bits_per_byte"].value, abs=0.002)
+    base = run.base[0].scores["bits_per_byte"].value
+    assert abs(least - base) < abs(most - base)  # the end token's row is not scaled, so that it is not quite the base
+
+
 def test_divergence_is_the_kl_of_plain_passes(tiny_model: Path) -> None:
     torch.manual_seed(0)
     base, moved = (AutoModelForCausalLM.from_pretrained(tiny_model).eval() for _ in range(2))
