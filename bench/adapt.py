@@ -145,7 +145,7 @@ def _train(
         gap = _gap(model, pairs, validation, chosen)
     with meter.phase("count"):
         _multiplied(meter, model, pairs, validation, outcome, trials)
-        check = of_training(model, pairs, setting.pad)
+        check = of_training(model, pairs, setting.pad, outcome.micro_batch, outcome.checkpointing)
     skipped = len(material.train) - len(pairs)
     return _Trained(model, trainable, _report(outcome, trials, gap, len(pairs), skipped), check)
 
@@ -159,8 +159,9 @@ def _multiplied(
         return
     once, judged = flops.training(shape, pairs, outcome.checkpointing), flops.judging(shape, validation)
     meter.multiplied("train", round(once * outcome.epochs) + judged * len(outcome.validation_loss))
-    for trial in trials:
-        meter.multiplied("tune", round(once * (trial["epochs"] or 0.0)) + judged)
+    for epochs in (trial["epochs"] for trial in trials):
+        if epochs is not None:
+            meter.multiplied("tune", round(once * epochs) + judged)
 
 
 def _setting(method: Method, pairs: Sequence[Pair], base: Base, limits: Limits, seed: int) -> Setting:

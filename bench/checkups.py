@@ -1,24 +1,71 @@
-"""What a trained model is asked beside the test: items it was trained on, and probes of what it knew before."""
+"""What a model is asked beside the test: how fast it answers, training items, probes of what it knew before."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench.adapt import Base
 from bench.drift import divergence
 from bench.engine import Engine
+from bench.meter import Meter
 from bench.nouns import Score, Task
 from bench.predict import ModelPredictor, question
 from bench.probes import ask, fingerprint
 from bench.prompting import Encoded
 from bench.scoring import score
+from bench.serving import latency
 from tasks.splits import sample
 
 Progress = Callable[[str, int, int], None]
 ITEMS = 100  # of the training or validation split, at most
+
+
+@dataclass
+class Checkups:
+    """Looks at a cell's model at several moments, and remembers what was seen."""
+
+    probes: Sequence[str]
+    limit: int | None
+    scales: Sequence[float]  # shares of an adapter's update at which it is asked too
+    task: Task
+    base: Base
+    meter: Meter
+    progress: Progress
+    latency: dict[str, dict[str, float]] = field(default_factory=dict)  # way of serving -> bench.serving.Latency
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    scaled: list[dict[str, Any]] = field(default_factory=list)
+
+    def serve(self, way: str, predictor: ModelPredictor, cached: bool = True) -> None:
+        """Measure the latency of a way of serving."""
+        items = [question(example) for example in self.task.test]
+        with self.meter.phase("serve"):
+            self.latency[way] = asdict(latency(predictor, items, self.meter.device, cached))
+
+    def during(self, step: int, predictor: ModelPredictor) -> None:
+        """Ask the model of a step of its training."""
+        self.curve.append({"step": step, **self._midway(predictor)})
+
+    def unmerged(self, weights: Any, predictor: ModelPredictor) -> None:
+        """Serve, and ask at shares of its update, a model whose adapter stands beside the weights."""
+        self.serve("unmerged", predictor)
+        for scale in self.scales:
+            predictor.engine.forget()  # what it keeps was worked out with other weights
+            with weights.scaled(predictor.engine.model, scale):
+                self.scaled.append({"scale": scale, **self._midway(predictor)})
+
+    def _midway(self, predictor: ModelPredictor) -> dict[str, Any]:
+        """Scores on validation items and probes; the answers are not kept."""
+        asked = sample(self.task.validation, ITEMS, 0)
+        with self.meter.phase("probe"):
+            found = predictor.predict([question(example) for example in asked])
+            own = score(replace(self.task, test=asked), found).scores if asked else {}
+            known = dict(
+                ask(path, self.limit, predictor.engine, self.base, None, self.progress) for path in self.probes
+            )
+        return {"validation": own, "probes": known}
 
 
 def on_training_items(predictor: ModelPredictor, task: Task) -> dict[str, Score]:
@@ -26,17 +73,6 @@ def on_training_items(predictor: ModelPredictor, task: Task) -> dict[str, Score]
     asked = sample(task.train, min(len(task.test), ITEMS), 0)
     predictions = predictor.predict([question(example) for example in asked])
     return score(replace(task, test=asked), predictions).scores
-
-
-def midway(
-    probes: Sequence[str], limit: int | None, task: Task, predictor: ModelPredictor, base: Base, progress: Progress
-) -> dict[str, Any]:
-    """Scores on validation items and probes of a model in the midst of its training; its answers are not kept."""
-    asked = sample(task.validation, ITEMS, 0)
-    found = predictor.predict([question(example) for example in asked])
-    known = dict(ask(path, limit, predictor.engine, base, None, progress) for path in probes)
-    own = score(replace(task, test=asked), found).scores if asked else {}
-    return {"validation": own, "probes": known}
 
 
 def after(

@@ -16,7 +16,7 @@ from transformers import TrainerCallback
 
 @dataclass
 class Snapshots(TrainerCallback):
-    """Keeps what is trained at `count` equally spaced steps before the last, in `folder`."""
+    """Keeps what is trained at `count` equally spaced steps before the last, in `folder`, which its owner removes."""
 
     folder: Path
     count: int
@@ -38,15 +38,10 @@ class Snapshots(TrainerCallback):
     def each(self, model: Any) -> Iterator[int]:
         """The steps that were kept; while each is yielded, `model` has its weights, and afterwards its own again."""
         own = trained(model)
-        try:
-            for step, file in self.taken:
-                _put(model, torch.load(file, map_location="cpu", weights_only=True))
-                yield step
-        finally:
-            _put(model, own)
-            for _, file in self.taken:
-                file.unlink(missing_ok=True)
-            self.folder.rmdir()
+        for step, file in self.taken:
+            _put(model, torch.load(file, map_location="cpu", weights_only=True))
+            yield step
+        _put(model, own)
 
 
 def trained(model: Any) -> dict[str, torch.Tensor]:

@@ -13,20 +13,24 @@ from bench.predict import ModelPredictor
 from bench.prompting import Encoded
 from bench.training import summed_loss
 
+_TOKENS = 16  # generated for a count
 _ROWS = 4  # of the batch: attention is done as plain products while torch counts, which takes memory
 
 
-def of_training(model: Any, pairs: Sequence[Pair], pad: int) -> dict[str, int] | None:
-    """{"worked_out", "counted"} of a forward and backward pass; the gradients are thrown away."""
+def of_training(model: Any, pairs: Sequence[Pair], pad: int, rows: int, recomputed: bool) -> dict[str, int] | None:
+    """{"worked_out", "counted"} of a forward and backward pass; the gradients are thrown away.
+
+    `rows`: of a batch at most, so that it takes no more memory than training did; `recomputed`: as in `flops.training`.
+    """
     shape = flops.shape_of(model)
     if shape is None:
         return None
-    chosen = sorted(pairs, key=lambda pair: len(pair[0]) + len(pair[1]))[len(pairs) // 2 :][:_ROWS]  # about equal
+    chosen = sorted(pairs, key=lambda pair: len(pair[0]) + len(pair[1]))[len(pairs) // 2 :][: min(rows, _ROWS)]
     batch = {name: tensor.to(model.device) for name, tensor in collate(Pairs(chosen).rows, pad).items()}
     with flops.counted() as found:
         summed_loss(model, batch).backward()
     model.zero_grad(set_to_none=True)
-    return {"worked_out": flops.training(shape, chosen), "counted": found[0]}
+    return {"worked_out": flops.training(shape, chosen, recomputed), "counted": found[0]}
 
 
 def of_answers(predictor: ModelPredictor, prompts: Sequence[Encoded], predictions: Sequence[Prediction]) -> int | None:
@@ -55,7 +59,7 @@ def of_prediction(predictor: ModelPredictor, prompts: Sequence[Encoded]) -> dict
     prefix, queries = chosen[0].prefix, [prompt.query for prompt in chosen]
     with flops.counted() as found:
         if predictor.task.kind == "text":
-            texts = engine.generate(prefix, queries, lambda ids: None, predictor.task.max_new_tokens)
+            texts = engine.generate(prefix, queries, lambda ids: None, min(_TOKENS, predictor.task.max_new_tokens))
         else:
             engine.score(prefix, queries, [prompt.choices for prompt in chosen])
     if predictor.task.kind == "text":

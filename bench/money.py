@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -31,7 +31,9 @@ class Prices(BaseModel):
 
     currency: str = "USD"
     as_of: date = Field(alias="date", description="the day the prices were looked up")
-    gpu_hour: Mapping[str, float] = Field(description="part of a device's name: price of an hour; `other` for the rest")
+    gpu_hour: Mapping[str, Annotated[float, Field(ge=0)]] = Field(
+        description="part of a device's name: price of an hour; `other` for the rest"
+    )
     cpu_core_hour: float = Field(ge=0)
     kwh: float = Field(ge=0)
 
@@ -56,12 +58,6 @@ class Cost(BaseModel):
     energy: float | None  # of all phases; None where any of them has no counter
 
 
-@cache
-def default() -> Prices:
-    """The prices that come with adaptbench."""
-    return read(yaml.safe_load(DEFAULT.read_text(encoding="utf-8")), str(DEFAULT))
-
-
 def read(content: Mapping[str, Any], where: str) -> Prices:
     """Prices from a mapping; raises UsageError, with `where`, for what is wrong in it."""
     try:
@@ -76,9 +72,17 @@ def read(content: Mapping[str, Any], where: str) -> Prices:
 
 def replaced(changes: Mapping[str, Any], where: str) -> Prices:
     """The default prices with what a suite says instead."""
-    unchanged = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
-    gpu_hour = {**(changes.get("gpu_hour") or {}), **unchanged["gpu_hour"], **(changes.get("gpu_hour") or {})}
+    unchanged = _bundled()
+    own = changes.get("gpu_hour", {})
+    # The first name that fits counts, so that the suite's own stand in front.
+    gpu_hour = {**own, **unchanged["gpu_hour"], **own} if isinstance(own, Mapping) else own
     return read({**unchanged, **changes, "gpu_hour": gpu_hour}, where)
+
+
+@cache
+def _bundled() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
+    return content
 
 
 def cost(record: Record, prices: Prices) -> Cost:

@@ -7,12 +7,13 @@ Says what it does in messages: `{"progress": [phase, done, all]}`, and at the en
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ import methods
 import tasks
 from bench import store
 from bench.adapt import Adapted, Limits, adapt
-from bench.checkups import after, midway, on_training_items
+from bench.checkups import Checkups, after, on_training_items
 from bench.curve import Snapshots
 from bench.environment import describe
 from bench.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
@@ -33,11 +34,9 @@ from bench.memory import is_out_of_memory
 from bench.meter import Meter
 from bench.models import ResolvedModel
 from bench.nouns import Method, Prediction, Record, Score, Task
-from bench.predict import ModelPredictor, question
+from bench.predict import question
 from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
 from bench.scoring import score
-from bench.serving import Latency, latency
-from methods.lora import scaled
 from methods.parts import Material, Search
 from tasks.digest import question_digest
 from tasks.splits import sample
@@ -115,46 +114,30 @@ def measure(job: Job, progress: Progress) -> Record:
     base = load_base(job.resolved, device)
     blind = replace(task, test=())  # nothing that adapts can read a test label
     items = [question(example) for example in task.test]
-    served: dict[str, Latency] = {}
-
-    def serve(way: str, predictor: ModelPredictor, cached: bool = True) -> None:
-        with meter.phase("serve"):
-            served[way] = latency(predictor, items, device, cached)
-
-    points: list[dict[str, Any]] = []
-    partly: list[dict[str, Any]] = []
-
-    def look(step: int, predictor: ModelPredictor) -> None:
-        with meter.phase("probe"):
-            points.append({"step": step, **midway(job.probes, job.probe_limit, task, predictor, base, progress)})
-
-    def beside(predictor: ModelPredictor) -> None:
-        serve("unmerged", predictor)
-        for scale in job.adapter_scales:
-            predictor.engine.forget()  # what it keeps was worked out with other weights
-            with meter.phase("probe"), scaled(predictor.engine.model, scale):
-                found = midway(job.probes, job.probe_limit, task, predictor, base, progress)
-            partly.append({"scale": scale, **found})
-
-    adapted = adapt(
-        method,
-        base,
-        blind,
-        material,
-        _limits(job, device),
-        meter,
-        progress,
-        unmerged=beside,
-        curve=Snapshots(Path(job.out) / "snapshots", job.checkpoints) if job.checkpoints else None,
-        look=look,
-    )
+    looks = Checkups(job.probes, job.probe_limit, job.adapter_scales, task, base, meter, progress)
+    snapshots = Path(job.out) / "snapshots"
+    try:
+        adapted = adapt(
+            method,
+            base,
+            blind,
+            material,
+            _limits(job, device),
+            meter,
+            progress,
+            unmerged=lambda predictor: looks.unmerged(method.weights, predictor),
+            curve=Snapshots(snapshots, job.checkpoints) if job.checkpoints else None,
+            look=looks.during,
+        )
+    finally:
+        shutil.rmtree(snapshots, ignore_errors=True)
     with meter.phase("retrieve"):
         prompts = adapted.predictor.writer.write(items)
     with meter.phase("predict"):
         predictions = adapted.predictor.answer(items, prompts)
-    serve("served", adapted.predictor)
+    looks.serve("served", adapted.predictor)
     if adapted.predictor.writer.context.shared:
-        serve("uncached", adapted.predictor, cached=False)
+        looks.serve("uncached", adapted.predictor, cached=False)
     with meter.phase("count"):
         checks = {"train": adapted.flop_check, "predict": of_prediction(adapted.predictor, prompts)}
         multiplied = of_answers(adapted.predictor, prompts, predictions)
@@ -168,9 +151,9 @@ def measure(job: Job, progress: Progress) -> Record:
     record = replace(
         _record(job, task, adapted, predictions, scored.scores, meter),
         on_train=on_train,
-        curve=points,
-        scaled=partly,
-        latency={way: asdict(one) for way, one in served.items()},
+        curve=looks.curve,
+        scaled=looks.scaled,
+        latency=looks.latency,
         flop_check={phase: check for phase, check in checks.items() if check},
     )
     if not job.probes:

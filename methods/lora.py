@@ -59,20 +59,19 @@ class Lora:
     def finish(self, model: Any) -> Any:
         return model.merge_and_unload(safe_merge=True)
 
+    @contextmanager
+    def scaled(self, model: Any, factor: float) -> Iterator[None]:
+        """While it lasts, every adapter adds `factor` of its update; the end token's row stays as trained."""
+        from peft.tuners.lora import LoraLayer
 
-@contextmanager
-def scaled(model: Any, factor: float) -> Iterator[None]:
-    """While it lasts, every adapter of `model` adds `factor` of its update; the end token's row stays as trained."""
-    from peft.tuners.lora import LoraLayer
-
-    layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
-    for layer in layers:
-        layer.scale_layer(factor)
-    try:
-        yield
-    finally:
+        layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
         for layer in layers:
-            layer.unscale_layer(factor)
+            layer.scale_layer(factor)
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.unscale_layer(factor)
 
 
 def _end_rows(model: Any) -> list[int] | dict[str, list[int]] | None:

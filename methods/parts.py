@@ -119,7 +119,7 @@ class WeightsPart(Protocol):
     name: ClassVar[str]
     trains: ClassVar[bool]
     full_precision: ClassVar[bool]  # trains the base weights: they are held in fp32 while it does
-    merges: ClassVar[bool]  # what it trains stands beside the weights until `finish` merges it
+    merges: ClassVar[bool]  # what it trains stands beside the weights until `finish` merges it; it has `scaled` then
     Options: ClassVar[type[Options]]
     options: Any
 

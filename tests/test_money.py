@@ -56,12 +56,19 @@ def test_a_gpu_has_the_price_of_its_name(name: str, hour: float) -> None:
 
 def test_a_cpu_has_the_price_of_its_threads() -> None:
     assert PRICES.hour(CPU) == pytest.approx(3.6)
-    assert money.default().hour({"device": "cpu", "threads": 2}) == pytest.approx(0.0816)
+    assert money.replaced({}, "suite.yaml").hour({"device": "cpu", "threads": 2}) == pytest.approx(0.0816)
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"cpu_core_hour": -1}, "cpu_core_hour"), ({"kw": 1}, "kw"), ({"gpu_hour": {"L4": "cheap"}}, "gpu_hour.L4")],
+    [
+        ({"cpu_core_hour": -1}, "cpu_core_hour"),
+        ({"kw": 1}, "kw"),
+        ({"gpu_hour": {"L4": "cheap"}}, "gpu_hour.L4"),
+        ({"gpu_hour": {"L4": -1}}, "gpu_hour.L4"),
+        ({"gpu_hour": 3}, "gpu_hour"),
+        ({"gpu_hour": None}, "gpu_hour"),
+    ],
 )
 def test_wrong_prices_are_named(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=rf"suite.yaml: prices: {words}"):
