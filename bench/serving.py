@@ -6,11 +6,11 @@ matter: it is items over seconds of the cell's own batched prediction.
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from bench.engine import Engine
@@ -43,16 +43,8 @@ def latency(predictor: ModelPredictor, items: Sequence[Item], device: torch.devi
     times = [_timed(alone, item, device, cached) for item in chosen]
     kept = times[WARM_UP:] or times
     whole = [written + answered for written, answered in kept]
-    return Latency(percentile(whole, 0.5), percentile(whole, 0.95), statistics.median(written for written, _ in kept))
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` of `values` do not exceed, between neighbours in a straight line (numpy's default)."""
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    low = int(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
+    p50, p95 = (float(value) for value in np.quantile(whole, (0.5, 0.95)))
+    return Latency(p50, p95, float(np.median([written for written, _ in kept])))
 
 
 def _timed(predictor: ModelPredictor, item: Item, device: torch.device, cached: bool) -> tuple[float, float]:
