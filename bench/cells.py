@@ -12,6 +12,7 @@ from typing import Any
 
 import methods
 import tasks
+from bench.grid import candidates, grid
 from bench.metrics import refuse_unfit
 from bench.models import ResolvedModel, resolve
 from bench.nouns import Method, Task
@@ -35,6 +36,8 @@ class Cell:
     train_size: int | None = None  # training items; None: all
     probes: tuple[str, ...] = ()  # tasks to ask the adapted model afterwards
     is_base: bool = False  # the base model's answers to a probe
+    trials: int = 0  # combinations of open options to try
+    chooser: str | None = None  # key of the cell whose choice of options this one takes over; None: it has its own
 
     @property
     def key(self) -> str:
@@ -107,18 +110,29 @@ def _cells(
             method = asked_for.method
             for size in _sizes(suite, method, task):
                 named = label if size is None or len(suite.train_sizes) == 1 else f"{label}, {size} items"
+                chooser = None
                 for seed in suite.seeds if uses_seed(method) or size is not None else suite.seeds[:1]:
                     identity = _identity(model, task, suite.limit, method, seed, around)
                     if probes:  # of weights that nothing moves it does not matter which probes are asked
                         identity["probes"] = asked if method.weights.trains else {}
                     if size is not None:
                         identity |= {"train_size": size, "seed": seed}
-                    yield Cell(model, task, path, method, named, seed, identity, suite.limit, size, paths)
+                    open_ = grid(method)
+                    if open_:
+                        identity["tuning"] = {"trials": suite.trials, "seed": suite.seeds[0]}
+                    tried = 0 if chooser else len(candidates(open_, suite.trials)) if open_ else 0
+                    cell = Cell(
+                        model, task, path, method, named, seed, identity, suite.limit, size, paths,
+                        trials=tried, chooser=chooser,
+                    )  # fmt: skip
+                    chooser = (chooser or cell.key) if open_ else None
+                    yield cell
 
 
 def _sizes(suite: Suite, method: Method, task: Task) -> list[int | None]:
     """The sizes of the training split that make a difference to a method; None for all of it."""
-    if not (method.weights.trains or method.context.reads_train(task)):
+    weights = method.weights
+    if not (weights.trains or weights.classifies or method.context.reads_train(task)):
         return [None]
     sizes = (None if size == "all" or size >= len(task.train) else size for size in suite.train_sizes)
     return list(dict.fromkeys(sizes))

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.adapt import Base
 from bench.drift import divergence
 from bench.engine import Engine
 from bench.meter import Meter
@@ -17,6 +16,7 @@ from bench.probes import ask, fingerprint
 from bench.prompting import Encoded
 from bench.scoring import score
 from bench.serving import latency
+from bench.workshop import Base
 from tasks.splits import sample
 
 Progress = Callable[[str, int, int], None]

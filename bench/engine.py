@@ -20,13 +20,12 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from bench.memory import halving
+from bench.packing import NARROWEST, Ids, Pack, packs_of
 
-Ids = Sequence[int]
 LayerStates = list[tuple[Tensor, Tensor]]  # one (keys, values) for each layer, [rows, heads, tokens, head_dim]
 
 LOOK_EVERY = 8  # generated tokens between two looks at the text: each look copies from the device
 _PREFIXES_KEPT = 2
-_NARROWEST_PACK = 128  # tokens; narrower rows copy more cache, wider ones compute more attention that is masked
 
 
 class _Row(NamedTuple):
@@ -34,14 +33,6 @@ class _Row(NamedTuple):
 
     place: int
     ids: Ids
-
-
-class _Pack(NamedTuple):
-    """Choices of one query that are scored side by side in one row."""
-
-    row: int  # of the batch: whose cache they stand on
-    pairs: list[int]  # which (query, choice) pairs
-    width: int  # tokens
 
 
 @dataclass
@@ -108,6 +99,25 @@ class Engine:
         prefix, [row] = self._rows(prefix, [query])
         logits, _, _ = self._prefill(prefix, [row.ids])
         return logits[0, -1].log_softmax(-1)
+
+    @torch.inference_mode()
+    def outputs(self, prefix: Ids, queries: Sequence[Ids]) -> Tensor:
+        """What the model puts out at the end of `prefix + query`, for each query: [queries, outputs] in fp32.
+
+        Logits; hidden states where the output matrix was taken out.
+        """
+        found: list[Tensor | None] = [None] * len(queries)
+        prefix, rows = self._rows(prefix, queries)
+
+        def work(batch: Sequence[_Row]) -> None:
+            logits, _, _ = self._prefill(prefix, [row.ids for row in batch])
+            for row, own in zip(batch, logits[:, -1], strict=True):
+                found[row.place] = own
+            self.progress(len(batch))
+
+        for batch in self._batches(rows, len(prefix)):
+            halving(batch, work)
+        return torch.stack([one for one in found if one is not None])
 
     def forget(self) -> None:
         """Drop what is kept of beginnings that prompts share; the next call works them out again."""
@@ -202,15 +212,15 @@ class Engine:
         rows = torch.tensor([row for row, _ in pairs], device=device)
         firsts = torch.tensor([choice[0] for _, choice in pairs], device=device)
         sums = logits[:, -1].log_softmax(-1)[rows, firsts]
-        packed = _pack(pairs, max(_NARROWEST_PACK, mask.shape[1] // 4))
-        widest = mask.shape[1] + max((pack.width for pack in packed), default=0)
+        packed = packs_of(pairs, max(NARROWEST, mask.shape[1] // 4))
+        widest = mask.shape[1] + max((one.width for one in packed), default=0)
         step = max(1, self.batch_tokens // widest)
         for chunk in (packed[i : i + step] for i in range(0, len(packed), step)):
             self._add_rest(sums, chunk, pairs, states, mask)
         return [float(value) for value in sums.tolist()]
 
     def _add_rest(
-        self, sums: Tensor, packs: Sequence[_Pack], pairs: Sequence[tuple[int, Ids]], states: LayerStates, mask: Tensor
+        self, sums: Tensor, packs: Sequence[Pack], pairs: Sequence[tuple[int, Ids]], states: LayerStates, mask: Tensor
     ) -> None:
         """Add to `sums` the log-likelihood of each packed choice's tokens after its first.
 
@@ -290,21 +300,6 @@ class Engine:
                 del texts[text][kept:]
             if end is not None or kept is not None:
                 done.add(text)
-
-
-def _pack(pairs: Sequence[tuple[int, Ids]], width: int) -> list[_Pack]:
-    """Choices of more than one token, packed by query into rows of at most `width` tokens; widest packs last."""
-    packs: list[_Pack] = []
-    for pair, (row, choice) in enumerate(pairs):
-        needed = len(choice) - 1
-        if needed == 0:
-            continue
-        last = packs[-1] if packs else None
-        if last and last.row == row and last.width + needed <= width:
-            packs[-1] = _Pack(row, [*last.pairs, pair], last.width + needed)
-        else:
-            packs.append(_Pack(row, [pair], needed))
-    return sorted(packs, key=lambda pack: pack.width)
 
 
 def _states(cache: Any) -> LayerStates:

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from bench.adapt import Base
 from bench.errors import CellError, UsageError
 from bench.models import ResolvedModel
 from bench.tokens import Codec
+from bench.workshop import Base
 
 _UNSET_LENGTH = 10**9  # tokenizers without a limit say a number far above this
 

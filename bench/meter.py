@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +27,7 @@ class Meter:
         self.device = device
         self.phases: dict[str, Phase] = {}
         self._energy = counter_for(device)
+        self._multiplied_so_far: Counter[str] = Counter()  # in phases that have not ended once
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -44,9 +46,12 @@ class Meter:
             self._add(name, wall_s, self._energy.between(before, self._energy.read()))
 
     def multiplied(self, name: str, flops: int) -> None:
-        """Add floating-point operations, worked out elsewhere, to a phase that has ended."""
-        phase = self.phases[name]
-        self.phases[name] = replace(phase, flops=(phase.flops or 0) + flops)
+        """Add floating-point operations, worked out elsewhere, to a phase, during it or when it has ended."""
+        phase = self.phases.get(name)
+        if phase is None:
+            self._multiplied_so_far[name] += flops
+        else:
+            self.phases[name] = replace(phase, flops=(phase.flops or 0) + flops)
 
     @property
     def _cuda(self) -> bool:
@@ -64,6 +69,7 @@ class Meter:
             peak_reserved_bytes=torch.cuda.max_memory_reserved(self.device) if self._cuda else None,
             joules=energy.joules,
             joules_missing=energy.why,
+            flops=self._multiplied_so_far.pop(name, None),
         )
         before = self.phases.get(name)
         self.phases[name] = now if before is None else _joined(before, now)

@@ -23,6 +23,7 @@ from bench.cells import Cell
 from bench.display import duration
 from bench.nouns import Example, Record, Task
 from bench.store import Store
+from tasks.splits import TRIAL_ITEMS
 
 CHARS_PER_TOKEN = 4.0  # of English under common vocabularies; only ratios of work depend on it
 _PASSES_TRAINED = 3.0
@@ -62,21 +63,30 @@ def work(cell: Cell) -> float:
         epochs = options.epochs
         if options.max_steps:
             epochs = options.max_steps * options.batch_size / max(1, len(task.train))
-        trials = len(options.learning_rate) * options.trial_share if len(options.learning_rate) > 1 else 0.0
+        trials = cell.trials * options.trial_share
         total += one * epochs * (1 + trials) * _PASSES_TRAINED
         total += sum(_example_tokens(task, e) + context for e in task.validation) * epochs * (1 + trials)
+    elif method.weights.classifies:
+        total += sum(_item_tokens(task, e) + context for e in (*task.train, *task.validation)) * (
+            2 if cell.trials else 1
+        )
+    elif task.test:
+        asked = min(len(task.validation), TRIAL_ITEMS)
+        total *= 1 + cell.trials * asked / len(task.test)
     return total
 
 
 def _context_tokens(cell: Cell) -> float:
-    """Mean tokens that the context part adds to each prompt."""
+    """Mean tokens that the context part adds to each prompt; of several numbers of pieces, the mean."""
     options, task = cell.method.context.options, cell.task
     if hasattr(options, "top_k") and task.corpus:
         passage = statistics.fmean(len(p.text) + len(p.title) for p in task.corpus[:500]) / CHARS_PER_TOKEN
-        return min(float(options.top_k) * passage, float(options.context_tokens or passage * options.top_k))
-    count = getattr(options, "k", None) or getattr(options, "top_k", 0)
+        tokens = statistics.fmean(options.top_k) * passage
+        return min(tokens, float(options.context_tokens or tokens))
+    counts: tuple[int, ...] = getattr(options, "k", ()) or getattr(options, "top_k", (0,))
+    count = statistics.fmean(counts)
     # a shared prefix is computed once for all items, examples found for each item are not
-    shared = getattr(options, "select", None) == "stratified"
+    shared = getattr(options, "select", None) == ("stratified",)
     if not count or not task.train or (shared and not cell.method.weights.trains):
         return 0.0
     return float(count) * statistics.fmean(_example_tokens(task, e) for e in task.train[:500])

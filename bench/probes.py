@@ -17,12 +17,12 @@ import torch
 import methods
 import tasks
 from bench import store
-from bench.adapt import Base
 from bench.engine import Engine
 from bench.nouns import Item, Score, Task
 from bench.predict import ModelPredictor
 from bench.prompting import Writer
 from bench.scoring import score
+from bench.workshop import Base
 from methods.parts import Material
 
 

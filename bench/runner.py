@@ -41,12 +41,14 @@ class Outcome:
 def run(suite: Suite, cells: Sequence[Cell], store: Store, display: Display) -> Outcome:
     """Measure every cell that has no record yet; a failed one is tried again unless the suite keeps failures."""
     ok = failed = cached = 0
+    records: dict[str, Record] = {}
     for cell in cells:
         record = store.record(cell)
         known = record is not None and (record.status == "ok" or suite.failed == "keep")
         if record is None or not known:
             display.start(cell)
-            record = _measure(suite, cell, store, display)
+            record = _measure(suite, cell, store, display, records.get(cell.chooser or ""))
+        records[cell.key] = record
         display.finish(cell, record, known)
         cached += known
         ok += record.status == "ok"
@@ -54,22 +56,33 @@ def run(suite: Suite, cells: Sequence[Cell], store: Store, display: Display) -> 
     return Outcome(ok, failed, cached)
 
 
-def _measure(suite: Suite, cell: Cell, store: Store, display: Display) -> Record:
-    """The cell's record, published; a failure of any kind becomes a record with its reason."""
+def _measure(suite: Suite, cell: Cell, store: Store, display: Display, chooser: Record | None) -> Record:
+    """The cell's record, published; a failure of any kind becomes a record with its reason.
+
+    `chooser` is the record of the cell whose choice of options this one takes over.
+    """
     staging = store.staging(cell)
-    write_json(staging / _JOB, _job(suite, cell, staging))
     try:
+        chosen = _chosen(chooser) if cell.chooser else None
+        write_json(staging / _JOB, _job(suite, cell, staging, chosen))
         _attend(staging, suite, display)
     except CellError as error:
         write_record(staging, _failed(cell, error))
-    (staging / _JOB).unlink()
+    (staging / _JOB).unlink(missing_ok=True)
     store.publish(staging, cell)
     record = store.record(cell)
     assert record is not None
     return record
 
 
-def _job(suite: Suite, cell: Cell, out: Path) -> dict[str, Any]:
+def _chosen(chooser: Record | None) -> dict[str, Any]:
+    if chooser is None or chooser.status != "ok":
+        seed = "the first seed" if chooser is None else f"seed {chooser.seed}"
+        raise CellError(f"its options are chosen on {seed}, and that cell failed")
+    return dict(chooser.tuning["chosen"])
+
+
+def _job(suite: Suite, cell: Cell, out: Path, chosen: dict[str, Any] | None) -> dict[str, Any]:
     weights, context = cell.method.weights, cell.method.context
     return {
         "key": cell.key,
@@ -84,6 +97,8 @@ def _job(suite: Suite, cell: Cell, out: Path) -> dict[str, Any]:
         "checkpoints": suite.checkpoints if cell.probes and not cell.is_base else 0,
         "method": cell.method.name,
         "options": {**weights.options.model_dump(mode="json"), **context.options.model_dump(mode="json")},
+        "trials": suite.trials,
+        "chosen": chosen,
         "label": cell.label,
         "seed": cell.seed,
         "embedder": suite.embedder,

@@ -6,14 +6,13 @@ record is cleaned here of control characters; escaping is left to who writes the
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from bench import cost_sheets, retention_sheets
+from bench import cost_sheets, retention_sheets, tuning_sheets
 from bench.formats import clean, number, title
 from bench.metrics import NAMES
-from bench.nouns import Failure, Record, Run
+from bench.nouns import Failure, Run
 from bench.sheet import NOTHING, Sheet, Text
 from bench.summary import Row, Spread, parse_missing, summarise
 
@@ -38,7 +37,7 @@ def sheets(run: Run) -> list[Sheet]:
         found += _others(model, tasks, own)
         found += cost_sheets.sheets(run, model, tasks, own)
         found += _retrieval(model, own)
-        found += _fit(run, model)
+        found += tuning_sheets.sheets(run, model)
         found += retention_sheets.sheets(run, model)
     return [*found, *_notes(run, rows)]
 
@@ -151,39 +150,6 @@ def _retrieval(model: str, rows: Sequence[Row]) -> list[Sheet]:
         for row in own
     ]
     return [Sheet(f"{clean(model)}: retrieval", ("method", "task", *_RETRIEVAL, "questions"), tuple(lines))]
-
-
-def _fit(run: Run, model: str) -> list[Sheet]:
-    """How much better trained methods know what they were trained on; medians over seeds."""
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for record in run.records:
-        if record.model == model and record.on_train:
-            groups.setdefault((record.method, record.task), []).append(record)
-    if not groups:
-        return []
-    lines = []
-    for (method, task), own in groups.items():
-        metric = next(iter(own[0].scores))
-        losses = [
-            _median([record.training["loss"][split] for record in own if record.training.get("loss")])
-            for split in ("train", "validation")
-        ]
-        scores = [number(metric, statistics.median(r.on_train[metric].value for r in own if metric in r.on_train)),
-                  number(metric, statistics.median(r.scores[metric].value for r in own))]  # fmt: skip
-        best, last = (_median([record.training.get(name) for record in own]) for name in ("best_step", "steps"))
-        kept = "" if best == last else f"{best} of "
-        lines.append(tuple(map(Text, (clean(method), clean(task), *losses, *scores, f"{kept}{last}"))))
-    heads = ("method", "task", "train\nloss", "validation\nloss", "on train\nitems", "on test\nitems", "kept\nstep")
-    legend = "loss in nats for each answer token, of equally many examples; medians over seeds"
-    return [Sheet(f"{clean(model)}: fit", heads, tuple(lines), (legend,))]
-
-
-def _median(values: Sequence[float | int | None]) -> str:
-    known = [value for value in values if value is not None]
-    if not known:
-        return NOTHING
-    median = statistics.median(known)
-    return f"{median:,.0f}" if isinstance(known[0], int) else f"{median:.3f}"
 
 
 def _notes(run: Run, rows: Sequence[Row]) -> list[Sheet]:

@@ -53,6 +53,9 @@ class Suite(_Strict):
     train_sizes: list[Annotated[int, Field(gt=0)] | Literal["all"]] = Field(
         default=["all"], min_length=1, description="training items to learn and draw from, for learning curves"
     )
+    trials: int = Field(
+        3, gt=0, description="combinations of options that are tried for a method that leaves some open"
+    )
     probes: list[str] = Field(default=[], description="tasks that measure what a model forgets")
     probe_limit: int | None = Field(200, gt=0, description="items of each probe at most")
     checkpoints: int = Field(0, ge=0, description="times during a training that its probes are asked, for curves")

@@ -13,7 +13,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,13 @@ import torch
 import methods
 import tasks
 from bench import store
-from bench.adapt import Adapted, Limits, adapt
+from bench.adapt import Adapted, adapt
 from bench.checkups import Checkups, after, on_training_items
 from bench.curve import Snapshots
 from bench.environment import describe
 from bench.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
 from bench.flop_check import of_answers, of_prediction
+from bench.head import replace_output
 from bench.loading import load_base, pick_device, pick_dtype
 from bench.memory import is_out_of_memory
 from bench.meter import Meter
@@ -37,6 +38,7 @@ from bench.nouns import Method, Prediction, Record, Score, Task
 from bench.predict import question
 from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
 from bench.scoring import score
+from bench.workshop import Limits, Workshop
 from methods.parts import Material, Search
 from tasks.digest import question_digest
 from tasks.splits import sample
@@ -65,6 +67,8 @@ class Job:
     adapter_scales: list[float]
     method: str
     options: dict[str, Any]
+    trials: int
+    chosen: dict[str, Any] | None  # of the options, on the suite's first seed; None: to be chosen here
     label: str
     seed: int
     embedder: str
@@ -107,30 +111,27 @@ def measure(job: Job, progress: Progress) -> Record:
     if job.train_size is not None:
         task = replace(task, train=sample(task.train, job.train_size, job.seed))
     method = methods.create(job.method, job.options)
-    reason = method.context.requires(task) or _untrainable(method, task)
+    reason = method.weights.requires(task) or method.context.requires(task)
     if reason:
         raise NotApplicableError(f"{reason} (task {task.name})")
     material = _material(job, task, method, device, progress)
     base = load_base(job.resolved, device)
     blind = replace(task, test=())  # nothing that adapts can read a test label
-    items = [question(example) for example in task.test]
     looks = Checkups(job.probes, job.probe_limit, job.adapter_scales, task, base, meter, progress)
     snapshots = Path(job.out) / "snapshots"
     try:
         adapted = adapt(
             method,
-            base,
-            blind,
-            material,
-            _limits(job, device),
-            meter,
-            progress,
+            Workshop(base, blind, material, _limits(job, device), meter, progress),
+            trials=job.trials,
+            chosen=job.chosen,
             unmerged=lambda predictor: looks.unmerged(method.weights, predictor),
             curve=Snapshots(snapshots, job.checkpoints) if job.checkpoints else None,
             look=looks.during,
         )
     finally:
         shutil.rmtree(snapshots, ignore_errors=True)
+    items = [question(example) for example in task.test]
     with meter.phase("retrieve"):
         prompts = adapted.predictor.writer.write(items)
     with meter.phase("predict"):
@@ -147,7 +148,9 @@ def measure(job: Job, progress: Progress) -> Record:
         scored = score(task, predictions)
     store.write_predictions(Path(job.out), predictions, scored.of)
     with meter.phase("overfit"):
-        on_train = on_training_items(adapted.predictor, task) if method.weights.trains else {}
+        on_train = (
+            on_training_items(adapted.predictor, task) if method.weights.trains or method.weights.classifies else {}
+        )
     record = replace(
         _record(job, task, adapted, predictions, scored.scores, meter),
         on_train=on_train,
@@ -158,6 +161,8 @@ def measure(job: Job, progress: Progress) -> Record:
     )
     if not job.probes:
         return record
+    if adapted.output is not None:  # a classifier answers nothing but its task
+        replace_output(adapted.predictor.engine.model, adapted.output)
     with meter.phase("probe"):
         changed, apart, found = after(
             job.probes, job.probe_limit, adapted.predictor.engine, base, prompts, Path(job.out), progress
@@ -166,8 +171,6 @@ def measure(job: Job, progress: Progress) -> Record:
 
 
 def _material(job: Job, task: Task, method: Method, device: torch.device, progress: Progress) -> Material:
-    gold = {example.id: example.gold for split in (task.train, task.validation, task.test) for example in split}
-
     def index(retriever: str, documents: Sequence[str]) -> Search:
         progress("index", 0, len(documents))
         embedder = None if retriever == "lexical" else _embedder(job.embedder, device)
@@ -180,6 +183,9 @@ def _material(job: Job, task: Task, method: Method, device: torch.device, progre
             )
         return build(retriever, documents, embedder=embedder)
 
+    gold: dict[str, tuple[str, ...]] = {}
+    if method.context.sees_gold:  # a control: no other method is shown anything of the test items before it is asked
+        gold = {example.id: example.gold for split in (task.train, task.validation, task.test) for example in split}
     return Material(
         task=task.name,
         prompt=task.prompt,
@@ -188,18 +194,12 @@ def _material(job: Job, task: Task, method: Method, device: torch.device, progre
         corpus=task.corpus,
         seed=job.seed,
         index=index,
-        gold=gold if method.context.sees_gold else {},
+        gold=gold,
     )
 
 
 def _embedder(reference: str, device: torch.device) -> Embedder | None:
     return None if reference == "none" else find_embedder(reference, str(device))
-
-
-def _untrainable(method: Method, task: Task) -> str | None:
-    if method.weights.trains and not task.train:
-        return f"{method.weights.name} needs a train split"
-    return None
 
 
 def _limits(job: Job, device: torch.device) -> Limits:
@@ -245,6 +245,7 @@ def _record(
             for name in ("prompt_tokens", "context_tokens", "output_tokens")
         },
         phases=meter.phases,
+        tuning=asdict(adapted.tuning) if adapted.tuning else {},
         training=adapted.training,
         retrieval=retrieval,
         parameters=adapted.parameters,

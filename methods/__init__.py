@@ -91,6 +91,8 @@ def _build(name: str, part: Any, options: Mapping[str, Any] | None) -> Any:
         checked: Options = part.Options(**mine)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(piece) for piece in first["loc"])
+        where = ".".join(
+            str(piece) for piece in first["loc"] if not isinstance(piece, int)
+        )  # one of a list is its value
         raise UsageError(f"option {where} of method {name}: {first['msg']}; got {first['input']!r}") from None
     return part(checked)

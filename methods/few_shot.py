@@ -11,12 +11,13 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from bench.nouns import Example, Item, Task, derive_seed
-from methods.parts import Block, Evidence, Material, Options, Search
+from methods.parts import Block, ContextOptions, Evidence, Grid, Material, Search, only
 from tasks.prompt import Prompt
 
 
@@ -83,9 +84,10 @@ def neighbours(material: Material, k: int, retriever: str, token_budget: int | N
     return SimilarExamples(material.train, material.prompt, material.index(retriever, texts), k, token_budget)
 
 
-class FewShotOptions(Options):
-    k: int = Field(8, gt=0, description="worked examples")
-    select: Literal["stratified", "similar"] = "stratified"
+class FewShotOptions(ContextOptions):
+    standard = MappingProxyType({"k": 8, "select": "stratified"})
+    k: Grid[PositiveInt] = Field((4, 8, 16), description="worked examples")
+    select: Grid[Literal["stratified", "similar"]] = ("stratified", "similar")
 
 
 class FewShot:
@@ -97,8 +99,8 @@ class FewShot:
 
     def __init__(self, options: FewShotOptions) -> None:
         self.options = options
-        self.uses_seed = options.select == "stratified"
-        self.retrieves = options.select == "similar"
+        self.uses_seed = "stratified" in options.select
+        self.retrieves = "similar" in options.select
 
     def requires(self, task: Task) -> str | None:
         return None if task.train else "few-shot needs a train split to draw its worked examples from"
@@ -107,9 +109,10 @@ class FewShot:
         return True
 
     def build(self, material: Material) -> FixedExamples | SimilarExamples:
-        if self.options.select == "similar":
-            return neighbours(material, self.options.k, "auto")
-        drawn = stratified(material.train, self.options.k, material.task, material.seed)
+        k = only(self.options.k)
+        if only(self.options.select) == "similar":
+            return neighbours(material, k, "auto")
+        drawn = stratified(material.train, k, material.task, material.seed)
         return FixedExamples(tuple(example_block(e, material.prompt) for e in drawn))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from methods import parts
+
+if TYPE_CHECKING:
+    from bench.nouns import Task
 
 
 class Frozen:
@@ -12,12 +15,16 @@ class Frozen:
 
     name = "frozen"
     trains = False
+    classifies = False
     full_precision = False
     merges = False
-    Options = parts.Options
+    Options: type[parts.Options] = parts.Options
 
     def __init__(self, options: parts.Options) -> None:
         self.options = options
+
+    def requires(self, task: Task) -> str | None:
+        return None
 
     def start(self, model: Any, seed: int) -> Any:
         return model

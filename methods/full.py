@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
-from methods.parts import TrainingOptions
+from bench.nouns import Task
+from methods.parts import TrainingOptions, needs_train
 
 
 class FullOptions(TrainingOptions):
@@ -18,12 +19,16 @@ class Full:
 
     name = "full"
     trains = True
+    classifies = False
     full_precision = True
     merges = False
     Options: type[FullOptions] = FullOptions
 
     def __init__(self, options: FullOptions) -> None:
         self.options = options
+
+    def requires(self, task: Task) -> str | None:
+        return needs_train(self.name, task)
 
     def start(self, model: Any, seed: int) -> Any:
         return model.requires_grad_(True)

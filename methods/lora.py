@@ -16,7 +16,8 @@ from typing import Any
 
 from pydantic import Field
 
-from methods.parts import TrainingOptions
+from bench.nouns import Task
+from methods.parts import TrainingOptions, needs_train
 
 
 class LoraOptions(TrainingOptions):
@@ -33,12 +34,16 @@ class Lora:
 
     name = "lora"
     trains = True
+    classifies = False
     full_precision = False
     merges = True
     Options = LoraOptions
 
     def __init__(self, options: LoraOptions) -> None:
         self.options = options
+
+    def requires(self, task: Task) -> str | None:
+        return needs_train(self.name, task)
 
     def start(self, model: Any, seed: int) -> Any:
         import torch

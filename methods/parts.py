@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
 from bench.nouns import Example, Item, Passage
 
@@ -81,6 +81,41 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+T = TypeVar("T")
+
+
+def _several(value: object) -> object:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _plain(values: tuple[T, ...]) -> T | list[T]:
+    return values[0] if len(values) == 1 else list(values)
+
+
+# One value, or several to choose from on validation; written down as a value where there is one.
+Grid = Annotated[tuple[T, ...], BeforeValidator(_several), Field(min_length=1), PlainSerializer(_plain)]
+
+
+def only(values: tuple[T, ...]) -> T:
+    """The value of an option that has been chosen; raises ValueError where several are left."""
+    [value] = values
+    return value
+
+
+class ContextOptions(Options):
+    """Options of a context part. Left alone, those in `standard` have several values, to choose from on validation.
+
+    Where one of them is set, the others take their standard value: who says k means that k and no search.
+    """
+
+    standard: ClassVar[Mapping[str, Any]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settled(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {**cls.standard, **given} if cls.standard.keys() & given.keys() else given
+
+
 class TrainingOptions(Options):
     """What every part that trains can be told."""
 
@@ -103,7 +138,7 @@ class TrainingOptions(Options):
     @field_validator("learning_rate", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
-        return value if isinstance(value, list | tuple) else (value,)
+        return _several(value)
 
     @field_validator("learning_rate")
     @classmethod
@@ -117,17 +152,26 @@ class WeightsPart(Protocol):
     """What a method does to the weights."""
 
     name: ClassVar[str]
-    trains: ClassVar[bool]
+    trains: ClassVar[bool]  # moves weights by gradients
+    classifies: ClassVar[bool]  # puts a classifier in the place of the output matrix
     full_precision: ClassVar[bool]  # trains the base weights: they are held in fp32 while it does
     merges: ClassVar[bool]  # what it trains stands beside the weights until `finish` merges it; it has `scaled` then
     Options: ClassVar[type[Options]]
     options: Any
+
+    def requires(self, task: Task) -> str | None:
+        """Why this part cannot work on `task`, or None."""
 
     def start(self, model: Any, seed: int) -> Any:
         """The `torch.nn.Module` to train, from the base model."""
 
     def finish(self, model: Any) -> Any:
         """The `torch.nn.Module` to predict with, from the trained one."""
+
+
+def needs_train(name: str, task: Task) -> str | None:
+    """What the part `name` says, which learns from the training split."""
+    return None if task.train else f"{name} needs a train split"
 
 
 class ContextPart(Protocol):

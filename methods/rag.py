@@ -10,13 +10,14 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from bench.nouns import Item, Passage, Task, derive_seed
 from methods.few_shot import SimilarExamples, neighbours
-from methods.parts import Block, Evidence, Material, Options, Search
+from methods.parts import Block, ContextOptions, Evidence, Grid, Material, Search, only
 from tasks.prompt import Prompt
 
 RANKING_DEPTH = 10  # kept for hit@k and MRR, whatever is shown to the model
@@ -58,10 +59,11 @@ class Passages:
         return Evidence(tuple(blocks), tuple(p.id for p in ranked))
 
 
-class RagOptions(Options):
-    top_k: int = Field(3, gt=0, description="passages shown to the model")
-    retriever: Literal["auto", "dense", "lexical", "hybrid"] = Field(
-        "auto", description="auto: hybrid with a sentence embedder at hand, else lexical"
+class RagOptions(ContextOptions):
+    standard = MappingProxyType({"top_k": 3, "retriever": "auto", "control": "none"})
+    top_k: Grid[PositiveInt] = Field((1, 3, 5), description="passages shown to the model")
+    retriever: Grid[Literal["auto", "dense", "lexical", "hybrid"]] = Field(
+        ("auto", "lexical"), description="auto: hybrid with a sentence embedder at hand, else lexical"
     )
     context_tokens: int | None = Field(None, gt=0, description="token budget for the passages of one item")
     control: Literal["none", "oracle", "random"] = "none"
@@ -91,15 +93,16 @@ class Rag:
 
     def build(self, material: Material) -> Passages | SimilarExamples:
         options = self.options
+        top_k, retriever = only(options.top_k), only(options.retriever)
         if not material.corpus:
-            return neighbours(material, options.top_k, options.retriever, options.context_tokens)
-        bare = Passages(material.corpus, material.prompt, options.top_k, options.context_tokens)
+            return neighbours(material, top_k, retriever, options.context_tokens)
+        bare = Passages(material.corpus, material.prompt, top_k, options.context_tokens)
         if options.control == "oracle":
             return replace(bare, gold=material.gold)
         if options.control == "random":
             return replace(bare, random_seed=(material.task, material.seed))
         documents = [material.prompt.document(passage) for passage in material.corpus]
-        return replace(bare, index=material.index(options.retriever, documents))
+        return replace(bare, index=material.index(retriever, documents))
 
 
 PART = Rag

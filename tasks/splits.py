@@ -16,6 +16,7 @@ from tasks.problems import Problems, shown
 from tasks.prompt import Prompt
 
 _ID_DIGITS = 12
+TRIAL_ITEMS = 200  # of the validation split at most, that a trial of a method that does not train answers
 
 
 def question(prompt: Prompt, item: Item) -> str:

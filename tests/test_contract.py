@@ -19,6 +19,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "rag": {"top_k": 2},
     "lora": {**QUICK, "rank": 2},
     "full": QUICK,
+    "head": {"c": 1.0},
+    "head+rag": {"c": 1.0, "top_k": 1},
     "scratch": QUICK,
     "lora+rag": {**QUICK, "rank": 2, "top_k": 2},
     "full+few-shot": {**QUICK, "k": 2},
@@ -26,19 +28,21 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 TASKS = {"choice": choice_task, "text": text_task}
 
-pytestmark = pytest.mark.parametrize(("method", "kind"), [(m, k) for m in METHODS for k in TASKS])
+pytestmark = pytest.mark.parametrize(
+    ("method", "kind"), [(m, k) for m in METHODS for k in TASKS if k == "choice" or not m.startswith("head")]
+)
 
 
 def answers(found: list[Prediction]) -> dict[str, tuple[str, tuple[float, ...]]]:
     return {p.id: (p.output, p.scores) for p in found}
 
 
-def assert_same(one: list[Prediction], other: list[Prediction]) -> None:
+def assert_same(one: list[Prediction], other: list[Prediction], within: float = 1e-5) -> None:
     left, right = answers(one), answers(other)
     assert left.keys() == right.keys()
     for key, (output, scores) in left.items():
         assert right[key][0] == output
-        assert right[key][1] == pytest.approx(scores, rel=1e-6, abs=1e-5)  # fp32 sums of tens of nats
+        assert right[key][1] == pytest.approx(scores, rel=1e-6, abs=within)  # fp32 sums of tens of nats
 
 
 def test_every_item_is_answered_in_order(method: str, kind: str, tiny_model: Path) -> None:
@@ -59,6 +63,7 @@ def test_same_seed_same_answers_whatever_the_order_and_batch(method: str, kind: 
     assert_same(
         predictions(task, method, options, tiny_model, batch_size=64),
         predictions(turned, method, options, tiny_model, batch_size=1),
+        1e-3 if method.startswith("head") else 1e-5,  # what differs by rounding is fitted anew
     )
 
 
@@ -83,7 +88,7 @@ def test_what_it_cost_is_counted(method: str, kind: str, tiny_model: Path) -> No
     trains = method not in ("zero-shot", "few-shot", "rag")
     assert (made.parameters["trained"] > 0) == trains
     if trains:
-        assert made.training["steps"] == 3
+        assert made.training.get("steps", 3) == 3  # a classifier has no steps
         assert made.training["tokens"] > 0
         assert made.training["loss"]["gap"] == pytest.approx(
             made.training["loss"]["validation"] - made.training["loss"]["train"]

@@ -35,7 +35,16 @@ def material(task: object, seed: int = 0, **changes: object) -> Material:
 
 
 def test_parts_are_found_by_themselves_and_options_do_not_clash() -> None:
-    assert set(methods.available()) == {"zero-shot", "few-shot", "rag", "lora", "full", "last-layers", "scratch"}
+    assert set(methods.available()) == {
+        "zero-shot",
+        "few-shot",
+        "rag",
+        "lora",
+        "full",
+        "last-layers",
+        "head",
+        "scratch",
+    }
     weights = [p for p in methods.parts().values() if methods.changes_weights(p)]
     contexts = [p for p in methods.parts().values() if not methods.changes_weights(p)]
     for one in weights:

@@ -22,7 +22,7 @@ from bench.prompting import Encoded
 from bench.retention import base_scores, changes, paired
 from bench.sheets import sheets
 from bench.statistics.paired import paired_means
-from tests.test_run import cells_of, measure, task_folder, write_suite  # noqa: F401  (task_folder is a fixture)
+from tests.small import cells_of, measure, write_suite
 from tests.toy import QUICK, adapted, choice_task
 
 PROBED: dict[str, Any] = {
@@ -115,7 +115,7 @@ def test_a_change_is_paired_by_item(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def notes(tmp_path: Path, task_folder: Path) -> Path:  # noqa: F811
+def notes(tmp_path: Path, task_folder: Path) -> Path:
     """A prose probe beside the suite, of more items than the limit."""
     folder = tmp_path / "notes"
     folder.mkdir()
@@ -158,7 +158,7 @@ def test_another_probe_measures_anew_only_where_weights_move(notes: Path, tmp_pa
     assert {label for label in before if before[label] == after[label]} == {"zero-shot", "few-shot"}
 
 
-def test_a_probe_that_is_not_there_is_one_line(task_folder: Path, tmp_path: Path, tiny_model: Path) -> None:  # noqa: F811
+def test_a_probe_that_is_not_there_is_one_line(task_folder: Path, tmp_path: Path, tiny_model: Path) -> None:
     file = write_suite(tmp_path, tiny_model, probes=["wrold-facts"])
     with pytest.raises(UsageError, match='unknown task "wrold-facts"'):
         cells_of(file)
@@ -167,7 +167,8 @@ def test_a_probe_that_is_not_there_is_one_line(task_folder: Path, tmp_path: Path
 @pytest.mark.parametrize("method", ["zero-shot", "few-shot", "rag"])
 def test_context_methods_leave_every_bit_of_the_weights(method: str, tiny_model: Path) -> None:
     base = fingerprint(AutoModelForCausalLM.from_pretrained(tiny_model))
-    assert fingerprint(adapted(choice_task(), method, {}, tiny_model).predictor.engine.model) == base
+    options = {"rag": {"top_k": 1}, "few-shot": {"k": 2}}.get(method, {})
+    assert fingerprint(adapted(choice_task(), method, options, tiny_model).predictor.engine.model) == base
 
 
 def test_an_adapter_that_has_learnt_nothing_is_the_base(tiny_model: Path) -> None:

@@ -15,82 +15,22 @@ from typing import Any
 
 import psutil
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import child, runner, store, tiny
-from bench.cells import Cell, canonical_json, expand
+from bench.cells import canonical_json
 from bench.errors import UsageError
-from bench.nouns import Example, Prediction, Record, Run, Score
-from bench.suite import Suite, load
+from bench.nouns import Example, Prediction, Record, Score
 from tasks.splits import sample
+from tests.small import cells_of, measure, write_suite
 
 ROOT = Path(__file__).parent.parent
-AROUND = {"device": "cpu", "auto_dtype": "float32", "embedder": None}
-
-
-@pytest.fixture
-def task_folder(tmp_path: Path) -> Path:
-    """A small choice task on disk."""
-    folder = tmp_path / "paint"
-    folder.mkdir()
-    colours = ["red", "green", "blue"]
-    for split, count in (("train", 12), ("validation", 6), ("test", 6)):
-        rows = [
-            {"id": i, "text": f"{split} thing {i} looks {colours[i % 3]}", "label": colours[i % 3]}
-            for i in range(count)
-        ]
-        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    spec = {
-        "name": "paint", "kind": "choice", "instruction": "Name the colour.", "template": "{text}\nColour:",
-        "answer": "label", "splits": {s: f"{s}.jsonl" for s in ("train", "validation", "test")},
-    }  # fmt: skip
-    (folder / "task.yaml").write_text(yaml.safe_dump(spec))
-    return folder
 
 
 @pytest.fixture
 def suite_file(tmp_path: Path, task_folder: Path, tiny_model: Path) -> Path:
     return write_suite(tmp_path, tiny_model)
-
-
-def write_suite(folder: Path, model: Path, **changes: Any) -> Path:
-    content = {
-        "name": "small", "models": [str(model)], "tasks": ["paint"], "embedder": "none",
-        "methods": ["zero-shot", {"few-shot": {"k": 2}}, {"full": {"learning_rate": 1e-3, "max_steps": 2}}],
-        "defaults": {"batch_size": 4}, **changes,
-    }  # fmt: skip
-    file = folder / "small.yaml"
-    file.write_text(yaml.safe_dump(content))
-    return file
-
-
-def cells_of(file: Path, **changes: Any) -> tuple[Suite, list[Cell]]:
-    suite = load(file, changes)
-    return suite, expand(suite, file, lambda suite: AROUND)
-
-
-class Silent:
-    """A display that remembers what was measured."""
-
-    def __init__(self) -> None:
-        self.started: list[str] = []
-
-    def start(self, cell: Cell) -> None:
-        self.started.append(cell.label)
-
-    def progress(self, phase: str, done: int, total: int) -> None: ...
-
-    def finish(self, cell: Cell, record: Record, cached: bool) -> None: ...
-
-
-def measure(file: Path, out: Path, **changes: Any) -> tuple[runner.Outcome, list[str], Run]:
-    suite, cells = cells_of(file, **changes)
-    shown = Silent()
-    with store.open_run(out, file, suite.name, cells) as opened:
-        outcome = runner.run(suite, cells, opened, shown)
-    return outcome, shown.started, store.read_run(out)
 
 
 def test_a_run_leaves_a_record_of_every_cell_and_runs_again_only_what_is_missing(

@@ -10,12 +10,13 @@ from typing import Any
 import torch
 
 import methods
-from bench.adapt import Adapted, Limits, adapt
+from bench.adapt import Adapted, adapt
 from bench.loading import load_base
 from bench.meter import Meter
 from bench.models import ModelSpec, resolve
 from bench.nouns import Example, Item, Passage, Prediction, Task
 from bench.retrieval import build
+from bench.workshop import Limits, Workshop
 from methods.parts import Material, Search
 from tasks.prompt import Prompt
 
@@ -79,7 +80,8 @@ def adapted(
     base = load_base(resolve(ModelSpec(path=str(model))), device)
     limits = Limits(batch_tokens=4096, train_tokens=4096, batch_size=batch_size, bf16=False)
     nothing = dataclasses.replace(task, test=())
-    return adapt(made, base, nothing, material, limits, Meter(device), lambda phase, done, total: None)
+    shop = Workshop(base, nothing, material, limits, Meter(device), lambda phase, done, total: None)
+    return adapt(made, shop)
 
 
 def predictions(task: Task, method: str, options: dict[str, Any], model: Path, **kwargs: Any) -> list[Prediction]:

@@ -1,0 +1,159 @@
+"""The linear classifier of the method `head`: fitted by scikit-learn on the model's last hidden states.
+
+It stands in the place of the output matrix, one row for each label, so that the engine scores labels as it scores the
+first tokens of choices, and everything that measures answers measures these as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from bench import flops
+from bench.engine import Engine
+from bench.errors import CellError
+from bench.nouns import Example, Item
+from bench.predict import ModelPredictor
+from bench.prompting import Encoded, Writer
+from bench.workshop import Workshop
+
+_NEVER = -1e4  # bias of a label that no training example has
+
+
+@dataclass(frozen=True)
+class LabelWriter(Writer):
+    """Prompts as ever; their choices are the rows of a classifier, in the order of the labels."""
+
+    labels: tuple[str, ...] = ()
+
+    def write(self, items: Sequence[Item]) -> list[Encoded]:
+        if any(item.choices != self.labels for item in items):
+            raise CellError("head needs a choice task whose items all have the same choices")
+        rows = tuple((row,) for row in range(len(self.labels)))
+        return [replace(prompt, choices=rows) for prompt in super().write(items)]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Last hidden states [examples, width] at the end of prompts, and the label of each by its number."""
+
+    states: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    prompts: tuple[Encoded, ...]
+    skipped: int  # examples whose prompt does not fit into the model's context
+
+
+def features(engine: Engine, writer: LabelWriter, examples: Sequence[Example]) -> Features:
+    """What a classifier is fitted on; `engine` has a model without its output matrix.
+
+    Raises:
+        CellError: no example fits into the model's context.
+    """
+    written = list(zip(writer.write(examples), examples, strict=True))
+    fitting = [(prompt, example) for prompt, example in written if prompt.failure is None]
+    if not fitting:
+        raise CellError("no training example fits into the model's context")
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for i, (prompt, _) in enumerate(fitting):
+        groups.setdefault(prompt.prefix, []).append(i)
+    states: dict[int, NDArray[np.float32]] = {}
+    for prefix, members in groups.items():
+        found = engine.outputs(prefix, [fitting[i][0].query for i in members])
+        states.update(zip(members, found.cpu().numpy(), strict=True))
+    return Features(
+        np.stack([states[i] for i in range(len(fitting))]),
+        np.array([writer.labels.index(example.references[0]) for _, example in fitting]),
+        tuple(prompt for prompt, _ in fitting),
+        len(written) - len(fitting),
+    )
+
+
+def fit(given: Features, labels: int, c: float) -> torch.nn.Linear:
+    """A logistic regression with an L2 penalty as a layer from hidden states to logits of all labels.
+
+    Raises:
+        CellError: the examples have fewer than two labels.
+    """
+    seen = np.unique(given.labels)
+    if len(seen) < 2:
+        raise CellError("head needs training examples of two labels at least")
+    scaler = StandardScaler()
+    fitted = LogisticRegression(C=c, max_iter=1000).fit(scaler.fit_transform(given.states), given.labels)
+    weight, bias = fitted.coef_, fitted.intercept_
+    if len(seen) == 2:  # one row for the second label, against 0 for the first
+        weight, bias = np.stack([np.zeros_like(weight[0]), weight[0]]), np.array([0.0, bias[0]])
+    weight = weight / scaler.scale_
+    bias = bias - weight @ scaler.mean_
+    layer = torch.nn.Linear(given.states.shape[1], labels)
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.bias.fill_(_NEVER)
+        layer.weight[torch.from_numpy(seen)] = torch.from_numpy(weight).float()
+        layer.bias[torch.from_numpy(seen)] = torch.from_numpy(bias).float()
+    return layer
+
+
+def mean_loss(layer: torch.nn.Linear, given: Features) -> float:
+    """Mean cross-entropy of the labels, nats."""
+    with torch.no_grad():
+        logits = layer(torch.from_numpy(given.states))
+        return float(torch.nn.functional.cross_entropy(logits, torch.from_numpy(given.labels)))
+
+
+def replace_output(model: Any, layer: torch.nn.Module) -> Any:
+    """Put `layer` in the place of the model's output matrix; returns what stood there."""
+    before = model.get_output_embeddings()
+    model.set_output_embeddings(layer.to(device=model.device, dtype=model.dtype))
+    return before
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What classifiers of one task are fitted on, whatever their penalty."""
+
+    shop: Workshop
+    model: Any  # with nothing in the place of its output matrix
+    output: Any  # what stood there
+    writer: LabelWriter
+    train: Features
+    validation: Features | None  # None where the task has no validation split
+
+    def fit(self, c: float) -> torch.nn.Linear:
+        """The classifier at a strength of the penalty."""
+        return fit(self.train, len(self.writer.labels), c)
+
+    def losses(self, layer: torch.nn.Linear) -> dict[str, float | None]:
+        """Mean cross-entropy in nats on both splits, and the gap between them."""
+        train = mean_loss(layer, self.train)
+        validation = mean_loss(layer, self.validation) if self.validation else None
+        return {"train": train, "validation": validation, "gap": None if validation is None else validation - train}
+
+    def predictor(self, layer: torch.nn.Linear) -> ModelPredictor:
+        """Answers with the classifier in the model; a label's likelihood is not divided by the length of its name."""
+        replace_output(self.model, layer)
+        plain = replace(self.shop, task=replace(self.shop.task, normalise="none"))
+        return plain.predictor(self.model, self.writer)
+
+
+def prepare(shop: Workshop, model: Any, writer: Writer, phase: str) -> Fitting:
+    """Work out the features of both splits with a base model, whose output matrix is taken out of it."""
+    output = replace_output(model, torch.nn.Identity())
+    labels = shop.material.train[0].choices
+    own = LabelWriter(**{field.name: getattr(writer, field.name) for field in fields(writer)}, labels=labels)
+    engine = shop.predictor(model, own).engine
+    train, validation = (
+        features(engine, own, split) if split else None for split in (shop.material.train, shop.material.validation)
+    )
+    assert train is not None
+    shape = flops.shape_of(model)
+    if shape is not None:
+        asked = [*train.prompts, *(validation.prompts if validation else ())]
+        shop.meter.multiplied(phase, flops.scoring(shape, asked, engine.shares))
+    return Fitting(shop, model, output, own, train, validation)

@@ -1,0 +1,137 @@
+"""The search for a method's options: trials judged on the validation split, never on the test.
+
+A method that trains is judged by the validation loss of a short training, one that does not by its score on validation
+items. The choice is made on a suite's first seed and kept for the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench.batches import Pair
+from bench.errors import CellError, DivergedError
+from bench.flop_check import of_answers
+from bench.grid import Edge, at_edge, candidates, grid, settle
+from bench.head import Fitting, prepare
+from bench.metrics import NAMES
+from bench.nouns import Method
+from bench.predict import question
+from bench.scoring import score
+from bench.training import train
+from bench.workshop import Workshop
+from methods.parts import only
+from tasks.splits import TRIAL_ITEMS, sample
+
+Options = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a trial came to. `value` is None where training diverged; `epochs` is None where nothing was trained."""
+
+    options: Options
+    value: float | None
+    epochs: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """A search for options: what was tried, by what it was judged, and what was chosen."""
+
+    grid: Mapping[str, Sequence[Any]]
+    trials: Sequence[Judged]
+    chosen: Options
+    criterion: str  # "validation loss", or the task's primary metric
+    items: int  # of the validation split, that each trial was judged on
+    at_edge: Mapping[str, Edge]  # numbers chosen at an end of their grid
+
+
+Judge = Callable[[int, int, Options, Method], Judged]  # trial, of how many, its options, the method with them
+
+
+def search(shop: Workshop, method: Method, trials: int) -> Tuning:
+    """Try at most `trials` of the options that `method` leaves open; of the best ones the first in their order wins.
+
+    Raises:
+        CellError: there is no validation split.
+        DivergedError: no trial came to a value.
+    """
+    values, validation = grid(method), shop.material.validation
+    if not validation:
+        listed = ", ".join(values)
+        raise CellError(f"several values of {listed} need a validation split to choose on; give one value instead")
+    if method.weights.trains:
+        criterion, sign, asked, judge = "validation loss", 1, validation, _by_training(shop)
+    elif method.weights.classifies:
+        criterion, sign, asked, judge = "validation loss", 1, validation, _by_fitting(shop)
+    else:
+        criterion, asked = shop.task.metrics[0], sample(validation, TRIAL_ITEMS, 0)
+        sign = -1 if NAMES[criterion].higher_is_better else 1
+        judge = _by_asking(replace(shop, task=replace(shop.task, test=asked)), method)
+    tried = candidates(values, trials)
+    judged = [judge(i, len(tried), options, settle(method, options)) for i, options in enumerate(tried)]
+    ended = [(sign * one.value, i) for i, one in enumerate(judged) if one.value is not None]
+    if not ended:
+        raise DivergedError(f"training diverged at every trial of the grid {values}")
+    chosen = judged[min(ended)[1]].options
+    return Tuning(values, judged, chosen, criterion, len(asked), at_edge(values, chosen))
+
+
+def _by_training(shop: Workshop) -> Judge:
+    """A short training, and the lowest validation loss on its way."""
+    kept: dict[str, tuple[Sequence[Pair], Sequence[Pair]]] = {}
+
+    def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
+        context = method.context.options.model_dump_json()
+        if context not in kept:
+            kept[context] = shop.written(shop.writer(method.context.build(shop.material)))
+        pairs, validation = kept[context]
+        setting = replace(shop.setting(method, pairs), share=method.weights.options.trial_share)
+
+        def progress(done: int, steps: int) -> None:
+            shop.progress("tune", trial * steps + done, trials * steps)
+
+        try:
+            model, outcome = train(lambda: shop.start(method, setting.seed), pairs, validation, setting, progress)
+        except DivergedError:
+            return Judged(options, None)
+        shop.multiplied("tune", model, pairs, validation, outcome, judged=1)
+        return Judged(options, outcome.best_validation_loss, outcome.epochs)
+
+    return judge
+
+
+def _by_fitting(shop: Workshop) -> Judge:
+    """The validation loss of a classifier on what the base model makes of the prompts."""
+    kept: dict[str, Fitting] = {}
+
+    def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
+        shop.progress("tune", trial, trials)
+        context = method.context.options.model_dump_json()
+        if context not in kept:
+            model = shop.start(method, shop.material.seed).to(shop.base.dtype)
+            kept[context] = prepare(shop, model, shop.writer(method.context.build(shop.material)), "tune")
+        fitting = kept[context]
+        return Judged(options, fitting.losses(fitting.fit(only(method.weights.options.c)))["validation"])
+
+    return judge
+
+
+def _by_asking(shop: Workshop, method: Method) -> Judge:
+    """The score of the answers to the items of the task's test, which here are validation items."""
+    model = shop.start(method, shop.material.seed).to(shop.base.dtype)
+    items = [question(example) for example in shop.task.test]
+
+    def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
+        shop.progress("tune", trial, trials)
+        predictor = shop.predictor(model, shop.writer(method.context.build(shop.material)))
+        prompts = predictor.writer.write(items)
+        predictions = predictor.answer(items, prompts)
+        multiplied = of_answers(predictor, prompts, predictions)
+        if multiplied is not None:
+            shop.meter.multiplied("tune", multiplied)
+        return Judged(options, score(shop.task, predictions).scores[shop.task.metrics[0]].value)
+
+    return judge

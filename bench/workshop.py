@@ -1,0 +1,103 @@
+"""What a method is adapted with: a base model, a task's material, the device's limits and the meter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from bench import flops
+from bench.batches import Pair
+from bench.engine import Engine
+from bench.errors import CellError
+from bench.meter import Meter
+from bench.nouns import Method, Task, derive_seed
+from bench.predict import ModelPredictor
+from bench.prompting import Writer
+from bench.tokens import Codec
+from bench.training import Outcome, Setting
+from methods.parts import Context, Material, only
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the device allows. None of it changes a result beyond rounding."""
+
+    batch_tokens: int
+    train_tokens: int
+    batch_size: int | None
+    bf16: bool
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model ready to be adapted: `load(full_precision)` gives a fresh copy each time."""
+
+    load: Callable[[bool], Any]
+    codec: Codec
+    context_length: int
+    dtype: torch.dtype  # of prediction, the same for every method
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What adapting is done with: the same for every trial of a search and for the method that it chose.
+
+    `task` gives the decoding; examples come from `material` alone.
+    """
+
+    base: Base
+    task: Task
+    material: Material
+    limits: Limits
+    meter: Meter
+    progress: Callable[[str, int, int], None]
+
+    def writer(self, context: Context) -> Writer:
+        """Writes the prompts of a context."""
+        reserve = self.task.max_new_tokens if self.task.kind == "text" else 0
+        return Writer(self.base.codec, self.task.prompt, context, self.base.context_length, reserve)
+
+    def predictor(self, model: Any, writer: Writer) -> ModelPredictor:
+        """Answers with a model and a context's prompts."""
+        codec, limits = self.base.codec, self.limits
+        engine = Engine(model.eval(), codec.pad, codec.stops, limits.batch_tokens, limits.batch_size)
+        return ModelPredictor(engine, writer, self.task, lambda done, all_: self.progress("predict", done, all_))
+
+    def start(self, method: Method, seed: int) -> Any:
+        """The model that the method's weights part trains or answers with, from a fresh base."""
+        return method.weights.start(self.base.load(method.weights.full_precision), seed)
+
+    def setting(self, method: Method, pairs: Sequence[Pair]) -> Setting:
+        """How a settled method is trained on examples written out."""
+        options, limits = method.weights.options, self.limits
+        longest = max(len(prompt) + len(answer) for prompt, answer in pairs)
+        fits = max(1, limits.train_tokens // longest)
+        micro = max(n for n in range(1, options.batch_size + 1) if options.batch_size % n == 0 and n <= fits)
+        seed = derive_seed("train", self.material.task, method.weights.name, self.material.seed)
+        return Setting(options, only(options.learning_rate), seed, self.base.codec.pad, micro, limits.bf16)
+
+    def written(self, writer: Writer) -> tuple[Sequence[Pair], Sequence[Pair]]:
+        """The training and the validation examples in prompts; raises CellError where none fits."""
+        pairs = writer.write_solved(self.material.train)
+        if not pairs:
+            raise CellError("no training example fits into the model's context")
+        return pairs, writer.write_solved(self.material.validation)
+
+    def multiplied(
+        self,
+        phase: str,
+        model: Any,
+        pairs: Sequence[Pair],
+        validation: Sequence[Pair],
+        outcome: Outcome,
+        judged: int,
+    ) -> None:
+        """Tell the meter what a training multiplied, with `judged` passes over the validation examples."""
+        shape = flops.shape_of(model)
+        if shape is None:
+            return
+        once, pass_ = flops.training(shape, pairs, outcome.checkpointing), flops.judging(shape, validation)
+        self.meter.multiplied(phase, round(once * outcome.epochs) + pass_ * judged)

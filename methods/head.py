@@ -1,0 +1,42 @@
+"""Weights part `head`: a linear classifier on the last hidden state of the base model, which stays as it is.
+
+The linear probe of transfer learning (Alain & Bengio 2016, arXiv:1610.01644; Kumar et al. 2022, arXiv:2202.10054, who
+find it better than full fine-tuning where the test differs from the training). A logistic regression takes the place
+of the output matrix, so that a label is one step of the model and not the words of its name.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from bench.nouns import Task
+from methods.frozen import Frozen
+from methods.parts import Grid, Options, needs_train
+
+
+class HeadOptions(Options):
+    c: Grid[Annotated[float, Field(gt=0)]] = Field(
+        (0.01, 1.0, 100.0),
+        description="inverse strength of the L2 penalty (scikit-learn's C), on standardised features",
+    )
+
+
+class Head(Frozen):
+    """Fits a classifier and leaves the model below it alone."""
+
+    name = "head"
+    classifies = True
+    Options = HeadOptions
+    options: HeadOptions
+
+    def requires(self, task: Task) -> str | None:
+        if not task.train:
+            return needs_train(self.name, task)
+        if task.kind != "choice" or len({example.choices for example in task.train}) > 1:
+            return "head needs a choice task whose items all have the same choices"
+        return None
+
+
+PART = Head

@@ -1,0 +1,53 @@
+"""A small suite on a small task, and a run of it with a display that says nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench import runner, store
+from bench.cells import Cell, expand
+from bench.nouns import Record, Run
+from bench.suite import Suite, load
+
+AROUND = {"device": "cpu", "auto_dtype": "float32", "embedder": None}
+
+
+def write_suite(folder: Path, model: Path, **changes: Any) -> Path:
+    content = {
+        "name": "small", "models": [str(model)], "tasks": ["paint"], "embedder": "none",
+        "methods": ["zero-shot", {"few-shot": {"k": 2}}, {"full": {"learning_rate": 1e-3, "max_steps": 2}}],
+        "defaults": {"batch_size": 4}, **changes,
+    }  # fmt: skip
+    file = folder / "small.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
+def cells_of(file: Path, **changes: Any) -> tuple[Suite, list[Cell]]:
+    suite = load(file, changes)
+    return suite, expand(suite, file, lambda suite: AROUND)
+
+
+class Silent:
+    """A display that remembers what was measured."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+
+    def start(self, cell: Cell) -> None:
+        self.started.append(cell.label)
+
+    def progress(self, phase: str, done: int, total: int) -> None: ...
+
+    def finish(self, cell: Cell, record: Record, cached: bool) -> None: ...
+
+
+def measure(file: Path, out: Path, **changes: Any) -> tuple[runner.Outcome, list[str], Run]:
+    suite, cells = cells_of(file, **changes)
+    shown = Silent()
+    with store.open_run(out, file, suite.name, cells) as opened:
+        outcome = runner.run(suite, cells, opened, shown)
+    return outcome, shown.started, store.read_run(out)
