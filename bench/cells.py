@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,9 @@ def _cells(
                         identity["probes"] = asked if method.weights.trains else {}
                     if size is not None:
                         identity |= {"train_size": size, "seed": seed}
+                    if suite.counterfactuals and task.counterfactuals:
+                        slots = [asdict(slot) for slot in task.counterfactuals]
+                        identity["counterfactuals"] = {"pairs": suite.counterfactuals, "slots": slots}
                     open_ = grid(method)
                     if open_:
                         identity["tuning"] = {"trials": suite.trials, "seed": suite.seeds[0]}

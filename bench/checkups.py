@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bench.bias import changed
 from bench.drift import divergence
 from bench.engine import Engine
 from bench.meter import Meter
@@ -37,12 +38,19 @@ class Checkups:
     latency: dict[str, dict[str, float]] = field(default_factory=dict)  # way of serving -> bench.serving.Latency
     curve: list[dict[str, Any]] = field(default_factory=list)
     scaled: list[dict[str, Any]] = field(default_factory=list)
+    flips: dict[str, dict[str, bool]] = field(default_factory=dict)  # slot -> item -> whether its answer changed
 
     def serve(self, way: str, predictor: ModelPredictor, cached: bool = True) -> None:
         """Measure the latency of a way of serving."""
         items = [question(example) for example in self.task.test]
         with self.meter.phase("serve"):
             self.latency[way] = asdict(latency(predictor, items, self.meter.device, cached))
+
+    def counterfactuals(self, predictor: ModelPredictor, limit: int) -> None:
+        """Ask both forms of pairs that ought to get the same answer."""
+        items = [question(example) for example in self.task.test]
+        with self.meter.phase("probe"):
+            self.flips = changed(predictor, self.task.counterfactuals, items, limit)
 
     def during(self, step: int, predictor: ModelPredictor) -> None:
         """Ask the model of a step of its training."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from methods.parts import ContextPart, WeightsPart
+    from tasks.counterfactual import Slot
     from tasks.prompt import Prompt
 
 
@@ -62,6 +63,7 @@ class Task:
     stop: tuple[str, ...] = ("\n\n",)
     max_new_tokens: int = 64
     lowercase: bool = False  # compare text lower-cased
+    counterfactuals: tuple[Slot, ...] = ()  # changes of an item that ought not to change its answer
     digest: str = ""  # sha256 over prompt, rows, corpus and decoding: what decides predictions
 
 
@@ -146,13 +148,12 @@ class Record:
     on_train: Mapping[str, Score] = field(default_factory=dict)  # of a trained method, asked what it was trained on
     retrieval: Mapping[str, float] = field(default_factory=dict)
     latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # way of serving -> bench.serving.Latency
-    flop_check: Mapping[str, Mapping[str, int]] = field(
-        default_factory=dict
-    )  # phase -> one batch, see bench.flop_check
+    flop_check: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # phase -> see bench.flop_check
     parameters: Mapping[str, int] = field(default_factory=dict)  # total, trained, stored bytes
     weights_changed: bool | None = None  # whether any weight differs from the base's; None where not looked at
     divergence: float | None = None  # of changed weights from the base on the task's prompts, see bench.drift
     probes: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)  # of changed weights, by probe task
+    counterfactual: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # slot -> item -> answer changed?
     curve: list[dict[str, Any]] = field(default_factory=list)  # step, and scores on validation and probes by then
     scaled: list[dict[str, Any]] = field(default_factory=list)  # the same with a share of a LoRA update: scale, scores
     identity: Mapping[str, Any] = field(default_factory=dict)  # what the key is hashed from

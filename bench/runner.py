@@ -94,6 +94,7 @@ def _job(suite: Suite, cell: Cell, out: Path, chosen: dict[str, Any] | None) -> 
         "probes": list(cell.probes),
         "probe_limit": suite.probe_limit,
         "adapter_scales": suite.adapter_scales if cell.probes and not cell.is_base else [],
+        "counterfactuals": 0 if cell.is_base else suite.counterfactuals,
         "checkpoints": suite.checkpoints if cell.probes and not cell.is_base else 0,
         "method": cell.method.name,
         "options": {**weights.options.model_dump(mode="json"), **context.options.model_dump(mode="json")},

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from bench import cost_sheets, retention_sheets, tuning_sheets
+from bench import bias_sheets, cost_sheets, retention_sheets, tuning_sheets
 from bench.formats import clean, number, title
 from bench.metrics import NAMES
 from bench.nouns import Failure, Run
@@ -39,6 +39,7 @@ def sheets(run: Run) -> list[Sheet]:
         found += _retrieval(model, own)
         found += tuning_sheets.sheets(run, model)
         found += retention_sheets.sheets(run, model)
+        found += bias_sheets.sheets(run, model)
     return [*found, *_notes(run, rows)]
 
 

@@ -58,6 +58,7 @@ class Suite(_Strict):
     )
     probes: list[str] = Field(default=[], description="tasks that measure what a model forgets")
     probe_limit: int | None = Field(200, gt=0, description="items of each probe at most")
+    counterfactuals: int = Field(0, ge=0, description="pairs asked at most, of the tasks that name ways to make them")
     checkpoints: int = Field(0, ge=0, description="times during a training that its probes are asked, for curves")
     adapter_scales: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         default=[], description="shares of a LoRA update at which the probes and the validation items are asked too"

@@ -63,6 +63,7 @@ class Job:
     train_size: int | None
     probes: list[str]
     probe_limit: int | None
+    counterfactuals: int
     checkpoints: int
     adapter_scales: list[float]
     method: str
@@ -139,6 +140,8 @@ def measure(job: Job, progress: Progress) -> Record:
     looks.serve("served", adapted.predictor)
     if adapted.predictor.writer.context.shared:
         looks.serve("uncached", adapted.predictor, cached=False)
+    if job.counterfactuals and task.counterfactuals:
+        looks.counterfactuals(adapted.predictor, job.counterfactuals)
     with meter.phase("count"):
         checks = {"train": adapted.flop_check, "predict": of_prediction(adapted.predictor, prompts)}
         multiplied = of_answers(adapted.predictor, prompts, predictions)
@@ -154,6 +157,7 @@ def measure(job: Job, progress: Progress) -> Record:
     record = replace(
         _record(job, task, adapted, predictions, scored.scores, meter),
         on_train=on_train,
+        counterfactual=looks.flips,
         curve=looks.curve,
         scaled=looks.scaled,
         latency=looks.latency,

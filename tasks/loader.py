@@ -174,5 +174,6 @@ def _task(spec: TaskSpec, splits: Mapping[str, list[Draft]], corpus: tuple[Passa
         stop=spec.stop,
         max_new_tokens=spec.max_new_tokens,
         lowercase=spec.lowercase,
+        counterfactuals=spec.slots(),
     )
     return replace(task, digest=task_digest(task))

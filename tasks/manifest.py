@@ -138,6 +138,14 @@ def _contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
             if getattr(spec, key) != TaskSpec.model_fields[key].default:
                 yield f"{key} is for kind: choice", "remove it, or set kind: choice"
     yield from _template_contradictions(spec)
+    if spec.counterfactuals and spec.kind == "prose":
+        yield "counterfactuals is for tasks with answers", "remove it, or set another kind"
+    for name, one in spec.counterfactuals.items():
+        for column in set(one.column).difference(spec.columns):
+            yield (
+                f"counterfactuals.{name} changes {shown(column)}, which the template does not show",
+                "name its columns",
+            )
 
 
 def _split_contradictions(name: str, split: Split, kind: str) -> Iterator[tuple[str, str]]:

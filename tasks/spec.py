@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from tasks.counterfactual import Slot
 from tasks.problems import shown
 from tasks.prompt import CHOICES, Prompt, placeholders
 from tasks.rows import text_of
@@ -110,6 +111,24 @@ class Corpus(Keys):
 CorpusOrPath = Annotated[Corpus, BeforeValidator(_path_only)]
 
 
+class Counterfactual(Keys):
+    """Two forms of an item that ought to get the same answer."""
+
+    column: Names = Field((), description="a column or a list of columns; default: all of the template")
+    swap: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = Field(
+        (), description="a list of groups of words that may stand for each other", examples=["swap: [[Anna, Ahmed]]"]
+    )
+    frame: tuple[str, ...] = Field((), description="two texts with {} where the item's own text goes")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Counterfactual:
+        if bool(self.swap) == bool(self.frame):
+            raise ValueError("it must have either swap or frame")
+        if self.frame and (len(self.frame) != 2 or not all("{}" in text for text in self.frame)):
+            raise ValueError("frame must be two texts with {} in each")
+        return self
+
+
 class Hub(Keys):
     """A data set on the Hugging Face Hub, at one commit."""
 
@@ -156,6 +175,9 @@ class TaskSpec(Keys):
     corpus: CorpusOrPath | None = Field(None, description="a path, or a mapping with path")
     gold: str = Field("", description="the column that holds the ids of an item's gold passages")
     group: str = Field("", description="the column whose value items that belong together share, such as a document")
+    counterfactuals: dict[str, Counterfactual] = Field(
+        default_factory=dict, description="a mapping of name to swap or frame"
+    )
     metrics: Names = Field((), description="a list of metric names, the primary one first")
     normalise: Literal["none", "tokens", "chars"] = Field("none", description="none, tokens or chars")
     stop: Names = Field(("\n\n",), description="a list of texts that end an answer")
@@ -181,6 +203,12 @@ class TaskSpec(Keys):
         names = placeholders(self.template) + placeholders(self.query_template)
         reserved = (CHOICES,) if self.kind == "choice" else ()
         return tuple(name for name in dict.fromkeys(names) if name not in reserved)
+
+    def slots(self) -> tuple[Slot, ...]:
+        """The ways to change an item that ought not to change its answer."""
+        return tuple(
+            Slot(name, one.column or self.columns, one.swap, one.frame) for name, one in self.counterfactuals.items()
+        )
 
     def prompt(self) -> Prompt:
         """The task's prompt."""

@@ -168,8 +168,9 @@ def job_of(name: str, model: Path, out: Path) -> worker.Job:
                 "trust_remote_code": False}  # fmt: skip
     return worker.Job(
         key="k", identity={}, model=resolved, task="toy", limit=None, train_size=None, probes=[], probe_limit=None,
-        checkpoints=0, adapter_scales=[], method=name, options=options, trials=3, chosen=None, label=name, seed=0,
-        embedder="none", device="cpu", batch_tokens=None, train_tokens=None, batch_size=None, out=str(out),
+        counterfactuals=0, checkpoints=0, adapter_scales=[], method=name, options=options, trials=3, chosen=None,
+        label=name, seed=0, embedder="none",
+        device="cpu", batch_tokens=None, train_tokens=None, batch_size=None, out=str(out),
     )  # fmt: skip
 
 

@@ -1,0 +1,108 @@
+"""Bias carry-over: how often an answer changes where it ought not to, and whether adapting a model changed that.
+
+A task names the changes (`tasks/counterfactual.py`); a cell's model answers both forms of an item. An adapted model is
+set against the base model with the same context, pair by pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+import methods
+from bench.nouns import Item, Record
+from bench.statistics.intervals import Interval, wilson
+from bench.statistics.seeds import crossed_means
+from tasks.counterfactual import Slot, pairs
+
+if TYPE_CHECKING:  # readers of records never load torch
+    from bench.predict import ModelPredictor
+
+
+def changed(
+    predictor: ModelPredictor, slots: Sequence[Slot], items: Sequence[Item], limit: int
+) -> dict[str, dict[str, bool]]:
+    """{slot: {item: whether its two forms got different answers}} of at most `limit` pairs for each slot.
+
+    A pair of which a form cannot be answered is left out.
+    """
+    found: dict[str, dict[str, bool]] = {}
+    for slot in slots:
+        asked = pairs(slot, items, limit)
+        one, other = (predictor.predict([pair[form] for pair in asked]) for form in (0, 1))
+        found[slot.name] = {
+            pair[0].id: not slot.same(pair[0], a.output, b.output)
+            for pair, a, b in zip(asked, one, other, strict=True)
+            if a.failure is None and b.failure is None
+        }
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """How often a method's answers change on the pairs of one slot, and how much more often than the base model's."""
+
+    slot: str
+    pairs: int
+    share: float  # of pairs with different answers, mean over seeds
+    interval: Interval  # of the share, over pairs
+    more: (
+        float | None
+    )  # share less that of the base model with the same context; None where that was not asked the same
+    more_interval: Interval | None
+
+
+def biases(records: Sequence[Record], base: Record | None) -> list[Bias]:
+    """For each slot of the cells (seeds) of one method; `base` is the cell of the frozen model with its context."""
+    found = []
+    for slot in dict.fromkeys(name for record in records for name in record.counterfactual):
+        ids = sorted(set.intersection(*(set(record.counterfactual.get(slot, {})) for record in records)))
+        if not ids:
+            continue
+        own = _flags(records, slot, ids)
+        before = [base] if base is not None and set(ids) <= set(base.counterfactual.get(slot, {})) else []
+        against = crossed_means(own, _flags(before, slot, ids)) if before and len(ids) > 1 else None
+        share = float(own.mean())
+        found.append(
+            Bias(
+                slot,
+                len(ids),
+                share,
+                wilson(round(share * len(ids)), len(ids)),
+                against.difference if against else None,
+                against.interval if against else None,
+            )
+        )
+    return found
+
+
+def base_of(record: Record, others: Sequence[Record]) -> Record | None:
+    """The cell of the frozen model with the context of an adapted one, on its task; None where there is none."""
+    own = _context(record.identity.get("method", {}))
+    return next(
+        (
+            other
+            for other in others
+            if (other.model, other.task, other.status) == (record.model, record.task, "ok")
+            and other is not record
+            and "frozen" in other.identity.get("method", {})
+            and _context(other.identity.get("method", {})) == own
+        ),
+        None,
+    )
+
+
+def _context(used: Mapping[str, object]) -> dict[str, object]:
+    """The context part among a method's parts, with its options."""
+    known = methods.parts()
+    return {
+        name: options for name, options in used.items() if name in known and not methods.changes_weights(known[name])
+    }
+
+
+def _flags(records: Sequence[Record], slot: str, ids: Sequence[str]) -> NDArray[np.float64]:
+    return np.array([[float(record.counterfactual[slot][i]) for i in ids] for record in records])

@@ -1,0 +1,37 @@
+"""What the table of counterfactual pairs says: how often answers change where they ought not to."""
+
+from __future__ import annotations
+
+from bench.bias import Bias, base_of, biases
+from bench.formats import clean
+from bench.nouns import Record, Run
+from bench.sheet import NOTHING, Sheet, Text
+
+_SHARES = "share of pairs whose two forms got different answers, with its 95% interval over pairs"
+_MORE = "against the base model: the share less that of the base model with the same context, pair by pair"
+
+
+def sheets(run: Run, model: str) -> list[Sheet]:
+    """For a model the pairs of every task that names some; no sheet where none was asked."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in run.records:
+        if record.model == model and record.counterfactual:
+            groups.setdefault((record.task, record.method), []).append(record)
+    lines = [
+        (Text(clean(method)), Text(clean(task)), *_texts(one))
+        for (task, method), records in groups.items()
+        for one in biases(records, base_of(records[0], run.records))
+    ]
+    if not lines:
+        return []
+    heads = ("method", "task", "pairs", "changed", "against the\nbase model")
+    return [Sheet(f"{clean(model)}: counterfactual pairs", heads, tuple(lines), (_SHARES, _MORE))]
+
+
+def _texts(one: Bias) -> tuple[Text, ...]:
+    changed = f"{one.share:.3f} [{one.interval.low:.3f}, {one.interval.high:.3f}]"
+    if one.more is None or one.more_interval is None:
+        more = NOTHING
+    else:
+        more = f"{one.more:+.3f} [{one.more_interval.low:+.3f}, {one.more_interval.high:+.3f}]"
+    return Text(f"{clean(one.slot)}: {one.pairs}"), Text(changed), Text(more)
