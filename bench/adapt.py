@@ -84,7 +84,7 @@ def adapt(
             trained = _Trained(shop.start(method, shop.material.seed))
     model = method.weights.finish(trained.model).to(shop.base.dtype)
     total = sum(p.numel() for p in model.parameters())
-    parameters = {"total": total, "trained": trained.parameters}
+    parameters = _parameters(total, trained.parameters, shop)
     return Adapted(shop.predictor(model, writer), trained.report, parameters, trained.flop_check, tuning=found)
 
 
@@ -131,7 +131,12 @@ def _fit(method: Method, shop: Workshop, writer: Writer) -> Adapted:
     }
     predictor = fitting.predictor(layer)
     total, trained = (sum(p.numel() for p in module.parameters()) for module in (model, layer))
-    return Adapted(predictor, report, {"total": total, "trained": trained}, None, output=fitting.output)
+    return Adapted(predictor, report, _parameters(total, trained, shop), None, output=fitting.output)
+
+
+def _parameters(total: int, trained: int, shop: Workshop) -> dict[str, int]:
+    """Counts, and the bytes that have to be kept of what was trained, in the precision it answers with."""
+    return {"total": total, "trained": trained, "stored_bytes": trained * shop.base.dtype.itemsize}
 
 
 def _gap(model: Any, pairs: Sequence[Pair], validation: Sequence[Pair], setting: Setting) -> dict[str, float | None]:

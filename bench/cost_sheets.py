@@ -17,6 +17,8 @@ _LEGEND = (
     "wall time, mean over seeds; highest memory of any phase",
     "tokens per query: of the prompt + of the answer, unpadded",
 )
+STEP_PARTS = ("data", "forward", "backward", "optimizer", "other")
+_KEPT = ("trained", "stored_bytes", "index_bytes")
 _MONEY: tuple[tuple[str, Callable[[Cost], float | None]], ...] = (
     ("search", lambda cost: cost.search),
     ("ready", lambda cost: cost.production),
@@ -33,7 +35,7 @@ def sheets(run: Run, model: str, tasks: Sequence[str], rows: Sequence[Row]) -> l
     served = [sheet for task in tasks for sheet in _serving(run, model, task)]
     if served:
         served[-1] = replace(served[-1], notes=_serving_legend(money.replaced(run.prices, str(run.path))))
-    return [*spent, *served]
+    return [*spent, *_steps(run, model), *_kept(run, model), *served]
 
 
 def _costs(model: str, task: str, rows: Sequence[Row]) -> Sheet:
@@ -61,6 +63,40 @@ def _tokens(row: Row) -> str:
     prompt = row.tokens.get("prompt_tokens", row.tokens.get("prompt"))
     output = row.tokens.get("output_tokens", row.tokens.get("output", 0.0))
     return NOTHING if prompt is None else f"{prompt:,.0f} + {output:,.1f}"
+
+
+def _steps(run: Run, model: str) -> list[Sheet]:
+    """What the steps of trained methods spend their time on; no sheet where none was measured."""
+    lines = []
+    for (method, task), own in _by_method(run, model, lambda record: bool(record.training.get("step_seconds"))).items():
+        found = [record.training["step_seconds"] for record in own]
+        parts = {name: statistics.median(one[name] for one in found) for name in STEP_PARTS}
+        whole = sum(parts.values())
+        shares = (f"{value / whole:.0%}" for value in parts.values())
+        lines.append(tuple(map(Text, (clean(method), clean(task), f"{whole * 1000:,.0f} ms", *shares))))
+    heads = ("method", "task", "a step", *STEP_PARTS)
+    legend = "of some of the first steps, medians over seeds; other: clipping, schedule, the library's own work"
+    return [Sheet(f"{clean(model)}: training steps", heads, tuple(lines), (legend,))] if lines else []
+
+
+def _kept(run: Run, model: str) -> list[Sheet]:
+    """What has to be kept of each method beside the base model."""
+    lines = []
+    for (method, task), own in _by_method(run, model, lambda record: "stored_bytes" in record.parameters).items():
+        most = {name: max(record.parameters.get(name, 0) for record in own) for name in _KEPT}
+        shown = (f"{most['trained']:,}", *(size(most[name]) if most[name] else NOTHING for name in _KEPT[1:]))
+        lines.append(tuple(map(Text, (clean(method), clean(task), *shown))))
+    heads = ("method", "task", "trained\nparameters", "their bytes", "bytes of\nthe index")
+    return [Sheet(f"{clean(model)}: what is kept beside the base model", heads, tuple(lines))] if lines else []
+
+
+def _by_method(run: Run, model: str, wanted: Callable[[Record], bool]) -> dict[tuple[str, str], list[Record]]:
+    """The cells (seeds) of each method on each task that ended and are wanted."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in run.records:
+        if record.model == model and record.status == "ok" and wanted(record):
+            groups.setdefault((record.method, record.task), []).append(record)
+    return groups
 
 
 def _serving(run: Run, model: str, task: str) -> list[Sheet]:

@@ -149,7 +149,7 @@ class Record:
     retrieval: Mapping[str, float] = field(default_factory=dict)
     latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # way of serving -> bench.serving.Latency
     flop_check: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # phase -> see bench.flop_check
-    parameters: Mapping[str, int] = field(default_factory=dict)  # total, trained, stored bytes
+    parameters: Mapping[str, int] = field(default_factory=dict)  # total, trained; stored_bytes, index_bytes
     weights_changed: bool | None = None  # whether any weight differs from the base's; None where not looked at
     divergence: float | None = None  # of changed weights from the base on the task's prompts, see bench.drift
     probes: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)  # of changed weights, by probe task

@@ -142,6 +142,11 @@ class DenseSearch:
         chunks = (vectors[start : start + _FAISS_QUERIES] for start in range(0, len(queries), _FAISS_QUERIES))
         return [ranking for chunk in chunks for ranking in self._nearest(chunk, min(depth, self._size))]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the vectors."""
+        return int(self._index.ntotal * self._index.d * 4)
+
     def _nearest(self, vectors: NDArray[np.float32], depth: int) -> list[list[int]]:
         """Ask for one more than wanted, and for all of a query whose last place is shared by a tie."""
         asked = min(depth + 1, self._size)
@@ -183,6 +188,14 @@ class LexicalSearch:
             rankings.append(matched + [next(rest) for _ in range(missing)])
         return rankings
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays of scores, and of the vocabulary as text."""
+        if self._index is None:
+            return 0
+        arrays = (value for value in self._index.scores.values() if isinstance(value, np.ndarray))
+        return sum(array.nbytes for array in arrays) + sum(len(token.encode()) for token in self._index.vocab_dict)
+
     def matches(self, queries: Sequence[str], depth: int) -> list[list[int]]:
         """At most `depth` positions of documents that share a token with the query, best first."""
         _check_depth(depth)
@@ -214,6 +227,11 @@ class HybridSearch:
     def __init__(self, dense: DenseSearch, lexical: LexicalSearch) -> None:
         self._dense = dense
         self._lexical = lexical
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both indexes."""
+        return self._dense.nbytes + self._lexical.nbytes
 
     def search(self, queries: Sequence[str], depth: int) -> list[list[int]]:
         """min(depth, n) document positions for each query, by falling fused score."""

@@ -23,6 +23,7 @@ from transformers.trainer_callback import ProgressCallback
 from bench.batches import IGNORED, LengthGroups, Pair, Pairs, collate
 from bench.errors import DivergedError, OutOfMemoryError
 from bench.memory import free_cached, is_out_of_memory
+from bench.steps import Stopwatch
 from methods.parts import TrainingOptions
 
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
@@ -56,6 +57,7 @@ class Outcome:
     best_step: int | None = None
     micro_batch: int = 0
     checkpointing: bool = False
+    step_seconds: dict[str, float] = field(default_factory=dict)  # of the parts of a step, see bench.steps
 
 
 def summed_loss(model: Any, inputs: dict[str, Tensor]) -> Tensor:
@@ -91,6 +93,8 @@ class AnswerTrainer(Trainer):
         super().__init__(*args, **kwargs)
         self.validation = validation
         self.setting = setting
+        self.stopwatch = Stopwatch(self.args.device)
+        self.add_callback(self.stopwatch)
         self.loss_is_scaled_for_ga = True  # leave our normalisation as it is
         rows = self.train_dataset.rows  # type: ignore[union-attr]
         self.step_tokens: float = setting.options.batch_size * sum(row["answer"] for row in rows) / len(rows)
@@ -106,7 +110,17 @@ class AnswerTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
-        return summed_loss(model, inputs) / self.step_tokens
+        with self.stopwatch.part("forward"):
+            return summed_loss(model, inputs) / self.step_tokens
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        with self.stopwatch.part("forward and backward"):
+            return super().training_step(*args, **kwargs)
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        self.stopwatch.begin(self.state.global_step + 1)
+        with self.stopwatch.part("data"):
+            return super().get_batch_samples(*args, **kwargs)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         setting = self.setting
@@ -258,4 +272,5 @@ def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting) ->
         best_step=best[0] if best else None,
         micro_batch=min(setting.micro_batch, setting.options.batch_size),
         checkpointing=setting.checkpointing,
+        step_seconds=trainer.stopwatch.means(),
     )

@@ -38,6 +38,10 @@ class Evidence:
 class Search(Protocol):
     """An index over texts. `search` gives, for each query, document positions, best first."""
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the index takes, without the texts."""
+
     def search(self, queries: Sequence[str], depth: int) -> list[list[int]]: ...
 
 

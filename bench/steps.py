@@ -1,0 +1,74 @@
+"""What the steps of a training spend their time on, measured on a few of them.
+
+A GPU works behind the program's back: a part's time is known only when both wait for each other around it. That costs
+a little, so only some steps are measured, and not the first ones, which pay for what is set up once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+FIRST, LAST = 3, 22  # steps that are measured, counted from 1
+PARTS = ("data", "forward", "backward", "optimizer", "other")
+
+
+class Stopwatch(TrainerCallback):
+    """Seconds of the parts of optimizer steps. The trainer calls `begin` and enters `part`; the rest it is told."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._steps = 0
+        self._began: float | None = None  # None: this step is not measured
+        self._stepping = 0.0
+
+    def begin(self, step: int) -> None:
+        """A step begins, with getting its data."""
+        self._began = self._now() if FIRST <= step <= LAST else None
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Count the block's time to a part."""
+        if self._began is None:
+            yield
+            return
+        start = self._now()
+        yield
+        self._seconds[name] += self._now() - start
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._stepping = self._now() if self._began is not None else 0.0
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._began is not None:
+            self._seconds["optimizer"] += self._now() - self._stepping
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._began is not None:
+            self._seconds["step"] += self._now() - self._began
+            self._steps += 1
+            self._began = None
+
+    def means(self) -> dict[str, float]:
+        """Seconds of each of `PARTS` in a step, and under "steps" how many were measured; empty for a short training.
+
+        "other" is clipping, the schedule and the library's own work.
+        """
+        if not self._steps:
+            return {}
+        found = dict(self._seconds)
+        found["backward"] = found.pop("forward and backward") - found["forward"]
+        found["other"] = found.pop("step") - sum(found.values())
+        return {"steps": float(self._steps), **{name: found[name] / self._steps for name in PARTS}}
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
