@@ -22,6 +22,8 @@ from tasks.counterfactual import Slot, pairs
 if TYPE_CHECKING:  # readers of records never load torch
     from bench.predict import ModelPredictor
 
+_FROZEN = "frozen"  # the weights part of methods that leave the base model as it is
+
 
 def changed(
     predictor: ModelPredictor, slots: Sequence[Slot], items: Sequence[Item], limit: int
@@ -74,22 +76,28 @@ def biases(records: Sequence[Record], base: Record | None) -> list[Bias]:
                 share,
                 wilson(round(share * len(ids)), len(ids)),
                 against.difference if against else None,
-                against.interval if against else None,
+                _within_one(against.interval) if against else None,
             )
         )
     return found
 
 
+def _within_one(interval: Interval) -> Interval:
+    """No difference of shares is beyond 1."""
+    return Interval(max(-1.0, interval.low), min(1.0, interval.high), interval.level)
+
+
 def base_of(record: Record, others: Sequence[Record]) -> Record | None:
     """The cell of the frozen model with the context of an adapted one, on its task; None where there is none."""
+    if _FROZEN in record.identity.get("method", {}):
+        return None
     own = _context(record.identity.get("method", {}))
     return next(
         (
             other
             for other in others
             if (other.model, other.task, other.status) == (record.model, record.task, "ok")
-            and other is not record
-            and "frozen" in other.identity.get("method", {})
+            and _FROZEN in other.identity.get("method", {})
             and _context(other.identity.get("method", {})) == own
         ),
         None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.formats import clean, number, seconds, title
@@ -23,25 +23,31 @@ def _chosen(run: Run, model: str) -> list[Sheet]:
         return []
     notes = ["chosen on the validation split with the first seed; search: what the trials took"]
     if any(record.tuning["at_edge"] for record in found):
-        notes.append("at an end: the lowest or highest value that was tried is the best; a better one may lie beyond")
-    heads = ("method", "task", "tried", "judged by", "chosen", "search", "at an end")
-    lines = tuple(_choice(record, record.tuning) for record in found)
+        notes.append("lowest, highest: of those that were tried; a better one may lie beyond")
+    heads = ("method", "task", "tried", "judged by", "value", "chosen", "search")
+    lines = tuple(line for record in found for line in _trials(record, record.tuning))
     return [Sheet(f"{clean(model)}: options", heads, lines, tuple(notes))]
 
 
-def _choice(record: Record, tuning: Mapping[str, Any]) -> tuple[Text, ...]:
+def _trials(record: Record, tuning: Mapping[str, Any]) -> Iterator[tuple[Text, ...]]:
+    """A line for each trial; what is the same for all stands in the first."""
     name = tuning["criterion"]
-    tried = [f"{_options(trial['options'])}: {_value(name, trial['value'])}" for trial in tuning["trials"]]
-    texts = (
-        clean(record.method),
-        clean(record.task),
-        "\n".join(tried),
-        title(name) if name in NAMES else name,
-        _options(tuning["chosen"]),
-        seconds(record.phases["tune"].wall_s) if "tune" in record.phases else NOTHING,
-        ", ".join(f"{clean(key)} ({end})" for key, end in tuning["at_edge"].items()),
-    )
-    return tuple(map(Text, texts))
+    took = seconds(record.phases["tune"].wall_s) if "tune" in record.phases else NOTHING
+    for i, trial in enumerate(tuning["trials"]):
+        first = (clean(record.method), clean(record.task)) if i == 0 else ("", "")
+        chosen = trial["options"] == tuning["chosen"]
+        ends = (f"{clean(key)} {end}" for key, end in tuning["at_edge"].items())
+        yield tuple(
+            Text(text)
+            for text in (
+                *first,
+                _options(trial["options"]),
+                (title(name) if name in NAMES else name) if i == 0 else "",
+                _value(name, trial["value"]),
+                ", ".join(("yes", *ends)) if chosen else "",
+                took if i == 0 else "",
+            )
+        )
 
 
 def _options(chosen: Mapping[str, Any]) -> str:

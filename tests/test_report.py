@@ -411,3 +411,22 @@ class TestMarkdownAndJson:
             text = capture.get()
         assert text.index("trial (") < text.index("second (")
         assert "n=2" not in text
+
+
+def test_options_show_every_trial_and_a_choice_at_an_end() -> None:
+    tuning = {
+        "grid": {"k": [4, 8]}, "chosen": {"k": 8}, "criterion": "accuracy", "items": 20, "at_edge": {"k": "highest"},
+        "trials": [{"options": {"k": 4}, "value": 0.5}, {"options": {"k": 8}, "value": 0.75}],
+    }  # fmt: skip
+    diverged = {**tuning, "chosen": {"k": 4}, "criterion": "validation loss", "at_edge": {},
+                "trials": [{"options": {"k": 4}, "value": 1.0}, {"options": {"k": 8}, "value": None}]}  # fmt: skip
+    found = sheets(run(record("few-shot", tuning=tuning), record("full", tuning=diverged), record("rag")))
+    [sheet] = [one for one in found if one.title.endswith(": options")]
+    rows = [[text.text for text in row] for row in sheet.rows]
+    assert [row[2:6] for row in rows] == [
+        ["k 4", "Accuracy", "0.500", ""],
+        ["k 8", "", "0.750", "yes, k highest"],
+        ["k 4", "validation loss", "1.000", "yes"],
+        ["k 8", "", "diverged", ""],
+    ]
+    assert "beyond" in sheet.notes[-1]
