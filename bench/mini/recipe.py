@@ -42,12 +42,13 @@ class Recipe:
     context: int = 1024
     stages: tuple[Stage, ...] = (
         Stage(1_000_000, 4, 256, random_ids=True),
-        Stage(7_000_000, 8, 256),
-        Stage(6_000_000, 4, 512),
-        Stage(3_500_000, 4, 1024),
+        Stage(5_000_000, 8, 256),
+        Stage(12_000_000, 16, 256),
+        Stage(8_000_000, 8, 512),
+        Stage(5_000_000, 4, 1024),
     )
-    rate: float = 2e-3
-    constant_share: float = 0.5  # of the training, until the rate begins to fall
+    rate: float = 2.5e-3
+    constant_share: float = 0.3  # of the training, until the rate begins to fall
     final_share: float = 0.02  # of the rate, at the end
     warmup_steps: int = 200
     weight_decay: float = 0.05  # of the matrices

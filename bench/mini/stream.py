@@ -29,7 +29,7 @@ def encode(tokenizer: Any, document: Document, end: int, given_weight: float) ->
         tokenizer.encode_batch([text for text, _ in document.pieces]), document.pieces, strict=True
     ):
         ids += encoding.ids
-        weights += [1.0 if is_answer else given_weight] * len(encoding.ids)
+        weights += [document.weight if is_answer else given_weight] * len(encoding.ids)
     return [*ids, end], [*weights, 1.0]
 
 

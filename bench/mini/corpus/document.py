@@ -20,6 +20,7 @@ class Document:
     """Pieces of text in order; `True` marks what the model should learn to write (answers, labels, statements)."""
 
     pieces: list[tuple[str, bool]] = field(default_factory=list)
+    weight: float = 1.0  # of a token of an answer in the loss
 
     def given(self, text: str) -> Document:
         """Append text that stands there, such as a question or a passage."""

@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from bench.mini.corpus import arithmetic, basics, classify, copying, facts, forms, prose, reading
 from bench.mini.corpus.document import Document
 
 Draw = Callable[[random.Random], Document]
 
-# Shares by tokens would follow document lengths; these are shares by documents, at the start and at the end.
-_SHARES: tuple[tuple[Draw, float, float], ...] = (
-    (basics.reading, 0.24, 0.10),
-    (basics.topics, 0.10, 0.05),
-    (basics.style, 0.12, 0.06),
-    (facts.draw, 0.24, 0.24),
-    (reading.draw, 0.10, 0.20),
-    (classify.draw, 0.05, 0.09),
-    (classify.draw_mapping, 0.06, 0.08),
-    (forms.draw, 0.04, 0.10),
-    (prose.draw, 0.03, 0.04),
-    (arithmetic.draw, 0.02, 0.04),
+
+@dataclass(frozen=True)
+class _Part:
+    """A skill's shares of the documents at three points of the training, and the weight of its answers in the loss.
+
+    Where the answers are a few words in a long text, they weigh more; else they would be lost in it.
+    """
+
+    draw: Draw
+    at_first: float
+    half_way: float
+    at_last: float
+    weight: float = 1.0
+
+
+_PARTS = (
+    _Part(basics.reading, 0.30, 0.23, 0.14, weight=3.0),
+    _Part(basics.topics, 0.14, 0.11, 0.05, weight=3.0),
+    _Part(basics.style, 0.10, 0.085, 0.07),
+    _Part(facts.draw, 0.26, 0.25, 0.20),
+    _Part(reading.draw, 0.06, 0.10, 0.30, weight=3.0),
+    _Part(classify.draw, 0.03, 0.06, 0.08, weight=2.0),
+    _Part(classify.draw_mapping, 0.03, 0.045, 0.04, weight=2.0),
+    _Part(forms.draw, 0.03, 0.06, 0.08),
+    _Part(prose.draw, 0.03, 0.035, 0.03),
+    _Part(arithmetic.draw, 0.02, 0.025, 0.03, weight=2.0),
 )
-_PLAIN_UNTIL, _RICH_FROM = 0.2, 0.8
+# Points of the training: the first shares last until, those of half way stand at, and the last ones from.
+_POINTS = (0.2, 0.5, 0.7)
 _COPYING_AT_FIRST, _COPYING_UNTIL, _COPYING_LATER = 0.5, 0.3, 0.04
 
 
@@ -37,15 +55,25 @@ def draw(rng: random.Random, progress: float) -> Document:
     """A document of the corpus at `progress` (0 to 1) of the training."""
     if rng.random() < copying_share(progress):
         return copying.draw(rng)
-    rich = min(1.0, max(0.0, (progress - _PLAIN_UNTIL) / (_RICH_FROM - _PLAIN_UNTIL)))
-    chosen: Draw = rng.choices([each[0] for each in _SHARES], [a + (b - a) * rich for _, a, b in _SHARES])[0]
-    return chosen(rng)
+    return _drawn(rng, [float(np.interp(progress, _POINTS, (x.at_first, x.half_way, x.at_last))) for x in _PARTS])
 
 
 def sample(seed: int, documents: int) -> list[str]:
-    """Texts of documents over the whole course of training: what the tokenizer is trained on."""
+    """Texts of documents for the tokenizer; its shares go on to the end as they change before half way."""
     found = []
     for i in range(documents):
         rng = random.Random(f"{seed}/sample/{i}")
-        found.append(draw(rng, i / documents).text)
+        progress = i / documents
+        if rng.random() < copying_share(progress):
+            found.append(copying.draw(rng).text)
+            continue
+        rich = min(1.0, max(0.0, (progress - 0.2) / 0.6))
+        found.append(_drawn(rng, [x.at_first + 2 * (x.half_way - x.at_first) * rich for x in _PARTS]).text)
     return found
+
+
+def _drawn(rng: random.Random, shares: Sequence[float]) -> Document:
+    part = rng.choices(_PARTS, shares)[0]
+    document = part.draw(rng)
+    document.weight = part.weight
+    return document

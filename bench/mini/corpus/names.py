@@ -11,6 +11,9 @@ _MIDDLE: list[str] = bank("names")["middle"].split()
 _PERSON_END: list[str] = bank("names")["person_end"].split()
 _PLACE_END: list[str] = bank("names")["place_end"].split()
 _THING_END: list[str] = bank("names")["thing_end"].split()
+_ONSETS: list[str] = bank("names")["onsets"].split()
+_VOWELS: list[str] = bank("names")["vowels"].split()
+_CODAS: list[str] = ["", *bank("names")["codas"].split()]
 
 
 def person(rng: random.Random) -> str:
@@ -45,5 +48,15 @@ def code(rng: random.Random) -> str:
 
 
 def _join(rng: random.Random, ends: list[str]) -> str:
+    """Mostly of any sounds, else of common syllables, which share their ends and so are hard to tell apart."""
+    if rng.random() < 0.75:
+        return _free(rng).capitalize()
     middle = rng.choice(_MIDDLE) if rng.random() < 0.6 else ""
     return (rng.choice(_START) + middle + rng.choice(ends)).capitalize()
+
+
+def _free(rng: random.Random) -> str:
+    """One or two syllables of any onset, vowel and coda: "Skelp", "Thrineb"."""
+    return "".join(
+        rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(rng.choice((1, 2, 2, 2)))
+    )
