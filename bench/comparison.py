@@ -93,6 +93,7 @@ class Family:
     task: str
     metric: str
     differences: tuple[Difference, ...]
+    answers: tuple[Answers, ...] = ()  # of the methods of one run, the best first
     ties: TieGroups | None = None  # of the methods of one run
     left_out: tuple[str, ...] = ()  # methods without an answer, and why
 
@@ -126,7 +127,7 @@ def within(run: Run, task: str | None = None, metric: str | None = None, methods
         differences = _family(combinations(ranked, 2))
         p = {(d.a.label, d.b.label): d.p for d in differences}
         ties = tie_groups([one.label for one in ranked], different_pairs(p, alpha=ALPHA)) if p else None
-        found.append(Family(model, name, answers[0].metric, tuple(differences), ties, left_out))
+        found.append(Family(model, name, answers[0].metric, tuple(differences), tuple(ranked), ties, left_out))
     if not found:
         raise UsageError(f"{run.path} has no measured cell to compare")
     return found
@@ -152,7 +153,7 @@ def between(
         alone += [f"{one.label}: only in {old.path}" for one in others if one.label not in {a.label for a in answers}]
         if pairs:
             differences = tuple(_family(pairs))
-            found.append(Family(model, name, pairs[0][0].metric, differences, None, (*left_out, *none, *alone)))
+            found.append(Family(model, name, pairs[0][0].metric, differences, (), None, (*left_out, *none, *alone)))
     if not found:
         raise UsageError(f"{new.path} and {old.path} have no model, task and method in common")
     return found
@@ -239,8 +240,7 @@ def _difference(a: Answers, b: Answers) -> Difference:
     several = len(a.seeds) > 1 or len(b.seeds) > 1
     groups = _groups(a)
     if several:
-        first, second = _spread(a, b)
-        found: PairedResult | SeedsResult = crossed_means(_summed(first, groups), _summed(second, groups))
+        found: PairedResult | SeedsResult = crossed_means(*by_unit([a, b]))
     elif a.values is None or b.values is None:
         one, other = metrics.additive(a.metric, a.counts[0], b.counts[0])
         found = paired_corpus(one, other, _scorer(a.metric), groups=groups)
@@ -280,13 +280,25 @@ def _groups(answers: Answers) -> list[Hashable] | None:
     return [group or f"\0{name}" for group, name in zip(answers.groups, answers.ids, strict=True)]
 
 
-def _spread(a: Answers, b: Answers) -> tuple[Array, Array]:
-    """Scores [seeds, items] of both, whose means are the metric."""
-    if a.values is not None and b.values is not None:
-        return a.values, b.values
-    rows = metrics.additive(a.metric, *a.counts, *b.counts)
-    values = np.array([pseudo_values(one, _scorer(a.metric)) for one in rows])
-    return values[: len(a.counts)], values[len(a.counts) :]
+def spread(answers: Sequence[Answers]) -> list[Array]:
+    """Scores [seeds, items] of each, whose means are the metric; a corpus metric is spread over its items."""
+    known = [one.values for one in answers]
+    if all(values is not None for values in known):
+        return [values for values in known if values is not None]
+    metric = answers[0].metric
+    rows = metrics.additive(metric, *(counts for one in answers for counts in one.counts))
+    values = [pseudo_values(one, _scorer(metric)) for one in rows]
+    found = []
+    for one in answers:
+        own, values = values[: len(one.counts)], values[len(one.counts) :]
+        found.append(np.array(own))
+    return found
+
+
+def by_unit(answers: Sequence[Answers]) -> list[Array]:
+    """`spread`, with items that belong together summed: [seeds, what is resampled]."""
+    groups = _groups(answers[0])
+    return [_summed(values, groups) for values in spread(answers)]
 
 
 def _summed(values: Array, groups: Sequence[Hashable] | None) -> Array:

@@ -100,6 +100,11 @@ def cost(record: Record, prices: Prices) -> Cost:
     )
 
 
+def of_phases(record: Record, prices: Prices, phases: Sequence[str]) -> float:
+    """What some phases of a cell cost."""
+    return _seconds(record, phases) * prices.hour(record.environment) / _HOUR
+
+
 def _seconds(record: Record, phases: Sequence[str]) -> float:
     return sum(record.phases[name].wall_s for name in phases if name in record.phases)
 

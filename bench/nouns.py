@@ -171,6 +171,7 @@ class Run:
     missing: tuple[str, ...] = ()  # cells of the suite without a record
     base: tuple[Record, ...] = ()  # the base models' answers to the probes
     prices: Mapping[str, Any] = field(default_factory=dict)  # what the suite says in place of bench/prices.yaml
+    decide: Mapping[str, Any] = field(default_factory=dict)  # what its decision assumes and requires
 
 
 def derive_seed(*parts: object) -> int:

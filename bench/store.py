@@ -139,17 +139,18 @@ def read_run(path: Path) -> Run:
         record = read_record(folder / RECORD)
         labels = {name: entry[name] for name in ("model", "task", "method", "seed")}
         (base if entry.get("is_base") else records).append(replace(record, **labels))
-    return Run(path, listed["suite"], tuple(records), tuple(missing), tuple(base), _prices(path))
+    return Run(path, listed["suite"], tuple(records), tuple(missing), tuple(base), *_said(path))
 
 
-def _prices(path: Path) -> dict[str, Any]:
-    """The suite's own prices; a suite that cannot be read has none."""
+def _said(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The suite's own prices and assumptions; a suite that cannot be read has none."""
     try:
         suite = yaml.safe_load((path / "suite.yaml").read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):
-        return {}
-    found = suite.get("prices") if isinstance(suite, dict) else None
-    return found if isinstance(found, dict) else {}
+        return {}, {}
+    found = [suite.get(key) if isinstance(suite, dict) else None for key in ("prices", "decide")]
+    prices, decide = (value if isinstance(value, dict) else {} for value in found)
+    return prices, decide
 
 
 def runs(root: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 import methods
 from bench import money
+from bench.decision import assumptions
 from bench.errors import UsageError, nearest, unknown
 from bench.models import ModelSpec
 from bench.nouns import Method
@@ -66,6 +67,7 @@ class Suite(_Strict):
     embedder: str = Field("auto", description="sentence encoder for retrieval: auto, none, a folder or a Hub id")
     engine: EngineSettings = EngineSettings()
     prices: dict[str, Any] = Field(default_factory=dict, description="in place of those in bench/prices.yaml")
+    decide: dict[str, Any] = Field(default_factory=dict, description="what the decision assumes and requires")
     cell_timeout_s: float | None = Field(None, gt=0)
     failed: Literal["retry", "keep"] = Field("retry", description="failed cells of an earlier run")
 
@@ -112,6 +114,7 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> Suite:
     except ValidationError as error:
         raise UsageError("\n".join(f"{path}: {_problem(e)}" for e in error.errors())) from None
     money.replaced(suite.prices, str(path))
+    assumptions.read(suite.decide, str(path))
     labelled_methods(suite)  # names and options are checked here, before any model loads
     return suite
 

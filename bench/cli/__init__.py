@@ -12,7 +12,7 @@ import click
 from bench import __version__
 from bench.cli.measuring import plan, pretrain_mini, run
 from bench.cli.preparing import check, doctor, init
-from bench.cli.reading import compare, list_, report
+from bench.cli.reading import compare, decide, list_, report
 from bench.errors import AdaptbenchError, UsageError, nearest
 
 INTERNAL = AdaptbenchError.exit_code
@@ -44,7 +44,7 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, report, compare, list_, check, init, pretrain_mini, doctor):
+for command in (run, plan, report, compare, decide, list_, check, init, pretrain_mini, doctor):
     cli.add_command(command)
 
 

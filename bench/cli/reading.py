@@ -1,4 +1,4 @@
-"""Commands that read what was measured: report, compare, list."""
+"""Commands that read what was measured: report, compare, decide, list."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from bench.cli.measuring import RESULTS
+from bench.errors import UsageError
 
 
 @click.command()
@@ -83,6 +84,66 @@ def compare(
         from rich.console import Console
 
         Console().print(report.terminal(chapters))
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--task", help="Of this task alone.")
+@click.option("--queries", "queries_per_month", type=float, help="Queries a month; default 10,000.")
+@click.option("--months", type=float, help="The horizon; default 12.")
+@click.option("--updates", "updates_per_month", type=float, help="Times a month that documents or labels change.")
+@click.option("--hosting", "hosting_per_month", type=float, help="Money a month for keeping a method at hand.")
+@click.option("--serving", type=click.Choice(["batches", "one by one"]), help="How questions are answered.")
+@click.option("--value", "value_of_right", type=float, help="What a right answer is worth.")
+@click.option("--margin", type=float, help="A difference in the primary metric that matters.")
+@click.option(
+    "--require",
+    "require",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="quality, latency_p95_s, retention_loss, memory_gib or money_per_month; may be given several times.",
+)
+@click.option("--markdown", "style", flag_value="markdown", help="Print Markdown.")
+@click.option("--json", "style", flag_value="json", help="Print JSON.")
+def decide(
+    run: Path, task: str | None, require: Sequence[str], style: str | None, **assumed: float | str | None
+) -> None:
+    """What to choose of the methods of RUN, how sure that is, what it costs and what would change it.
+
+    What is not said here comes from `decide:` of the run's suite.
+
+    \b
+    Examples:
+      adaptbench decide results/local/quickstart
+      adaptbench decide results/local/quickstart --queries 50000 --updates 4 --require quality=0.8
+    """
+    from bench import decision_sheets, money, report
+    from bench.decision import assumptions
+    from bench.store import read_run
+
+    read = read_run(run)
+    said = {name: value for name, value in assumed.items() if value is not None}
+    required = {**read.decide.get("require", {}), **dict(_required(text) for text in require)}
+    merged = assumptions.read({**read.decide, **said, "require": required}, str(run))
+    prices = money.replaced(read.prices, str(run))
+    found = decision_sheets.verdicts(read, prices, merged, task)
+    chapters = [(str(run), decision_sheets.sheets(found, prices.currency))]
+    if style == "json":
+        print(json.dumps(decision_sheets.to_json(found, prices.currency), indent=1, ensure_ascii=False))
+    elif style == "markdown":
+        print(report.as_markdown(chapters))
+    else:
+        from rich.console import Console
+
+        Console().print(report.terminal(chapters))
+
+
+def _required(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise UsageError(f"--require {text}: give NAME=VALUE, for example quality=0.8") from None
 
 
 @click.command("list")

@@ -1,0 +1,63 @@
+"""What only the team that owns a task can say: how much is asked, how often things change, what must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.errors import UsageError, unknown
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Requirements(_Strict):
+    """What a method must hold to be chosen; what is left out is not asked for."""
+
+    quality: float | None = Field(None, description="of the primary metric, at least; at most where lower is better")
+    latency_p95_s: Positive | None = Field(None, description="seconds for one question, in 19 of 20 cases")
+    retention_loss: NotNegative | None = Field(None, description="of any probe's score, in its unit")
+    memory_gib: Positive | None = Field(None, description="highest of any phase")
+    money_per_month: Positive | None = Field(None, description="all of it, spread over the months")
+
+
+class Assumptions(_Strict):
+    """The horizon and the prices that no record holds. Money is in the currency of the prices."""
+
+    queries_per_month: Positive = 10_000.0
+    months: Positive = 12.0
+    updates_per_month: NotNegative = Field(0.0, description="times that documents, examples or labels change")
+    hosting_per_month: NotNegative | dict[str, NotNegative] = Field(
+        0.0, description="of a method, whatever is asked: a number, or method: number, with `other` for the rest"
+    )
+    serving: Literal["batches", "one by one"] = Field("batches", description="how questions are answered")
+    value_of_right: Positive | None = Field(None, description="what a right answer is worth")
+    margin: Positive | None = Field(
+        None, description="a difference of the primary metric that matters; default: a fiftieth of its scale"
+    )
+    require: Requirements = Requirements()
+
+    def hosting(self, method: str) -> float:
+        """Hosting of a method for a month."""
+        if isinstance(self.hosting_per_month, dict):
+            return self.hosting_per_month.get(method, self.hosting_per_month.get("other", 0.0))
+        return self.hosting_per_month
+
+
+def read(content: Mapping[str, Any], where: str) -> Assumptions:
+    """Assumptions from a mapping; raises UsageError, with `where`, for the first thing that is wrong in it."""
+    try:
+        return Assumptions.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(piece) for piece in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = Requirements.model_fields if first["loc"][0] == "require" else Assumptions.model_fields
+            raise UsageError(f"{where}: {unknown('key of decide:', str(first['loc'][-1]), known)}") from None
+        raise UsageError(f"{where}: decide: {place}: {first['msg']}; got {first['input']!r}") from None

@@ -1,0 +1,135 @@
+"""What was measured of each method that can be chosen: its answers, what it costs, how fast it is, what it forgot."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench import money
+from bench.comparison import Answers, Family
+from bench.decision.assumptions import Assumptions
+from bench.decision.lines import Line
+from bench.metrics import NAMES
+from bench.money import Cost, Prices
+from bench.nouns import Record, Run
+from bench.retention import base_scores, changes
+
+REFRESH = ("index", "prepare", "train")  # what is done again when documents, examples or labels change
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Money of one cell: once, for each update, for each query."""
+
+    search: float
+    production: float
+    refresh: float
+    query: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A method on a task with a model. None: not measured."""
+
+    label: str
+    answers: Answers
+    prices: tuple[Price, ...]  # of each seed
+    latency_p95_s: float | None
+    memory_bytes: int
+    loss: float | None  # the largest loss on any probe, mean over seeds, in the probe's unit; 0 for frozen weights
+    loss_on: str  # the probe
+
+    @property
+    def price(self) -> Price:
+        """Means over seeds; the search is done once, so it is that of the seed that has one."""
+        return mean_price(self.prices)
+
+    def line(self, assumed: Assumptions) -> Line:
+        """Money over the horizon as a line in the queries of a month."""
+        return line_of(self.price, self.label, assumed)
+
+
+def mean_price(prices: Sequence[Price]) -> Price:
+    """Means over seeds, with the whole of the search."""
+    return Price(
+        search=max(one.search for one in prices),
+        production=statistics.fmean(one.production for one in prices),
+        refresh=statistics.fmean(one.refresh for one in prices),
+        query=statistics.fmean(one.query for one in prices),
+    )
+
+
+def line_of(price: Price, label: str, assumed: Assumptions) -> Line:
+    """search + production + months × (updates × refresh + hosting), and months × query for each query of a month."""
+    monthly = assumed.updates_per_month * price.refresh + assumed.hosting(label)
+    return Line(price.search + price.production + assumed.months * monthly, assumed.months * price.query)
+
+
+def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -> list[Candidate]:
+    """The methods of a family that can be chosen, the best first; one whose queries have no price is left out.
+
+    Controls (rag with the gold or with random passages) show what retrieval is worth and cannot be served.
+    """
+    base = base_scores(run, family.model)
+    found = []
+    for answers in family.answers:
+        own = [r for r in run.records if _is(r, family, answers.label) and r.status == "ok"]
+        if not own or any(_is_control(record) for record in own):
+            continue
+        paid = [_price(record, prices, assumed) for record in own]
+        if any(price is None for price in paid):
+            continue
+        latencies = [r.latency["served"]["p95"] for r in own if "served" in r.latency]
+        loss, probe = _worst(own, base)
+        found.append(
+            Candidate(
+                label=answers.label,
+                answers=answers,
+                prices=tuple(price for price in paid if price is not None),
+                latency_p95_s=statistics.median(latencies) if len(latencies) == len(own) else None,
+                memory_bytes=max(_memory(record) for record in own),
+                loss=loss,
+                loss_on=probe,
+            )
+        )
+    return found
+
+
+def _is(record: Record, family: Family, label: str) -> bool:
+    return (record.model, record.task, record.method) == (family.model, family.task, label)
+
+
+def _is_control(record: Record) -> bool:
+    parts = record.identity.get("method", {}).values()
+    return any(part.get("control", "none") != "none" for part in parts)
+
+
+def _price(record: Record, prices: Prices, assumed: Assumptions) -> Price | None:
+    cost: Cost = money.cost(record, prices)
+    thousand = cost.thousand_queries if assumed.serving == "batches" else cost.thousand_single
+    if thousand is None:
+        return None
+    return Price(cost.search, cost.production, money.of_phases(record, prices, REFRESH), thousand / 1000)
+
+
+def _memory(record: Record) -> int:
+    return max((p.peak_device_bytes or p.peak_host_bytes for p in record.phases.values()), default=0)
+
+
+def _worst(records: Sequence[Record], base: Mapping[str, tuple[str, float]]) -> tuple[float | None, str]:
+    """The largest mean loss on a probe, no less than 0, and the probe; (None, "") where none was asked."""
+    losses: dict[str, list[float]] = {}
+    for record in records:
+        for one in changes(record, base):
+            sign = -1 if _higher(one.metric) else 1
+            losses.setdefault(one.probe, []).append(sign * one.difference)
+    means = {probe: statistics.fmean(values) for probe, values in losses.items()}
+    if not means:
+        return None, ""
+    probe = max(means, key=lambda name: means[name])
+    return max(0.0, means[probe]), probe
+
+
+def _higher(metric: str) -> bool:
+    return metric not in NAMES or NAMES[metric].higher_is_better

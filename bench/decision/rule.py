@@ -1,0 +1,147 @@
+"""The rule that chooses.
+
+In order: leave out what fails a requirement; of the rest take the best in the primary metric and all that cannot be
+told apart from it (Holm, over all pairs of the family); of these the one that costs least over the horizon. Where the
+team says what a right answer is worth, it is the largest worth less cost instead, over all that meet the requirements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.comparison import Family, by_unit
+from bench.decision import pareto
+from bench.decision.assumptions import Assumptions
+from bench.decision.candidates import Candidate
+from bench.decision.lines import Line
+from bench.metrics import NAMES
+from bench.statistics.intervals import Interval, wilson
+
+Status = Literal["meets", "fails", "unsure", "not measured"]
+Differ = Callable[[str, str], bool]  # whether two methods differ in quality
+DRAWS = 2000
+_GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A requirement and what was measured."""
+
+    name: str
+    asked: float
+    measured: float | None
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A candidate under the assumptions."""
+
+    candidate: Candidate
+    interval: Interval  # of its quality
+    checks: tuple[Check, ...]
+    cost: float  # over the horizon
+    worth: float | None  # of the right answers over the horizon, less the cost
+    on_front: float  # chance of being on the Pareto front of quality, cost and retention
+
+    @property
+    def label(self) -> str:
+        return self.candidate.label
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it fails no requirement."""
+        return all(check.status != "fails" for check in self.checks)
+
+
+def standings_of(found: Sequence[Candidate], assumed: Assumptions) -> list[Standing]:
+    if not found:
+        return []
+    values = by_unit([one.answers for one in found])
+    draws = pareto.quality_draws(values, DRAWS, seed=0)
+    sign = 1.0 if NAMES[found[0].answers.metric].higher_is_better else -1.0
+    costs = [one.line(assumed).at(assumed.queries_per_month) for one in found]
+    losses = [0.0 if one.loss is None else one.loss for one in found]
+    chances = pareto.chances(sign * draws, -np.column_stack([costs, losses]))
+    return [
+        standing(one, _interval(own, sample), cost, float(chance), assumed)
+        for one, own, sample, cost, chance in zip(found, values, draws.T, costs, chances, strict=True)
+    ]
+
+
+def standing(one: Candidate, interval: Interval, cost: float, chance: float, assumed: Assumptions) -> Standing:
+    worth = None
+    if assumed.value_of_right is not None and is_share(one.answers.metric):
+        queries = assumed.months * assumed.queries_per_month
+        worth = queries * assumed.value_of_right * one.answers.score / NAMES[one.answers.metric].scale - cost
+    return Standing(one, interval, tuple(_checks(one, interval, cost, assumed)), cost, worth, chance)
+
+
+def _interval(values: NDArray[np.float64], draws: NDArray[np.float64]) -> Interval:
+    """Wilson's for one seed of 0 and 1, else the percentiles of the draws."""
+    if len(values) == 1 and np.isin(values, (0.0, 1.0)).all():
+        return wilson(int(values.sum()), values.shape[1])
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return Interval(float(low), float(high), 0.95)
+
+
+def _checks(one: Candidate, interval: Interval, cost: float, assumed: Assumptions) -> Iterable[Check]:
+    require = assumed.require
+    if require.quality is not None:
+        higher = NAMES[one.answers.metric].higher_is_better
+        sure, possible = (interval.low, interval.high) if higher else (-interval.high, -interval.low)
+        asked = require.quality if higher else -require.quality
+        status: Status = "meets" if sure >= asked else "fails" if possible < asked else "unsure"
+        yield Check("quality", require.quality, one.answers.score, status)
+    memory = one.memory_bytes / _GIB
+    for name, most, measured in (
+        ("latency_p95_s", require.latency_p95_s, one.latency_p95_s),
+        ("retention_loss", require.retention_loss, one.loss),
+        ("memory_gib", require.memory_gib, memory),
+        ("money_per_month", require.money_per_month, cost / assumed.months),
+    ):
+        if most is not None:
+            held: Status = "not measured" if measured is None else "meets" if measured <= most else "fails"
+            yield Check(name, most, measured, held)
+
+
+def differing(family: Family) -> Differ:
+    pairs = {frozenset((one.a.label, one.b.label)) for one in family.differences if one.differ}
+    return lambda a, b: frozenset((a, b)) in pairs
+
+
+def ties(standings: Sequence[Standing], differ: Differ) -> tuple[str, ...]:
+    able = [one.label for one in standings if one.feasible]
+    return tuple(label for label in able if label == able[0] or not differ(able[0], label))
+
+
+def choose(standings: Sequence[Standing], differ: Differ, assumed: Assumptions) -> str | None:
+    able = [one for one in standings if one.feasible]
+    if not able:
+        return None
+    if assumed.value_of_right is not None and all(one.worth is not None for one in able):
+        return max(able, key=lambda one: one.worth or 0.0).label
+    tied = set(ties(standings, differ))
+    return min((one for one in able if one.label in tied), key=lambda one: one.cost).label
+
+
+def worths(found: Sequence[Candidate], assumed: Assumptions) -> dict[str, Line]:
+    """Worth less cost over the horizon, as lines in the value of a right answer."""
+    queries = assumed.months * assumed.queries_per_month
+    return {
+        one.label: Line(
+            -one.line(assumed).at(assumed.queries_per_month),
+            queries * one.answers.score / NAMES[one.answers.metric].scale,
+        )
+        for one in found
+    }
+
+
+def is_share(metric: str) -> bool:
+    """Whether the metric is a share of right answers."""
+    return metric in ("accuracy", "exact_match")

@@ -1,0 +1,126 @@
+"""What a decision's tables say: the verdict in sentences, every method under the assumptions, and where costs cross."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bench.comparison import Family, within
+from bench.decision.assumptions import Assumptions
+from bench.decision.candidates import candidates
+from bench.decision.verdict import Verdict, decide
+from bench.decision.words import crossing, money, sentences
+from bench.formats import clean, number, title
+from bench.money import Prices
+from bench.nouns import Run
+from bench.sheet import NOTHING, Sheet, Text
+from bench.summary import plain
+
+
+def verdicts(run: Run, prices: Prices, assumed: Assumptions, task: str | None = None) -> list[Verdict]:
+    """The verdict on each model and task of a run.
+
+    Raises:
+        UsageError, NotComparableError: as `comparison.within`.
+    """
+    families: list[Family] = within(run, task)
+    return [decide(family, candidates(run, family, prices, assumed), assumed) for family in families]
+
+
+def sheets(found: Sequence[Verdict], currency: str) -> list[Sheet]:
+    """For each verdict its sentences, the methods, and where costs cross."""
+    return [sheet for verdict in found for sheet in _of(verdict, currency)]
+
+
+def _of(verdict: Verdict, currency: str) -> Iterator[Sheet]:
+    family = verdict.family
+    where = f"{clean(family.task)} with {clean(family.model)}"
+    yield Sheet(f"Verdict: {where}", notes=tuple(sentences(verdict, currency)))
+    if verdict.standings:
+        yield _methods(verdict, where, currency)
+        yield from _costs(verdict, where)
+        yield from _worths(verdict, where, currency)
+
+
+def _methods(verdict: Verdict, where: str, currency: str) -> Sheet:
+    metric = verdict.family.metric
+    asked = [check.name for check in verdict.standings[0].checks]
+    lines = []
+    for one in verdict.standings:
+        interval = f"[{number(metric, one.interval.low)}, {number(metric, one.interval.high)}]"
+        cells = [
+            f"{number(metric, one.candidate.answers.score)} {interval}",
+            money(one.cost, currency),
+            *([money(one.worth, currency)] if one.worth is not None else []),
+            NOTHING if one.candidate.loss is None else f"{one.candidate.loss:.3g}",
+            f"{one.on_front:.2f}",
+            *(check.status for check in one.checks),
+        ]
+        label = Text(clean(one.label), "best" if one.label == verdict.choice else "" if one.feasible else "faint")
+        lines.append((label, *(Text(cell, "bad" if cell == "fails" else "") for cell in cells)))
+    assumed = verdict.assumed
+    worth = ["worth less\ncost"] if verdict.standings[0].worth is not None else []
+    heads = ("method", title(metric), "cost", *worth, "largest loss\non a probe", "on the\nfront", *asked)
+    notes = (
+        f"cost over {assumed.months:g} months of {assumed.queries_per_month:,.0f} queries in {assumed.serving}, "
+        f"{assumed.updates_per_month:g} updates a month",
+        "on the front: chance that no other method is as good in quality, cost and retention, and better in one",
+    )
+    return Sheet(f"Methods: {where}", heads, tuple(lines), notes)
+
+
+def _costs(verdict: Verdict, where: str) -> Iterator[Sheet]:
+    lines = tuple((Text(clean(one.a)), Text(clean(one.b)), Text(crossing(one))) for one in verdict.crossings)
+    if not lines:
+        return
+    ends = [*(x for x, _ in verdict.cheapest[1:]), float("inf")]
+    shown = [(x, label) for (x, label), end in zip(verdict.cheapest, ends, strict=True) if end >= 1]
+    cheapest = "; ".join(f"{clean(label)} from {x:,.0f}" if x >= 1 else clean(label) for x, label in shown)
+    notes = (f"cheapest: {cheapest}", "in brackets the 95% interval of the volume over seeds, where there are several")
+    yield Sheet(f"Cheaper: {where}", ("method", "is cheaper than", "at queries a month"), lines, notes)
+
+
+def _worths(verdict: Verdict, where: str, currency: str) -> Iterator[Sheet]:
+    if not verdict.worthiest:
+        return
+    lines = tuple((Text(clean(label)), Text(money(x, currency))) for x, label in verdict.worthiest)
+    note = "the method whose right answers are worth most, less its cost, at that volume"
+    yield Sheet(f"Best by what a right answer is worth: {where}", ("method", "from"), lines, (note,))
+
+
+def to_json(found: Sequence[Verdict], currency: str) -> dict[str, Any]:
+    """{"currency", "verdicts": [...]}: all figures of the verdicts, with their sentences."""
+    return {"currency": currency, "verdicts": [_json(verdict, currency) for verdict in found]}
+
+
+def _json(verdict: Verdict, currency: str) -> dict[str, Any]:
+    family = verdict.family
+    return {
+        "model": family.model,
+        "task": family.task,
+        "metric": family.metric,
+        "choice": verdict.choice,
+        "evidence": verdict.evidence,
+        "ties": list(verdict.ties),
+        "items_needed": verdict.items_needed,
+        "sentences": sentences(verdict, currency),
+        "assumptions": verdict.assumed.model_dump(mode="json"),
+        "methods": [
+            {
+                "label": one.label,
+                "score": one.candidate.answers.score,
+                "interval": [one.interval.low, one.interval.high],
+                "cost": one.cost,
+                "worth": one.worth,
+                "largest_loss": one.candidate.loss,
+                "on_front": one.on_front,
+                "checks": plain(one.checks),
+            }
+            for one in verdict.standings
+        ],
+        "cheaper": plain(verdict.crossings),
+        "cheapest": [list(one) for one in verdict.cheapest],
+        "worthiest": [list(one) for one in verdict.worthiest],
+        "flips": plain(verdict.flips),
+        "overtakings": plain(verdict.overtakings),
+    }

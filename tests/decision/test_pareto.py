@@ -1,0 +1,43 @@
+"""The front of methods that nothing beats, by hand; and its chances."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from bench.decision.pareto import chances, front, quality_draws
+
+
+def test_the_front_by_hand() -> None:
+    points = np.array([[0.9, -10.0], [0.8, -5.0], [0.8, -6.0], [0.7, -1.0], [0.7, -1.0]])
+    assert front(points).tolist() == [True, True, False, True, True]  # the third costs more for as much
+
+
+@given(arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 3)), elements=st.integers(0, 4).map(float)))
+def test_who_is_off_the_front_is_beaten_by_one_who_is_on_it(points: np.ndarray) -> None:
+    on = front(points)
+    assert on.any()
+    for point, kept in zip(points, on, strict=True):
+        beaten = any((other >= point).all() and (other > point).any() for other in points[on])
+        assert beaten == (not kept)
+
+
+def test_chances_count_the_draws() -> None:
+    draws = np.array([[0.9, 0.8], [0.7, 0.8], [0.9, 0.8], [0.6, 0.8]])
+    assert chances(draws, np.array([[-2.0], [-1.0]])).tolist() == [0.5, 1.0]  # the dear one only where it is better
+
+
+def test_draws_keep_what_belongs_to_an_item_together() -> None:
+    rng = np.random.default_rng(1)
+    one = rng.integers(0, 2, (1, 200)).astype(float)
+    found = quality_draws([one, one, 1 - one], draws=500, seed=3)
+    assert (found[:, 0] == found[:, 1]).all()
+    assert found[:, 0] + found[:, 2] == pytest.approx(1.0)
+    assert found[:, 0].std() == pytest.approx(one.std() / np.sqrt(200), rel=0.1)
+    seeds = np.array([[0.0] * 50, [1.0] * 50])
+    spread = quality_draws([seeds], draws=800, seed=3)[:, 0]
+    assert sorted(set(spread.round(6))) == [0.0, 0.5, 1.0]  # seeds are drawn as well
+    assert (spread == 0.5).mean() == pytest.approx(0.5, abs=0.06)

@@ -1,0 +1,245 @@
+"""Decisions on constructed runs. Prices are such that a second costs 1 EUR, so that costs are seen at a glance."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from bench import money, store
+from bench.cli import cli
+from bench.decision import assumptions
+from bench.decision.lines import BreakEven
+from bench.decision.verdict import Verdict
+from bench.decision.words import crossing, sentences
+from bench.decision_sheets import sheets, to_json, verdicts
+from bench.errors import UsageError
+from bench.nouns import Phase, Record, Run, Score
+from bench.statistics.paired import PairedTable, newcombe
+from tests.test_comparison import answers, run, scored
+
+PRICES = money.replaced({"cpu_core_hour": 3600.0, "currency": "EUR"}, "test")
+
+
+def method(
+    folder: Path,
+    label: str,
+    right: int,
+    of: int,
+    *,
+    train: float = 0.0,
+    query: float = 0.1,
+    p95: float = 0.2,
+    seed: int = 0,
+    last: bool = False,
+    **changes: Any,
+) -> Record:
+    """A record of `right` answers among the first (or last) items, that took so many seconds."""
+    values = [1.0] * right + [0.0] * (of - right)
+    phases = {"train": Phase(train, 2**30), "predict": Phase(query * of, 2**30)}
+    return answers(
+        folder, label, seed, scored(values[::-1] if last else values),
+        phases={name: phase for name, phase in phases.items() if phase.wall_s},
+        environment={"device": "cpu", "threads": 1}, latency={"served": {"p50": query, "p95": p95}},
+        training={"steps": 1} if train else {}, **changes,
+    )  # fmt: skip
+
+
+def verdict(found: Run, **assumed: Any) -> Verdict:
+    given = assumptions.read({"queries_per_month": 100, "months": 1, **assumed}, "test")
+    [one] = verdicts(found, PRICES, given)
+    return one
+
+
+def test_a_clear_winner(tmp_path: Path) -> None:
+    records = (
+        method(tmp_path, "few-shot", 100, 200, query=0.3),
+        method(tmp_path, "full", 180, 200, train=50),
+    )
+    found = verdict(run(tmp_path, *records))
+    assert (found.choice, found.evidence) == ("full", "enough")
+    assert [one.cost for one in found.standings] == [60.0, 30.0]  # 50 + 100 × 0.1; 100 × 0.3
+    assert crossing(found.crossings[0]) == "from 250"  # 50 / 0.2
+    apart = newcombe(PairedTable(both=100, only_a=80, only_b=0, neither=20))
+    assert sentences(found, "EUR") == [
+        "Choose full: Accuracy 0.900 (95% interval 0.851 to 0.934).",
+        f"It is better than few-shot, the next, by 0.400 (95% interval {apart.low:.3f} to {apart.high:.3f}).",
+        "It costs 60 EUR over a month of 100 queries.",
+        "No volume of queries and no number of updates within a factor of a thousand changes the choice.",
+        "Not measured: what it forgets, what another seed would give.",
+    ]
+
+
+def test_a_tie_goes_to_the_cheaper_and_flips_with_the_volume(tmp_path: Path) -> None:
+    records = (
+        method(tmp_path, "few-shot", 150, 200, query=0.3),
+        method(tmp_path, "lora", 150, 200, train=50),
+    )
+    found = verdict(run(tmp_path, *records))
+    assert (found.choice, found.evidence, set(found.ties)) == ("few-shot", "tie", {"few-shot", "lora"})
+    said = sentences(found, "EUR")
+    assert "It is as good as lora to within 0.020, and costs least of them." in said
+    assert "It flips to lora above 250 queries a month." in said
+    assert [label for _, label in found.cheapest] == ["few-shot", "lora"]
+    assert [x for x, _ in found.cheapest] == pytest.approx([0.0, 250.0])
+    assert verdict(run(tmp_path, *records), queries_per_month=400).choice == "lora"
+    updated = verdict(run(tmp_path, *records), queries_per_month=400, updates_per_month=1)
+    assert updated.choice == "few-shot"  # 400 × 0.3 < 50 + 50 + 400 × 0.1
+    assert "It flips to lora below 0.6 updates a month." in sentences(updated, "EUR")  # 120 - 40 - 50 = 50 × 0.6
+
+
+def test_a_requirement_that_the_best_fails(tmp_path: Path) -> None:
+    records = (
+        method(tmp_path, "few-shot", 120, 200, p95=0.2),
+        method(tmp_path, "full", 190, 200, train=50, p95=2.0),
+    )
+    found = verdict(run(tmp_path, *records), require={"latency_p95_s": 0.5})
+    assert found.choice == "few-shot"
+    said = sentences(found, "EUR")
+    assert said[1] == "full is better and fails the latency asked for (2 for 0.5)."
+    assert said[2] == "Nothing else meets the requirements."
+    none = verdict(run(tmp_path, *records), require={"latency_p95_s": 0.5, "quality": 0.9})
+    assert (none.choice, none.evidence) == (None, "none meets")
+    assert sentences(none, "EUR") == [
+        "No method meets the requirements.",
+        "full fails the latency asked for (2 for 0.5).",
+        "few-shot fails the quality asked for (0.6 for 0.900).",
+    ]
+
+
+def test_never_and_always(tmp_path: Path) -> None:
+    records = (
+        method(tmp_path, "zero-shot", 60, 200, query=0.1),
+        method(tmp_path, "full", 160, 200, train=20, query=0.2),
+    )
+    found = verdict(run(tmp_path, *records))
+    assert [(one.a, one.b, one.found) for one in found.crossings] == [("full", "zero-shot", BreakEven("never"))]
+    assert found.cheapest == ((0.0, "zero-shot"),)
+    cheaper = (method(tmp_path / "b", "zero-shot", 60, 200, query=0.3), method(tmp_path / "b", "rag", 160, 200))
+    always = verdict(run(tmp_path / "b", *cheaper))
+    assert crossing(always.crossings[0]) == "always"
+    assert [one.on_front for one in always.standings] == [1.0, 0.0]
+
+
+def test_too_few_items_say_how_many_would_do(tmp_path: Path) -> None:
+    records = (
+        method(tmp_path, "few-shot", 12, 20, query=0.1, last=True),
+        method(tmp_path, "full", 14, 20, train=50),
+    )
+    found = verdict(run(tmp_path, *records))
+    assert (found.choice, found.evidence) == ("few-shot", "not enough")
+    assert found.items_needed is not None
+    [one] = found.family.differences
+    assert found.items_needed == pytest.approx(20 * (one.detectable / 0.02) ** 2, abs=1)
+    said = sentences(found, "EUR")
+    assert said[1] == "Not enough evidence."
+    assert said[2].startswith(
+        "It costs least of what cannot be told apart, and full may be better by more than 0.020; "
+    )
+    assert said[2].endswith("test items would settle it (there are 20).")
+    unsure = verdict(run(tmp_path, *records), require={"quality": 0.65})
+    assert "Whether it has the quality asked for is not sure" in sentences(unsure, "EUR")[2]
+
+
+def test_what_a_right_answer_is_worth_decides(tmp_path: Path) -> None:
+    records = (
+        method(tmp_path, "few-shot", 100, 200, query=0.1),
+        method(tmp_path, "full", 180, 200, train=50, query=0.1),
+    )
+    cheap, dear = (verdict(run(tmp_path, *records), value_of_right=value) for value in (1.0, 2.0))
+    assert (cheap.choice, dear.choice) == ("few-shot", "full")
+    assert [one.worth for one in cheap.standings] == [30.0, 40.0]  # 100 × 0.9 - 60; 100 × 0.5 - 10
+    assert [label for _, label in cheap.worthiest] == ["few-shot", "full"]
+    assert [x for x, _ in cheap.worthiest] == pytest.approx([0.0, 1.25])  # 50 / (100 × 0.4)
+    said = sentences(cheap, "EUR")
+    assert "full is better, and at that value of a right answer not worth its cost." in said
+    assert "It flips to full above 1.2 EUR for a right answer." in said or "1.3 EUR" in " ".join(said)
+
+
+def test_learning_curves_say_where_training_overtakes(tmp_path: Path) -> None:
+    records = [
+        *(method(tmp_path, f"few-shot{size}", 100, 200) for size in (", 32 items", "")),
+        method(tmp_path, "full, 32 items", 90, 200, train=5),
+        method(tmp_path, "full", 180, 200, train=50),
+    ]
+    found = verdict(run(tmp_path, *records))
+    assert [one.label for one in found.standings] == ["full", "few-shot"]  # points of a curve are not chosen
+    assert "full is better than few-shot with all training items." in sentences(found, "EUR")
+    [one] = found.overtakings
+    assert (one.at, one.sizes) == ("all", ("32", "all"))
+
+
+def test_seeds_give_a_volume_its_interval_and_retention_its_loss(tmp_path: Path) -> None:
+    base = Record("b", "m", "facts", "base", 0, "ok", "", scores={"exact_match": Score(0.8)})
+    trained = [
+        method(tmp_path, "full", 180 + seed, 200, train=40 + 10 * seed, seed=seed, weights_changed=True,
+               probes={"facts": {"exact_match": Score(0.7 - 0.1 * seed)}})
+        for seed in (0, 1, 2)
+    ]  # fmt: skip
+    few = method(tmp_path, "few-shot", 100, 200, query=0.3, weights_changed=False)
+    found = verdict(Run(tmp_path, "trial", (few, *trained), base=(base,)), require={"retention_loss": 0.15})
+    assert [one.candidate.loss for one in found.standings] == [pytest.approx(0.2), 0.0]
+    assert found.choice == "few-shot"
+    [cross] = found.crossings
+    assert (cross.found.kind, cross.found.x) == ("from", pytest.approx(250.0))  # of the mean, 50
+    assert cross.interval is not None
+    assert list(cross.interval) == pytest.approx([200.0, 300.0])
+    assert "forgets nothing" in " ".join(sentences(found, "EUR"))
+
+
+def test_controls_are_no_choice(tmp_path: Path) -> None:
+    oracle = method(tmp_path, "rag (control=oracle)", 190, 200, identity={"method": {"rag": {"control": "oracle"}}})
+    found = verdict(run(tmp_path, oracle, method(tmp_path, "rag", 100, 200)))
+    assert [one.label for one in found.standings] == ["rag"]
+
+
+def test_the_same_records_give_the_same_sheets(tmp_path: Path) -> None:
+    records = (method(tmp_path, "few-shot", 100, 200), method(tmp_path, "full", 180, 200, train=50))
+    one, other = (verdict(run(tmp_path, *records)) for _ in range(2))
+    assert sheets([one], "EUR") == sheets([other], "EUR")
+    assert json.dumps(to_json([one], "EUR")) == json.dumps(to_json([other], "EUR"))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"querys_per_month": 1}, 'unknown key of decide: "querys_per_month" (did you mean "queries_per_month"?)'),
+        ({"require": {"qualty": 1}}, 'unknown key of decide: "qualty" (did you mean "quality"?)'),
+        ({"months": 0}, "decide: months: Input should be greater than 0; got 0"),
+    ],
+)
+def test_wrong_assumptions_are_one_line(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        assumptions.read(given, "suite.yaml")
+    assert str(caught.value).startswith(f"suite.yaml: {words}")
+
+
+def test_hosting_by_method() -> None:
+    assumed = assumptions.read({"hosting_per_month": {"full": 30, "other": 5}}, "x")
+    assert [assumed.hosting(name) for name in ("full", "lora")] == [30, 5]
+    assert assumptions.read({"hosting_per_month": 7}, "x").hosting("lora") == 7
+
+
+def test_the_command_takes_what_the_suite_says_and_what_it_is_told(tmp_path: Path) -> None:
+    records = (method(tmp_path, "few-shot", 150, 200, query=0.3), method(tmp_path, "lora", 150, 200, train=50))
+    for record in records:
+        [folder] = (tmp_path / "cells").glob(f"*-{record.key[:12]}")
+        store.write_record(folder, record)
+    listed = [{"key": r.key, "name": r.method, "model": r.model, "task": r.task, "method": r.method, "seed": 0}
+              for r in records]  # fmt: skip
+    (tmp_path / store.RUN_FILE).write_text(json.dumps({"schema": 1, "suite": "trial", "cells": listed}))
+    suite = {"prices": {"cpu_core_hour": 3600.0}, "decide": {"queries_per_month": 100, "months": 1}}
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite))
+    shown = CliRunner().invoke(cli, ["decide", str(tmp_path)])
+    assert shown.exit_code == 0, shown.output
+    assert "Choose few-shot" in shown.output
+    assert "Choose lora" in CliRunner().invoke(cli, ["decide", str(tmp_path), "--queries", "400"]).output
+    told = CliRunner().invoke(cli, ["decide", str(tmp_path), "--require", "quality=0.9", "--json"])
+    assert json.loads(told.output)["verdicts"][0]["evidence"] == "none meets"
+    assert "| lora |" in CliRunner().invoke(cli, ["decide", str(tmp_path), "--markdown"]).output
+    wrong = CliRunner().invoke(cli, ["decide", str(tmp_path), "--require", "quality"])
+    assert "give NAME=VALUE" in str(wrong.exception)
