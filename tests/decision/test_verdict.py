@@ -185,7 +185,8 @@ def test_seeds_give_a_volume_its_interval_and_retention_its_loss(tmp_path: Path)
     assert [one.candidate.loss for one in found.standings] == [pytest.approx(0.2), 0.0]
     assert found.choice == "few-shot"
     [cross] = found.crossings
-    assert (cross.found.kind, cross.found.x) == ("from", pytest.approx(250.0))  # of the mean, 50
+    assert cross.found.kind == "from"
+    assert cross.found.x == pytest.approx(250.0)  # of the mean, 50
     assert cross.interval is not None
     assert list(cross.interval) == pytest.approx([200.0, 300.0])
     assert "forgets nothing" in " ".join(sentences(found, "EUR"))
