@@ -19,7 +19,7 @@ fi
 mkdir -p "$out"
 run="$out/run-$(date -u +%Y%m%dT%H%M%SZ)"  # a new folder each time: a check must measure, not remember
 tests=0
-"$python" -m pytest -m gpu -ra --junitxml="$out/tests.xml" || tests=$?
+"$python" -m pytest -n 0 -m gpu -ra --junitxml="$out/tests.xml" || tests=$?
 cells=0
 "$python" -m bench run gpu-check --out "$run" || cells=$?
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.cli.measuring import RESULTS
 from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.sheet import Sheet
 
 
 @click.command()
@@ -66,7 +70,7 @@ def compare(
       adaptbench compare results/local/quickstart
       adaptbench compare results/local/new results/local/old --method lora --flips 10
     """
-    from bench import comparison, comparison_sheets, report
+    from bench import comparison, comparison_sheets
     from bench.store import read_run
 
     new = read_run(run)
@@ -76,14 +80,7 @@ def compare(
         families = comparison.between(new, read_run(old), task, metric, methods)
     heading = f"{run} (a, b: its methods)" if old is None else f"a: {run}, b: {old}"
     chapters = [(heading, comparison_sheets.sheets(families, flips))]
-    if style == "json":
-        print(json.dumps(comparison_sheets.to_json(families, flips), indent=1, ensure_ascii=False))
-    elif style == "markdown":
-        print(report.as_markdown(chapters))
-    else:
-        from rich.console import Console
-
-        Console().print(report.terminal(chapters))
+    _show(style, chapters, lambda: comparison_sheets.to_json(families, flips))
 
 
 @click.command()
@@ -117,7 +114,7 @@ def decide(
       adaptbench decide results/local/quickstart
       adaptbench decide results/local/quickstart --queries 50000 --updates 4 --require quality=0.8
     """
-    from bench import decision_sheets, money, report
+    from bench import decision_sheets, money
     from bench.decision import assumptions
     from bench.store import read_run
 
@@ -128,8 +125,15 @@ def decide(
     prices = money.replaced(read.prices, str(run))
     found = decision_sheets.verdicts(read, prices, merged, task)
     chapters = [(str(run), decision_sheets.sheets(found, prices.currency))]
+    _show(style, chapters, lambda: decision_sheets.to_json(found, prices.currency))
+
+
+def _show(style: str | None, chapters: list[tuple[str, list[Sheet]]], content: Callable[[], dict[str, Any]]) -> None:
+    """Print sheets for a terminal or as Markdown, or what they are made of as JSON."""
+    from bench import report
+
     if style == "json":
-        print(json.dumps(decision_sheets.to_json(found, prices.currency), indent=1, ensure_ascii=False))
+        print(json.dumps(content(), indent=1, ensure_ascii=False))
     elif style == "markdown":
         print(report.as_markdown(chapters))
     else:
