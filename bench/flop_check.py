@@ -13,8 +13,8 @@ from bench.predict import ModelPredictor
 from bench.prompting import Encoded
 from bench.training import summed_loss
 
-_TOKENS = 16  # generated for a count
-_ROWS = 4  # of the batch: attention is done as plain products while torch counts, which takes memory
+_TOKENS = 8  # generated for a count
+_ROWS = 2  # of the batch: attention is done as plain products while torch counts, which takes memory
 
 
 def of_training(model: Any, pairs: Sequence[Pair], pad: int, rows: int, recomputed: bool) -> dict[str, int] | None:
