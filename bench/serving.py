@@ -19,6 +19,7 @@ from bench.predict import ModelPredictor
 
 WARM_UP = 2  # questions asked before the clock starts
 SAMPLE = 24  # questions timed: the 95th percentile of fewer says little
+FEWEST, LONGEST_S = 8, 4.0  # a model that takes long is timed on fewer, and no longer than this
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,14 @@ class Latency:
     p50: float
     p95: float
     retrieval_p50: float  # of these: finding and writing the prompt
+    questions: float = 0.0  # that were timed
 
 
 def latency(predictor: ModelPredictor, items: Sequence[Item], device: torch.device, cached: bool = True) -> Latency:
-    """Latency at batch size 1 over up to `SAMPLE` items; `cached`: a beginning that prompts share is kept."""
+    """Latency at batch size 1 over up to `SAMPLE` items; `cached`: a beginning that prompts share is kept.
+
+    Where answers take long there are fewer, at least `FEWEST`: the record says how many.
+    """
     engine = predictor.engine
     alone = ModelPredictor(
         Engine(engine.model, engine.pad, engine.stops, engine.batch_tokens, batch_size=1),
@@ -39,12 +44,16 @@ def latency(predictor: ModelPredictor, items: Sequence[Item], device: torch.devi
         predictor.task,
         lambda done, total: None,
     )
-    chosen = list(items[: SAMPLE + WARM_UP])
-    times = [_timed(alone, item, device, cached) for item in chosen]
+    times: list[tuple[float, float]] = []
+    until = time.monotonic() + LONGEST_S
+    for item in items[: SAMPLE + WARM_UP]:
+        if len(times) >= FEWEST + WARM_UP and time.monotonic() > until:
+            break
+        times.append(_timed(alone, item, device, cached))
     kept = times[WARM_UP:] or times
     whole = [written + answered for written, answered in kept]
     p50, p95 = (float(value) for value in np.quantile(whole, (0.5, 0.95)))
-    return Latency(p50, p95, float(np.median([written for written, _ in kept])))
+    return Latency(p50, p95, float(np.median([written for written, _ in kept])), len(kept))
 
 
 def _timed(predictor: ModelPredictor, item: Item, device: torch.device, cached: bool) -> tuple[float, float]:

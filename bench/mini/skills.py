@@ -71,8 +71,13 @@ def _share(engine: Engine, tokenizer: Any, skill: Skill, draws: int, seed: int) 
 
     found = engine.generate((), prompts, cut, longest + 4)
     texts = (tokenizer.decode(ids, skip_special_tokens=True).strip().split("\n")[0] for ids in found)
-    right = (text.strip() == answer.strip() for text, (_, answer) in zip(texts, probes, strict=True))
+    right = (_is(text.strip(), answer.strip()) for text, (_, answer) in zip(texts, probes, strict=True))
     return float(sum(right)) / draws
+
+
+def _is(text: str, answer: str) -> bool:
+    """Whether a line of text is the answer; of a look-up in a running table, whether its next entry is."""
+    return text == answer or text.startswith(tuple(answer + after.rstrip() for after in copying.AFTER if after.strip()))
 
 
 def _pair(found: tuple[Document, str]) -> Probe:

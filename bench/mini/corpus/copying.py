@@ -13,7 +13,7 @@ from bench.mini.corpus import names
 from bench.mini.corpus.document import Document, bank, reserved
 
 _BETWEEN = (" = ", ": ", " -> ", " is ", " | ", " goes with ")
-_AFTER = (", ", "; ", "\n", " / ")
+AFTER = (", ", "; ", "\n", " / ")
 
 
 def draw(rng: random.Random, held_out: bool = False) -> Document:
@@ -27,7 +27,7 @@ def lookup(rng: random.Random, held_out: bool = False, pairs: int | None = None)
     key, value = rng.choice(_kinds(held_out)), rng.choice(_kinds(held_out))
     keys = _distinct(rng, key, count)
     table = [(k, value(rng)) for k in keys]
-    between, after = rng.choice(_BETWEEN), rng.choice(_AFTER)
+    between, after = rng.choice(_BETWEEN), rng.choice(AFTER)
     document = Document().given(rng.choice(("Table: ", "List: ", "", "Pairs:\n")))
     document.given(after.join(k + between + v for k, v in table))
     document.given(rng.choice(("\n", "\n\n", after)))
