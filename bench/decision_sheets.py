@@ -102,6 +102,7 @@ def _json(verdict: Verdict, currency: str) -> dict[str, Any]:
         "choice": verdict.choice,
         "evidence": verdict.evidence,
         "ties": list(verdict.ties),
+        "rivals": list(verdict.rivals),
         "items_needed": verdict.items_needed,
         "sentences": sentences(verdict, currency),
         "assumptions": verdict.assumed.model_dump(mode="json"),

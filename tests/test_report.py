@@ -430,3 +430,13 @@ def test_options_show_every_trial_and_a_choice_at_an_end() -> None:
         ["k 8", "", "diverged", ""],
     ]
     assert "beyond" in sheet.notes[-1]
+
+
+def test_a_search_is_paid_once_whatever_the_number_of_seeds() -> None:
+    served: dict[str, Any] = {"latency": {"served": {"p50": 0.1, "p95": 0.2, "retrieval_p50": 0.0}},
+              "environment": {"device": "cpu", "threads": 1}}  # fmt: skip
+    tuned = record("full", 0, phases={"tune": Phase(3600.0, 1), "predict": Phase(1.0, 1)}, **served)
+    others = [record("full", seed, phases={"predict": Phase(1.0, 1)}, **served) for seed in (1, 2)]
+    found = sheets(replace(run(tuned, *others), prices={"cpu_core_hour": 5.0}))
+    [sheet] = [one for one in found if "money" in one.title]
+    assert sheet.rows[0][sheet.columns.index("search")].text == "5"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,11 +68,6 @@ def highest(lines: Mapping[str, Line]) -> list[tuple[float, str]]:
 def _meeting(a: Line, b: Line) -> float:
     """The x at which the flatter b comes down to a."""
     return (b.start - a.start) / (a.slope - b.slope)
-
-
-def crossings(a: Sequence[Line], b: Sequence[Line]) -> list[BreakEven]:
-    """`below` of every pair of draws."""
-    return [below(one, other) for one, other in zip(a, b, strict=True)]
 
 
 def rounded(x: float) -> float:

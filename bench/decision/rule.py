@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.comparison import Family, by_unit
+from bench.comparison import Difference, Family, by_unit
 from bench.decision import pareto
 from bench.decision.assumptions import Assumptions
 from bench.decision.candidates import Candidate
@@ -51,6 +51,7 @@ class Standing:
 
     @property
     def label(self) -> str:
+        """How reports name the method."""
         return self.candidate.label
 
     @property
@@ -60,6 +61,7 @@ class Standing:
 
 
 def standings_of(found: Sequence[Candidate], assumed: Assumptions) -> list[Standing]:
+    """Every candidate under the assumptions, in the order given."""
     if not found:
         return []
     values = by_unit([one.answers for one in found])
@@ -75,10 +77,9 @@ def standings_of(found: Sequence[Candidate], assumed: Assumptions) -> list[Stand
 
 
 def standing(one: Candidate, interval: Interval, cost: float, chance: float, assumed: Assumptions) -> Standing:
-    worth = None
-    if assumed.value_of_right is not None and is_share(one.answers.metric):
-        queries = assumed.months * assumed.queries_per_month
-        worth = queries * assumed.value_of_right * one.answers.score / NAMES[one.answers.metric].scale - cost
+    """A candidate whose quality is known within `interval`, at `cost` over the horizon."""
+    value = assumed.value_of_right
+    worth = worth_of(one, cost, assumed).at(value) if value is not None and is_share(one.answers.metric) else None
     return Standing(one, interval, tuple(_checks(one, interval, cost, assumed)), cost, worth, chance)
 
 
@@ -111,35 +112,46 @@ def _checks(one: Candidate, interval: Interval, cost: float, assumed: Assumption
 
 
 def differing(family: Family) -> Differ:
+    """Whether two methods of the family differ in quality, after Holm's correction."""
     pairs = {frozenset((one.a.label, one.b.label)) for one in family.differences if one.differ}
     return lambda a, b: frozenset((a, b)) in pairs
 
 
 def ties(standings: Sequence[Standing], differ: Differ) -> tuple[str, ...]:
+    """The best feasible method and all feasible ones that cannot be told apart from it."""
     able = [one.label for one in standings if one.feasible]
     return tuple(label for label in able if label == able[0] or not differ(able[0], label))
 
 
 def choose(standings: Sequence[Standing], differ: Differ, assumed: Assumptions) -> str | None:
+    """What the rule chooses; None where no candidate meets the requirements."""
     able = [one for one in standings if one.feasible]
     if not able:
         return None
-    if assumed.value_of_right is not None and all(one.worth is not None for one in able):
+    if by_worth(able, assumed):
         return max(able, key=lambda one: one.worth or 0.0).label
     tied = set(ties(standings, differ))
     return min((one for one in able if one.label in tied), key=lambda one: one.cost).label
 
 
-def worths(found: Sequence[Candidate], assumed: Assumptions) -> dict[str, Line]:
-    """Worth less cost over the horizon, as lines in the value of a right answer."""
+def worth_of(one: Candidate, cost: float, assumed: Assumptions) -> Line:
+    """What its right answers over the horizon are worth, less its cost, as a line in the value of one of them."""
     queries = assumed.months * assumed.queries_per_month
-    return {
-        one.label: Line(
-            -one.line(assumed).at(assumed.queries_per_month),
-            queries * one.answers.score / NAMES[one.answers.metric].scale,
-        )
-        for one in found
-    }
+    return Line(-cost, queries * one.answers.score / NAMES[one.answers.metric].scale)
+
+
+def lead(one: Difference, label: str) -> tuple[float, float, float]:
+    """By how much `label` is the better of the two, and the limits of the interval, low and high."""
+    ahead = 1 if NAMES[one.a.metric].higher_is_better else -1
+    if one.b.label == label:
+        ahead = -ahead
+    low, high = sorted((ahead * one.interval.low, ahead * one.interval.high))
+    return ahead * one.difference, low, high
+
+
+def by_worth(standings: Sequence[Standing], assumed: Assumptions) -> bool:
+    """Whether worth less cost decides: a value is given, and the metric is a share of right answers."""
+    return assumed.value_of_right is not None and all(one.worth is not None for one in standings)
 
 
 def is_share(metric: str) -> bool:

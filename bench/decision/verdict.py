@@ -12,7 +12,17 @@ from bench.decision.assumptions import Assumptions
 from bench.decision.candidates import Candidate
 from bench.decision.learning import Overtaking, overtakings, size_of
 from bench.decision.lines import highest, lowest
-from bench.decision.rule import Standing, choose, differing, is_share, standings_of, ties, worths
+from bench.decision.rule import (
+    Standing,
+    by_worth,
+    choose,
+    differing,
+    is_share,
+    lead,
+    standings_of,
+    ties,
+    worth_of,
+)
 from bench.decision.sensitivity import Crossing, Flip, crossings_of, flips_of
 from bench.metrics import NAMES
 
@@ -30,6 +40,7 @@ class Verdict:
     evidence: Evidence
     ties: tuple[str, ...]  # feasible methods that cannot be told apart from the best feasible one
     margin: float
+    rivals: tuple[str, ...]  # methods that may be the better choice, where evidence is not enough
     items_needed: int | None  # test items that would settle a tie to within the margin
     crossings: tuple[Crossing, ...]
     cheapest: tuple[tuple[float, str], ...]  # from which monthly volume on
@@ -46,8 +57,13 @@ def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions) -> 
     choice = choose(standings, differ, assumed)
     tied = ties(standings, differ)
     margin = assumed.margin or NAMES[family.metric].scale / 50
-    evidence, needed = _evidence(family, standings, choice, tied, margin)
+    worth = 0.0
+    if by_worth(standings, assumed):
+        worth = (assumed.value_of_right or 0.0) * assumed.months * assumed.queries_per_month
+        worth /= NAMES[family.metric].scale
+    evidence, rivals, needed = _evidence(family, standings, choice, tied, margin, worth)
     lines = {one.label: one.line(assumed) for one in full}
+    worths = {one.label: worth_of(one.candidate, one.cost, assumed) for one in standings}
     return Verdict(
         family=family,
         assumed=assumed,
@@ -56,33 +72,40 @@ def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions) -> 
         evidence=evidence,
         ties=tied,
         margin=margin,
+        rivals=rivals,
         items_needed=needed,
         crossings=tuple(crossings_of(full, assumed)),
         cheapest=tuple(lowest(lines)) if lines else (),
-        worthiest=tuple(highest(worths(full, assumed))) if full and is_share(family.metric) else (),
+        worthiest=tuple(highest(worths)) if full and is_share(family.metric) else (),
         flips=tuple(flips_of(full, standings, differ, assumed, choice)),
         overtakings=tuple(overtakings(family)),
     )
 
 
 def _evidence(
-    family: Family, standings: Sequence[Standing], choice: str | None, ties: Sequence[str], margin: float
-) -> tuple[Evidence, int | None]:
-    """How sure the choice is: a tie is settled where the best can be better by no more than the margin."""
+    family: Family, standings: Sequence[Standing], choice: str | None, tied: Sequence[str], margin: float, worth: float
+) -> tuple[Evidence, tuple[str, ...], int | None]:
+    """How sure the choice is, the methods that may be the better choice, and the items that would settle it.
+
+    Of a tie: those that may be better by more than the margin. Where `worth` (money for a whole unit of the metric
+    over the horizon) decides: those that may be worth more after their cost.
+    """
     if choice is None:
-        return "none meets", None
-    chosen = next(one for one in standings if one.label == choice)
-    unsure = any(check.status == "unsure" for check in chosen.checks)
-    worst, needed = 0.0, None
+        return "none meets", (), None
+    able = {one.label: one for one in standings if one.feasible}
+    unsure = any(check.status == "unsure" for check in able[choice].checks)
+    rivals, needed = [], 0
     for one in family.differences:
-        if choice in (one.a.label, one.b.label) and {one.a.label, one.b.label} <= set(ties):
-            sign = 1 if NAMES[family.metric].higher_is_better else -1
-            edge = max(-sign * one.interval.low, -sign * one.interval.high)  # by how much b may be the better
-            if one.b.label == choice:
-                edge = max(sign * one.interval.low, sign * one.interval.high)
-            if edge > worst:
-                worst = edge
-                needed = math.ceil(one.n * max(1.0, one.detectable / margin) ** 2)
-    if unsure or worst > margin:
-        return "not enough", needed
-    return ("tie" if len(ties) > 1 else "enough"), None
+        other = one.b.label if one.a.label == choice else one.a.label
+        if choice not in (one.a.label, one.b.label) or other not in able:
+            continue
+        _, low, _ = lead(one, choice)
+        if worth:
+            if worth * low < able[choice].cost - able[other].cost:
+                rivals.append(other)
+        elif other in tied and -low > margin:
+            rivals.append(other)
+            needed = max(needed, math.ceil(one.n * max(1.0, one.detectable / margin) ** 2))
+    if unsure or rivals:
+        return "not enough", tuple(rivals), needed or None
+    return ("tie" if len(tied) > 1 and not worth else "enough"), (), None

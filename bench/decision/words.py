@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.decision.learning import Overtaking
-from bench.decision.rule import Check, Standing
+from bench.decision.rule import Check, Standing, by_worth, lead
 from bench.decision.sensitivity import Crossing, Flip
 from bench.decision.verdict import Verdict
 from bench.formats import clean, number, title
@@ -81,23 +81,27 @@ def _failed(check: Check, metric: str) -> str:
 def _doubt(verdict: Verdict) -> Iterator[str]:
     if verdict.choice is None:
         return
-    metric, others = verdict.family.metric, [label for label in verdict.ties if label != verdict.choice]
-    margin = number(metric, verdict.margin)
-    if verdict.evidence == "enough" and verdict.assumed.value_of_right is None:
+    worth = by_worth(verdict.standings, verdict.assumed)
+    margin = number(verdict.family.metric, verdict.margin)
+    others = ", ".join(clean(label) for label in verdict.ties if label != verdict.choice)
+    rivals = ", ".join(map(clean, verdict.rivals))
+    if verdict.evidence == "enough" and worth:
+        yield "Nothing else that meets the requirements is worth as much after its cost."
+    elif verdict.evidence == "enough":
         apart = _nearest_rival(verdict)
         yield f"It is better than {apart}." if apart else "Nothing else meets the requirements."
-    if verdict.evidence == "tie":
-        listed = ", ".join(map(clean, others))
-        yield f"It is as good as {listed} to within {margin}, and costs least of them."
-    if verdict.evidence == "not enough":
+    elif verdict.evidence == "tie":
+        yield f"It is as good as {others} to within {margin}, and costs least of them."
+    else:
         unsure = [check for check in _of(verdict, verdict.choice).checks if check.status == "unsure"]
         yield "Not enough evidence."
         if unsure:
             yield "Whether it has the quality asked for is not sure: its interval holds values on both sides."
-        if others and verdict.items_needed:
-            listed = ", ".join(map(clean, others))
+        if rivals and worth:
+            yield f"It is worth most after its cost, and within the doubt on quality {rivals} may be worth more."
+        elif rivals:
             yield (
-                f"It costs least of what cannot be told apart, and {listed} may be better by more than {margin}; "
+                f"It costs least of what cannot be told apart, and {rivals} may be better by more than {margin}; "
                 f"about {verdict.items_needed:,} test items would settle it (there are {len(_items(verdict)):,})."
             )
 
@@ -119,11 +123,8 @@ def _nearest_rival(verdict: Verdict) -> str:
         return ""
     nearest = min(found, key=lambda one: abs(one.difference))
     other = nearest.b if nearest.a.label == verdict.choice else nearest.a
-    low, high = sorted(abs(edge) for edge in (nearest.interval.low, nearest.interval.high))
-    return (
-        f"{clean(other.label)}, the next, by {number(metric, abs(nearest.difference))} "
-        f"(95% interval {number(metric, low)} to {number(metric, high)})"
-    )
+    ahead, low, high = (number(metric, value) for value in lead(nearest, verdict.choice or ""))
+    return f"{clean(other.label)}, the next, by {ahead} (95% interval {low} to {high})"
 
 
 def _cost(verdict: Verdict, currency: str) -> Iterator[str]:

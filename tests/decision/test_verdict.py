@@ -160,6 +160,25 @@ def test_what_a_right_answer_is_worth_decides(tmp_path: Path) -> None:
     assert "It flips to full above 1.2 EUR for a right answer." in said or "1.3 EUR" in " ".join(said)
 
 
+def test_worth_within_the_doubt_on_quality_is_not_settled(tmp_path: Path) -> None:
+    records = (
+        method(tmp_path, "few-shot", 12, 20, query=0.1, last=True),
+        method(tmp_path, "lora", 14, 20, train=50),
+        method(tmp_path, "full", 14, 20, train=70),
+    )
+    found = verdict(run(tmp_path, *records), value_of_right=2.0)
+    assert (found.choice, found.evidence) == ("few-shot", "not enough")  # 120 - 10, 140 - 60 and 140 - 80
+    assert set(found.ties) == {"few-shot", "lora", "full"}
+    [one] = [each for each in found.family.differences if {each.a.label, each.b.label} == {"few-shot", "lora"}]
+    assert 200 * one.interval.high > 50  # lora may be better by more than its training costs
+    said = sentences(found, "EUR")
+    assert any(line.startswith("It is worth most after its cost, and within the doubt on quality") for line in said)
+    assert not any("costs least" in line for line in said)
+    sure = verdict(run(tmp_path, *records), value_of_right=0.1)
+    assert sure.evidence == "enough"
+    assert "Nothing else that meets the requirements is worth as much after its cost." in sentences(sure, "EUR")
+
+
 def test_learning_curves_say_where_training_overtakes(tmp_path: Path) -> None:
     records = [
         *(method(tmp_path, f"few-shot{size}", 100, 200) for size in (", 32 items", "")),
