@@ -17,12 +17,11 @@ import methods
 from bench.nouns import Item, Record
 from bench.statistics.intervals import Interval, wilson
 from bench.statistics.seeds import crossed_means
+from methods.frozen import Frozen
 from tasks.counterfactual import Slot, pairs
 
 if TYPE_CHECKING:  # readers of records never load torch
     from bench.predict import ModelPredictor
-
-_FROZEN = "frozen"  # the weights part of methods that leave the base model as it is
 
 
 def changed(
@@ -52,9 +51,7 @@ class Bias:
     pairs: int
     share: float  # of pairs with different answers, mean over seeds
     interval: Interval  # of the share, over pairs
-    more: (
-        float | None
-    )  # share less that of the base model with the same context; None where that was not asked the same
+    more: float | None  # share less that of the base model with the same context; None where that was not asked
     more_interval: Interval | None
 
 
@@ -89,7 +86,7 @@ def _within_one(interval: Interval) -> Interval:
 
 def base_of(record: Record, others: Sequence[Record]) -> Record | None:
     """The cell of the frozen model with the context of an adapted one, on its task; None where there is none."""
-    if _FROZEN in record.identity.get("method", {}):
+    if Frozen.name in record.identity.get("method", {}):
         return None
     own = _context(record.identity.get("method", {}))
     return next(
@@ -97,7 +94,7 @@ def base_of(record: Record, others: Sequence[Record]) -> Record | None:
             other
             for other in others
             if (other.model, other.task, other.status) == (record.model, record.task, "ok")
-            and _FROZEN in other.identity.get("method", {})
+            and Frozen.name in other.identity.get("method", {})
             and _context(other.identity.get("method", {})) == own
         ),
         None,

@@ -17,6 +17,7 @@ from bench.metrics import refuse_unfit
 from bench.models import ResolvedModel, resolve
 from bench.nouns import Method, Task
 from bench.suite import Suite, labelled_methods
+from methods.parts import learns
 
 STAGE_VERSION = 2  # raise it when the same settings would give other predictions than before
 
@@ -123,7 +124,7 @@ def _cells(
                     open_ = grid(method)
                     if open_:
                         identity["tuning"] = {"trials": suite.trials, "seed": suite.seeds[0]}
-                    tried = 0 if chooser else len(candidates(open_, suite.trials)) if open_ else 0
+                    tried = len(candidates(open_, suite.trials)) if open_ and chooser is None else 0
                     cell = Cell(
                         model, task, path, method, named, seed, identity, suite.limit, size, paths,
                         trials=tried, chooser=chooser,
@@ -134,8 +135,7 @@ def _cells(
 
 def _sizes(suite: Suite, method: Method, task: Task) -> list[int | None]:
     """The sizes of the training split that make a difference to a method; None for all of it."""
-    weights = method.weights
-    if not (weights.trains or weights.classifies or method.context.reads_train(task)):
+    if not (learns(method.weights) or method.context.reads_train(task)):
         return [None]
     sizes = (None if size == "all" or size >= len(task.train) else size for size in suite.train_sizes)
     return list(dict.fromkeys(sizes))

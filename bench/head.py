@@ -21,7 +21,7 @@ from bench.engine import Engine
 from bench.errors import CellError
 from bench.nouns import Example, Item
 from bench.predict import ModelPredictor
-from bench.prompting import Encoded, Writer
+from bench.prompting import Encoded, Writer, by_prefix
 from bench.workshop import Workshop
 
 _NEVER = -1e4  # bias of a label that no training example has
@@ -60,11 +60,8 @@ def features(engine: Engine, writer: LabelWriter, examples: Sequence[Example]) -
     fitting = [(prompt, example) for prompt, example in written if prompt.failure is None]
     if not fitting:
         raise CellError("no training example fits into the model's context")
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for i, (prompt, _) in enumerate(fitting):
-        groups.setdefault(prompt.prefix, []).append(i)
     states: dict[int, NDArray[np.float32]] = {}
-    for prefix, members in groups.items():
+    for prefix, members in by_prefix([prompt for prompt, _ in fitting]).items():
         found = engine.outputs(prefix, [fitting[i][0].query for i in members])
         states.update(zip(members, found.cpu().numpy(), strict=True))
     return Features(

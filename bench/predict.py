@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.engine import Engine
 from bench.nouns import Example, Item, Prediction, Task
-from bench.prompting import Encoded, Writer
+from bench.prompting import Encoded, Writer, by_prefix
 
 
 @dataclass(frozen=True)
@@ -29,10 +28,6 @@ class ModelPredictor:
         answers: dict[int, Prediction] = {
             i: _failed(prompt) for i, prompt in enumerate(prompts) if prompt.failure is not None
         }
-        groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
-        for i, prompt in enumerate(prompts):
-            if prompt.failure is None:
-                groups[prompt.prefix].append(i)
         done = len(answers)
 
         def report(count: int) -> None:
@@ -42,7 +37,7 @@ class ModelPredictor:
 
         self.engine.progress = report
         ask = self._write if self.task.kind == "text" else self._choose
-        for prefix, members in groups.items():
+        for prefix, members in by_prefix(prompts).items():
             found = ask(prefix, [items[i] for i in members], [prompts[i] for i in members])
             answers.update(zip(members, found, strict=True))
         return [answers[i] for i in range(len(items))]

@@ -42,6 +42,15 @@ class Encoded:
         return len(self.prefix) + len(self.query)
 
 
+def by_prefix(prompts: Sequence[Encoded]) -> dict[Ids, list[int]]:
+    """The places of the prompts that can be asked, by the beginning that they share."""
+    groups: dict[Ids, list[int]] = {}
+    for i, prompt in enumerate(prompts):
+        if prompt.failure is None:
+            groups.setdefault(prompt.prefix, []).append(i)
+    return groups
+
+
 @dataclass(frozen=True, slots=True)
 class _Fit:
     """Pieces that fit, in the order of the prompt, and the counts of those that did not."""

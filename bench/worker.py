@@ -39,7 +39,7 @@ from bench.predict import question
 from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
 from bench.scoring import score
 from bench.workshop import Limits, Workshop
-from methods.parts import Material, Search
+from methods.parts import Material, Search, learns
 from tasks.digest import question_digest
 from tasks.splits import sample
 
@@ -151,9 +151,7 @@ def measure(job: Job, progress: Progress) -> Record:
         scored = score(task, predictions)
     store.write_predictions(Path(job.out), predictions, scored.of)
     with meter.phase("overfit"):
-        on_train = (
-            on_training_items(adapted.predictor, task) if method.weights.trains or method.weights.classifies else {}
-        )
+        on_train = on_training_items(adapted.predictor, task) if learns(method.weights) else {}
     index: Search | None = getattr(adapted.predictor.writer.context, "index", None)
     record = replace(
         _record(job, task, adapted, predictions, scored.scores, meter),

@@ -173,6 +173,11 @@ class WeightsPart(Protocol):
         """The `torch.nn.Module` to predict with, from the trained one."""
 
 
+def learns(part: WeightsPart) -> bool:
+    """Whether a part learns from the training split, by gradients or by fitting a classifier."""
+    return part.trains or part.classifies
+
+
 def needs_train(name: str, task: Task) -> str | None:
     """What the part `name` says, which learns from the training split."""
     return None if task.train else f"{name} needs a train split"

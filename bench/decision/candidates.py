@@ -43,21 +43,15 @@ class Candidate:
     @property
     def price(self) -> Price:
         """Means over seeds; the search is done once, so it is that of the seed that has one."""
-        return mean_price(self.prices)
+        production, refresh, query = (
+            statistics.fmean(values)
+            for values in zip(*((one.production, one.refresh, one.query) for one in self.prices), strict=True)
+        )
+        return Price(max(one.search for one in self.prices), production, refresh, query)
 
     def line(self, assumed: Assumptions) -> Line:
         """Money over the horizon as a line in the queries of a month."""
         return line_of(self.price, self.label, assumed)
-
-
-def mean_price(prices: Sequence[Price]) -> Price:
-    """Means over seeds, with the whole of the search."""
-    return Price(
-        search=max(one.search for one in prices),
-        production=statistics.fmean(one.production for one in prices),
-        refresh=statistics.fmean(one.refresh for one in prices),
-        query=statistics.fmean(one.query for one in prices),
-    )
 
 
 def line_of(price: Price, label: str, assumed: Assumptions) -> Line:
