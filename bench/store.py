@@ -26,7 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import UsageError, nearest
 from bench.nouns import Prediction, Record, Run
-from bench.summary import BASE_PROBE
+from bench.report.summary import BASE_PROBE
 
 if TYPE_CHECKING:
     from bench.cells import Cell

@@ -14,7 +14,7 @@ import tasks
 from bench.bias import base_of, biases, changed
 from bench.errors import TaskError
 from bench.nouns import Item, Prediction, Record
-from bench.sheets import sheets
+from bench.report.sheets import sheets
 from tasks.counterfactual import Slot, pairs, swapped
 from tests.small import cells_of, measure, write_suite
 

@@ -21,9 +21,9 @@ from sklearn.metrics import f1_score
 from bench import metrics, store
 from bench.cli import cli
 from bench.comparison import between, flips, within
-from bench.comparison_sheets import sheets, to_json
 from bench.errors import NotComparableError, UsageError
 from bench.nouns import Prediction, Record, Run, Score
+from bench.report.sheets.comparison import sheets, to_json
 from bench.statistics.paired import paired_means
 from bench.statistics.seeds import crossed_means
 

@@ -19,8 +19,8 @@ from bench.errors import UsageError
 from bench.nouns import Prediction, Record, Run, Score
 from bench.probes import fingerprint
 from bench.prompting import Encoded
+from bench.report.sheets import sheets
 from bench.retention import base_scores, changes, paired
-from bench.sheets import sheets
 from bench.statistics.paired import paired_means
 from tests.small import cells_of, measure, write_suite
 from tests.toy import QUICK, adapted, choice_task

@@ -37,8 +37,10 @@ def run(
     from rich.console import Console
 
     from bench import cells as cells_module
-    from bench import display, report, runner, store
+    from bench import display, runner, store
     from bench.plan import work
+    from bench.report.sheets import chapters
+    from bench.report.terminal import terminal
 
     file, loaded = _suite(suite, limit, device, seeds, keep_failed)
     console = Console()
@@ -51,7 +53,7 @@ def run(
         except KeyboardInterrupt:
             print(f"interrupted; finished cells are in {folder}, run the same command to go on", file=sys.stderr)
             sys.exit(130)
-    console.print(report.table([store.read_run(folder)]))
+    console.print(terminal(chapters([store.read_run(folder)])))
     console.print(f"records: {folder}", markup=False, soft_wrap=True)
     if outcome.failed:
         print(f"{outcome.failed} of {len(cells)} cells failed; their reasons stand above", file=sys.stderr)

@@ -13,7 +13,7 @@ from bench.cli.measuring import RESULTS
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.sheet import Sheet
+    from bench.report.sheet import Chapter
 
 
 @click.command()
@@ -28,18 +28,11 @@ def report(runs: Sequence[Path], style: str | None) -> None:
       adaptbench report results/local/quickstart
       adaptbench report results/local/quickstart --markdown > table.md
     """
-    from bench import report as reporting
+    from bench.report import data, sheets
     from bench.store import read_run
 
     read = [read_run(path) for path in runs]
-    if style == "json":
-        print(json.dumps(reporting.to_json(read), indent=1, ensure_ascii=False))
-    elif style == "markdown":
-        print(reporting.markdown(read))
-    else:
-        from rich.console import Console
-
-        Console().print(reporting.table(read))
+    _show(style, sheets.chapters(read), lambda: data.to_json(read))
 
 
 @click.command()
@@ -70,7 +63,8 @@ def compare(
       adaptbench compare results/local/quickstart
       adaptbench compare results/local/new results/local/old --method lora --flips 10
     """
-    from bench import comparison, comparison_sheets
+    from bench import comparison
+    from bench.report.sheets import comparison as comparison_sheets
     from bench.store import read_run
 
     new = read_run(run)
@@ -79,7 +73,7 @@ def compare(
     else:
         families = comparison.between(new, read_run(old), task, metric, methods)
     heading = f"{run} (a, b: its methods)" if old is None else f"a: {run}, b: {old}"
-    chapters = [(heading, comparison_sheets.sheets(families, flips))]
+    chapters: list[Chapter] = [(heading, comparison_sheets.sheets(families, flips))]
     _show(style, chapters, lambda: comparison_sheets.to_json(families, flips))
 
 
@@ -114,8 +108,9 @@ def decide(
       adaptbench decide results/local/quickstart
       adaptbench decide results/local/quickstart --queries 50000 --updates 4 --require quality=0.8
     """
-    from bench import decision_sheets, money
+    from bench import money
     from bench.decision import assumptions
+    from bench.report.sheets import decision as decision_sheets
     from bench.store import read_run
 
     read = read_run(run)
@@ -124,22 +119,24 @@ def decide(
     merged = assumptions.read({**read.decide, **said, "require": required}, str(run))
     prices = money.replaced(read.prices, str(run))
     found = decision_sheets.verdicts(read, prices, merged, task)
-    chapters = [(str(run), decision_sheets.sheets(found, prices.currency))]
+    chapters: list[Chapter] = [(str(run), decision_sheets.sheets(found, prices.currency))]
     _show(style, chapters, lambda: decision_sheets.to_json(found, prices.currency))
 
 
-def _show(style: str | None, chapters: list[tuple[str, list[Sheet]]], content: Callable[[], dict[str, Any]]) -> None:
+def _show(style: str | None, chapters: Sequence[Chapter], content: Callable[[], dict[str, Any]]) -> None:
     """Print sheets for a terminal or as Markdown, or what they are made of as JSON."""
-    from bench import report
-
     if style == "json":
         print(json.dumps(content(), indent=1, ensure_ascii=False))
     elif style == "markdown":
-        print(report.as_markdown(chapters))
+        from bench.report.markdown import markdown
+
+        print(markdown(chapters))
     else:
         from rich.console import Console
 
-        Console().print(report.terminal(chapters))
+        from bench.report.terminal import terminal
+
+        Console().print(terminal(chapters))
 
 
 def _required(text: str) -> tuple[str, float]:

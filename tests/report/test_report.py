@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from bench import report
 from bench.formats import clean, number, seconds, size
 from bench.nouns import Failure, Phase, Record, Run, Score
-from bench.sheets import sheets
-from bench.summary import Row, parse_missing, plain, spread, summarise
+from bench.report.data import to_json
+from bench.report.markdown import markdown
+from bench.report.sheets import chapters, sheets
+from bench.report.summary import Row, parse_missing, plain, spread, summarise
+from bench.report.terminal import terminal
 
 MIB = 1024 * 1024
 
@@ -94,7 +96,7 @@ def row(*records: Record, missing: tuple[str, ...] = ()) -> Row:
 def shown(of: Run, width: int = 200, *, colour: bool = False) -> str:
     console = Console(width=width, force_terminal=colour, color_system="standard" if colour else None)
     with console.capture() as capture:
-        console.print(report.table([of]))
+        console.print(terminal(chapters([of])))
     return capture.get()
 
 
@@ -244,7 +246,7 @@ class TestFailuresAndGaps:
     def test_long_lists_are_cut_and_say_so(self) -> None:
         text = shown(run(*(failed(f"m{i}") for i in range(25))))
         assert "(+5 more; the JSON report has all)" in text
-        assert len(report.to_json([run(*(failed(f"m{i}") for i in range(25)))])["runs"][0]["rows"]) == 25
+        assert len(to_json([run(*(failed(f"m{i}") for i in range(25)))])["runs"][0]["rows"]) == 25
 
 
 class TestBest:
@@ -334,10 +336,10 @@ class TestUntrustedText:
     def test_names_too(self) -> None:
         of = run(record(HOSTILE, model=HOSTILE, task=HOSTILE, scores={HOSTILE: 1.0, "b\x1b[2J": 2.0}))
         assert not set(shown(of, 80)) & {"\x1b", "\x07", "\u202e"}
-        assert not set(report.markdown([of])) & {"\x1b", "\x07", "\u202e"}
+        assert not set(markdown(chapters([of]))) & {"\x1b", "\x07", "\u202e"}
 
     def test_markdown_escapes_it(self) -> None:
-        text = report.markdown([run(record("a|b_c*d"), failed("x", message="<img src=y>"))])
+        text = markdown(chapters([run(record("a|b_c*d"), failed("x", message="<img src=y>"))]))
         assert "| a\\|b\\_c\\*d | 0.500 |" in text
         assert "\\<img src=y\\>" in text
         for line in text.splitlines():
@@ -355,26 +357,26 @@ class TestUntrustedText:
     def test_any_text_gives_a_report(self, name: str, message: str) -> None:
         of = run(record(name, scores={name: 0.5}), failed("other", message=message))
         shown(of, 80)
-        rows = [line for line in report.markdown([of]).splitlines() if line.startswith("|")]
+        rows = [line for line in markdown(chapters([of])).splitlines() if line.startswith("|")]
         assert {len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in rows} <= {3, 6}
 
 
 class TestMarkdownAndJson:
     def test_markdown_has_the_same_cells(self) -> None:
         of = run(record("a", 0, {"accuracy": 0.5}), record("a", 1, {"accuracy": 0.7}), failed("b"))
-        text = report.markdown([of])
+        text = markdown(chapters([of]))
         assert "## trial (results/local/trial)" in text
         assert "| method | mail Accuracy |\n| --- | ---: |\n| a | 0.600 ± 0.141, n=2 |" in text
         assert "| b | failed: diverged (1/1) |" in text
         assert "- b on mail with m, seed 0: diverged: loss is nan" in text
 
     def test_markdown_bold(self) -> None:
-        text = report.markdown([run(record("a"), record("b", scores={"accuracy": 0.9}))])
+        text = markdown(chapters([run(record("a"), record("b", scores={"accuracy": 0.9}))]))
         assert "| b | **0.900** |" in text
 
     def test_json_has_rows_and_records(self) -> None:
         of = run(record(seed=0, scores={"accuracy": 0.2}), record(seed=1, scores={"accuracy": 0.4}), failed("full"))
-        found = json.loads(json.dumps(report.to_json([of, of]), allow_nan=False))
+        found = json.loads(json.dumps(to_json([of, of]), allow_nan=False))
         assert found["schema"] == 1
         first, second = found["runs"]
         assert first == second
@@ -403,11 +405,11 @@ class TestMarkdownAndJson:
     def test_runs_are_kept_apart(self, style: Literal["table", "markdown"]) -> None:
         one, two = run(record()), replace(run(record()), suite="second")
         if style == "markdown":
-            text = report.markdown([one, two])
+            text = markdown(chapters([one, two]))
         else:
             console = Console(width=100)
             with console.capture() as capture:
-                console.print(report.table([one, two]))
+                console.print(terminal(chapters([one, two])))
             text = capture.get()
         assert text.index("trial (") < text.index("second (")
         assert "n=2" not in text

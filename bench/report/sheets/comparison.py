@@ -8,7 +8,7 @@ from typing import Any
 from bench.comparison import ALPHA, Answers, Difference, Family, flips
 from bench.formats import clean, number, title
 from bench.metrics import NAMES
-from bench.sheet import Sheet, Text
+from bench.report.sheet import Sheet, Text
 from bench.statistics.intervals import Interval
 
 _LONGEST = 80  # characters of an answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.bias import Bias, base_of, biases
 from bench.formats import clean
 from bench.nouns import Record, Run
-from bench.sheet import NOTHING, Sheet, Text
+from bench.report.sheet import NOTHING, Sheet, Text
 
 _SHARES = "share of pairs whose two forms got different answers, with its 95% interval over pairs"
 _MORE = "against the base model: the share less that of the base model with the same context, pair by pair"

@@ -9,7 +9,7 @@ from typing import Any
 from bench.formats import clean, number, seconds, title
 from bench.metrics import NAMES
 from bench.nouns import Record, Run
-from bench.sheet import NOTHING, Sheet, Text
+from bench.report.sheet import NOTHING, Sheet, Text
 
 
 def sheets(run: Run, model: str) -> list[Sheet]:

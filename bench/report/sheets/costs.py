@@ -10,8 +10,8 @@ from bench import money
 from bench.formats import clean, seconds, size
 from bench.money import Cost, Prices
 from bench.nouns import Record, Run
-from bench.sheet import NOTHING, Sheet, Text
-from bench.summary import Row
+from bench.report.sheet import NOTHING, Sheet, Text
+from bench.report.summary import Row
 
 _LEGEND = (
     "wall time, mean over seeds; highest memory of any phase",

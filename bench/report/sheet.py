@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,3 +25,6 @@ class Sheet:
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[Text, ...], ...] = ()
     notes: tuple[str, ...] = ()
+
+
+Chapter = tuple[str, Sequence[Sheet]]  # heading, tables

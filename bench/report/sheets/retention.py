@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from bench.formats import clean, number, title
 from bench.nouns import Record, Run
+from bench.report.sheet import NOTHING, Sheet, Text
+from bench.report.summary import spread
 from bench.retention import Change, Paired, base_scores, by_probe, paired
-from bench.sheet import NOTHING, Sheet, Text
-from bench.summary import spread
 
 _LEGEND = "base model: its score; below: by how much it changed, 0 where no weight did"
 _KL = "KL from base: of the first token of answers to the task's own prompts, in nats"

@@ -13,8 +13,8 @@ from bench.decision.words import crossing, money, sentences
 from bench.formats import clean, number, title
 from bench.money import Prices
 from bench.nouns import Run
-from bench.sheet import NOTHING, Sheet, Text
-from bench.summary import plain
+from bench.report.sheet import NOTHING, Sheet, Text
+from bench.report.summary import plain
 
 
 def verdicts(run: Run, prices: Prices, assumed: Assumptions, task: str | None = None) -> list[Verdict]:

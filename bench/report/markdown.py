@@ -1,0 +1,40 @@
+"""Sheets as Markdown (CommonMark with tables), for a pull request or a wiki."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from bench.report.sheet import Chapter, Sheet
+
+
+def markdown(chapters: Sequence[Chapter]) -> str:
+    """Sheets under headings as Markdown, everything escaped."""
+    blocks: list[str] = []
+    for heading, found in chapters:
+        blocks.append(f"## {_escape(heading)}")
+        for sheet in found:
+            blocks.append(f"### {_escape(sheet.title)}")
+            if sheet.rows:
+                blocks.append("\n".join(_markdown_table(sheet)))
+            if sheet.notes:
+                blocks.append("\n".join(f"- {_escape(note)}" for note in sheet.notes))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _markdown_table(sheet: Sheet) -> Iterator[str]:
+    yield _markdown_row([_escape(head.replace("\n", " ")) for head in sheet.columns])
+    yield _markdown_row(["---", *["---:"] * (len(sheet.columns) - 1)])
+    for row in sheet.rows:
+        cells = [_escape(cell.text) for cell in row]
+        bold = [f"**{text}**" if cell.style == "best" else text for text, cell in zip(cells, row, strict=True)]
+        yield _markdown_row(bold)
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escape(text: str) -> str:
+    """Every sign that Markdown or HTML could read as more than itself behind a backslash (CommonMark)."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~&!$])", r"\\\1", text).replace("\n", "; ")

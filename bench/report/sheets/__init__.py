@@ -1,0 +1,36 @@
+"""What the report's tables say: records and rows of aggregated numbers as titled sheets of text, a module a subject.
+
+Every way of writing a report is written from sheets, so that none can disagree with another. Text that comes from a
+record is cleaned here of control characters; escaping is left to who writes the sheet down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.formats import clean
+from bench.nouns import Run
+from bench.report.sheet import Chapter, Sheet
+from bench.report.sheets import bias, costs, notes, retention, retrieval, scores, tuning
+from bench.report.summary import summarise
+
+
+def chapters(runs: Sequence[Run]) -> list[Chapter]:
+    """Every table of some runs, a chapter for each."""
+    return [(f"{clean(run.suite)} ({clean(run.path)})", sheets(run)) for run in runs]
+
+
+def sheets(run: Run) -> list[Sheet]:
+    """Every table of a run: for each model scores, other metrics, costs by task, retrieval; then notes."""
+    rows = summarise(run)
+    found: list[Sheet] = []
+    for model in dict.fromkeys(row.model for row in rows):
+        own = [row for row in rows if row.model == model]
+        tasks = list(dict.fromkeys(row.task for row in own))
+        found += scores.sheets(model, tasks, own)
+        found += costs.sheets(run, model, tasks, own)
+        found += retrieval.sheets(model, own)
+        found += tuning.sheets(run, model)
+        found += retention.sheets(run, model)
+        found += bias.sheets(run, model)
+    return [*found, *notes.sheets(run, rows)]

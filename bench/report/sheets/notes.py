@@ -1,0 +1,76 @@
+"""What is said below the tables: failures, what was left out, and what was not run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from bench.formats import clean
+from bench.nouns import Failure, Run
+from bench.report.sheet import Sheet
+from bench.report.summary import Row, parse_missing
+
+_MOST_NOTES = 20  # of one kind; the JSON has all of them
+_LONGEST_MESSAGE = 300
+_DROPPED = {
+    "examples_dropped": "worked examples dropped",
+    "passages_dropped": "passages dropped",
+    "passages_truncated": "passages shortened",
+}
+
+
+def sheets(run: Run, rows: Sequence[Row]) -> list[Sheet]:
+    """A sheet of notes for each kind of which there are any."""
+    unread = [f"not run: {clean(name)}" for name in run.missing if parse_missing(name) is None]
+    kinds: list[tuple[str, Callable[[Row], Iterable[str]]]] = [
+        ("Failed cells", _failures),
+        ("Failed items, counted as wrong", _item_failures),
+        ("Left out to fit the model's context", _left_out),
+        ("Not run", _missing),
+    ]
+    found = [(heading, [line for row in rows for line in write(row)]) for heading, write in kinds]
+    found[-1][1].extend(unread)
+    if not rows and not unread:
+        found.append(("Nothing yet", ["no cell of this run has been measured"]))
+    return [Sheet(heading, notes=_capped(lines)) for heading, lines in found if lines]
+
+
+def _capped(lines: list[str]) -> tuple[str, ...]:
+    more = len(lines) - _MOST_NOTES
+    return (*lines[:_MOST_NOTES], f"(+{more} more; the JSON report has all)") if more > 0 else tuple(lines)
+
+
+def _place(row: Row) -> str:
+    return f"{clean(row.method)} on {clean(row.task)} with {clean(row.model)}"
+
+
+def _failures(row: Row) -> Iterable[str]:
+    seeds: dict[Failure, list[int]] = {}
+    for seed, failure in row.failures:
+        seeds.setdefault(failure, []).append(seed)
+    for failure, failed in seeds.items():
+        message = clean(failure.message)
+        short = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
+        yield f"{_place(row)}, {_seeds(failed)}: {clean(failure.kind)}: {short}"
+
+
+def _item_failures(row: Row) -> Iterable[str]:
+    for reason, count in Counter(row.item_failures).most_common():
+        yield f"{_place(row)}: {count:,} of {row.items:,} items: {clean(reason)}"
+
+
+def _left_out(row: Row) -> Iterable[str]:
+    parts = [f"{n:,} {_DROPPED.get(k, clean(k).replace('_', ' '))}" for k, n in row.dropped.items() if n]
+    if parts:
+        yield f"{_place(row)}: {', '.join(parts)} over {row.items:,} items"
+    if row.training_too_long:
+        yield f"{_place(row)}: {row.training_too_long:,} training examples too long"
+
+
+def _missing(row: Row) -> Iterable[str]:
+    if row.missing:
+        yield f"{_place(row)}, {_seeds(row.missing)}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"

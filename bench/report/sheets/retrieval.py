@@ -1,0 +1,28 @@
+"""What the table of retrieval says: how often the right passage was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.formats import clean
+from bench.report.sheet import NOTHING, Sheet, Text
+from bench.report.summary import Row
+
+_RETRIEVAL = ("hit@1", "hit@5", "mrr")
+
+
+def sheets(model: str, rows: Sequence[Row]) -> list[Sheet]:
+    """For a model the methods that searched; no sheet where none did."""
+    own = [row for row in rows if any(name in row.retrieval for name in _RETRIEVAL)]
+    if not own:
+        return []
+    lines = [
+        (
+            Text(clean(row.method)),
+            Text(clean(row.task)),
+            *(Text(f"{row.retrieval[n].mean:.3f}" if n in row.retrieval else NOTHING) for n in _RETRIEVAL),
+            Text(f"{row.retrieval['questions'].mean:,.0f}" if "questions" in row.retrieval else NOTHING),
+        )
+        for row in own
+    ]
+    return [Sheet(f"{clean(model)}: retrieval", ("method", "task", *_RETRIEVAL, "questions"), tuple(lines))]

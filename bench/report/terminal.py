@@ -1,0 +1,74 @@
+"""Sheets on a terminal of any width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.table import Table
+from rich.text import Text as RichText
+
+from bench.report.sheet import Chapter, Sheet, Text
+
+_STYLES = {"": "", "best": "bold", "faint": "dim", "bad": "red"}
+_GAP = 3  # between two columns: padding and the box's own
+_WIDEST_METHOD, _WIDEST = 30, 20  # columns; longer text is folded where room is short
+
+
+def terminal(chapters: Sequence[Chapter]) -> RenderableType:
+    """Sheets under headings: tables too wide for the terminal are shown some columns at a time."""
+    return _Terminal(tuple((heading, tuple(found)) for heading, found in chapters))
+
+
+@dataclass(frozen=True)
+class _Terminal:
+    """Sheets of several runs; laid out when the width is known."""
+
+    runs: tuple[tuple[str, tuple[Sheet, ...]], ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        for heading, found in self.runs:
+            yield RichText(heading, style="bold underline")
+            for sheet in found:
+                yield RichText(f"\n{sheet.title}", style="bold")
+                if sheet.rows:
+                    yield from _tables(sheet, options.max_width)
+                for note in sheet.notes:
+                    yield RichText(note, style="dim" if sheet.rows else "")
+            yield RichText()
+
+
+def _tables(sheet: Sheet, width: int) -> Iterator[RenderableType]:
+    """The sheet as one table, or as several that each repeat the first column, none wider than `width`."""
+    widths = [min(_column_width(sheet, column), _WIDEST) for column in range(len(sheet.columns))]
+    first = min(_column_width(sheet, 0), _WIDEST_METHOD)
+    chunk: list[int] = []
+    for column in range(1, len(widths)):
+        if chunk and first + sum(widths[c] + _GAP for c in (*chunk, column)) > width:
+            yield _table(sheet, chunk, first)
+            yield RichText()
+            chunk = []
+        chunk.append(column)
+    yield _table(sheet, chunk, first)
+
+
+def _column_width(sheet: Sheet, column: int) -> int:
+    texts = [sheet.columns[column], *(row[column].text for row in sheet.rows)]
+    return max(cell_len(line) for text in texts for line in text.split("\n"))
+
+
+def _table(sheet: Sheet, chunk: Sequence[int], first: int) -> Table:
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    shown.add_column(RichText(sheet.columns[0]), max_width=first, overflow="fold")
+    for column in chunk:
+        shown.add_column(RichText(sheet.columns[column], justify="right"), justify="right", overflow="fold")
+    for row in sheet.rows:
+        shown.add_row(*(_rich(row[column]) for column in (0, *chunk)))
+    return shown
+
+
+def _rich(cell: Text) -> RichText:
+    return RichText(cell.text, style=_STYLES[cell.style])
