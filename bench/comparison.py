@@ -53,6 +53,7 @@ class Answers:
     scores: tuple[float, ...]  # of the task, for each seed
     values: NDArray[np.float64] | None  # [seeds, items]; None for a corpus metric
     counts: tuple[NDArray[np.int64], ...] = ()  # for each seed [items, k]; () for a mean over items
+    rankings: tuple[tuple[str, ...], ...] = ()  # [items] ids of passages, the best first, with the first seed
 
     @property
     def score(self) -> float:
@@ -224,6 +225,7 @@ def _read(run: Run, label: str, records: Sequence[Record], metric: str | None) -
         scores=tuple(record.scores[name].value for record in records),
         values=np.array([[line["metrics"][name] for line in lines] for lines in files]) if per_item else None,
         counts=() if per_item else tuple(np.array([line["counts"][name] for line in lines]) for lines in files),
+        rankings=tuple(tuple(line.get("ranking", ())) for line in files[0]),
     )
 
 

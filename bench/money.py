@@ -36,6 +36,7 @@ class Prices(BaseModel):
     )
     cpu_core_hour: float = Field(ge=0)
     kwh: float = Field(ge=0)
+    sources: Mapping[str, str] = Field(default={}, description="name of a price: where it comes from")
 
     def hour(self, environment: Mapping[str, Any]) -> float:
         """An hour of the device that a record's environment names: one GPU, or all threads of a CPU."""
@@ -76,7 +77,8 @@ def replaced(changes: Mapping[str, Any], where: str) -> Prices:
     own = changes.get("gpu_hour", {})
     # The first name that fits counts, so that the suite's own stand in front.
     gpu_hour = {**own, **unchanged["gpu_hour"], **own} if isinstance(own, Mapping) else own
-    return read({**unchanged, **changes, "gpu_hour": gpu_hour}, where)
+    sources = {name: text for name, text in unchanged["sources"].items() if name not in changes}
+    return read({**unchanged, "sources": sources, **changes, "gpu_hour": gpu_hour}, where)
 
 
 @cache

@@ -172,6 +172,7 @@ class Run:
     base: tuple[Record, ...] = ()  # the base models' answers to the probes
     prices: Mapping[str, Any] = field(default_factory=dict)  # what the suite says in place of bench/prices.yaml
     decide: Mapping[str, Any] = field(default_factory=dict)  # what its decision assumes and requires
+    task_paths: Mapping[str, str] = field(default_factory=dict)  # task -> bundled name, or folder as seen from `path`
 
 
 def derive_seed(*parts: object) -> int:

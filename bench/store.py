@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+import tasks
 from bench.errors import UsageError, nearest
 from bench.nouns import Prediction, Record, Run
 from bench.report.summary import BASE_PROBE
@@ -109,12 +110,20 @@ def open_run(path: Path, suite_file: Path, suite_name: str, cells: Sequence[Cell
                 "method": c.label,
                 "seed": c.seed,
                 "is_base": c.is_base,
+                "task_path": _task_path(c, path),
             }
             for c in cells
         ]
         write_atomically(path / "suite.yaml", suite_file.read_text(encoding="utf-8"))
         write_json(path / RUN_FILE, {"schema": SCHEMA, "suite": suite_name, "cells": entries})
         yield Store(path)
+
+
+def _task_path(cell: Cell, run: Path) -> str:
+    """The name of a bundled task, else its folder as seen from the run's."""
+    if cell.task_path in tasks.available():
+        return cell.task_path
+    return os.path.relpath(cell.task_path, run)
 
 
 def read_run(path: Path) -> Run:
@@ -139,7 +148,8 @@ def read_run(path: Path) -> Run:
         record = read_record(folder / RECORD)
         labels = {name: entry[name] for name in ("model", "task", "method", "seed")}
         (base if entry.get("is_base") else records).append(replace(record, **labels))
-    return Run(path, listed["suite"], tuple(records), tuple(missing), tuple(base), *_said(path))
+    places = {entry["task"]: entry.get("task_path", entry["task"]) for entry in listed["cells"]}
+    return Run(path, listed["suite"], tuple(records), tuple(missing), tuple(base), *_said(path), places)
 
 
 def _said(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -18,21 +18,43 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--markdown", "style", flag_value="markdown", help="Print Markdown.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write one self-contained HTML file.")
+@click.option("--pdf", type=click.Path(path_type=Path, dir_okay=False), help="Print it, by an installed Chromium.")
+@click.option("--markdown", "style", flag_value="markdown", help="Print Markdown, for a pull request or a wiki.")
+@click.option("--csv", "style", flag_value="csv", help="Print tidy CSV: a line for each figure.")
+@click.option("--latex", "style", flag_value="latex", help="Print LaTeX tables of the scores (booktabs).")
 @click.option("--json", "style", flag_value="json", help="Print JSON: aggregated rows and the records.")
-def report(runs: Sequence[Path], style: str | None) -> None:
-    """Show the table of one or more RUNS from their records alone; nothing is measured again.
+@click.option("--benchmark", "style", flag_value="benchmark", help="Print the timings as pytest-benchmark's JSON.")
+def report(runs: Sequence[Path], html: Path | None, pdf: Path | None, style: str | None) -> None:
+    """Show what one or more RUNS measured, from their records alone; nothing is measured again.
+
+    Beside FILE.html stands FILE.json with the full data.
 
     \b
     Examples:
       adaptbench report results/local/quickstart
+      adaptbench report results/local/quickstart --html report.html --pdf report.pdf
       adaptbench report results/local/quickstart --markdown > table.md
     """
     from bench.report import data, sheets
     from bench.store import read_run
 
     read = [read_run(path) for path in runs]
-    _show(style, sheets.chapters(read), lambda: data.to_json(read))
+    if html or pdf:
+        from bench.report import files
+
+        for file in files.write(read, html, pdf):
+            print(file)
+    if style in ("csv", "latex"):
+        from bench.report import tables
+
+        print({"csv": tables.csv_text, "latex": tables.latex}[style](read), end="")
+    elif style == "benchmark":
+        from bench.report.benchmark import benchmark
+
+        print(json.dumps(benchmark(read), indent=1, ensure_ascii=False))
+    elif style or not (html or pdf):
+        _show(style, sheets.chapters(read), lambda: data.to_json(read))
 
 
 @click.command()

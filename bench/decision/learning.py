@@ -22,8 +22,8 @@ class Overtaking:
 def overtakings(family: Family) -> Iterable[Overtaking]:
     """From learning curves: trained methods against few-shot prompting with as many items."""
     labels = [one.label for one in family.answers]
-    trained = {_plain(one.label) for one in family.answers if one.trained}
-    shots = {_plain(label) for label in labels if _plain(label).startswith("few-shot")}
+    trained = {method_of(one.label) for one in family.answers if one.trained}
+    shots = {method_of(label) for label in labels if method_of(label).startswith("few-shot")}
     better = {(one.a.label, one.b.label) for one in family.differences if one.differ}  # the better one first
     for method in sorted(trained):
         for other in sorted(shots):
@@ -41,7 +41,8 @@ def size_of(label: str) -> int | None:
     return int(count) if comma and count != rest and count.isdecimal() else None
 
 
-def _plain(label: str) -> str:
+def method_of(label: str) -> str:
+    """The method of a point of a learning curve."""
     return label if size_of(label) is None else label.rpartition(", ")[0]
 
 

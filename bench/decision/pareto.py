@@ -34,10 +34,10 @@ def quality_draws(values: Sequence[Array], draws: int, seed: int) -> Array:
     """
     rng = np.random.default_rng(seed)
     items = values[0].shape[1]
+    weights = rng.multinomial(items, np.full(items, 1 / items), draws) / items
     found = np.empty((draws, len(values)))
-    for i in range(draws):
-        weights = rng.multinomial(items, np.full(items, 1 / items)) / items
-        for j, own in enumerate(values):
-            seeds = rng.integers(0, len(own), len(own))
-            found[i, j] = own[seeds].mean(0) @ weights
+    for j, own in enumerate(values):
+        of_seeds = weights @ own.T  # [draws, seeds]
+        drawn = rng.integers(0, len(own), (draws, len(own)))
+        found[:, j] = np.take_along_axis(of_seeds, drawn, axis=1).mean(axis=1)
     return found

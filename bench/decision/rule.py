@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.comparison import Difference, Family, by_unit
+from bench.comparison import Answers, Difference, Family, by_unit
 from bench.decision import pareto
 from bench.decision.assumptions import Assumptions
 from bench.decision.candidates import Candidate
@@ -66,14 +66,21 @@ def standings_of(found: Sequence[Candidate], assumed: Assumptions) -> list[Stand
         return []
     values = by_unit([one.answers for one in found])
     draws = pareto.quality_draws(values, DRAWS, seed=0)
+    intervals = _intervals(values, draws)
     sign = 1.0 if NAMES[found[0].answers.metric].higher_is_better else -1.0
     costs = [one.line(assumed).at(assumed.queries_per_month) for one in found]
     losses = [0.0 if one.loss is None else one.loss for one in found]
     chances = pareto.chances(sign * draws, -np.column_stack([costs, losses]))
     return [
-        standing(one, _interval(own, sample), cost, float(chance), assumed)
-        for one, own, sample, cost, chance in zip(found, values, draws.T, costs, chances, strict=True)
+        standing(one, interval, cost, float(chance), assumed)
+        for one, interval, cost, chance in zip(found, intervals, costs, chances, strict=True)
     ]
+
+
+def quality_intervals(answers: Sequence[Answers]) -> list[Interval]:
+    """The 95% interval of each method's score on one task, over its seeds and the items."""
+    values = by_unit(answers)
+    return _intervals(values, pareto.quality_draws(values, DRAWS, seed=0))
 
 
 def standing(one: Candidate, interval: Interval, cost: float, chance: float, assumed: Assumptions) -> Standing:
@@ -83,12 +90,16 @@ def standing(one: Candidate, interval: Interval, cost: float, chance: float, ass
     return Standing(one, interval, tuple(_checks(one, interval, cost, assumed)), cost, worth, chance)
 
 
-def _interval(values: NDArray[np.float64], draws: NDArray[np.float64]) -> Interval:
+def _intervals(values: Sequence[NDArray[np.float64]], draws: NDArray[np.float64]) -> list[Interval]:
     """Wilson's for one seed of 0 and 1, else the percentiles of the draws."""
-    if len(values) == 1 and np.isin(values, (0.0, 1.0)).all():
-        return wilson(int(values.sum()), values.shape[1])
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return Interval(float(low), float(high), 0.95)
+    found = []
+    for own, sample in zip(values, draws.T, strict=True):
+        if len(own) == 1 and np.isin(own, (0.0, 1.0)).all():
+            found.append(wilson(int(own.sum()), own.shape[1]))
+        else:
+            low, high = np.quantile(sample, (0.025, 0.975))
+            found.append(Interval(float(low), float(high), 0.95))
+    return found
 
 
 def _checks(one: Candidate, interval: Interval, cost: float, assumed: Assumptions) -> Iterable[Check]:

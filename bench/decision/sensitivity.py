@@ -49,7 +49,7 @@ def _between(a: Candidate, b: Candidate, assumed: Assumptions) -> tuple[float, f
     if max(len(a.prices), len(b.prices)) < 2:
         return None
     rng = np.random.default_rng(0)
-    starts, slopes = np.subtract(_resampled(a, assumed, rng), _resampled(b, assumed, rng))
+    starts, slopes = np.subtract(resampled(a, assumed, rng), resampled(b, assumed, rng))
     cross = starts * slopes < 0
     if cross.mean() < 0.95:  # in some draws they do not cross at all
         return None
@@ -57,7 +57,7 @@ def _between(a: Candidate, b: Candidate, assumed: Assumptions) -> tuple[float, f
     return float(low), float(high)
 
 
-def _resampled(one: Candidate, assumed: Assumptions, rng: np.random.Generator) -> NDArray[np.float64]:
+def resampled(one: Candidate, assumed: Assumptions, rng: np.random.Generator) -> NDArray[np.float64]:
     """Start and slope [2, draws] of the candidate's line, with its seeds drawn anew.
 
     A line is a sum over prices, so that the line of mean prices is the mean of lines; the search is paid once.

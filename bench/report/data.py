@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from bench.nouns import Run
 from bench.report.summary import plain, summarise
 
 SCHEMA = 1
+SCHEMA_FILE = Path(__file__).with_name(f"schema-{SCHEMA}.json")
 
 
 def to_json(runs: Sequence[Run]) -> dict[str, Any]:
     """{"schema": 1, "runs": [{path, suite, rows, missing, records}]}: aggregated rows, then the records.
 
     A row is `bench.report.summary.Row` with its `status` and primary `metric`; a record is `bench.nouns.Record`.
+    `schema` describes all of it.
     """
     return {"schema": SCHEMA, "runs": [_run_json(run) for run in runs]}
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what `to_json` gives, with units and what null means."""
+    found = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    assert isinstance(found, dict)
+    return found
 
 
 def _run_json(run: Run) -> dict[str, Any]:

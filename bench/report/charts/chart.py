@@ -1,0 +1,76 @@
+"""What every chart is: a picture that names itself, and a table that says the same in text."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.formats import clean
+from bench.report.charts.svg import Element, el
+from bench.report.charts.text import SIZE, words
+from bench.report.sheet import Sheet, Text
+
+WIDTH = 720.0  # px of a chart, save of a heatmap with many columns
+
+_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a chart is called. `id` is the start of ids in the page, so no two charts of a page may share it."""
+
+    id: str
+    title: str
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if not _ID.fullmatch(self.id):
+            raise ValueError(f"{self.id!r} cannot be an id: letters, digits, - and _ after a letter")
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart for an HTML page: `svg` is markup to be written as it is, everything else is text to be escaped."""
+
+    title: str
+    description: str
+    svg: str
+    table: Sheet
+
+
+def chart(
+    about: About,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    size: tuple[float, float],
+    drawn: Iterable[Element | None],
+) -> Chart:
+    """A chart of width and height `size` (px) from what is drawn, with its data table."""
+    title, description = clean(about.title), clean(about.description)
+    table = Sheet(title, tuple(columns), tuple(tuple(Text(clean(cell)) for cell in row) for row in rows))
+    wide, high = map(math.ceil, size)
+    ids = (f"{about.id}-title", f"{about.id}-desc")
+    root = el(
+        "svg",
+        el("title", title, id=ids[0]),
+        el("desc", description, id=ids[1]),
+        *drawn,
+        id=about.id,
+        class_="chart",
+        role="img",
+        aria_labelledby=" ".join(ids),
+        viewBox=f"0 0 {wide} {high}",
+        width=wide,
+        height=high,
+        font_size=float(SIZE),
+        direction="ltr",
+    )
+    return Chart(title, description, str(root), table)
+
+
+def blank(about: About, columns: Sequence[str], rows: Iterable[Sequence[str]] = ()) -> Chart:
+    """The chart where there is nothing that could be drawn."""
+    note = words("nothing to draw", WIDTH / 2, 34, WIDTH, "middle", "faint")
+    return chart(about, columns, rows, (WIDTH, 60.0), [note])

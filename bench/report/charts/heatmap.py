@@ -1,0 +1,98 @@
+"""A table in colours: how far values lie above or below 0, each with its number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.report.charts.chart import WIDTH, About, Chart, blank, chart
+from bench.report.charts.scale import tame
+from bench.report.charts.svg import Element, el
+from bench.report.charts.text import LINE, MIDDLE, Show, minus, plain, shown, widest, width, words, wrap
+from bench.report.sheet import NOTHING
+
+LEVELS = ("n4", "n3", "n2", "n1", "z", "p1", "p2", "p3", "p4")  # classes, from far below 0 to far above
+
+_LABEL = 200.0  # px, the widest label of a row
+_ROW, _NARROW, _WIDE = 28.0, 56.0, 110.0  # px: height of a cell, its least and its most width
+_HEAD = 3  # lines of a column's name
+_KEY = 30.0  # px, a step of the legend
+_GAP = 2.0  # px between two cells
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Values by row and column; None where there is none."""
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.values) != len(self.rows) or any(len(line) != len(self.columns) for line in self.values):
+            raise ValueError(f"values are not {len(self.rows)} rows of {len(self.columns)} columns")
+
+
+def draw(about: About, grid: Grid, what: str, *, limit: float | None = None, show: Show = plain) -> Chart:
+    """Cells coloured in nine steps from -`limit` to `limit` (by default the value furthest from 0) of `what`."""
+    known = [value for line in grid.values for value in map(tame, line) if value is not None]
+    heads = ("", *grid.columns)
+    table = [(name, *(shown(v, show) for v in line)) for name, line in zip(grid.rows, grid.values, strict=True)]
+    if not grid.rows or not grid.columns:
+        return blank(about, heads, table)
+    end = tame(limit) or max((abs(value) for value in known), default=0.0)
+    left = widest(grid.rows, _LABEL) + 14
+    cell = _cell_width(grid, left, show)
+    wide = max(WIDTH, left + cell * len(grid.columns))
+    names = [wrap(name, cell - 6, _HEAD) for name in grid.columns]
+    top = LINE * max(len(lines) for lines in names) + 6
+    drawn: list[Element | None] = []
+    for column, (name, lines) in enumerate(zip(grid.columns, names, strict=True)):
+        drawn += _head(name, lines, left + cell * (column + 0.5), top, cell)
+    for row, (name, line) in enumerate(zip(grid.rows, grid.values, strict=True)):
+        y = top + _ROW * row
+        drawn.append(words(name, left - 10, y + _ROW / 2 + MIDDLE, left - 10, "end"))
+        for column, value in enumerate(line):
+            drawn += _cell(value, left + cell * column, y, cell, end, show)
+    bottom = top + _ROW * len(grid.rows)
+    drawn += _key(left, bottom + 14, wide, end, what, show)
+    return chart(about, heads, table, (wide, bottom + 14 + 2 * LINE + 6), drawn)
+
+
+def _cell_width(grid: Grid, left: float, show: Show) -> float:
+    """Cells share the width of the chart, as long as that leaves room for their numbers."""
+    numbers = widest((shown(value, show) for line in grid.values for value in line), _WIDE - 8) + 8
+    return max(_NARROW, numbers, min(_WIDE, (WIDTH - left) / len(grid.columns)))
+
+
+def level(value: float, limit: float) -> str:
+    """The class of a value: nine equal steps from -`limit` to `limit`, `z` around 0; what lies outside is at an end."""
+    share = min(1.0, max(-1.0, value / limit)) if limit else 0.0
+    return LEVELS[min(8, int((share + 1) * 4.5))]
+
+
+def _head(name: str, lines: Sequence[str], x: float, top: float, cell: float) -> Iterator[Element | None]:
+    """The name of a column, its last line right above the cells."""
+    for index, line in enumerate(lines):
+        whole = name if width(line) > cell - 6 else None
+        yield words(line, x, top - 6 - LINE * (len(lines) - 1 - index), cell - 6, "middle", whole=whole)
+
+
+def _cell(value: float | None, x: float, y: float, cell: float, limit: float, show: Show) -> Iterator[Element | None]:
+    known = tame(value)
+    step = "none" if known is None else level(known, limit)
+    size = (cell - _GAP, _ROW - _GAP)
+    yield el("rect", x=x, y=y, width=size[0], height=size[1], rx=2.0, class_=f"cell {step}")
+    text = NOTHING if known is None else shown(known, show)
+    yield words(text, x + size[0] / 2, y + size[1] / 2 + MIDDLE, size[0], "middle", f"on-{step}")
+
+
+def _key(left: float, y: float, right: float, limit: float, what: str, show: Show) -> Iterator[Element | None]:
+    """The nine steps with the values at their ends."""
+    ends = [minus(show(-limit)), "0", minus(show(limit))] if limit else ["", "0", ""]
+    half = _KEY * len(LEVELS) / 2
+    for index, step in enumerate(LEVELS):
+        yield el("rect", x=left + _KEY * index, y=y, width=_KEY, height=10.0, class_=f"cell {step}")
+    for share, text, anchor in zip((0, 1, 2), ends, (None, "middle", "end"), strict=True):
+        yield words(text, left + half * share, y + 26, half - 12, anchor, "faint")
+    yield words(what, left + 2 * half + 14, y + 10, right - left - 2 * half - 14)

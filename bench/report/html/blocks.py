@@ -1,0 +1,113 @@
+"""What a page is built from. Each kind of block has a macro of its name in the template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from bench.report.charts.chart import Chart
+from bench.report.sheet import Sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading below the section's own."""
+
+    text: str
+    kind: ClassVar[str] = "heading"
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Plain text."""
+
+    text: str
+    kind: ClassVar[str] = "paragraph"
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """A list of sentences."""
+
+    texts: tuple[str, ...]
+    kind: ClassVar[str] = "points"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A sheet; its notes stand below it."""
+
+    sheet: Sheet
+    kind: ClassVar[str] = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A chart, with its data as a table that can be opened."""
+
+    chart: Chart
+    kind: ClassVar[str] = "figure"
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """Blocks that are shown when asked for."""
+
+    summary: str
+    blocks: tuple[Block, ...]
+    kind: ClassVar[str] = "more"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one method answered to an item."""
+
+    method: str
+    text: str
+    score: str
+    wrong: bool
+    passages: tuple[tuple[str, str], ...] = ()  # title or id, text; as retrieved, the best first
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An item with every method's answer."""
+
+    id: str
+    fields: tuple[tuple[str, str], ...]
+    references: tuple[str, ...]
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Items that can be filtered by words and by who was wrong."""
+
+    id: str
+    methods: tuple[str, ...]
+    questions: tuple[Question, ...]
+    kind: ClassVar[str] = "questions"
+
+
+Block = Heading | Paragraph | Points | Table | Figure | More | Questions
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page. One without blocks is left out."""
+
+    id: str
+    title: str
+    lead: str
+    blocks: tuple[Block, ...] = field(default=())
+
+
+def tables(sheets: Sequence[Sheet]) -> Iterator[Block]:
+    """Each sheet as a table; one of notes alone as a heading and points."""
+    for sheet in sheets:
+        if sheet.rows:
+            yield Table(sheet)
+        elif sheet.notes:
+            yield Heading(sheet.title)
+            yield Points(sheet.notes)

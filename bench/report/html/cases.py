@@ -1,0 +1,85 @@
+"""A case is one task with one model in one run: what its methods scored, and what to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench import comparison, money
+from bench.comparison import Answers, Family
+from bench.decision import assumptions
+from bench.decision.candidates import candidates
+from bench.decision.learning import size_of
+from bench.decision.rule import quality_intervals
+from bench.decision.verdict import Verdict, decide
+from bench.errors import AdaptbenchError
+from bench.formats import clean
+from bench.money import Prices
+from bench.nouns import Record, Run
+from bench.statistics.intervals import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the sections read."""
+
+    id: str  # unique on the page
+    title: str
+    run: Run
+    model: str
+    task: str
+    records: tuple[Record, ...]
+    prices: Prices
+    family: Family | None = None  # None where `problem` says why
+    verdict: Verdict | None = None
+    intervals: tuple[Interval, ...] = ()  # of the scores of `family.answers`
+    problem: str = ""
+
+    @property
+    def answers(self) -> tuple[Answers, ...]:
+        """Of the methods with all training items, the best first."""
+        return () if self.family is None else tuple(one for one in self.family.answers if size_of(one.label) is None)
+
+    def interval(self, label: str) -> Interval:
+        """Of the score of a method."""
+        assert self.family is not None
+        places = [one.label for one in self.family.answers]
+        return self.intervals[places.index(label)]
+
+
+def cases(runs: Sequence[Run]) -> list[Case]:
+    """Every model and task of every run, in the order of the runs."""
+    several_models = len({record.model for run in runs for record in run.records}) > 1
+    found: list[Case] = []
+    for run in runs:
+        for model, task in dict.fromkeys((record.model, record.task) for record in run.records):
+            title = clean(task)
+            if several_models:
+                title += f" with {clean(model)}"
+            if len(runs) > 1:
+                title += f" in {clean(run.path.name)}"
+            found.append(_case(f"case-{len(found) + 1}", title, run, model, task))
+    return found
+
+
+def _case(name: str, title: str, run: Run, model: str, task: str) -> Case:
+    prices = money.replaced(run.prices, str(run.path))
+    records = tuple(r for r in run.records if (r.model, r.task) == (model, task))
+    try:
+        [family] = (one for one in comparison.within(_only(run, records), task) if one.model == model)
+        assumed = assumptions.read(run.decide, str(run.path))
+        verdict = decide(family, candidates(run, family, prices, assumed), assumed)
+        intervals = tuple(quality_intervals(family.answers))
+    except AdaptbenchError as error:
+        return Case(name, title, run, model, task, records, prices, problem=clean(error))
+    return Case(name, title, run, model, task, records, prices, family, verdict, intervals)
+
+
+def _only(run: Run, records: tuple[Record, ...]) -> Run:
+    return Run(run.path, run.suite, records)
+
+
+def of_runs(found: Sequence[Case]) -> Iterator[tuple[Run, list[Case]]]:
+    """The cases of each run."""
+    for run in {id(case.run): case.run for case in found}.values():
+        yield run, [case for case in found if case.run is run]

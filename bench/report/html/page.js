@@ -1,0 +1,66 @@
+"use strict";
+// Sorting and filtering, and details opened on paper: the page says everything without it.
+(function () {
+  function number(text) {
+    var found = text.replace(/,/g, "").match(/^\s*[<>]?\s*([+-]?\d+(?:\.\d+)?)/);
+    return found ? parseFloat(found[1]) : null;
+  }
+  function compare(a, b) {
+    var x = number(a), y = number(b);
+    if (x !== null && y !== null) return x - y;
+    if (x !== null || y !== null) return x !== null ? 1 : -1;
+    return a.localeCompare(b);
+  }
+  function sort(table, column, head) {
+    var up = head.getAttribute("aria-sort") !== "ascending", body = table.tBodies[0];
+    var rows = Array.prototype.slice.call(body.rows);
+    rows.sort(function (one, other) {
+      var found = compare(one.cells[column].textContent, other.cells[column].textContent);
+      return up ? found : -found;
+    });
+    rows.forEach(function (row) { body.appendChild(row); });
+    Array.prototype.forEach.call(table.tHead.rows[0].cells, function (cell) { cell.removeAttribute("aria-sort"); });
+    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+  }
+  document.querySelectorAll("table.sortable").forEach(function (table) {
+    Array.prototype.forEach.call(table.tHead.rows[0].cells, function (head, column) {
+      if (!head.textContent) return;
+      var button = document.createElement("button");
+      button.type = "button";
+      while (head.firstChild) button.appendChild(head.firstChild);
+      head.appendChild(button);
+      button.addEventListener("click", function () { sort(table, column, head); });
+    });
+  });
+  document.querySelectorAll(".questions").forEach(function (group) {
+    var form = group.querySelector(".filter"), items = group.querySelectorAll(".item");
+    function filter() {
+      var words = form.words.value.toLowerCase(), wrong = form.wrong.value, right = form.right.value, shown = 0;
+      items.forEach(function (item) {
+        var lost = item.getAttribute("data-wrong");
+        var fits = (!words || item.textContent.toLowerCase().indexOf(words) >= 0) &&
+          (!wrong || lost.indexOf("|" + wrong + "|") >= 0) && (!right || lost.indexOf("|" + right + "|") < 0);
+        item.hidden = !fits;
+        shown += fits ? 1 : 0;
+      });
+      var rest = group.querySelector(".rest");
+      if (rest && (words || wrong || right)) rest.open = true;
+      form.querySelector("output").textContent = shown + " of " + items.length + " shown";
+    }
+    form.hidden = false;
+    form.addEventListener("input", filter);
+    form.addEventListener("submit", function (event) { event.preventDefault(); });
+  });
+  window.addEventListener("beforeprint", function () {
+    document.querySelectorAll("details:not([open])").forEach(function (one) {
+      one.open = true;
+      one.setAttribute("data-printed", "");
+    });
+  });
+  window.addEventListener("afterprint", function () {
+    document.querySelectorAll("details[data-printed]").forEach(function (one) {
+      one.open = false;
+      one.removeAttribute("data-printed");
+    });
+  });
+})();

@@ -1,0 +1,107 @@
+"""Blocks through the template: the page's markup, its look and its little script, under a strict content policy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from bench import __version__
+from bench.formats import clean
+from bench.nouns import Run
+from bench.report.charts import css
+from bench.report.html.cases import cases
+from bench.report.html.sections import sections
+
+_HERE = Path(__file__).parent
+
+
+def html(runs: Sequence[Run]) -> str:
+    """The report of some runs as one file; the same records give the same bytes.
+
+    Raises:
+        UsageError: no run has a record.
+    """
+    found = cases(runs)
+    style, script = f"{css()}\n{_text('page.css')}", _text("page.js")
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            title=_title(runs),
+            facts=_facts(runs),
+            policy=_policy(style, script),
+            style=Markup(style),  # ours; what comes from records is escaped
+            script=Markup(script),
+            sections=[section for section in sections(found) if section.blocks],
+            version=__version__,
+        )
+    )
+
+
+def _title(runs: Sequence[Run]) -> str:
+    return ", ".join(dict.fromkeys(clean(run.suite) for run in runs))
+
+
+def _facts(runs: Sequence[Run]) -> list[str]:
+    """What was measured, in a few words each."""
+    records = [record for run in runs for record in run.records]
+    missing = sum(len(run.missing) for run in runs)
+    failed = sum(record.status != "ok" for record in records)
+    facts = [
+        _some(len({record.model for record in records}), "model"),
+        _some(len({record.task for record in records}), "task"),
+        _some(len({record.method for record in records}), "method"),
+        f"{_some(len(records), 'cell')}, {failed} failed, {missing} not run",
+    ]
+    days = sorted(record.created[:10] for record in records)
+    if days:
+        facts.append(f"measured {clean(days[0])}" + (f" to {clean(days[-1])}" if days[-1] != days[0] else ""))
+    return facts
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing may be loaded, and no style or script may run but the page's own two."""
+    return (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+@cache
+def _text(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    found.filters["lines"] = _lines
+    found.globals["unique"] = _unique
+    return found
+
+
+def _lines(text: Any) -> list[str]:
+    return str(text).split("\n")
+
+
+def _unique(seen: dict[str, int], text: str) -> str:
+    """`text`, or with a number behind it where it was seen before: regions of a page have names of their own."""
+    seen[text] = seen.get(text, 0) + 1
+    return text if seen[text] == 1 else f"{text} ({seen[text]})"

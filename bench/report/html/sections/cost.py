@@ -1,0 +1,179 @@
+"""What each method costs over the horizon, what it is made of, and from which volume on one is cheaper than another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bench.decision.candidates import Candidate, Price, line_of
+from bench.decision.lines import below
+from bench.decision.sensitivity import resampled
+from bench.decision.verdict import Verdict
+from bench.formats import clean, number, title
+from bench.metrics import NAMES
+from bench.report.charts import bars, lines, scatter
+from bench.report.charts.chart import About
+from bench.report.charts.lines import At, Series
+from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, tables
+from bench.report.html.cases import Case, of_runs
+from bench.report.sheets import costs
+from bench.report.summary import summarise
+
+_LEAD = (
+    "Money over the horizon: choosing options and making the method ready once, making it ready again for each update, "
+    "hosting, and every query. It is machine time at the prices named at the end; another price needs no new "
+    "measurement."
+)
+_POINTS = 25  # of a line
+_REACH = 100.0  # volumes are shown from a hundredth to a hundredfold of the one assumed
+_PRICES = (0.25, 0.5, 1.0, 2.0, 4.0)  # times the price of an hour
+_MOST_LINES = 8
+
+
+def section(cases: Sequence[Case]) -> Section:
+    """Charts of quality against cost, cost by parts and over volume for each case; then the tables."""
+    return Section("cost", "Cost", _LEAD, tuple(_blocks(cases)))
+
+
+def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
+    for case in cases:
+        if case.verdict is None or not case.verdict.standings:
+            continue
+        yield Heading(case.title)
+        yield _pareto(case, case.verdict)
+        yield _parts(case, case.verdict)
+        yield _volumes(case, case.verdict)
+        yield from _other_prices(case, case.verdict)
+    for run, own in of_runs(cases):
+        rows = summarise(run)
+        found: list[Block] = []
+        for model in dict.fromkeys(case.model for case in own):
+            of_model = [row for row in rows if row.model == model]
+            names = list(dict.fromkeys(row.task for row in of_model))
+            found += tables(costs.sheets(run, model, names, of_model))
+        yield More("Time, memory, tokens, latency and money as tables", tuple(found))
+
+
+def _pareto(case: Case, verdict: Verdict) -> Figure:
+    metric, currency = verdict.family.metric, case.prices.currency
+    points = [
+        scatter.Point(clean(one.label), one.cost / verdict.assumed.months, one.candidate.answers.score,
+                      one.on_front >= 0.5, one.on_front)
+        for one in verdict.standings
+    ]  # fmt: skip
+    about = About(
+        f"{case.id}-pareto",
+        f"{case.title}: quality against cost",
+        "On the line: no other method is as good in quality, cost and retention and better in one, in most of the "
+        "resampled test sets. The share of them stands in the figures.",
+    )
+    drawn = scatter.draw(
+        about,
+        points,
+        f"{clean(currency)} a month",
+        title(metric),
+        y_better="higher" if NAMES[metric].higher_is_better else "lower",
+        show_x=lambda value: f"{value:.3g}",
+        show_y=lambda value: number(metric, value),
+    )
+    return Figure(drawn)
+
+
+def _parts(case: Case, verdict: Verdict) -> Figure:
+    assumed, currency = verdict.assumed, case.prices.currency
+    rows = []
+    for one in verdict.standings:
+        price = one.candidate.price
+        parts = (
+            ("choosing options", price.search),
+            ("making ready", price.production),
+            ("updates", assumed.months * assumed.updates_per_month * price.refresh),
+            ("hosting", assumed.months * assumed.hosting(one.label)),
+            ("queries", assumed.months * assumed.queries_per_month * price.query),
+        )
+        rows.append(bars.Row(clean(one.label), parts))
+    about = About(
+        f"{case.id}-parts",
+        f"{case.title}: what the cost is made of",
+        f"Over {assumed.months:g} months of {assumed.queries_per_month:,.0f} queries and "
+        f"{assumed.updates_per_month:g} updates a month.",
+    )
+    return Figure(bars.draw(about, rows, clean(currency), show=lambda value: f"{value:.3g}"))
+
+
+def _volumes(case: Case, verdict: Verdict) -> Figure:
+    assumed, currency = verdict.assumed, case.prices.currency
+    volumes = np.geomspace(assumed.queries_per_month / _REACH, assumed.queries_per_month * _REACH, _POINTS)
+    series = []
+    for one in verdict.standings[:_MOST_LINES]:
+        line = one.candidate.line(assumed)
+        band = _band(one.candidate, verdict, volumes)
+        points = [At(float(x), line.at(float(x)), *limits) for x, limits in zip(volumes, band, strict=True)]
+        series.append(Series(clean(one.label), tuple(points)))
+    about = About(
+        f"{case.id}-volumes",
+        f"{case.title}: cost over the number of queries",
+        f"Over {assumed.months:g} months; bands are 95% intervals over seeds. Where lines cross, the cheaper method "
+        f"changes.",
+    )
+    drawn = lines.draw(
+        about, series, "queries a month", f"{clean(currency)} over the horizon", log_x=True, log_y=True,
+        rules=((assumed.queries_per_month, "assumed"),),
+    )  # fmt: skip
+    return Figure(drawn)
+
+
+def _band(one: Candidate, verdict: Verdict, volumes: np.ndarray) -> list[tuple[float | None, float | None]]:
+    if len(one.prices) < 2:
+        return [(None, None)] * len(volumes)
+    starts, slopes = resampled(one, verdict.assumed, np.random.default_rng(0))
+    low, high = np.quantile(starts[:, None] + slopes[:, None] * volumes, (0.025, 0.975), axis=0)
+    return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+
+
+def _other_prices(case: Case, verdict: Verdict) -> Iterator[Block]:
+    """Break-even volumes at other prices of the device; they move with it only where hosting costs something else."""
+    assumed = verdict.assumed
+    found = [one.candidate for one in verdict.standings[:_MOST_LINES]]
+    if not any(assumed.hosting(one.label) for one in found):
+        yield Paragraph(
+            "The volumes at which lines cross do not depend on the price of the device: all costs are its time, since "
+            "no "
+            "hosting is assumed."
+        )
+        return
+    series = []
+    for i, a in enumerate(found):
+        for b in found[i + 1 :]:
+            points = []
+            for factor in _PRICES:
+                meets = below(*(line_of(_times(one.price, factor), one.label, assumed) for one in (a, b)))
+                if meets.x is not None and meets.x >= 1:
+                    points.append(At(factor, meets.x))
+            if points:
+                series.append(Series(f"{clean(a.label)} and {clean(b.label)}", tuple(points)))
+    if series:
+        about = About(
+            f"{case.id}-prices",
+            f"{case.title}: break-even volumes at other prices of the device",
+            "Queries a month at which two methods cost the same, for prices of an hour of the device from a quarter "
+            "to four "
+            "times the one assumed.",
+        )
+        yield Figure(
+            lines.draw(
+                about, series[:_MOST_LINES], "times the price of an hour", "queries a month", log_x=True, log_y=True
+            )
+        )
+
+
+def _times(price: Price, factor: float) -> Price:
+    return replace(
+        price,
+        search=price.search * factor,
+        production=price.production * factor,
+        refresh=price.refresh * factor,
+        query=price.query * factor,
+    )

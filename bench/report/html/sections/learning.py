@@ -1,0 +1,42 @@
+"""What more training items are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.decision.learning import method_of, size_of
+from bench.formats import clean, title
+from bench.report.charts import lines
+from bench.report.charts.chart import About
+from bench.report.charts.lines import At, Series
+from bench.report.html.blocks import Block, Figure, Section
+from bench.report.html.cases import Case
+
+_LEAD = "Every method draws from the same training items, so that a point of one curve can be set against another's."
+
+
+def section(cases: Sequence[Case]) -> Section:
+    """A chart for each case whose suite asked for several sizes."""
+    return Section("learning", "Learning curves", _LEAD, tuple(block for case in cases for block in _curve(case)))
+
+
+def _curve(case: Case) -> Iterator[Block]:
+    if case.family is None or not any(size_of(one.label) for one in case.family.answers):
+        return
+    whole = max((r.training.get("examples", 0) for r in case.records), default=0)
+    points: dict[str, list[At]] = {}
+    for one, interval in zip(case.family.answers, case.intervals, strict=True):
+        size = size_of(one.label) or whole
+        if size:
+            points.setdefault(method_of(one.label), []).append(At(float(size), one.score, interval.low, interval.high))
+    series = [
+        Series(clean(label), tuple(sorted(own, key=lambda at: at.x))) for label, own in points.items() if len(own) > 1
+    ]
+    if series:
+        metric = title(case.family.metric)
+        about = About(
+            f"{case.id}-learning",
+            f"{case.title}: {metric} over training items",
+            "Bands are 95% intervals over items and seeds.",
+        )
+        yield Figure(lines.draw(about, series, "training items", metric, log_x=True))

@@ -1,0 +1,92 @@
+"""How good each method is, with its doubt, and which differences hold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from bench.formats import clean, number, title
+from bench.metrics import NAMES
+from bench.nouns import Run
+from bench.report.charts import dots
+from bench.report.charts.chart import About
+from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, tables
+from bench.report.html.cases import Case, of_runs
+from bench.report.sheet import Sheet
+from bench.report.sheets import comparison
+from bench.report.sheets import scores as score_sheets
+from bench.report.summary import summarise
+
+_LEAD = (
+    "Scores with 95% intervals over items and seeds. Methods that share a letter cannot be told apart in pairwise "
+    "tests "
+    "on the same items, corrected for their number; that is no proof that they are equal."
+)
+
+
+def section(cases: Sequence[Case]) -> Section:
+    """For each case a chart of scores and the table of differences; then the tables of scores."""
+    return Section("quality", "Quality", _LEAD, tuple(_blocks(cases)))
+
+
+def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
+    for case in cases:
+        if case.family is None:
+            continue
+        yield Heading(case.title)
+        labels = [one.label for one in case.answers]
+        yield from scores(case, f"{case.id}-quality", labels, f"{case.title}: {title(case.family.metric)}")
+        for left_out in case.family.left_out:
+            yield Paragraph(f"Left out: {clean(left_out)}")
+        if case.family.differences:
+            yield More("Every pair of methods", tuple(tables(comparison.sheets([case.family]))))
+    found = [
+        block
+        for run, own in of_runs(cases)
+        for model in dict.fromkeys(case.model for case in own)
+        for block in tables(_sheets(run, model))
+    ]
+    yield More("All scores as tables", tuple(found))
+
+
+def _sheets(run: Run, model: str) -> list[Sheet]:
+    rows = [row for row in summarise(run) if row.model == model]
+    return score_sheets.sheets(model, list(dict.fromkeys(row.task for row in rows)), rows)
+
+
+def scores(case: Case, name: str, labels: Collection[str], heading: str) -> Iterator[Block]:
+    """A chart of the scores of some methods of a case, the best first."""
+    assert case.family is not None
+    metric = case.family.metric
+    shown = [one for one in case.family.answers if one.label in labels]
+    if not shown:
+        return
+    letters = _letters(case)
+    best = shown[0].label
+    rows = [
+        dots.Row(
+            clean(one.label),
+            one.score,
+            case.interval(one.label).low,
+            case.interval(one.label).high,
+            group=letters.get(one.label, ""),
+            best=one.label == best,
+        )
+        for one in shown
+    ]
+    better = "more is better" if NAMES[metric].higher_is_better else "less is better"
+    about = About(
+        name, heading, f"{title(metric)} on {len(shown[0].ids):,} test items, {better}; bars are 95% intervals."
+    )
+    yield Figure(dots.draw(about, rows, title(metric), show=lambda value: number(metric, value)))
+
+
+def _letters(case: Case) -> dict[str, str]:
+    """Method -> a letter for each group of methods it cannot be told apart from, where there are such groups."""
+    assert case.family is not None
+    found: dict[str, str] = {}
+    if case.family.ties is not None:
+        groups = [group for group in case.family.ties.groups if len(group) > 1]
+        for i, group in enumerate(groups):
+            for label in group:
+                found[label] = found.get(label, "") + chr(ord("a") + i % 26)
+    return found

@@ -1,0 +1,124 @@
+"""What was forgotten: probes of what the model knew, before and after; and learning set against forgetting."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bench.formats import clean, title
+from bench.metrics import NAMES
+from bench.nouns import Record, Run
+from bench.report.charts import heatmap, lines
+from bench.report.charts.chart import About
+from bench.report.charts.lines import At, Series
+from bench.report.html.blocks import Block, Figure, Section, tables
+from bench.report.html.cases import Case, of_runs
+from bench.report.sheets import retention
+from bench.retention import Change, base_scores, by_probe
+
+_LEAD = (
+    "Each probe asks the model something it was not adapted to, before and after. Methods that leave the weights as "
+    "they "
+    "are forget nothing, which is exactly 0."
+)
+_LIMIT = 50.0  # hundredths of a probe's scale: a change from which on the colour is the strongest
+
+
+def section(cases: Sequence[Case]) -> Section:
+    """A heatmap of changes and its table for each model; curves where checkpoints were asked."""
+    return Section("retention", "What was forgotten", _LEAD, tuple(_blocks(cases)))
+
+
+def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
+    for number_, (run, own) in enumerate(of_runs(cases), 1):
+        for model in dict.fromkeys(case.model for case in own):
+            sheets = retention.sheets(run, model)
+            if not sheets:
+                continue
+            yield _changes(f"retention-{number_}-{own[0].id}", run, model)
+            yield from tables(sheets)
+    for case in cases:
+        yield from _curves(case)
+
+
+def _changes(name: str, run: Run, model: str) -> Figure:
+    base = base_scores(run, model)
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in run.records:
+        if record.model == model and record.weights_changed is not None:
+            groups.setdefault((record.method, record.task), []).append(record)
+    rows, cells = [], []
+    for (method, task), records in groups.items():
+        changes = by_probe(records, base)
+        rows.append(f"{clean(method)} on {clean(task)}")
+        cells.append(tuple(_points(changes.get(probe, ())) for probe in base))
+    about = About(
+        name,
+        f"{clean(model)}: change on each probe",
+        "Score after less before, mean over seeds, in hundredths of the probe's scale; below 0 is lost, whatever the "
+        "metric.",
+    )
+    heads = tuple(f"{clean(probe)} ({title(metric)})" for probe, (metric, _) in base.items())
+    grid = heatmap.Grid(tuple(rows), heads, tuple(cells))
+    return Figure(heatmap.draw(about, grid, "hundredths of the scale", limit=_LIMIT, show=_signed))
+
+
+def _points(changes: Sequence[Change]) -> float | None:
+    """Mean change in hundredths of the metric's scale, losses below 0; None where there is none."""
+    if not changes:
+        return None
+    info = NAMES[changes[0].metric]
+    sign = 1 if info.higher_is_better else -1
+    return 100 * sign * statistics.fmean(one.difference for one in changes) / info.scale
+
+
+def _signed(value: float) -> str:
+    return "0" if value == 0 else f"{value:+.1f}"
+
+
+def _curves(case: Case) -> Iterator[Block]:
+    """Score on validation items against the score on a probe, step by step, of methods with checkpoints."""
+    first = [record for record in case.records if record.curve and record.status == "ok"]
+    probes = list(dict.fromkeys(name for record in first for one in record.curve for name in one["probes"]))
+    base = base_scores(case.run, case.model)
+    for i, probe in enumerate(probes):
+        series = []
+        for label in dict.fromkeys(record.method for record in first):
+            [*own] = (record for record in first if record.method == label)
+            points = _path(own, probe)
+            if probe in base and points:
+                series.append(Series(clean(label), tuple(points)))
+        if not series:
+            continue
+        metric = base[probe][0]
+        about = About(
+            f"{case.id}-forgetting-{i}",
+            f"{case.title}: learning against forgetting on {clean(probe)}",
+            "Each line follows a training from its first checkpoint to its last, mean over seeds. Up is learning the "
+            "task, "
+            "left is forgetting.",
+        )
+        known = ((base[probe][1], "base model"),)
+        drawn = lines.draw(about, series, f"{clean(probe)}: {title(metric)}", "score on validation items", rules=known)
+        yield Figure(drawn)
+
+
+def _path(records: Sequence[Record], probe: str) -> list[At]:
+    """(score on the probe, score on validation items) at each checkpoint, mean over seeds."""
+    steps: dict[int, list[tuple[float, float]]] = {}
+    for record in records:
+        for one in record.curve:
+            known, own = one["probes"].get(probe), one["validation"]
+            if known and own:
+                steps.setdefault(one["step"], []).append((_first(known), _first(own)))
+    return [
+        At(statistics.fmean(x for x, _ in found), statistics.fmean(y for _, y in found))
+        for _, found in sorted(steps.items())
+    ]
+
+
+def _first(scores: Mapping[str, Any]) -> float:
+    """The primary score: of a record that was read back it is an object, of its nested parts a mapping."""
+    score = next(iter(scores.values()))
+    return float(score["value"] if isinstance(score, Mapping) else score.value)

@@ -1,0 +1,38 @@
+"""What was found for a prompt, and what finding it is worth: against the right passages and against random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.report.html.blocks import Block, Section, tables
+from bench.report.html.cases import Case
+from bench.report.html.sections.quality import scores
+from bench.report.sheets import retrieval
+from bench.report.summary import summarise
+
+_LEAD = (
+    "hit@k: share of questions with a right passage among the first k. The control `oracle` is given the right "
+    "passages, "
+    "`random` is given any: what lies between them is what retrieval can be worth with this model."
+)
+
+
+def section(cases: Sequence[Case]) -> Section:
+    """For each case with retrieval its scores; the table of what was found."""
+    return Section("retrieval", "Retrieval", _LEAD, tuple(_blocks(cases)))
+
+
+def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
+    for run in {id(case.run): case.run for case in cases}.values():
+        rows = summarise(run)
+        for model in dict.fromkeys(row.model for row in rows):
+            yield from tables(retrieval.sheets(model, [row for row in rows if row.model == model]))
+    for case in cases:
+        searching = {record.method for record in case.records if "rag" in record.identity.get("method", {})}
+        if any(_is_control(case, label) for label in searching):
+            yield from scores(case, f"{case.id}-rag", searching, f"{case.title}: retrieval and its controls")
+
+
+def _is_control(case: Case, label: str) -> bool:
+    parts = (part for r in case.records if r.method == label for part in r.identity.get("method", {}).values())
+    return any(part.get("control", "none") != "none" for part in parts)

@@ -1,0 +1,51 @@
+"""How options were chosen, how training went, and how much better training items are known than test items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.formats import clean
+from bench.report.charts import lines
+from bench.report.charts.chart import About
+from bench.report.charts.lines import At, Series
+from bench.report.html.blocks import Block, Figure, More, Section, tables
+from bench.report.html.cases import Case, of_runs
+from bench.report.sheets import tuning
+
+_LEAD = (
+    "Options were chosen on the validation split, with as many trials for every method that has a choice. Loss that "
+    "falls on training items and rises on validation items is overfitting."
+)
+
+
+def section(cases: Sequence[Case]) -> Section:
+    """Loss curves of each case; the tables of options and of fit."""
+    return Section("training", "Tuning and overfitting", _LEAD, tuple(_blocks(cases)))
+
+
+def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
+    for case in cases:
+        yield from _losses(case)
+    for run, own in of_runs(cases):
+        for model in dict.fromkeys(case.model for case in own):
+            found = tuple(tables(tuning.sheets(run, model)))
+            if found:
+                yield More("Options tried, and scores on training items, as tables", found)
+
+
+def _losses(case: Case) -> Iterator[Block]:
+    """Validation loss over steps, of the first seed of each method."""
+    series = []
+    for label in dict.fromkeys(record.method for record in case.records):
+        own = [r for r in case.records if r.method == label and r.status == "ok" and r.training.get("validation_loss")]
+        if own:
+            points = tuple(At(float(step), float(loss)) for step, loss in own[0].training["validation_loss"])
+            series.append(Series(clean(label), points))
+    if series:
+        about = About(
+            f"{case.id}-loss",
+            f"{case.title}: validation loss while training",
+            "Nats for each answer token, first seed. A line that turns upwards has begun to learn its examples by "
+            "heart.",
+        )
+        yield Figure(lines.draw(about, series, "step", "validation loss"))

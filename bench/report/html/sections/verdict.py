@@ -1,0 +1,83 @@
+"""The first screen: for each task what to choose, how sure that is, what it costs and what it forgot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.decision.rule import Standing
+from bench.decision.verdict import Verdict
+from bench.decision.words import money, sentences
+from bench.formats import clean, number, title
+from bench.report.html.blocks import Block, Heading, More, Points, Section, Table, tables
+from bench.report.html.cases import Case
+from bench.report.sheet import NOTHING, Sheet, Text
+from bench.report.sheets import decision
+
+_SURE = {
+    "enough": "Clear",
+    "tie": "Tie, the cheapest taken",
+    "not enough": "Not enough evidence",
+    "none meets": "No method meets the requirements",
+}
+_HEADS = ("task", "choose", "how sure", "score", "cost a month", "knowledge lost", "answer in\n(95th percentile)")
+
+
+def section(cases: Sequence[Case]) -> Section:
+    """The verdict on every task as a table, then each in sentences."""
+    return Section("verdict", "What to choose", _lead(cases), tuple(_blocks(cases)))
+
+
+def _lead(cases: Sequence[Case]) -> str:
+    found = [case.verdict for case in cases if case.verdict]
+    if not found:
+        return "No task has answers that could be compared."
+    assumed = found[0].assumed
+    return (
+        f"For {assumed.queries_per_month:,.0f} queries a month over {assumed.months:g} months, answered in "
+        f"{assumed.serving}, with {assumed.updates_per_month:g} updates of documents or labels a month."
+    )
+
+
+def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
+    yield Table(Sheet("Verdicts", _HEADS, tuple(_line(case) for case in cases), (_note(cases),)))
+    for case in cases:
+        yield Heading(case.title)
+        if case.verdict is None:
+            yield Points((case.problem,))
+            continue
+        currency = case.prices.currency
+        yield Points(tuple(sentences(case.verdict, currency)))
+        details = [one for one in decision.sheets([case.verdict], currency) if one.rows]
+        if details:
+            yield More("Every method under these assumptions, and where costs cross", tuple(tables(details)))
+
+
+def _note(cases: Sequence[Case]) -> str:
+    return (
+        "score: mean over seeds with its 95% interval; knowledge lost: the largest loss on a probe of what the model "
+        f"knew before; money in {clean(cases[0].prices.currency) if cases else ''}"
+    )
+
+
+def _line(case: Case) -> tuple[Text, ...]:
+    name = Text(case.title)
+    if case.verdict is None:
+        return (name, Text("nothing to compare", "bad"), *(Text(NOTHING, "faint"),) * 5)
+    verdict = case.verdict
+    if verdict.choice is None:
+        reason = _SURE[verdict.evidence] if verdict.standings else "No method has both answers and a price"
+        return (name, Text("none", "bad"), Text(reason), *(Text(NOTHING, "faint"),) * 4)
+    chosen = next(one for one in verdict.standings if one.label == verdict.choice)
+    return (name, Text(clean(chosen.label), "best"), Text(_SURE[verdict.evidence]), *_figures(case, verdict, chosen))
+
+
+def _figures(case: Case, verdict: Verdict, chosen: Standing) -> Iterator[Text]:
+    metric, one = verdict.family.metric, chosen.candidate
+    interval = f"{number(metric, chosen.interval.low)} to {number(metric, chosen.interval.high)}"
+    yield Text(f"{title(metric)} {number(metric, one.answers.score)}\n{interval}")
+    yield Text(money(chosen.cost / verdict.assumed.months, case.prices.currency))
+    if one.loss is None:
+        yield Text("not measured", "faint")
+    else:
+        yield Text(f"{one.loss:.3g} on {clean(one.loss_on)}" if one.loss else "nothing", "bad" if one.loss else "")
+    yield Text(NOTHING if one.latency_p95_s is None else f"{one.latency_p95_s * 1000:,.0f} ms")

@@ -1,0 +1,40 @@
+"""Runs in experiment trackers: a tracker's run for each cell, and one for the whole with the report as an artefact.
+
+A module for each tracker, each with `log(runs, html, destination) -> str`, and each an extra of its own
+(`pip install "adaptbench[mlflow]"`). `entries` says what is logged, so that every tracker is told the same. Logging
+twice makes two sets of runs: a tracker keeps what it was given.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from bench.errors import UsageError
+
+
+def need(module: str, extra: str) -> Any:
+    """A module of an optional package.
+
+    Raises:
+        UsageError: it is not installed; names the extra that brings it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise UsageError(f'the package {error.name} is missing; pip install "adaptbench[{extra}]"') from None
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables that are not set for as long as the block lasts."""
+    new = [name for name in variables if name not in os.environ]
+    os.environ.update({name: variables[name] for name in new})
+    try:
+        yield
+    finally:
+        for name in new:
+            os.environ.pop(name, None)

@@ -1,0 +1,187 @@
+"""The JSON report and its schema: all that is written is valid and described, what is wrong is refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from bench import store
+from bench.nouns import Failure, Phase, Record, Score
+from bench.report.data import SCHEMA, schema, to_json
+from bench.report.summary import Row, Spread
+from bench.serving import Latency
+from bench.training import Outcome
+from bench.tuning import Judged, Tuning
+from tests.report.test_report import HOSTILE, failed, record, run
+
+ROOT = Path(__file__).parents[2]
+MEASURED = sorted(file.parent for file in (ROOT / "results").glob("*/run.json"))
+VALIDATOR = Draft202012Validator(schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def full(**changes: Any) -> Record:
+    """A record with something in every field."""
+    score = {"accuracy": Score(0.5, "how")}
+    moment = {"validation": {"accuracy": {"value": 0.5, "signature": ""}}, "probes": {"facts": score}}
+    return record(
+        **{
+            "kind": "choice",
+            "questions": "q",
+            "item_failures": {"item_too_long": 1},
+            "dropped": {"passages_dropped": 2},
+            "tokens": {"prompt_tokens": 30},
+            "phases": {"train": Phase(1.0, 2, 3, 4, 5.0, "", 6)},
+            "tuning": {
+                "grid": {"k": [4, 8]}, "chosen": {"k": 8}, "criterion": "accuracy", "items": 20,
+                "at_edge": {"k": "highest"}, "trials": [{"options": {"k": 4}, "value": None, "epochs": 1.0}],
+            },
+            "training": {
+                "rate": 1e-3, "steps": 9, "epochs": 3.0, "tokens": 5, "train_loss": [[8, 1.5]],
+                "validation_loss": [(8, 2.5)], "best_step": None, "loss": {"train": 1.0, "validation": 2.0, "gap": 1.0},
+                "step_seconds": {"steps": 4.0, "data": 0.1}, "checkpointing": False,
+            },
+            "on_train": score,
+            "retrieval": {"hit@1": 0.5, "questions": 9.0},
+            "latency": {"served": {"p50": 0.1, "p95": 0.2, "retrieval_p50": 0.0, "questions": 24.0}},
+            "flop_check": {"predict": {"worked_out": 7, "counted": 8}},
+            "parameters": {"total": 10, "trained": 1, "stored_bytes": 4, "index_bytes": 0},
+            "weights_changed": True,
+            "divergence": 0.5,
+            "probes": {"facts": score},
+            "counterfactual": {"name": {"test/1": True}},
+            "curve": [{"step": 4, **moment}],
+            "scaled": [{"scale": 0.5, **moment}],
+            "identity": {"seed": 0, "method": {"lora": {"rank": 8}}},
+            "environment": {"device": "cpu", "threads": 1, "packages": {"torch": "2", "peft": None}},
+            **changes,
+        }
+    )  # fmt: skip
+
+
+def content() -> dict[str, Any]:
+    found = json.loads(json.dumps(to_json([run(full(), failed("rag"), missing=("m · mail · lora · seed 1",))])))
+    assert isinstance(found, dict)
+    return found
+
+
+def wrong(found: dict[str, Any]) -> list[str]:
+    return [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(found)]
+
+
+class TestWhatIsWritten:
+    def test_the_schema_is_one(self) -> None:
+        Draft202012Validator.check_schema(schema())
+        assert schema()["properties"]["schema"]["const"] == SCHEMA
+
+    def test_every_field_filled(self) -> None:
+        assert wrong(content()) == []
+
+    def test_nothing_filled(self) -> None:
+        assert wrong(to_json([])) == []
+        assert wrong(to_json([run(record(phases={}))])) == []
+        assert wrong(to_json([run(failed(), missing=("odd", "m · mail · full · seed 0"))])) == []
+
+    def test_what_is_no_number(self) -> None:
+        nan = float("nan")
+        odd = full(scores={"accuracy": nan}, phases={"train": Phase(nan, 1)}, divergence=float("inf"))
+        assert wrong(json.loads(json.dumps(to_json([run(odd)]), allow_nan=False))) == []
+
+    def test_hostile_text(self) -> None:
+        odd = full(method=HOSTILE, task=HOSTILE, probes={HOSTILE: {HOSTILE: Score(1.0)}}, tokens={HOSTILE: 1})
+        assert wrong(to_json([run(odd, failed(message=HOSTILE))])) == []
+
+    @pytest.mark.parametrize("folder", MEASURED, ids=lambda path: path.name)
+    def test_measured_runs(self, folder: Path) -> None:
+        assert wrong(json.loads(json.dumps(to_json([store.read_run(folder)])))) == []
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The content with `value` at `path`; a value of ... takes the field out."""
+    found = copy.deepcopy(content())
+    *way, last = path.split(".")
+    at: Any = found["runs"][0] if way or last not in found else found
+    for step in way:
+        at = at[int(step) if step.isdecimal() else step]
+    if value is ...:
+        del at[last]
+    else:
+        at[int(last) if last.isdecimal() else last] = value
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("schema", 2, "$.schema"),
+        ("runs", {}, "$.runs"),
+        ("suite", ..., "'suite' is a required property"),
+        ("surprise", 1, "'surprise' was unexpected"),
+        ("rows.0.status", "fine", "$.runs[0].rows[0].status"),
+        ("rows.0.scores.accuracy.n", 0, "minimum of 1"),
+        ("rows.0.scores.accuracy", 0.5, "rows[0].scores.accuracy"),
+        ("rows.1.failures.0", [0], "rows[1].failures[0]"),
+        ("rows.1.failures.0", [0, {"kind": "k", "message": ""}, 1], "rows[1].failures[0]"),
+        ("rows.0.peak_of", "gpu", "peak_of"),
+        ("records.0.status", ..., "'status' is a required property"),
+        ("records.0.created", 5, "created"),
+        ("records.0.items", -1, "records[0].items"),
+        ("records.0.phases.train.wall_s", "2 s", "wall_s"),
+        ("records.0.phases.train.wall_s", -1.0, "wall_s"),
+        ("records.0.phases.train.seconds", 2, "'seconds' was unexpected"),
+        ("records.0.scores.accuracy.value", "high", "value"),
+        ("records.0.tokens.prompt_tokens", 1.5, "prompt_tokens"),
+        ("records.0.latency.served.p50", ..., "'p50' is a required property"),
+        ("records.0.training.train_loss", [[1.5, 8]], "train_loss"),
+        ("records.0.tuning", {"grid": {}}, "tuning"),
+        ("records.0.counterfactual.name", {"test/1": "yes"}, "counterfactual"),
+        ("records.0.curve.0.probes", ..., "'probes' is a required property"),
+        ("records.0.schema", 2, "records[0].schema"),
+    ],
+)
+def test_what_is_wrong_is_refused(path: str, value: Any, says: str) -> None:
+    found = wrong(changed(path, value))
+    assert any(says in line for line in found), found
+
+
+class TestDescription:
+    @pytest.mark.parametrize(
+        ("name", "described"),
+        [("record", Record), ("phase", Phase), ("score", Score), ("failure", Failure), ("spread", Spread),
+         ("latency", Latency)],
+    )  # fmt: skip
+    def test_fields_are_those_of_the_code(self, name: str, described: Any) -> None:
+        assert list(schema()["$defs"][name]["properties"]) == [field.name for field in fields(described)]
+
+    def test_a_row_has_its_status_and_metric_too(self) -> None:
+        assert set(schema()["$defs"]["row"]["properties"]) == {f.name for f in fields(Row)} | {"status", "metric"}
+
+    def test_training_and_tuning_are_described(self) -> None:
+        """They are open, as methods may say more; what the harness says of all of them is there."""
+        kinds = schema()["$defs"]
+        assert {f.name for f in fields(Outcome)} <= set(kinds["training"]["properties"])
+        assert {f.name for f in fields(Tuning)} == set(kinds["tuning"]["properties"])
+        assert {f.name for f in fields(Judged)} == set(kinds["tuning"]["properties"]["trials"]["items"]["properties"])
+
+    def test_every_property_says_what_it_is(self) -> None:
+        silent = [
+            name for name, of in properties(schema()) if not of.get("description", "").strip() and "$ref" not in of
+        ]
+        assert silent == []
+
+
+def properties(part: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every named property anywhere in a schema."""
+    if isinstance(part, dict):
+        yield from part.get("properties", {}).items()
+        for inner in part.values():
+            yield from properties(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from properties(inner)
