@@ -40,6 +40,7 @@ class Verdict:
     evidence: Evidence
     ties: tuple[str, ...]  # feasible methods that cannot be told apart from the best feasible one
     margin: float
+    undecided: bool  # `choice` merely leads: something it cannot be told apart from may be the better choice
     rivals: tuple[str, ...]  # methods that may be the better choice, where evidence is not enough
     items_needed: int | None  # test items that would settle a tie to within the margin
     crossings: tuple[Crossing, ...]
@@ -62,6 +63,9 @@ def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions) -> 
         worth = (assumed.value_of_right or 0.0) * assumed.months * assumed.queries_per_month
         worth /= NAMES[family.metric].scale
     evidence, rivals, needed = _evidence(family, standings, choice, tied, margin, worth)
+    undecided = bool(rivals) and not worth
+    if undecided:  # the cheapest of a tie is no advice where another may be better by more than the margin
+        choice, rivals = tied[0], tied[1:]
     lines = {one.label: one.line(assumed) for one in full}
     worths = {one.label: worth_of(one.candidate, one.cost, assumed) for one in standings}
     return Verdict(
@@ -72,12 +76,13 @@ def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions) -> 
         evidence=evidence,
         ties=tied,
         margin=margin,
+        undecided=undecided,
         rivals=rivals,
         items_needed=needed,
         crossings=tuple(crossings_of(full, assumed)),
         cheapest=tuple(lowest(lines)) if lines else (),
         worthiest=tuple(highest(worths)) if full and is_share(family.metric) else (),
-        flips=tuple(flips_of(full, standings, differ, assumed, choice)),
+        flips=() if undecided else tuple(flips_of(full, standings, differ, assumed, choice)),
         overtakings=tuple(overtakings(family)),
     )
 

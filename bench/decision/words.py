@@ -23,6 +23,7 @@ _ASSUMPTIONS = {
     "value_of_right": ("for a right answer", "{:,.2g}"),
 }
 _FLIPS_SHOWN = 2
+_ENOUGH_SEEDS = 5  # fewer are worth adding to
 
 
 def sentences(verdict: Verdict, currency: str) -> list[str]:
@@ -61,7 +62,8 @@ def _choice(verdict: Verdict) -> Iterator[str]:
     chosen = _of(verdict, verdict.choice)
     interval = f"{number(metric, chosen.interval.low)} to {number(metric, chosen.interval.high)}"
     score = number(metric, chosen.candidate.answers.score)
-    yield f"Choose {clean(chosen.label)}: {title(metric)} {score} (95% interval {interval})."
+    start = "Not enough evidence to choose; so far the best is" if verdict.undecided else "Choose"
+    yield f"{start} {clean(chosen.label)}: {title(metric)} {score} (95% interval {interval})."
     able = [one for one in verdict.standings if one.feasible]
     left = [one for one in verdict.standings if not one.feasible]
     if chosen is not able[0] and verdict.assumed.value_of_right is not None:
@@ -94,16 +96,27 @@ def _doubt(verdict: Verdict) -> Iterator[str]:
         yield f"It is as good as {others} to within {margin}, and costs least of them."
     else:
         unsure = [check for check in _of(verdict, verdict.choice).checks if check.status == "unsure"]
-        yield "Not enough evidence."
+        if not verdict.undecided:
+            yield "Not enough evidence."
         if unsure:
             yield "Whether it has the quality asked for is not sure: its interval holds values on both sides."
         if rivals and worth:
             yield f"It is worth most after its cost, and within the doubt on quality {rivals} may be worth more."
         elif rivals:
-            yield (
-                f"It costs least of what cannot be told apart, and {rivals} may be better by more than {margin}; "
-                f"about {verdict.items_needed:,} test items would settle it (there are {len(_items(verdict)):,})."
-            )
+            cheapest = min((_of(verdict, label) for label in verdict.ties), key=lambda one: one.cost).label
+            costs = "it costs least of them" if cheapest == verdict.choice else f"{clean(cheapest)} costs least of them"
+            yield f"It cannot be told apart from {rivals}; {costs}."
+            yield f"{_needed(verdict)} would settle it to within {margin}."
+
+
+def _needed(verdict: Verdict) -> str:
+    """What it takes to know: more test items, and more seeds where there are few."""
+    items = f"bout {verdict.items_needed:,} test items (there are {len(_items(verdict)):,})"
+    tied = (one.candidate.answers for one in verdict.standings if one.label in verdict.ties)
+    seeds = min((len(one.seeds) for one in tied if one.trained or len(one.seeds) > 1), default=_ENOUGH_SEEDS)
+    if seeds >= _ENOUGH_SEEDS:
+        return f"A{items}"
+    return f"More than {'one seed' if seeds == 1 else f'{seeds} seeds'}, or a{items},"
 
 
 def _items(verdict: Verdict) -> Sequence[str]:
@@ -146,7 +159,7 @@ def _cost(verdict: Verdict, currency: str) -> Iterator[str]:
 def _flips(verdict: Verdict, currency: str) -> Iterator[str]:
     for flip in verdict.flips[:_FLIPS_SHOWN]:
         yield _flip(flip, currency)
-    if verdict.choice is not None and not verdict.flips:
+    if verdict.choice is not None and not verdict.flips and not verdict.undecided:
         yield "No volume of queries and no number of updates within a factor of a thousand changes the choice."
 
 

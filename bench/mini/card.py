@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.mini.recipe import VERSION, Recipe
-from bench.mini.skills import SKILLS
+from bench.mini.skills import SKILLS, Skill
 
 _TEXT = Path(__file__).with_suffix(".md")
 
@@ -17,7 +17,7 @@ def card(recipe: Recipe, parameters: int, facts: int, found: Mapping[str, float]
     for skill in SKILLS:
         least = f"at least {skill.least:.2f}" if skill.least is not None else ""
         most = f"at most {skill.most:.2f}" if skill.most is not None else ""
-        rows.append(f"| {skill.name} | {found[skill.name]:.2f} | {least or most} |")
+        rows.append(f"| {skill.name} | {found[skill.name]:.3f} | {least or most}{_missed(skill, found[skill.name])} |")
     return _TEXT.read_text(encoding="utf-8").format(
         version=VERSION,
         millions=parameters / 1e6,
@@ -29,8 +29,14 @@ def card(recipe: Recipe, parameters: int, facts: int, found: Mapping[str, float]
         vocabulary=recipe.vocabulary,
         tokens=recipe.tokens / 1e6,
         steps=recipe.steps,
-        rate=recipe.rate,
-        ids=sum(stage.tokens for stage in recipe.stages if stage.random_ids) / 1e6,
+        rates=" and ".join(f"{cycle.rate:g}" for cycle in recipe.cycles),
+        cycles=len(recipe.cycles),
+        ids=sum(stage.tokens for cycle in recipe.cycles for stage in cycle.stages if stage.random_ids) / 1e6,
         draws=draws,
         table="\n".join(rows),
     )
+
+
+def _missed(skill: Skill, share: float) -> str:
+    short = (skill.least is not None and share < skill.least) or (skill.most is not None and share > skill.most)
+    return ": missed" if short else ""

@@ -52,6 +52,8 @@ def pretrain(out: Path, recipe: Recipe, report: Report, until: int | None = None
     started, seen, smooth = time.monotonic(), 0, 0.0
     last = min(recipe.steps, until or recipe.steps)
     for step in range(done, last):
+        if step > 0 and recipe.at(step).step == 0:
+            optimizers = _anew(model, recipe)
         ids, places, weights = (tensor.to(device) for tensor in batch(tokenizer.backend_tokenizer, recipe, step))
         _set_rates(optimizers, recipe, step)
         loss = step_loss(model, ids, places, weights)
@@ -82,14 +84,15 @@ def export(out: Path, model: Any, tokenizer: PreTrainedTokenizerFast, recipe: Re
 
 
 def rate(recipe: Recipe, step: int) -> float:
-    """Learning rate of a step: a short warm-up, a level stretch, then a straight line to `final_share` of the rate.
+    """Learning rate of a step: in each cycle a short warm-up, a level stretch, then a straight line to a low rate.
 
     Such a trapezoid does as well as a cosine, and its level stretch is good for any length (Hägele et al. 2024,
     arXiv:2405.18392).
     """
-    _, progress = recipe.at(step)
-    falling = max(0.0, progress - recipe.constant_share) / (1 - recipe.constant_share)
-    return recipe.rate * min((step + 1) / recipe.warmup_steps, 1 - falling * (1 - recipe.final_share))
+    place = recipe.at(step)
+    cycle = place.cycle
+    falling = max(0.0, place.share - cycle.constant_share) / (1 - cycle.constant_share)
+    return cycle.rate * min((place.step + 1) / cycle.warmup_steps, 1 - falling * (1 - cycle.final_share))
 
 
 def _loss(model: Any, ids: Tensor, places: Tensor, weights: Tensor) -> Tensor:
@@ -104,9 +107,17 @@ def _loss(model: Any, ids: Tensor, places: Tensor, weights: Tensor) -> Tensor:
 def _optimizers(model: Any, recipe: Recipe) -> list[torch.optim.Optimizer]:
     blocks = [p for name, p in model.named_parameters() if p.ndim == 2 and ".layers." in name]
     others = [p for name, p in model.named_parameters() if p.ndim != 2 or ".layers." not in name]
-    muon = torch.optim.Muon(blocks, lr=recipe.rate, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw")
-    adam = torch.optim.AdamW(others, lr=recipe.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+    muon = torch.optim.Muon(blocks, lr=0.0, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw")
+    adam = torch.optim.AdamW(others, lr=0.0, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     return [muon, adam]
+
+
+def _anew(model: Any, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Optimizers for a new cycle, whose weights start as `export` wrote those of the one before."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(parameter.to(torch.bfloat16))
+    return _optimizers(model, recipe)
 
 
 def _set_rates(optimizers: list[torch.optim.Optimizer], recipe: Recipe, step: int) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from bench.mini import induction
 from bench.mini.corpus import mixture
 from bench.mini.corpus.document import Document
-from bench.mini.recipe import Recipe, Stage
+from bench.mini.recipe import Place, Recipe, Stage
 
 Encoded = tuple[list[int], list[float]]  # token ids, and the loss weight of each
 
@@ -41,18 +41,18 @@ def batch(tokenizer: Any, recipe: Recipe, step: int) -> tuple[Tensor, Tensor, Te
     no room for all; the rest is drawn from the other tokens, which weigh as much as all of them would.
     """
     rng = random.Random(f"{recipe.seed}/batch/{step}")
-    stage, progress = recipe.at(step)
-    ids, weights = _packed(rng, stage, _drawer(tokenizer, recipe, stage, progress))
+    place = recipe.at(step)
+    ids, weights = _packed(rng, place.stage, _drawer(tokenizer, recipe, place))
     places, chosen = _places(rng, weights[:, 1:].ravel(), recipe.predicted_share)
     return torch.from_numpy(ids), torch.from_numpy(places), torch.from_numpy(chosen)
 
 
-def _drawer(tokenizer: Any, recipe: Recipe, stage: Stage, progress: float) -> Callable[[random.Random], Encoded]:
-    if stage.random_ids:
-        half = stage.tokens / 2 / recipe.tokens
-        longest = 1 if progress < half else 3
+def _drawer(tokenizer: Any, recipe: Recipe, place: Place) -> Callable[[random.Random], Encoded]:
+    if place.stage.random_ids:
+        half = place.stage.tokens / 2 / place.cycle.tokens
+        longest = 1 if place.share < half else 3
         return lambda rng: induction.draw(rng, tokenizer, recipe.vocabulary, longest)
-    return lambda rng: encode(tokenizer, mixture.draw(rng, progress), 0, recipe.given_weight)
+    return lambda rng: encode(tokenizer, mixture.draw(rng, place.progress), 0, recipe.given_weight)
 
 
 def _packed(

@@ -131,18 +131,19 @@ def test_too_few_items_say_how_many_would_do(tmp_path: Path) -> None:
         method(tmp_path, "full", 14, 20, train=50),
     )
     found = verdict(run(tmp_path, *records))
-    assert (found.choice, found.evidence) == ("few-shot", "not enough")
+    assert (found.choice, found.evidence, found.undecided) == ("full", "not enough", True)
+    assert found.rivals == ("few-shot",)
+    assert found.flips == ()
     assert found.items_needed is not None
     [one] = found.family.differences
     assert found.items_needed == pytest.approx(20 * (one.detectable / 0.02) ** 2, abs=1)
     said = sentences(found, "EUR")
-    assert said[1] == "Not enough evidence."
-    assert said[2].startswith(
-        "It costs least of what cannot be told apart, and full may be better by more than 0.020; "
-    )
-    assert said[2].endswith("test items would settle it (there are 20).")
+    assert said[0].startswith("Not enough evidence to choose; so far the best is full: Accuracy 0.700 (95% interval ")
+    assert said[1] == "It cannot be told apart from few-shot; few-shot costs least of them."
+    assert said[2].startswith("More than one seed, or about ")
+    assert said[2].endswith(" test items (there are 20), would settle it to within 0.020.")
     unsure = verdict(run(tmp_path, *records), require={"quality": 0.65})
-    assert "Whether it has the quality asked for is not sure" in sentences(unsure, "EUR")[2]
+    assert "Whether it has the quality asked for is not sure" in sentences(unsure, "EUR")[1]
 
 
 def test_what_a_right_answer_is_worth_decides(tmp_path: Path) -> None:

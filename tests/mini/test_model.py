@@ -52,7 +52,8 @@ def test_it_is_small_and_made_by_the_recipe() -> None:
     assert config.max_position_embeddings >= 1024
     card = json.loads((MINI / "recipe.json").read_text(encoding="utf-8"))
     assert card["seed"] == Recipe().seed
-    assert [stage["tokens"] for stage in card["stages"]] == [stage.tokens for stage in Recipe().stages]
+    tokens = [[stage.tokens for stage in cycle.stages] for cycle in Recipe().cycles]
+    assert [[stage["tokens"] for stage in cycle["stages"]] for cycle in card["cycles"]] == tokens
 
 
 def test_any_text_goes_through_its_tokenizer() -> None:

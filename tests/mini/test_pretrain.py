@@ -17,15 +17,16 @@ from bench.mini import induction
 from bench.mini.corpus import mixture
 from bench.mini.corpus.document import Document
 from bench.mini.pretrain import pretrain, rate
-from bench.mini.recipe import Recipe, Stage
+from bench.mini.recipe import Cycle, Recipe, Stage
 from bench.mini.stream import batch, encode
 from bench.mini.tokenizer import train_tokenizer
 from bench.mini.weights import VALUE_GAIN, prepare
 
 STAGES = (Stage(2 * 512, 8, 64, random_ids=True), Stage(4 * 512, 2, 256), Stage(2 * 512, 1, 512))
+FIRST = Cycle(STAGES, rate=2.5e-3, warmup_steps=2)
 SMALL = Recipe(
-    vocabulary=400, width=32, layers=2, heads=2, mlp=64, context=512, stages=STAGES, warmup_steps=2,
-    tokenizer_documents=60,
+    vocabulary=400, width=32, layers=2, heads=2, mlp=64, context=512, tokenizer_documents=60,
+    cycles=(FIRST, Cycle((Stage(4 * 512, 2, 256),), rate=1e-3, warmup_steps=1)),
 )  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def trained(out: Path, *stops: int | None) -> dict[str, torch.Tensor]:
 
 
 def test_stopped_and_gone_on_with_it_is_the_same_model(tmp_path: Path) -> None:
-    whole, resumed = trained(tmp_path / "whole", None), trained(tmp_path / "resumed", 3, 5, None)
+    whole, resumed = trained(tmp_path / "whole", None), trained(tmp_path / "resumed", 3, 5, 8, 9, None)
     assert whole.keys() == resumed.keys()
     for name, value in whole.items():
         assert torch.equal(value, resumed[name]), name
@@ -50,7 +51,7 @@ def test_stopped_and_gone_on_with_it_is_the_same_model(tmp_path: Path) -> None:
 
 def test_it_learns_and_loads_without_anything_of_ours(tmp_path: Path) -> None:
     losses: list[float] = []
-    longer = replace(SMALL, stages=(Stage(120 * 512, 2, 256),))
+    longer = replace(SMALL, cycles=(replace(FIRST, stages=(Stage(120 * 512, 2, 256),)),))
     folder = pretrain(tmp_path, longer, lambda step, loss, speed: losses.append(loss), compiled=False)
     assert losses[-1] < losses[0] - 0.3
     model, loaded = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
@@ -63,7 +64,7 @@ def test_it_learns_and_loads_without_anything_of_ours(tmp_path: Path) -> None:
 def test_another_recipe_does_not_go_on_with_a_checkpoint(tmp_path: Path) -> None:
     pretrain(tmp_path, SMALL, lambda *said: None, 1, compiled=False)
     with pytest.raises(UsageError, match="is of another recipe"):
-        pretrain(tmp_path, replace(SMALL, rate=1e-3), lambda *said: None, 2, compiled=False)
+        pretrain(tmp_path, replace(SMALL, weight_decay=0.1), lambda *said: None, 2, compiled=False)
 
 
 def test_a_batch_is_the_same_whenever_it_is_asked_for(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -146,11 +147,21 @@ def test_digits_are_pieces_of_their_own(tokenizer: PreTrainedTokenizerFast) -> N
 
 
 def test_the_rate_warms_up_stays_and_falls_to_its_share() -> None:
-    recipe = Recipe(stages=(Stage(1000 * 1024, 4, 256),), warmup_steps=200, constant_share=0.5, final_share=0.02)
-    assert rate(recipe, 0) == pytest.approx(recipe.rate / 200)
-    assert rate(recipe, 199) == rate(recipe, 500) == pytest.approx(recipe.rate)
-    assert rate(recipe, 750) == pytest.approx(recipe.rate * (0.02 + 0.98 / 2))  # half way along the line
-    assert rate(recipe, 1000) == pytest.approx(recipe.rate * 0.02)
+    one = Cycle((Stage(1000 * 1024, 4, 256),), 3e-3, constant_share=0.5, final_share=0.02, warmup_steps=200)
+    recipe = Recipe(cycles=(one, replace(one, rate=1e-3)))
+    for start, top in ((0, 3e-3), (1000, 1e-3)):
+        assert rate(recipe, start) == pytest.approx(top / 200)
+        assert rate(recipe, start + 199) == rate(recipe, start + 500) == pytest.approx(top)
+        assert rate(recipe, start + 750) == pytest.approx(top * (0.02 + 0.98 / 2))  # half way along the line
+    assert rate(recipe, 2000) == pytest.approx(1e-3 * 0.02)
+
+
+def test_the_place_of_a_step_and_the_tokens_before_it() -> None:
+    places = [SMALL.at(step) for step in (0, 2, 7, 8, 11, 12)]
+    assert [(place.number, place.step) for place in places] == [(0, 0), (0, 2), (0, 7), (1, 0), (1, 3), (1, 4)]
+    assert [place.progress for place in places] == [0, 0.25, 0.875, 1, 1.75, 2]
+    assert [SMALL.tokens_before(step) for step in (0, 2, 8, 11, 12)] == [512 * n for n in (0, 2, 8, 11, 12)]
+    assert SMALL.steps == 12
 
 
 def test_copying_falls_from_its_share_to_a_little() -> None:

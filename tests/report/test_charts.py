@@ -149,7 +149,7 @@ class TestText:
         assert cut("abcdef", 5) == ""
 
     def test_wrap(self) -> None:
-        assert wrap("one two three", 51, 3) == ["one two", "three"]  # at most seven characters of 7.2 px
+        assert wrap("one six three", 51, 3) == ["one six", "three"]  # at most seven characters of 7.2 px
         assert wrap("multilingual_nli", 100, 3) == ["multilingual_", "nli"]
         assert wrap("abcdefgh", 30, 3) == ["abcd", "efgh"]
         assert wrap("aa bb cc", 20, 2) == ["aa", "bb cc"]

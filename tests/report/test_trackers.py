@@ -29,7 +29,9 @@ def trained() -> Record:
         "lora", 1, {"accuracy": 0.75, "macro_f1": 0.5},
         phases={"train": Phase(60.0, 1024), "predict": Phase(2.0, 4096)},
         tokens={"prompt_tokens": 400},
-        training={"steps": 20, "train_loss": [[10, 2.0], [20, 1.0]], "validation_loss": [[20, 1.5]], "loss": {"gap": 0.5}},
+        training={
+            "steps": 20, "train_loss": [[10, 2.0], [20, 1.0]], "validation_loss": [[20, 1.5]], "loss": {"gap": 0.5},
+        },
         curve=[{"step": 10, "validation": score, "probes": {"facts": {"accuracy": {"value": 0.125, "signature": ""}}}}],
         retrieval={"hit@1": 0.5},
         identity={"method": {"lora": {"rank": 8, "learning_rate": [0.01]}, "zero-shot": {}}, "train_size": 128},
@@ -164,7 +166,7 @@ class TestMlflow:
     def test_what_was_logged_is_there(self, tmp_path: Path, html: Path) -> None:
         uri = f"sqlite:///{tmp_path / 'runs.db'}"
         said = mlflow.log([small()], html, uri)
-        assert said.startswith(f"MLflow: 3 cells under 1 runs in adaptbench/trial at {uri}; look at them with:")
+        assert said.startswith(f"MLflow: 3 cells in adaptbench/trial at {uri}; look at them with the package mlflow:")
         client = importlib.import_module("mlflow.tracking").MlflowClient(uri)
         experiment = client.get_experiment_by_name("adaptbench/trial")
         found = {each.info.run_name: each for each in client.search_runs([experiment.experiment_id])}
@@ -187,6 +189,9 @@ class TestMlflow:
         kept = Path(parent.info.artifact_uri) / "report.html"
         assert kept.read_bytes() == html.read_bytes()
         assert kept.is_relative_to(tmp_path)
+
+    def test_a_password_is_not_said(self) -> None:
+        assert mlflow._public("https://me:secret@host:5000/a@b") == "https://host:5000/a@b"
 
     def test_long_curves_and_hostile_names(self, tmp_path: Path) -> None:
         uri = f"sqlite:///{tmp_path / 'runs.db'}"
@@ -212,13 +217,16 @@ class TestMlflow:
             mlflow.log([run(record())], None, destination)
         assert "\n" not in str(error.value)
 
-    def test_a_file_that_cannot_be_made(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="MLflow refused: "):
-            mlflow.log([run(record())], None, f"sqlite:///{tmp_path}/no/such/folder/runs.db")
+    def test_a_file_that_cannot_be_used(self, tmp_path: Path) -> None:
+        (tmp_path / "text").write_text("no database" * 100)
+        for path, says in (("text/runs.db", "refused"), ("text", "refused"), (".", "is a folder")):
+            with pytest.raises(UsageError, match=says) as error:
+                mlflow.log([run(record())], None, f"sqlite:///{tmp_path / path}")
+            assert "\n" not in str(error.value)
 
 
 def offline(folder: Path) -> Iterator[list[Any]]:
-    """The records of every offline run below `folder`: a log of 32 KiB blocks, pieces of records with 7 bytes before."""
+    """The records of every offline run below `folder`: a log in blocks of 32 KiB, each piece behind 7 bytes."""
     kind = importlib.import_module("wandb.proto.wandb_internal_pb2").Record
     for file in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
         data, at, piece, found = file.read_bytes(), 7, b"", []

@@ -91,6 +91,7 @@ def _key(left: float, y: float, right: float, limit: float, what: str, show: Sho
     """The nine steps with the values at their ends."""
     ends = [minus(show(-limit)), "0", minus(show(limit))] if limit else ["", "0", ""]
     half = _KEY * len(LEVELS) / 2
+    left = max(0.0, min(left, right - 2 * half - 14 - width(what)))  # further left if `what` needs the room
     for index, step in enumerate(LEVELS):
         yield el("rect", x=left + _KEY * index, y=y, width=_KEY, height=10.0, class_=f"cell {step}")
     for share, text, anchor in zip((0, 1, 2), ends, (None, "middle", "end"), strict=True):

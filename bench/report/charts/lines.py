@@ -15,7 +15,7 @@ from bench.report.charts.svg import Element, el, num, path
 from bench.report.charts.text import ASCENT, LINE, Show, plain, shown, widest, width, words
 
 _TALL = 320.0  # px of the plot, unless so many labels stand at its right that they need more
-_LABEL, _RULE_LABEL = 170.0, 260.0  # px, the widest label of a curve and of a rule
+_LABEL, _RULE_LABEL = 190.0, 260.0  # px, the widest label of a curve and of a rule
 _RULE = 120.0  # px at the right of a plot with rules, so that the label of one at its edge has room
 _EDGE = 24.0  # px at the right of a plot whose labels stand inside of it
 _MARKS = 25  # a curve of more points has marks on some of them alone

@@ -101,6 +101,7 @@ def _json(verdict: Verdict, currency: str) -> dict[str, Any]:
         "metric": family.metric,
         "choice": verdict.choice,
         "evidence": verdict.evidence,
+        "undecided": verdict.undecided,
         "ties": list(verdict.ties),
         "rivals": list(verdict.rivals),
         "items_needed": verdict.items_needed,

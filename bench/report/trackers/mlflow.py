@@ -5,6 +5,7 @@ The extra `mlflow` brings the small package (`mlflow-skinny`) and what a trackin
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,28 +33,38 @@ def log(runs: Sequence[Run], html: Path | None, destination: str) -> str:
         UsageError: the extra is not installed, or MLflow does not take the destination.
     """
     uri = destination or DEFAULT
+    file = _file(uri)
+    if file is not None and file.is_dir():  # it would try for minutes
+        raise UsageError(f"{file} is a folder; the tracking store is a file in it, such as sqlite:///{file}/mlflow.db")
     with environment(_QUIET):
         client_of = need("mlflow.tracking", "mlflow").MlflowClient
-        refused = need("mlflow.exceptions", "mlflow").MlflowException
-        if uri.startswith("sqlite"):
-            for module in ("sqlalchemy", "alembic"):
-                need(module, "mlflow")
+        refusals = [need("mlflow.exceptions", "mlflow").MlflowException]
+        if file is not None:
+            need("alembic", "mlflow")
+            refusals.append(need("sqlalchemy.exc", "mlflow").SQLAlchemyError)
         try:
             client = client_of(tracking_uri=uri)
-            logged = [_log_run(client, uri, run, html) for run in runs]
-        except refused as error:
-            raise UsageError(f"MLflow refused: {clean(str(error).splitlines()[0])}") from None
+            logged = [_log_run(client, file, run, html) for run in runs]
+        except (OSError, *refusals) as error:
+            first = clean(str(error).partition("\n")[0]) or type(error).__name__
+            raise UsageError(f"MLflow refused: {first}") from None
     names = ", ".join(dict.fromkeys(name for name, _ in logged))
-    cells = sum(count for _, count in logged)
-    look = f'; look at them with: mlflow ui --backend-store-uri "{uri}"' if uri.startswith("sqlite") else ""
-    return f"MLflow: {cells} cells under {len(logged)} runs in {names or 'no experiment'} at {uri}{look}"
+    look = f'; look at them with the package mlflow: mlflow ui --backend-store-uri "{uri}"' if file else ""
+    return f"MLflow: {sum(count for _, count in logged)} cells in {names or 'no experiment'} at {_public(uri)}{look}"
 
 
-def _log_run(client: Any, uri: str, run: Run, html: Path | None) -> tuple[str, int]:
+def _public(uri: str) -> str:
+    """Without a name and password."""
+    return re.sub(r"//[^/@]*@", "//", uri)
+
+
+def _log_run(client: Any, file: Path | None, run: Run, html: Path | None) -> tuple[str, int]:
     """(the experiment's name, how many cells)."""
     experiment = f"adaptbench/{clean(run.suite)}"[:200]
     there = client.get_experiment_by_name(experiment)
-    place = there.experiment_id if there else client.create_experiment(experiment, _artefacts(uri))
+    # Beside a store in a file, else artefacts would lie in the folder this was started in; a server has its own place.
+    artefacts = None if file is None else str(file.parent / "mlartifacts")
+    place = there.experiment_id if there else client.create_experiment(experiment, artefacts)
     found = entries(run)
     now = time.time()
     began = min((entry.ended - entry.seconds for entry in found), default=now)
@@ -68,10 +79,10 @@ def _log_run(client: Any, uri: str, run: Run, html: Path | None) -> tuple[str, i
     return experiment, len(found)
 
 
-def _artefacts(uri: str) -> str | None:
-    """Beside a store in a file, else they would lie in the folder this was started in; None: as the server says."""
-    file = uri.removeprefix("sqlite:///")
-    return str(Path(file).absolute().parent / "mlartifacts") if file != uri else None
+def _file(uri: str) -> Path | None:
+    """The file a tracking store is in; None where it is none of ours to look at."""
+    path = uri.removeprefix("sqlite:///")
+    return Path(path).absolute() if path != uri else None
 
 
 def _log_cell(client: Any, experiment: str, parent: str, entry: Entry) -> None:

@@ -68,7 +68,9 @@ def _line(case: Case) -> tuple[Text, ...]:
         reason = _SURE[verdict.evidence] if verdict.standings else "No method has both answers and a price"
         return (name, Text("none", "bad"), Text(reason), *(Text(NOTHING, "faint"),) * 4)
     chosen = next(one for one in verdict.standings if one.label == verdict.choice)
-    return (name, Text(clean(chosen.label), "best"), Text(_SURE[verdict.evidence]), *_figures(case, verdict, chosen))
+    label = clean(chosen.label)
+    choice = Text(f"undecided\nso far {label}") if verdict.undecided else Text(label, "best")
+    return (name, choice, Text(_SURE[verdict.evidence]), *_figures(case, verdict, chosen))
 
 
 def _figures(case: Case, verdict: Verdict, chosen: Standing) -> Iterator[Text]:
