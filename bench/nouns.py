@@ -2,7 +2,6 @@
 
 A *task* is examples with a prompt and an answer. A *method* is a pair: what it does to the weights × what it puts in
 the context. One (model, task, method, seed) is a cell; what it measured is a *record*; a *run* is their directory.
-
 Imported by `bench`, `methods` and `tasks`; imports no torch, so that readers of records stay fast.
 """
 
@@ -136,7 +135,7 @@ class Record:
     created: str  # ISO 8601, UTC
     failure: Failure | None = None
     kind: str = ""  # the task's kind
-    questions: str = ""  # sha256 over prompt, decoding and test items; "" in records of before it was kept
+    questions: str = ""  # sha256 over prompt, decoding and test items; "" in older records
     scores: Mapping[str, Score] = field(default_factory=dict)  # the first is the primary one
     items: int = 0  # test items asked
     item_failures: Mapping[str, int] = field(default_factory=dict)  # typed reason -> count

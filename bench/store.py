@@ -18,11 +18,13 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 import tasks
 from bench.errors import UsageError, nearest
@@ -221,15 +223,27 @@ def read_predictions(run: Path, key: str, name: str = PREDICTIONS) -> list[dict[
 
 def find_predictions(run: Path, key: str, name: str = PREDICTIONS) -> Path | None:
     """Where the cell of `key` keeps them; None where it does not."""
-    return next((run / "cells").glob(f"[!.]*-{key[:12]}/{name}"), None)
+    cells = run / "cells"
+    if not cells.is_dir():
+        return None
+    file = _folders(cells, cells.stat().st_mtime_ns).get(key[:12], cells / "none") / name
+    return file if file.is_file() else None
+
+
+@lru_cache(maxsize=4)
+def _folders(cells: Path, changed: int) -> dict[str, Path]:
+    """The beginning of a key: the folder of its cell. Listed once as long as the folder was not `changed`."""
+    return {folder.name.rsplit("-", 1)[-1]: folder for folder in cells.glob("[!.]*-*")}
 
 
 def lines_of(file: Path) -> list[dict[str, Any]]:
     """The lines of a file of predictions; raises UsageError as `read_predictions` does."""
+    lines = file.read_bytes().split(b"\n")  # text may hold what else counts as the end of a line
     try:
-        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        found: list[dict[str, Any]] = from_json(b"[" + b",".join(line for line in lines if line) + b"]")
     except ValueError as error:
         raise UsageError(f"{file} cannot be read: {error}; remove its folder and run again") from None
+    return found
 
 
 def write_json(file: Path, content: object) -> None:

@@ -128,40 +128,54 @@ class Asked:
 
 
 def labelled_methods(suite: Suite) -> dict[str, Asked]:
-    """The suite's methods by the label that reports show; options are named where one method occurs twice."""
+    """The suite's methods by the label that reports show: the entry's own, or the method's name.
+
+    Of a method that occurs twice without a label, the options are named.
+    """
     entries = [_entry(each, suite) for each in suite.methods]
-    created = [(methods.create(name, _with_defaults(suite, name, given)), given, on) for name, given, on in entries]
+    created = [(methods.create(one.name, _with_defaults(suite, one.name, one.options)), one) for one in entries]
     _refuse_unknown_defaults(suite)
-    count = Counter(method.name for method, _, _ in created)
+    count = Counter(method.name for method, one in created if not one.label)
     labelled: dict[str, Asked] = {}
-    for method, given, on in created:
-        shown = ", ".join(f"{key}={value}" for key, value in given.items())
-        label = f"{method.name} ({shown})" if count[method.name] > 1 and given else method.name
+    for method, one in created:
+        shown = ", ".join(f"{key}={value}" for key, value in one.options.items())
+        name = f"{method.name} ({shown})" if count[method.name] > 1 and one.options else method.name
+        label = one.label or name
         if label in labelled:
-            raise UsageError(f'method "{label}" stands twice in the suite with the same options')
-        labelled[label] = Asked(method, on)
+            same = "under one label" if one.label else "with the same options"
+            raise UsageError(f'method "{label}" stands twice in the suite {same}')
+        labelled[label] = Asked(method, one.tasks)
     return labelled
 
 
-def _entry(
-    value: str | dict[str, dict[str, Any] | None], suite: Suite
-) -> tuple[str, dict[str, Any], tuple[str, ...] | None]:
-    """(method, its options, the tasks it is for) of one entry of `methods`."""
+@dataclass(frozen=True)
+class _Entry:
+    """One entry of `methods` as it is written."""
+
+    name: str
+    options: dict[str, Any]
+    tasks: tuple[str, ...] | None = None
+    label: str = ""
+
+
+def _entry(value: str | dict[str, dict[str, Any] | None], suite: Suite) -> _Entry:
     if isinstance(value, str):
-        return value, {}, None
+        return _Entry(value, {})
     if len(value) != 1:
         raise UsageError(f"one method for each entry of methods; got {', '.join(value) or 'none'} in one")
     ((name, given),) = value.items()
     options = dict(given or {})
-    only = options.pop("tasks", None)
+    only, label = options.pop("tasks", None), options.pop("label", "")
+    if not isinstance(label, str):
+        raise UsageError(f"label of method {name} must be a text; got {label!r}")
     if only is None:
-        return name, options, None
+        return _Entry(name, options, None, label)
     if not isinstance(only, list) or not only:
         raise UsageError(f"tasks of method {name} must be a list of tasks of the suite; got {only!r}")
     for task in only:
         if task not in suite.tasks:
             raise UsageError(unknown(f"task of method {name}:", str(task), suite.tasks))
-    return name, options, tuple(only)
+    return _Entry(name, options, tuple(only), label)
 
 
 def _with_defaults(suite: Suite, name: str, given: Mapping[str, Any]) -> dict[str, Any]:

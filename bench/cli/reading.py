@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from bench.cli.measuring import RESULTS
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from bench.nouns import Run
     from bench.report.sheet import Chapter
 
 
@@ -25,7 +27,12 @@ if TYPE_CHECKING:
 @click.option("--latex", "style", flag_value="latex", help="Print LaTeX tables of the scores (booktabs).")
 @click.option("--json", "style", flag_value="json", help="Print JSON: aggregated rows and the records.")
 @click.option("--benchmark", "style", flag_value="benchmark", help="Print the timings as pytest-benchmark's JSON.")
-def report(runs: Sequence[Path], html: Path | None, pdf: Path | None, style: str | None) -> None:
+@click.option("--schema", "style", flag_value="schema", help="Print the JSON Schema of --json.")
+@click.option("--mlflow", metavar="URI", help="Log to MLflow at this tracking URI, such as sqlite:///mlflow.db.")
+@click.option("--wandb", metavar="FOLDER", help="Log to Weights & Biases, offline, below this folder.")
+def report(
+    runs: Sequence[Path], html: Path | None, pdf: Path | None, style: str | None, mlflow: str | None, wandb: str | None
+) -> None:
     """Show what one or more RUNS measured, from their records alone; nothing is measured again.
 
     Beside FILE.html stands FILE.json with the full data.
@@ -35,26 +42,44 @@ def report(runs: Sequence[Path], html: Path | None, pdf: Path | None, style: str
       adaptbench report results/local/quickstart
       adaptbench report results/local/quickstart --html report.html --pdf report.pdf
       adaptbench report results/local/quickstart --markdown > table.md
+      adaptbench report results/local/quickstart --html report.html --mlflow sqlite:///mlflow.db
     """
     from bench.report import data, sheets
     from bench.store import read_run
 
     read = [read_run(path) for path in runs]
+    for line in _files(read, html, pdf, mlflow, wandb):
+        print(line)
+    if style in ("csv", "latex", "benchmark", "schema"):
+        sys.stdout.write(_text(read, style))
+    elif style or not (html or pdf or mlflow or wandb):
+        _show(style, sheets.chapters(read), lambda: data.to_json(read))
+
+
+def _files(
+    runs: Sequence[Run], html: Path | None, pdf: Path | None, mlflow: str | None, wandb: str | None
+) -> Iterator[str]:
+    """Write and log what is asked for; what was written where."""
     if html or pdf:
         from bench.report import files
 
-        for file in files.write(read, html, pdf):
-            print(file)
-    if style in ("csv", "latex"):
-        from bench.report import tables
+        yield from map(str, files.write(runs, html, pdf))
+    if mlflow is not None:
+        from bench.report.trackers import mlflow as tracker
 
-        print({"csv": tables.csv_text, "latex": tables.latex}[style](read), end="")
-    elif style == "benchmark":
-        from bench.report.benchmark import benchmark
+        yield tracker.log(runs, html, mlflow)
+    if wandb is not None:
+        from bench.report.trackers import wandb as other
 
-        print(json.dumps(benchmark(read), indent=1, ensure_ascii=False))
-    elif style or not (html or pdf):
-        _show(style, sheets.chapters(read), lambda: data.to_json(read))
+        yield other.log(runs, html, wandb)
+
+
+def _text(runs: Sequence[Run], style: str) -> str:
+    from bench.report import benchmark, data, tables
+
+    if style == "schema":
+        return json.dumps(data.schema(), indent=1, ensure_ascii=False) + "\n"
+    return {"csv": tables.csv_text, "latex": tables.latex, "benchmark": benchmark.pytest_json}[style](runs)
 
 
 @click.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from bench import money
 from bench.comparison import Answers, Family
@@ -28,7 +29,7 @@ class Price:
     query: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """A method on a task with a model. None: not measured."""
 
@@ -40,7 +41,7 @@ class Candidate:
     loss: float | None  # the largest loss on any probe, mean over seeds, in the probe's unit; 0 for frozen weights
     loss_on: str  # the probe
 
-    @property
+    @cached_property
     def price(self) -> Price:
         """Means over seeds; the search is done once, so it is that of the seed that has one."""
         production, refresh, query = (

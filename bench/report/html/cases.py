@@ -69,10 +69,19 @@ def _case(name: str, title: str, run: Run, model: str, task: str) -> Case:
         [family] = (one for one in comparison.within(_only(run, records), task) if one.model == model)
         assumed = assumptions.read(run.decide, str(run.path))
         verdict = decide(family, candidates(run, family, prices, assumed), assumed)
-        intervals = tuple(quality_intervals(family.answers))
+        intervals = _intervals(family, verdict)
     except AdaptbenchError as error:
         return Case(name, title, run, model, task, records, prices, problem=clean(error))
     return Case(name, title, run, model, task, records, prices, family, verdict, intervals)
+
+
+def _intervals(family: Family, verdict: Verdict) -> tuple[Interval, ...]:
+    """Of the scores of all answers: the verdict's, and those of what it leaves out (controls, points of curves)."""
+    known = {one.label: one.interval for one in verdict.standings}
+    others = [one for one in family.answers if one.label not in known]
+    if others:
+        known |= {one.label: interval for one, interval in zip(others, quality_intervals(others), strict=True)}
+    return tuple(known[one.label] for one in family.answers)
 
 
 def _only(run: Run, records: tuple[Record, ...]) -> Run:

@@ -141,7 +141,7 @@ def _serving_legend(prices: Prices) -> tuple[str, ...]:
 
 
 def _latency(records: Sequence[Record], way: str, figure: str) -> str:
-    found = [record.latency[way][figure] for record in records if way in record.latency]
+    found = [record.latency[way][figure] for record in records if figure in record.latency.get(way, {})]
     return f"{statistics.median(found) * 1000:,.0f} ms" if found else NOTHING
 
 
