@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from bench.cells import Cell
 from bench.nouns import Record
 
-_OVERHEAD = {"load", "score"}  # phases that cost about the same whatever the work
+_WORK = {"tune", "train", "retrieve", "predict"}  # phases that grow with the work; the others cost about the same
 
 
 class Clock:
@@ -31,7 +31,7 @@ class Clock:
         amount = self.left.pop(key, 0.0)
         if cached or record.failure:  # neither says how long a cell takes
             return
-        worked = sum(phase.wall_s for name, phase in record.phases.items() if name not in _OVERHEAD)
+        worked = sum(phase.wall_s for name, phase in record.phases.items() if name in _WORK)
         self.work += amount
         self.worked_s += worked
         self.overhead_s += max(0.0, time.monotonic() - self._started - worked)

@@ -55,19 +55,20 @@ def plan(cells: Sequence[Cell], store: Store | None, *, device: str = "auto", pi
 def work(cell: Cell) -> float:
     """Tokens through the model for one cell, a training token counted three times."""
     task, method = cell.task, cell.method
+    train = task.train[: cell.train_size]  # others of the split are taken, and are about as long
     context = _context_tokens(cell)
     total = sum(_item_tokens(task, example) + context for example in task.test)
     if method.weights.trains:
         options = method.weights.options
-        one = sum(_example_tokens(task, example) + context for example in task.train)
+        one = sum(_example_tokens(task, example) + context for example in train)
         epochs = options.epochs
         if options.max_steps:
-            epochs = options.max_steps * options.batch_size / max(1, len(task.train))
+            epochs = options.max_steps * options.batch_size / max(1, len(train))
         trials = cell.trials * options.trial_share
         total += one * epochs * (1 + trials) * _PASSES_TRAINED
         total += sum(_example_tokens(task, e) + context for e in task.validation) * epochs * (1 + trials)
     elif method.weights.classifies:
-        total += sum(_item_tokens(task, e) + context for e in (*task.train, *task.validation)) * (
+        total += sum(_item_tokens(task, e) + context for e in (*train, *task.validation)) * (
             2 if cell.trials else 1
         )
     elif task.test:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+import methods
 from bench import display
 from bench.nouns import Failure, Phase, Record, Score
+from bench.plan import CHARS_PER_TOKEN, work
+from tests.small import cells_of, write_suite
 
 
 def record(seconds: float, **changes: object) -> Record:
@@ -48,3 +53,17 @@ def test_an_outcome_is_a_score_or_a_reason() -> None:
 def test_bars_where_somebody_watches_and_lines_where_nobody_does() -> None:
     assert isinstance(display.display_for(Console(file=io.StringIO(), force_terminal=True), {}), display.BarDisplay)
     assert isinstance(display.display_for(Console(file=io.StringIO()), {}), display.PlainDisplay)
+
+
+def test_training_on_a_part_of_the_items_is_so_much_less_work(
+    tmp_path: Path, task_folder: Path, tiny_model: Path
+) -> None:
+    file = write_suite(
+        tmp_path, tiny_model, tasks=[str(task_folder)], train_sizes=[4], methods=[{"full": {"learning_rate": 0.001}}]
+    )
+    [part] = cells_of(file)[1]
+    [whole] = cells_of(file, train_sizes=["all"])[1]
+    fixed = work(replace(part, method=methods.create("zero-shot", {})))  # the test items
+    checked = sum(len(part.task.prompt.solved(e)) for e in part.task.validation) / CHARS_PER_TOKEN * 3  # epochs
+    ratio = (work(part) - fixed - checked) / (work(whole) - fixed - checked)
+    assert ratio == pytest.approx(4 / 12, rel=0.05)
