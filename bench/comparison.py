@@ -13,52 +13,27 @@ p-values are adjusted together (Holm). A difference is always a less b. Which st
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench import metrics
-from bench.errors import NotComparableError, UsageError, unknown
+from bench.answers import Answers as Answers  # as they are found here too
+from bench.answers import by_unit as by_unit
+from bench.answers import groups_of, read, refuse_other_questions, scorer
+from bench.answers import spread as spread
+from bench.errors import UsageError, unknown
 from bench.metrics import NAMES
 from bench.nouns import Record, Run
 from bench.statistics.family import TieGroups, different_pairs, holm, tie_groups
-from bench.statistics.intervals import Interval, Score, pseudo_values
+from bench.statistics.intervals import Interval
 from bench.statistics.paired import PairedResult, paired_corpus, paired_means, paired_shares
 from bench.statistics.power import mdd_interval
 from bench.statistics.seeds import SeedsResult, crossed_means
-from bench.store import read_predictions
 
-Array = NDArray[np.float64]
 ALPHA = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What one method scored on every item of a task, for each of its seeds."""
-
-    label: str
-    model: str
-    task: str
-    metric: str
-    signature: str
-    questions: str
-    seeds: tuple[int, ...]
-    trained: bool
-    ids: tuple[str, ...]
-    groups: tuple[str, ...]  # "" for an item on its own
-    outputs: tuple[tuple[str, ...], ...]  # [seeds][items]
-    scores: tuple[float, ...]  # of the task, for each seed
-    values: NDArray[np.float64] | None  # [seeds, items]; None for a corpus metric
-    counts: tuple[NDArray[np.int64], ...] = ()  # for each seed [items, k]; () for a mean over items
-    rankings: tuple[tuple[str, ...], ...] = ()  # [items] ids of passages, the best first, with the first seed
-
-    @property
-    def score(self) -> float:
-        """Mean over seeds."""
-        return float(np.mean(self.scores))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +102,7 @@ def within(run: Run, task: str | None = None, metric: str | None = None, methods
         ranked = sorted(answers, key=lambda one: -one.score if higher else one.score)
         differences = _family(combinations(ranked, 2))
         p = {(d.a.label, d.b.label): d.p for d in differences}
-        ties = tie_groups([one.label for one in ranked], different_pairs(p, alpha=ALPHA)) if p else None
+        ties = tiegroups_of([one.label for one in ranked], different_pairs(p, alpha=ALPHA)) if p else None
         found.append(Family(model, name, answers[0].metric, tuple(differences), tuple(ranked), ties, left_out))
     if not found:
         raise UsageError(f"{run.path} has no measured cell to compare")
@@ -192,41 +167,10 @@ def _answers(run: Run, records: Sequence[Record], metric: str | None) -> tuple[l
         own = [record for record in records if record.method == label]
         ended = [record for record in own if record.status == "ok"]
         if ended:
-            found.append(_read(run, label, ended, metric))
+            found.append(read(run, label, ended, metric))
         else:
             left_out.append(f"{label}: {own[0].failure.kind if own[0].failure else 'not measured'}")
     return found, tuple(left_out)
-
-
-def _read(run: Run, label: str, records: Sequence[Record], metric: str | None) -> Answers:
-    first = records[0]
-    name = metric or next(iter(first.scores))
-    if name not in first.scores:
-        raise UsageError(f"{first.task}: {unknown('metric', name, first.scores)}")
-    files = [read_predictions(run.path, record.key) for record in records]
-    for record, lines in zip(records, files, strict=True):
-        if [line["id"] for line in lines] != [line["id"] for line in files[0]] or len(lines) != record.items:
-            raise NotComparableError(f"{label} on {record.task}: its seeds were not asked the same items")
-    per_item = name in files[0][0]["metrics"]
-    if not per_item and name not in files[0][0].get("counts", {}):
-        raise UsageError(f"{run.path} keeps no counts of {name}; measure it again to compare item by item")
-    return Answers(
-        label=label,
-        model=first.model,
-        task=first.task,
-        metric=name,
-        signature=first.scores[name].signature,
-        questions=first.questions or str(first.identity.get("task")),
-        seeds=tuple(record.seed for record in records),
-        trained=bool(first.training),
-        ids=tuple(line["id"] for line in files[0]),
-        groups=tuple(line.get("group", "") for line in files[0]),
-        outputs=tuple(tuple(line["output"] for line in lines) for lines in files),
-        scores=tuple(record.scores[name].value for record in records),
-        values=np.array([[line["metrics"][name] for line in lines] for lines in files]) if per_item else None,
-        counts=() if per_item else tuple(np.array([line["counts"][name] for line in lines]) for lines in files),
-        rankings=tuple(tuple(line.get("ranking", ())) for line in files[0]),
-    )
 
 
 def _family(pairs: Iterable[tuple[Answers, Answers]]) -> list[Difference]:
@@ -238,14 +182,14 @@ def _family(pairs: Iterable[tuple[Answers, Answers]]) -> list[Difference]:
 
 
 def _difference(a: Answers, b: Answers) -> Difference:
-    _refuse_other_questions(a, b)
+    refuse_other_questions(a, b)
     several = len(a.seeds) > 1 or len(b.seeds) > 1
-    groups = _groups(a)
+    groups = groups_of(a)
     if several:
         found: PairedResult | SeedsResult = crossed_means(*by_unit([a, b]))
     elif a.values is None or b.values is None:
         one, other = metrics.additive(a.metric, a.counts[0], b.counts[0])
-        found = paired_corpus(one, other, _scorer(a.metric), groups=groups)
+        found = paired_corpus(one, other, scorer(a.metric), groups=groups)
     elif groups is None and np.isin([a.values, b.values], (0.0, 1.0)).all():
         found = paired_shares(a.values[0], b.values[0])
     else:
@@ -261,59 +205,3 @@ def _difference(a: Answers, b: Answers) -> Difference:
         n=len(a.ids),
         method=found.method,
     )
-
-
-def _refuse_other_questions(a: Answers, b: Answers) -> None:
-    where = f"{a.label} and {b.label} on {a.task}" if a.label != b.label else f"{a.label} on {a.task}"
-    if a.metric != b.metric:
-        raise NotComparableError(f"{where}: one is scored by {a.metric}, the other by {b.metric}")
-    if a.signature != b.signature:
-        raise NotComparableError(f"{where}: {a.metric} was computed in two ways: {a.signature}, {b.signature}")
-    if a.ids != b.ids:
-        raise NotComparableError(f"{where}: not the same items ({len(a.ids)} and {len(b.ids)})")
-    if a.questions != b.questions:
-        raise NotComparableError(f"{where}: the items have the same names, but their prompts or texts differ")
-
-
-def _groups(answers: Answers) -> list[Hashable] | None:
-    """A label for each item, its own where it belongs to no group; None where no item does."""
-    if not any(answers.groups):
-        return None
-    return [group or f"\0{name}" for group, name in zip(answers.groups, answers.ids, strict=True)]
-
-
-def spread(answers: Sequence[Answers]) -> list[Array]:
-    """Scores [seeds, items] of each, whose means are the metric; a corpus metric is spread over its items."""
-    known = [one.values for one in answers]
-    if all(values is not None for values in known):
-        return [values for values in known if values is not None]
-    metric = answers[0].metric
-    rows = metrics.additive(metric, *(counts for one in answers for counts in one.counts))
-    values = [pseudo_values(one, _scorer(metric)) for one in rows]
-    found = []
-    for one in answers:
-        own, values = values[: len(one.counts)], values[len(one.counts) :]
-        found.append(np.array(own))
-    return found
-
-
-def by_unit(answers: Sequence[Answers]) -> list[Array]:
-    """`spread`, with items that belong together summed: [seeds, what is resampled]."""
-    groups = _groups(answers[0])
-    return [_summed(values, groups) for values in spread(answers)]
-
-
-def _summed(values: Array, groups: Sequence[Hashable] | None) -> Array:
-    """[seeds, items] to [seeds, groups] with the same means: a group's sum, times groups over items."""
-    if groups is None:
-        return values
-    places: Mapping[Hashable, int] = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-    found = np.zeros((len(values), len(places)))
-    for column, group in enumerate(groups):
-        found[:, places[group]] += values[:, column]
-    found *= len(places) / values.shape[1]
-    return found
-
-
-def _scorer(metric: str) -> Score:
-    return lambda totals: metrics.from_statistics(metric, totals)  # type: ignore[arg-type]  # whole numbers as floats

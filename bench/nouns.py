@@ -172,9 +172,9 @@ class Run:
     prices: Mapping[str, Any] = field(default_factory=dict)  # what the suite says in place of bench/prices.yaml
     decide: Mapping[str, Any] = field(default_factory=dict)  # what its decision assumes and requires
     task_paths: Mapping[str, str] = field(default_factory=dict)  # task -> bundled name, or folder as seen from `path`
+    shard: str = ""  # such as "1/3" where it is a part: cells of other parts are not missing
 
 
 def derive_seed(*parts: object) -> int:
     """A 63-bit seed hashed from `parts`: the same on every machine, in any order of work."""
-    text = "\x1f".join(str(part) for part in parts)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+    return int.from_bytes(hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()[:8], "big") >> 1

@@ -1,7 +1,7 @@
 """The run directory: one folder for each finished cell, published whole or not at all.
 
 ```
-<run>/run.json                      the suite's cells, in order
+<run>/run.json                      the suite's cells, in order; of a shard all of them, with those measured elsewhere
 <run>/suite.yaml                    the suite as it was given
 <run>/cells/<name>-<key>/           record.json, predictions.jsonl, log.txt
 ```
@@ -40,6 +40,7 @@ PREDICTIONS = "predictions.jsonl"
 LOG = "log.txt"
 SCHEMA = 1
 _RECORD = TypeAdapter(Record)
+_ENTRY = {"key", "name", "model", "task", "method", "seed"}  # of a cell in run.json
 
 
 @dataclass(frozen=True)
@@ -71,22 +72,34 @@ class Store:
     def publish(self, staging: Path, cell: Cell) -> Path:
         """Sync `staging` to disk and make it the cell's folder, in place of an older one."""
         for file in staging.iterdir():
-            _sync(file)
-        _sync(staging)
+            sync(file)
+        sync(staging)
         old = self.folder(cell)
         if old:
             old.rename(self.cells / f".old-{old.name}")
         final = self.cells / cell.folder
         staging.rename(final)
-        _sync(self.cells)
+        sync(self.cells)
         if old:
             shutil.rmtree(self.cells / f".old-{old.name}", ignore_errors=True)
         return final
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a suite is measured in a run that is one of several shards."""
+
+    name: str  # such as "1/3"
+    keys: frozenset[str]
+
+
 @contextmanager
-def open_run(path: Path, suite_file: Path, suite_name: str, cells: Sequence[Cell]) -> Iterator[Store]:
+def open_run(
+    path: Path, suite_file: Path, suite_name: str, cells: Sequence[Cell], part: Part | None = None
+) -> Iterator[Store]:
     """Create or go on with the run at `path`, locked against other processes.
+
+    `cells` are all of the suite; `part`: the shard that is measured here, and its keys.
 
     Raises:
         UsageError: another process is writing this run, or the folder cannot be written.
@@ -113,11 +126,13 @@ def open_run(path: Path, suite_file: Path, suite_name: str, cells: Sequence[Cell
                 "seed": c.seed,
                 "is_base": c.is_base,
                 "task_path": _task_path(c, path),
+                **({"elsewhere": True} if part and c.key not in part.keys else {}),
             }
             for c in cells
         ]
         write_atomically(path / "suite.yaml", suite_file.read_text(encoding="utf-8"))
-        write_json(path / RUN_FILE, {"schema": SCHEMA, "suite": suite_name, "cells": entries})
+        shard = {"shard": part.name} if part else {}
+        write_json(path / RUN_FILE, {"schema": SCHEMA, "suite": suite_name, **shard, "cells": entries})
         yield Store(path)
 
 
@@ -128,30 +143,55 @@ def _task_path(cell: Cell, run: Path) -> str:
     return os.path.relpath(cell.task_path, run)
 
 
+def read_listed(path: Path) -> dict[str, Any]:
+    """`run.json`: the suite's name and its cells, in order.
+
+    Raises:
+        UsageError: `path` is no run directory, or the file is not what adaptbench writes.
+    """
+    if not (path / RUN_FILE).is_file():
+        near = [p.name for p in path.parent.iterdir() if (p / RUN_FILE).is_file()] if path.parent.is_dir() else []
+        raise UsageError(f'"{path}" is no run directory (no {RUN_FILE}){nearest(path.name, near)}')
+    content = _read_json(path / RUN_FILE)
+    cells = content.get("cells")
+    if not isinstance(content.get("suite"), str) or not isinstance(cells, list) or not all(map(_is_entry, cells)):
+        raise UsageError(f"{path / RUN_FILE} is not what adaptbench writes; run the suite again")
+    return content
+
+
+def _is_entry(cell: object) -> bool:
+    return isinstance(cell, dict) and cell.keys() >= _ENTRY and isinstance(cell["key"], str)
+
+
+def cell_folders(path: Path) -> dict[str, Path]:
+    """The first twelve digits of a key: the folder of its cell, of the published cells of a run."""
+    return {f.name.rsplit("-", 1)[-1]: f for f in (path / "cells").glob("[!.]*-*")}
+
+
 def read_run(path: Path) -> Run:
     """Every record of a run, in its suite's order, under the suite's present names.
 
     Raises:
         UsageError: `path` is no run directory, or a file in it is not what adaptbench writes.
     """
-    if not (path / RUN_FILE).is_file():
-        near = [p.name for p in path.parent.iterdir() if (p / RUN_FILE).is_file()] if path.parent.is_dir() else []
-        raise UsageError(f'"{path}" is no run directory (no {RUN_FILE}){nearest(path.name, near)}')
-    listed = _read_json(path / RUN_FILE)
-    found = {f.name.rsplit("-", 1)[-1]: f for f in (path / "cells").glob("[!.]*-*")}
+    listed = read_listed(path)
+    found = cell_folders(path)
     records: list[Record] = []
     base: list[Record] = []
     missing: list[str] = []
     for entry in listed["cells"]:
         folder = found.get(entry["key"][:12])
         if folder is None or not (folder / RECORD).is_file():
+            if entry.get("elsewhere"):
+                continue
             missing.append(f"{BASE_PROBE}{entry['name']}" if entry.get("is_base") else entry["name"])
             continue
         record = read_record(folder / RECORD)
         labels = {name: entry[name] for name in ("model", "task", "method", "seed")}
         (base if entry.get("is_base") else records).append(replace(record, **labels))
     places = {entry["task"]: entry.get("task_path", entry["task"]) for entry in listed["cells"]}
-    return Run(path, listed["suite"], tuple(records), tuple(missing), tuple(base), *_said(path), places)
+    shard = str(listed.get("shard", ""))
+    return Run(path, listed["suite"], tuple(records), tuple(missing), tuple(base), *_said(path), places, shard)
 
 
 def _said(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -166,9 +206,10 @@ def _said(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def runs(root: Path) -> list[Path]:
-    """Run directories below `root`, newest first."""
+    """Run directories below `root`, newest first; none that is hidden, as one that is being written by a merge is."""
     files = root.glob(f"**/{RUN_FILE}") if root.is_dir() else iter(())
-    return [f.parent for f in sorted(files, key=lambda f: f.stat().st_mtime, reverse=True)]
+    shown = (f for f in files if not any(name.startswith(".") for name in f.relative_to(root).parts))
+    return [f.parent for f in sorted(shown, key=lambda f: f.stat().st_mtime, reverse=True)]
 
 
 def read_record(file: Path) -> Record:
@@ -232,8 +273,8 @@ def find_predictions(run: Path, key: str, name: str = PREDICTIONS) -> Path | Non
 
 @lru_cache(maxsize=4)
 def _folders(cells: Path, changed: int) -> dict[str, Path]:
-    """The beginning of a key: the folder of its cell. Listed once as long as the folder was not `changed`."""
-    return {folder.name.rsplit("-", 1)[-1]: folder for folder in cells.glob("[!.]*-*")}
+    """`cell_folders`, listed once as long as the folder was not `changed`."""
+    return cell_folders(cells.parent)
 
 
 def lines_of(file: Path) -> list[dict[str, Any]]:
@@ -255,7 +296,7 @@ def write_atomically(file: Path, text: str) -> None:
     """Write `text` beside `file`, sync it, and rename it into place."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
-    _sync(temporary)
+    sync(temporary)
     temporary.replace(file)
 
 
@@ -269,7 +310,8 @@ def _read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk itself."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

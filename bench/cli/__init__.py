@@ -13,6 +13,7 @@ from bench import __version__
 from bench.cli.measuring import plan, pretrain_mini, run
 from bench.cli.preparing import check, doctor, init
 from bench.cli.reading import compare, decide, list_, report
+from bench.cli.several import history, merge
 from bench.errors import AdaptbenchError, UsageError, nearest
 
 INTERNAL = AdaptbenchError.exit_code
@@ -44,7 +45,7 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, report, compare, decide, list_, check, init, pretrain_mini, doctor):
+for command in (run, plan, merge, report, compare, decide, history, list_, check, init, pretrain_mini, doctor):
     cli.add_command(command)
 
 

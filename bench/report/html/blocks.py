@@ -36,9 +36,10 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A sheet; its notes stand below it."""
+    """A sheet; its notes stand below it. With `cards`, narrow screens show each row as a card."""
 
     sheet: Sheet
+    cards: bool = False
     kind: ClassVar[str] = "table"
 
 

@@ -52,7 +52,7 @@
     form.addEventListener("submit", function (event) { event.preventDefault(); });
   });
   window.addEventListener("beforeprint", function () {
-    document.querySelectorAll("details:not([open])").forEach(function (one) {
+    document.querySelectorAll("details:not([open]):not(.rest)").forEach(function (one) {
       one.open = true;
       one.setAttribute("data-printed", "");
     });

@@ -17,7 +17,11 @@ from bench.report.summary import summarise
 
 def chapters(runs: Sequence[Run]) -> list[Chapter]:
     """Every table of some runs, a chapter for each."""
-    return [(f"{clean(run.suite)} ({clean(run.path)})", sheets(run)) for run in runs]
+    return [(f"{clean(run.suite)}{_part(run)} ({clean(run.path)})", sheets(run)) for run in runs]
+
+
+def _part(run: Run) -> str:
+    return f", shard {clean(run.shard)}" if run.shard else ""
 
 
 def sheets(run: Run) -> list[Sheet]:

@@ -39,7 +39,7 @@ def _lead(cases: Sequence[Case]) -> str:
 
 
 def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
-    yield Table(Sheet("Verdicts", _HEADS, tuple(_line(case) for case in cases), (_note(cases),)))
+    yield Table(Sheet("Verdicts", _HEADS, tuple(_line(case) for case in cases), (_note(cases),)), cards=True)
     for case in cases:
         yield Heading(case.title)
         if case.verdict is None:

@@ -1,0 +1,257 @@
+"""Several runs of one suite joined into one: the shards of a matrix of jobs, or what was measured on several machines.
+
+Published cells are copied whole into a hidden folder beside the new run, which is renamed when all of it is on the
+disk: a kill leaves no half run. Reads no predictions and loads no model.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tasks
+from bench.errors import UsageError
+from bench.nouns import Record, Score
+from bench.report.summary import BASE_PROBE
+from bench.store import RECORD, RUN_FILE, SCHEMA, cell_folders, read_listed, read_record, sync, write_json
+
+_SUITE, _LOCK = "suite.yaml", ".lock"
+_CLOSE = 1e-6  # two scores of one cell may differ by this share of them: sums of floats depend on the processor
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What is in the joined run."""
+
+    cells: int  # of the suite, base models' answers to probes among them
+    missing: tuple[str, ...]  # names of cells without a record
+    failed: tuple[str, ...]  # names of cells that ended with a failure
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One of the runs that are joined."""
+
+    path: Path
+    suite: str
+    text: str  # of suite.yaml
+    entries: tuple[Mapping[str, Any], ...]
+    folders: Mapping[str, Path]
+
+    def folder(self, key: str) -> Path | None:
+        """The published folder of a cell, None where there is none."""
+        found = self.folders.get(key[:12])
+        return found if found is not None and (found / RECORD).is_file() else None
+
+
+def merge(runs: Sequence[Path], out: Path) -> Merged:
+    """Join `runs` into the new run directory `out`.
+
+    Of a cell that several have, the one that was measured is taken before one that failed, then the first given.
+
+    Raises:
+        UsageError: `out` is there already or cannot be written; a path is no run, is given twice, or is being
+            written; the runs are of different suites, or measured with other settings; the same cell has other
+            results in two of them.
+    """
+    if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
+        raise UsageError(f"{out} is there already; name a new folder with --out")
+    with ExitStack() as stack:
+        for path in runs:
+            stack.enter_context(_unwritten(path))
+        sources = [_source(path) for path in runs]
+        _refuse_other_suites(sources)
+        entries = _entries(sources)
+        chosen = {entry["key"]: _choose(entry, sources) for entry in entries}
+        with _staging(out) as folder:
+            _write(folder, out, sources, entries, {key: found[0] for key, found in chosen.items() if found})
+    missing = tuple(_shown(entry) for entry in entries if chosen[entry["key"]] is None)
+    failed = (found[1] for found in chosen.values() if found and found[1].status != "ok")
+    names = {entry["key"]: _shown(entry) for entry in entries}
+    return Merged(len(entries), missing, tuple(names[record.key] for record in failed))
+
+
+@contextmanager
+def _unwritten(path: Path) -> Iterator[None]:
+    """Keep other processes from writing a run while it is read; one that came without its lock file has no writer."""
+    try:
+        lock = (path / _LOCK).open("rb")
+    except OSError:
+        yield
+        return
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"another process is writing {path}; merge when it has ended") from None
+        yield
+
+
+def _source(path: Path) -> _Source:
+    listed = read_listed(path)
+    try:
+        text = (path / _SUITE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path / _SUITE} cannot be read: {error}") from None
+    return _Source(path, listed["suite"], text, tuple(listed["cells"]), cell_folders(path))
+
+
+def _refuse_other_suites(sources: Sequence[_Source]) -> None:
+    first, places = sources[0], set[Path]()
+    for one in sources:
+        if one.path.resolve() in places:
+            raise UsageError(f"{one.path} is given twice")
+        places.add(one.path.resolve())
+        if one.suite != first.suite:
+            raise UsageError(f"not the same suite: {first.path} is of {first.suite}, {one.path} of {one.suite}")
+        if one.text != first.text:
+            raise UsageError(f"not the same suite: {first.path / _SUITE} and {one.path / _SUITE} differ")
+    keys: dict[str, tuple[str, Path]] = {}
+    for one in sources:
+        for entry in one.entries:
+            key, path = keys.setdefault(_shown(entry), (entry["key"], one.path))
+            if key != entry["key"]:
+                other = f"{path} and {one.path}"
+                raise UsageError(f'"{_shown(entry)}" has other settings, weights or data in {other}; measure it alike')
+
+
+def _entries(sources: Sequence[_Source]) -> list[Mapping[str, Any]]:
+    """The cells of all runs, each once: in the order of the first, others behind what stands before them in theirs."""
+    found: list[Mapping[str, Any]] = []
+    for one in sources:
+        known = {entry["key"]: place for place, entry in enumerate(found)}
+        behind: list[list[Mapping[str, Any]]] = [[] for _ in range(len(found) + 1)]
+        place = 0
+        for entry in one.entries:
+            if entry["key"] in known:
+                place = known[entry["key"]] + 1
+            else:
+                behind[place].append(entry)
+        found = [*behind[0], *(each for i, old in enumerate(found) for each in (old, *behind[i + 1]))]
+    return found
+
+
+def _choose(entry: Mapping[str, Any], sources: Sequence[_Source]) -> tuple[Path, Record] | None:
+    """The folder of a cell to copy, and its record; None where no run has one.
+
+    Raises:
+        UsageError: two runs have measured it, with other results.
+    """
+    found = []
+    for one in sources:
+        folder = one.folder(entry["key"])
+        if folder is not None:
+            record = read_record(folder / RECORD)
+            if record.key != entry["key"]:
+                raise UsageError(f"{folder / RECORD} is of another cell than its folder's name says")
+            found.append((folder, record))
+    measured = [pair for pair in found if pair[1].status == "ok"]
+    for folder, record in measured[1:]:
+        difference = _difference(measured[0][1], record)
+        if difference:
+            raise UsageError(
+                f'"{_shown(entry)}" was measured twice, with other results ({difference}); '
+                f"remove {measured[0][0]} or {folder}"
+            )
+    return next(iter(measured or found), None)
+
+
+def _difference(a: Record, b: Record) -> str:
+    """How two records of one cell differ in what its key decides; "" where they do not. Times may differ."""
+    for name in ("questions", "items", "item_failures", "tokens", "dropped"):
+        if getattr(a, name) != getattr(b, name):
+            return f"{name}: {getattr(a, name)} and {getattr(b, name)}"
+    pairs = [("", a.scores, b.scores)]
+    pairs += [(f" of {probe}", a.probes.get(probe, {}), b.probes.get(probe, {})) for probe in {**a.probes, **b.probes}]
+    return next(filter(None, (_scores(*pair) for pair in pairs)), "")
+
+
+def _scores(where: str, a: Mapping[str, Score], b: Mapping[str, Score]) -> str:
+    if a.keys() != b.keys():
+        return f"metrics{where}: {', '.join(a)} and {', '.join(b)}"
+    for name, one in a.items():
+        if one.signature != b[name].signature:
+            return f"signature of {name}{where}: {one.signature} and {b[name].signature}"
+        if not math.isclose(one.value, b[name].value, rel_tol=_CLOSE):
+            return f"{name}{where}: {one.value:.6g} and {b[name].value:.6g}"
+    return ""
+
+
+def _write(
+    folder: Path, out: Path, sources: Sequence[_Source], entries: Sequence[Mapping[str, Any]], cells: Mapping[str, Path]
+) -> None:
+    """The joined run in `folder`, which will be `out`; `run.json` comes last."""
+    (folder / "cells").mkdir()
+    for cell in cells.values():
+        _copy(cell, folder / "cells" / cell.name)
+    sync(folder / "cells")
+    shutil.copyfile(sources[0].path / _SUITE, folder / _SUITE)
+    sync(folder / _SUITE)
+    home = {entry["key"]: one.path for one in reversed(sources) for entry in one.entries}
+    moved = [_moved(entry, home[entry["key"]], out) for entry in entries]
+    write_json(folder / RUN_FILE, {"schema": SCHEMA, "suite": sources[0].suite, "cells": moved})
+    sync(folder)
+
+
+def _copy(cell: Path, target: Path) -> None:
+    """A cell's folder, on the disk. A link in it could name any file of this machine, so none is followed."""
+    target.mkdir()
+    for file in sorted(cell.iterdir()):
+        if file.is_symlink() or not file.is_file():
+            raise UsageError(f"{file} is no plain file; a cell's folder holds no others")
+        shutil.copyfile(file, target / file.name)
+        sync(target / file.name)
+    sync(target)
+
+
+def _moved(entry: Mapping[str, Any], old: Path, new: Path) -> dict[str, Any]:
+    """A cell of `run.json` as seen from another run directory, and measured there."""
+    kept = {name: value for name, value in entry.items() if name != "elsewhere"}
+    place = kept.get("task_path")
+    if isinstance(place, str) and place not in tasks.available():
+        kept["task_path"] = os.path.relpath(old / place, new)
+    return kept
+
+
+@contextmanager
+def _staging(out: Path) -> Iterator[Path]:
+    """A hidden folder that becomes `out` at the end; gone where that is not reached. Leftovers of kills are removed."""
+    folder = out.parent / f".merging-{out.name}-{os.getpid()}"
+    for other in out.parent.glob(f".merging-{glob.escape(out.name)}-*"):
+        if _abandoned(other):
+            shutil.rmtree(other, ignore_errors=True)
+    try:
+        folder.mkdir(parents=True)
+        lock = (folder / _LOCK).open("w")
+    except OSError as error:
+        raise UsageError(f"cannot write to {out.parent}: {error.strerror}; choose another folder with --out") from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield folder
+            folder.rename(out)  # refused where another process has filled it meanwhile
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    sync(out.parent)
+
+
+def _abandoned(folder: Path) -> bool:
+    """Whether no process holds the lock of a staging folder."""
+    try:
+        with (folder / _LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _shown(entry: Mapping[str, Any]) -> str:
+    return f"{BASE_PROBE}{entry['name']}" if entry.get("is_base") else str(entry["name"])
