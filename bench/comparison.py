@@ -102,7 +102,7 @@ def within(run: Run, task: str | None = None, metric: str | None = None, methods
         ranked = sorted(answers, key=lambda one: -one.score if higher else one.score)
         differences = _family(combinations(ranked, 2))
         p = {(d.a.label, d.b.label): d.p for d in differences}
-        ties = tiegroups_of([one.label for one in ranked], different_pairs(p, alpha=ALPHA)) if p else None
+        ties = tie_groups([one.label for one in ranked], different_pairs(p, alpha=ALPHA)) if p else None
         found.append(Family(model, name, answers[0].metric, tuple(differences), tuple(ranked), ties, left_out))
     if not found:
         raise UsageError(f"{run.path} has no measured cell to compare")

@@ -77,6 +77,13 @@ class NotComparableError(AdaptbenchError):
     kind = "not_comparable"
 
 
+class IncompleteError(AdaptbenchError):
+    """Something that is needed for a verdict is not there, or cannot be read."""
+
+    exit_code = 4
+    kind = "incomplete"
+
+
 def nearest(value: str, allowed: Iterable[str]) -> str:
     """' (did you mean "x"?)' for the allowed name most like `value`, or '' where none is near."""
     close = difflib.get_close_matches(value, list(allowed), n=1, cutoff=0.5)

@@ -68,9 +68,7 @@ def work(cell: Cell) -> float:
         total += one * epochs * (1 + trials) * _PASSES_TRAINED
         total += sum(_example_tokens(task, e) + context for e in task.validation) * epochs * (1 + trials)
     elif method.weights.classifies:
-        total += sum(_item_tokens(task, e) + context for e in (*train, *task.validation)) * (
-            2 if cell.trials else 1
-        )
+        total += sum(_item_tokens(task, e) + context for e in (*train, *task.validation)) * (2 if cell.trials else 1)
     elif task.test:
         asked = min(len(task.validation), TRIAL_ITEMS)
         total *= 1 + cell.trials * asked / len(task.test)

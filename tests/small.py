@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from bench import runner, store
+from bench import runner, shards, store
 from bench.cells import Cell, expand
 from bench.nouns import Record, Run
 from bench.suite import Suite, load
@@ -45,9 +45,11 @@ class Silent:
     def finish(self, cell: Cell, record: Record, cached: bool) -> None: ...
 
 
-def measure(file: Path, out: Path, **changes: Any) -> tuple[runner.Outcome, list[str], Run]:
+def measure(file: Path, out: Path, shard: str | None = None, **changes: Any) -> tuple[runner.Outcome, list[str], Run]:
     suite, cells = cells_of(file, **changes)
+    own = cells if shard is None else shards.part(cells, shards.parse(shard))
+    part = None if shard is None else store.Part(shard, frozenset(cell.key for cell in own))
     shown = Silent()
-    with store.open_run(out, file, suite.name, cells) as opened:
-        outcome = runner.run(suite, cells, opened, shown)
+    with store.open_run(out, file, suite.name, cells, part) as opened:
+        outcome = runner.run(suite, own, opened, shown)
     return outcome, shown.started, store.read_run(out)

@@ -204,11 +204,14 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["report", "RUN"], "failed: diverged (1/1)"),
         (["report", "RUN", "--markdown"], "failed: diverged (1/1)"),
         (["report", "RUN", "--json"], '"schema": 1'),
+        (["report", "RUN", "--csv"], "suite,run,"),
+        (["report", "RUN", "--html", "OUT"], "out.html"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_readers_never_load_torch(arguments: list[str], says: str, small_run: Path, tmp_path: Path) -> None:
-    given = [str(small_run) if argument == "RUN" else argument for argument in arguments]
+    places = {"RUN": str(small_run), "OUT": str(tmp_path / "out.html")}
+    given = [places.get(argument, argument) for argument in arguments]
     code, names, output = loaded_by(given, tmp_path)
     assert code == 0
     assert says in output

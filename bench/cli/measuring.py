@@ -122,8 +122,8 @@ def plan(
 def pretrain_mini(out: Path, steps: int | None) -> None:
     """Make the base model `mini` anew from its corpus, and measure what it can do.
 
-    Takes about two hours on two CPU cores (41 million tokens at 5,000 to 6,000 a second). Running the same command again
-    goes on where it stopped.
+    Takes about two hours on two CPU cores (41 million tokens at 5,000 to 6,000 a second). Running the same command
+    again goes on where it stopped.
 
     \b
     Examples:

@@ -53,7 +53,7 @@ def report(
     if style in ("csv", "latex", "benchmark", "schema"):
         sys.stdout.write(_text(read, style))
     elif style or not (html or pdf or mlflow or wandb):
-        _show(style, sheets.chapters(read), lambda: data.to_json(read))
+        show(style, sheets.chapters(read), lambda: data.to_json(read))
 
 
 def _files(
@@ -121,7 +121,7 @@ def compare(
         families = comparison.between(new, read_run(old), task, metric, methods)
     heading = f"{run} (a, b: its methods)" if old is None else f"a: {run}, b: {old}"
     chapters: list[Chapter] = [(heading, comparison_sheets.sheets(families, flips))]
-    _show(style, chapters, lambda: comparison_sheets.to_json(families, flips))
+    show(style, chapters, lambda: comparison_sheets.to_json(families, flips))
 
 
 @click.command()
@@ -167,10 +167,10 @@ def decide(
     prices = money.replaced(read.prices, str(run))
     found = decision_sheets.verdicts(read, prices, merged, task)
     chapters: list[Chapter] = [(str(run), decision_sheets.sheets(found, prices.currency))]
-    _show(style, chapters, lambda: decision_sheets.to_json(found, prices.currency))
+    show(style, chapters, lambda: decision_sheets.to_json(found, prices.currency))
 
 
-def _show(style: str | None, chapters: Sequence[Chapter], content: Callable[[], dict[str, Any]]) -> None:
+def show(style: str | None, chapters: Sequence[Chapter], content: Callable[[], dict[str, Any]]) -> None:
     """Print sheets for a terminal or as Markdown, or what they are made of as JSON."""
     if style == "json":
         print(json.dumps(content(), indent=1, ensure_ascii=False))

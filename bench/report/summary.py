@@ -87,6 +87,17 @@ def summarise(run: Run) -> list[Row]:
     return rows
 
 
+def by_method(
+    run: Run, model: str, wanted: Callable[[Record], bool] = lambda record: True
+) -> dict[tuple[str, str], list[Record]]:
+    """(method, task) -> the cells (seeds) of a model that ended and are wanted, in the order of the run."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in run.records:
+        if record.model == model and record.status == "ok" and wanted(record):
+            groups.setdefault((record.method, record.task), []).append(record)
+    return groups
+
+
 def parse_missing(name: str) -> tuple[tuple[str, str, str], int] | None:
     """((model, task, method), seed) of a cell's name, or None where it is no such name."""
     pieces = name.rsplit(" · ", 3)

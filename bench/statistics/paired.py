@@ -153,17 +153,9 @@ def paired_corpus(
 
     Raises ValueError as `paired_means` does, and for statistics of different width.
     """
-    first, second = checks.matrix(a, "a"), checks.matrix(b, "b")
-    if first.shape != second.shape:
-        raise ValueError(f"a has the shape {first.shape} and b {second.shape}; they must be the same items and counts")
-    width, of_each = first.shape[1], each(score)
-
-    def difference(rows: Array) -> Array:
-        return of_each(rows[:, :width]) - of_each(rows[:, width:])
-
-    forward, backward = np.hstack([first, second]), np.hstack([second, first])
-    found = _draws(forward, backward, difference, draws=draws, seed=seed, groups=groups, kind=kind)
-    return _result(found, len(first), level, kind, groups)
+    checks.share(level, "level")
+    found = corpus_draws(a, b, score, draws=draws, seed=seed, groups=groups, kind=kind)
+    return _result(found, len(np.asarray(a)), level, kind, groups)
 
 
 def paired_draws(
@@ -183,6 +175,32 @@ def paired_draws(
     gap, ones = first - second, np.ones_like(first)
     forward, backward = np.column_stack([gap, ones]), np.column_stack([-gap, ones])
     return _draws(forward, backward, mean_of, draws=draws, seed=seed, groups=groups, kind=kind)
+
+
+def corpus_draws(
+    a: ArrayLike,
+    b: ArrayLike,
+    score: Score,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+    groups: Sequence[Hashable] | None = None,
+    kind: Kind = "expanded",
+) -> Draws:
+    """The resampled differences behind `paired_corpus`, [n, k] each, for other questions to be asked of them.
+
+    Raises ValueError as `paired_corpus` does.
+    """
+    first, second = checks.matrix(a, "a"), checks.matrix(b, "b")
+    if first.shape != second.shape:
+        raise ValueError(f"a has the shape {first.shape} and b {second.shape}; they must be the same items and counts")
+    width, of_each = first.shape[1], each(score)
+
+    def difference(rows: Array) -> Array:
+        return of_each(rows[:, :width]) - of_each(rows[:, width:])
+
+    forward, backward = np.hstack([first, second]), np.hstack([second, first])
+    return _draws(forward, backward, difference, draws=draws, seed=seed, groups=groups, kind=kind)
 
 
 def _draws(

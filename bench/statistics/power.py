@@ -92,7 +92,7 @@ def required_n_shares(
     def enough(n: int) -> bool:
         return mcnemar_power(n, discordance, difference, alpha=alpha, mid_p=mid_p, method=method) >= power
 
-    return _fewest(enough)
+    return fewest(enough)
 
 
 def mdd_means(n: int, sd: float, *, alpha: float = 0.05, power: float = 0.8, method: Method = "exact") -> float:
@@ -126,7 +126,7 @@ def required_n_means(
     shift = difference / sd
     if method == "normal":
         return max(2, math.ceil(((normal_quantile(1 - alpha / 2) + normal_quantile(power)) / shift) ** 2))
-    return _fewest(lambda n: n > 1 and _t_power(n, shift * math.sqrt(n), alpha) >= power)
+    return fewest(lambda n: n > 1 and _t_power(n, shift * math.sqrt(n), alpha) >= power)
 
 
 def mdd_interval(interval: Interval, *, power: float = 0.8) -> float:
@@ -146,7 +146,7 @@ def _power_of_shares(n: int, discordance: float, alpha: float, mid_p: bool, meth
     _check_shares(n, discordance, alpha)
     if method == "normal":
         return lambda difference: _connor(n, discordance, difference, alpha)
-    discordant, chances = _discordant(n, discordance)
+    discordant, chances = discordant_counts(n, discordance)
     critical = _critical(discordant, alpha, mid_p)
 
     def of_difference(difference: float) -> float:
@@ -163,7 +163,7 @@ def _connor(n: int, discordance: float, difference: float, alpha: float) -> floa
     return normal_cdf(gap / math.sqrt(spread)) if spread > 0 else float(gap >= 0)
 
 
-def _discordant(n: int, discordance: float) -> tuple[Array, Array]:
+def discordant_counts(n: int, discordance: float) -> tuple[Array, Array]:
     """Numbers of discordant items that are not all but impossible, and their chances."""
     reach = 10 * math.sqrt(n * discordance * (1 - discordance)) + 20
     low, high = max(0, math.floor(n * discordance - reach)), min(n, math.ceil(n * discordance + reach))
@@ -188,7 +188,7 @@ def _t_power(n: int, shift: float, alpha: float) -> float:
     return 1 - noncentral_t_within(t_quantile(1 - alpha / 2, n - 1), n - 1, shift)
 
 
-def _fewest(enough: Callable[[int], bool]) -> int:
+def fewest(enough: Callable[[int], bool]) -> int:
     """A number that is enough where one less is not, found by doubling and halving."""
     high = 1
     while not enough(high):

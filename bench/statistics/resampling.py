@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -22,6 +23,7 @@ Kind: TypeAlias = Literal["expanded", "percentile", "bca"]
 Statistic: TypeAlias = Callable[[Array], Array]  # summed rows [m, k] to values [m]
 DRAWS = 10_000
 _CELLS = 200_000  # counts held at a time: 1.6 MB, which stays in the cache and is faster than more
+_KEPT = 64_000_000  # counts kept, in bytes, for the next comparison of as many units
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,25 @@ def resample(rows: Array, statistic: Statistic, *, draws: int, seed: int, leave_
     """
     checks.at_least(draws, 100, "draws")
     whole = rows.sum(axis=0)
-    sums = np.concatenate([chunk @ rows for chunk in counts(len(rows), draws, generator(seed))])
+    sums = np.concatenate([chunk @ rows for chunk in _counts_again(len(rows), draws, seed)])
     left_out = statistic(whole - rows) if leave_out else None
     return Draws(statistic(sums), float(statistic(whole[None])[0]), len(rows), left_out)
+
+
+def _counts_again(units: int, draws: int, seed: int) -> Iterator[Array]:
+    """`counts`, kept for the next call: drawing them is most of the work, and comparisons share their items."""
+    if units * draws > _KEPT:
+        yield from counts(units, draws, generator(seed))
+        return
+    kept, step = _kept(units, draws, seed), max(1, _CELLS // units)
+    for start in range(0, draws, step):
+        yield kept[start : start + step].astype(np.float64)
+
+
+@lru_cache(maxsize=1)
+def _kept(units: int, draws: int, seed: int) -> NDArray[np.uint8]:
+    """All counts [draws, units]; more than 255 of one unit do not occur."""
+    return np.concatenate([chunk.astype(np.uint8) for chunk in counts(units, draws, generator(seed))])
 
 
 def negated(draws: Draws) -> Draws:

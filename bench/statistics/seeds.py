@@ -65,18 +65,49 @@ def crossed_means(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> SeedsRe
     """
     first, second = _scores(a, b)
     tail = (1 - checks.share(level, "level")) / 2
-    items, trained = _parts(first, second)
-    difference = _apart(first, second)
-    width = _half_width(items, trained, tail)
+    found = components(first, second)
+    width = found.half_width(tail)
     return SeedsResult(
-        difference=difference,
-        interval=Interval(difference - width, difference + width, level),
-        p=_p(abs(difference), items, trained),
-        n=first.shape[1],
+        difference=found.difference,
+        interval=Interval(found.difference - width, found.difference + width, level),
+        p=found.p(abs(found.difference)),
+        n=found.n,
         seeds=(len(first), len(second)),
         single_seed=_single(first, second),
         method="variance components of seeds and items, t",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """What `crossed_means` rests on, for other questions to be asked of it."""
+
+    difference: float  # a less b
+    n: int  # items
+    items: _Part
+    seeds: _Part | None  # None where neither method has several
+
+    @property
+    def error(self) -> float:
+        """Standard error of the difference."""
+        return math.sqrt(self.items.variance + (self.seeds.variance if self.seeds else 0.0))
+
+    def half_width(self, tail: float) -> float:
+        """How far the limit that leaves out `tail` on its side lies from the difference."""
+        return _half_width(self.items, self.seeds, tail)
+
+    def p(self, distance: float) -> float:
+        """Two-sided p of a null that lies `distance`, 0 or more, from the difference."""
+        return _p(distance, self.items, self.seeds)
+
+
+def components(a: ArrayLike, b: ArrayLike) -> Components:
+    """The parts of variance of a difference of means, from [seeds_a, n] and [seeds_b, n].
+
+    Raises ValueError as `crossed_means` does.
+    """
+    first, second = _scores(a, b)
+    return Components(_apart(first, second), first.shape[1], *_parts(first, second))
 
 
 def crossed_bootstrap(

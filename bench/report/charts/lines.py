@@ -71,12 +71,14 @@ def draw(
     *,
     log_x: bool = False,
     log_y: bool = False,
+    whole_x: bool = False,
     rules: Sequence[tuple[float, str]] = (),
     show_x: Show = plain,
     show_y: Show = plain,
 ) -> Chart:
     """Curves in one plot. An axis is logarithmic if that is asked for and all its values are above 0.
 
+    `whole_x`: x counts something, so that its ticks are whole numbers.
     `rules` are values of x marked by a vertical line with a label. A point that is not finite interrupts its curve.
     """
     columns = ("", x_title, y_title, "low", "high")
@@ -88,9 +90,10 @@ def draw(
     known = [at for one in series for at in one.points if _drawable(at)]
     if not known:
         return blank(about, columns, table)
-    plot = _plot(series, known, rules, (log_x, log_y), widest((one.label for one in series), _LABEL) + 40)
+    logs = (log_x, log_y)
+    plot = _plot(series, known, rules, logs, whole_x, widest((one.label for one in series), _LABEL) + 40)
     if not end_together([plot.curve(index, one) for index, one in enumerate(series)], plot.x):
-        wide = _plot(series, known, rules, (log_x, log_y), _EDGE)
+        wide = _plot(series, known, rules, logs, whole_x, _EDGE)
         named = beside([wide.curve(index, one) for index, one in enumerate(series)], wide.x, wide.y, WIDTH)
     else:
         named = None
@@ -137,6 +140,7 @@ def _plot(
     known: Sequence[At],
     rules: Sequence[tuple[float, str]],
     log: tuple[bool, bool],
+    whole: bool,
     right: float,
 ) -> _Plot:
     """The scales of a plot that leaves `right` px free at its right; rules that are not finite are left out."""
@@ -148,9 +152,8 @@ def _plot(
     y = fit([*(at.y for at in known), *bounds], tall, 0.0, log=log_y)
     right = max(right, _RULE) if there else right
     back = any(a.x > b.x for one in series for a, b in pairwise(one.points))  # then labels may stand on any side
-    x = fit(
-        [*(at.x for at in known), *(x for x, _ in there)], tick_room(y) + 10, WIDTH - right, log=log[0], tight=not back
-    )
+    xs = [*(at.x for at in known), *(x for x, _ in there)]
+    x = fit(xs, tick_room(y) + 10, WIDTH - right, log=log[0], tight=not back, whole=whole)
     placed = _rule_rows(there, x)
     top = 34.0 + (LINE * (1 + max(row for _, _, row in placed)) if placed else 0)
     return _Plot(x, replace(y, start=top + tall, end=top), tuple(placed))

@@ -52,17 +52,22 @@ def fit(
     log: bool = False,
     zero: bool = False,
     tight: bool = False,
+    whole: bool = False,
 ) -> Scale:
     """A scale from `start` to `end` (px) that holds all values, with about `count` ticks, at both of its ends too.
 
     It is logarithmic if that is asked for and all values are above 0. `zero`: a linear scale holds 0. `tight`: it ends
-    at the least and the greatest value rather than at ticks, where two ticks lie between these.
+    at the least and the greatest value rather than at ticks, where two ticks lie between these. `whole`: the ticks of a
+    linear scale are whole numbers.
     """
     known = [value for value in map(tame, values) if value is not None]
     log = log and bool(known) and min(known) > 0
     if zero and not log:
         known.append(0.0)
     low, high, alike = _range(known, log)
+    if whole and not log:
+        low, high = (low - 1, high + 1) if alike else (low, high)
+        count = max(1, min(count, math.floor(high - low)))
     found = (_logarithmic if log else _linear)(low, high, start, end, count)
     inside = tuple(tick for tick in found.ticks if low <= tick <= high)
     if tight and not alike and len(inside) > 1:  # one tick alone would not tell the scale

@@ -16,6 +16,7 @@ from bench import __version__
 from bench.formats import clean
 from bench.nouns import Run
 from bench.report.charts import css
+from bench.report.html.blocks import Section
 from bench.report.html.cases import cases
 from bench.report.html.sections import sections
 
@@ -28,18 +29,24 @@ def html(runs: Sequence[Run]) -> str:
     Raises:
         UsageError: no run has a record.
     """
-    found = cases(runs)
+    return write(_title(runs), "which way of adapting", _facts(runs), sections(cases(runs)), skip="Skip to the verdict")
+
+
+def write(title: str, about: str, facts: Sequence[str], found: Sequence[Section], *, skip: str) -> str:
+    """A page of sections, those without blocks left out; `skip` is the link to the first, for who reads by ear."""
     style, script = f"{css()}\n{_text('page.css')}", _text("page.js")
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
-            title=_title(runs),
-            facts=_facts(runs),
+            title=title,
+            about=about,
+            facts=facts,
+            skip=skip,
             policy=_policy(style, script),
             style=Markup(style),  # ours; what comes from records is escaped
             script=Markup(script),
-            sections=[section for section in sections(found) if section.blocks],
+            sections=[section for section in found if section.blocks],
             version=__version__,
         )
     )
@@ -60,6 +67,7 @@ def _facts(runs: Sequence[Run]) -> list[str]:
         _some(len({record.method for record in records}), "method"),
         f"{_some(len(records), 'cell')}, {failed} failed, {missing} not run",
     ]
+    facts += [f"shard {clean(run.shard)} of {clean(run.suite)}" for run in runs if run.shard]
     days = sorted(record.created[:10] for record in records)
     if days:
         facts.append(f"measured {clean(days[0])}" + (f" to {clean(days[-1])}" if days[-1] != days[0] else ""))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bench.bias import Bias, base_of, biases
 from bench.formats import clean
-from bench.nouns import Record, Run
+from bench.nouns import Run
 from bench.report.sheet import NOTHING, Sheet, Text
+from bench.report.summary import by_method
 
 _SHARES = "share of pairs whose two forms got different answers, with its 95% interval over pairs"
 _MORE = "against the base model: the share less that of the base model with the same context, pair by pair"
@@ -13,13 +14,10 @@ _MORE = "against the base model: the share less that of the base model with the 
 
 def sheets(run: Run, model: str) -> list[Sheet]:
     """For a model the pairs of every task that names some; no sheet where none was asked."""
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for record in run.records:
-        if record.model == model and record.counterfactual:
-            groups.setdefault((record.task, record.method), []).append(record)
+    groups = by_method(run, model, lambda record: bool(record.counterfactual))
     lines = [
         (Text(clean(method)), Text(clean(task)), *_texts(one))
-        for (task, method), records in groups.items()
+        for (method, task), records in groups.items()
         for one in biases(records, base_of(records[0], run.records))
     ]
     if not lines:

@@ -11,7 +11,7 @@ from bench.formats import clean, seconds, size
 from bench.money import Cost, Prices
 from bench.nouns import Record, Run
 from bench.report.sheet import NOTHING, Sheet, Text
-from bench.report.summary import Row
+from bench.report.summary import Row, by_method
 
 _LEGEND = (
     "wall time, mean over seeds; highest memory of any phase",
@@ -67,7 +67,7 @@ def _tokens(row: Row) -> str:
 def _steps(run: Run, model: str) -> list[Sheet]:
     """What the steps of trained methods spend their time on; no sheet where none was measured."""
     lines = []
-    for (method, task), own in _by_method(run, model, lambda record: bool(record.training.get("step_seconds"))).items():
+    for (method, task), own in by_method(run, model, lambda record: bool(record.training.get("step_seconds"))).items():
         found = [record.training["step_seconds"] for record in own]
         parts = {name: statistics.median(one[name] for one in found) for name in STEP_PARTS}
         whole = sum(parts.values())
@@ -81,7 +81,7 @@ def _steps(run: Run, model: str) -> list[Sheet]:
 def _kept(run: Run, model: str) -> list[Sheet]:
     """What has to be kept of each method beside the base model."""
     lines = []
-    for (method, task), own in _by_method(run, model, lambda record: "stored_bytes" in record.parameters).items():
+    for (method, task), own in by_method(run, model, lambda record: "stored_bytes" in record.parameters).items():
         most = {name: max(record.parameters.get(name, 0) for record in own) for name in _KEPT}
         shown = (f"{most['trained']:,}", *(size(most[name]) if most[name] else NOTHING for name in _KEPT[1:]))
         lines.append(tuple(map(Text, (clean(method), clean(task), *shown))))
@@ -89,21 +89,10 @@ def _kept(run: Run, model: str) -> list[Sheet]:
     return [Sheet(f"{clean(model)}: what is kept beside the base model", heads, tuple(lines))] if lines else []
 
 
-def _by_method(run: Run, model: str, wanted: Callable[[Record], bool]) -> dict[tuple[str, str], list[Record]]:
-    """The cells (seeds) of each method on each task that ended and are wanted."""
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for record in run.records:
-        if record.model == model and record.status == "ok" and wanted(record):
-            groups.setdefault((record.method, record.task), []).append(record)
-    return groups
-
-
 def _serving(run: Run, model: str, task: str) -> list[Sheet]:
     """Latency at batch 1 and money, medians over seeds; no sheet where no cell has a latency."""
-    groups: dict[str, list[Record]] = {}
-    for record in run.records:
-        if (record.model, record.task, record.status) == (model, task, "ok") and record.latency:
-            groups.setdefault(record.method, []).append(record)
+    found = by_method(run, model, lambda record: record.task == task and bool(record.latency))
+    groups = {method: own for (method, _), own in found.items()}
     if not groups:
         return []
     prices = money.replaced(run.prices, str(run.path))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bench.formats import clean, number, title
 from bench.nouns import Record, Run
 from bench.report.sheet import NOTHING, Sheet, Text
-from bench.report.summary import spread
+from bench.report.summary import by_method, spread
 from bench.retention import Change, Paired, base_scores, by_probe, paired
 
 _LEGEND = "base model: its score; below: by how much it changed, 0 where no weight did"
@@ -19,10 +19,7 @@ _PAIRED = "in brackets the 95% interval over items and seeds; -lost +gained: ite
 def sheets(run: Run, model: str) -> list[Sheet]:
     """Probe scores of the base model, and how far each method moved them."""
     base = base_scores(run, model)
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for record in run.records:
-        if record.model == model and record.weights_changed is not None:
-            groups.setdefault((record.method, record.task), []).append(record)
+    groups = by_method(run, model, lambda record: record.weights_changed is not None)
     if not base:
         return []
     scores = (Text(number(metric, score)) for metric, score in base.values())

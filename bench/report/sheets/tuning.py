@@ -10,6 +10,7 @@ from bench.formats import clean, number, seconds, title
 from bench.metrics import NAMES
 from bench.nouns import Record, Run
 from bench.report.sheet import NOTHING, Sheet, Text
+from bench.report.summary import by_method
 
 
 def sheets(run: Run, model: str) -> list[Sheet]:
@@ -62,10 +63,7 @@ def _value(criterion: str, value: float | None) -> str:
 
 def _fit(run: Run, model: str) -> list[Sheet]:
     """How much better trained methods know what they were trained on; medians over seeds."""
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for record in run.records:
-        if record.model == model and record.on_train:
-            groups.setdefault((record.method, record.task), []).append(record)
+    groups = by_method(run, model, lambda record: bool(record.on_train))
     if not groups:
         return []
     lines = []

@@ -15,6 +15,7 @@ from bench.report.charts.lines import At, Series
 from bench.report.html.blocks import Block, Figure, Section, tables
 from bench.report.html.cases import Case, of_runs
 from bench.report.sheets import retention
+from bench.report.summary import by_method
 from bench.retention import Change, base_scores, by_probe
 
 _LEAD = (
@@ -44,10 +45,7 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
 
 def _changes(name: str, run: Run, model: str) -> Figure:
     base = base_scores(run, model)
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for record in run.records:
-        if record.model == model and record.weights_changed is not None:
-            groups.setdefault((record.method, record.task), []).append(record)
+    groups = by_method(run, model, lambda record: record.weights_changed is not None)
     rows, cells = [], []
     for (method, task), records in groups.items():
         changes = by_probe(records, base)

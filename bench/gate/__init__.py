@@ -1,0 +1,11 @@
+"""The gate: whether a candidate run may take the place of a baseline run.
+
+```
+policy.py     what is asked: checks, margins, tiers             noise.py      how far repeats of one run lie apart
+expand.py     the policy's checks over what the baseline holds   baseline.py   a run, accepted: a folder to commit
+measure.py    two runs to numbers with their tails               plan.py       items needed, before anything is measured
+costs.py      counters, and what the hardware took part in       outputs/      JSON, JUnit, Markdown, terminal
+verdict.py    numbers to statuses, Holm, exit code               run.py        all of it, in order
+```
+Differences are candidate less baseline. Reads records and predictions; loads no model, and never torch.
+"""

@@ -1,0 +1,105 @@
+"""What a cell cost: counters that any machine gives alike, and quantities that the hardware took part in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.money import ANSWERING, PRODUCTION
+from bench.nouns import Phase, Record
+
+Reader = Callable[[Record], float | None]
+_HARDWARE = ("device", "device_name", "cpu_count", "threads", "platform")
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A cost of one cell; None where the record does not hold it."""
+
+    unit: str
+    read: Reader
+
+
+def _per_item(name: str) -> Reader:
+    return lambda record: record.tokens[name] / record.items if name in record.tokens and record.items else None
+
+
+def _parameter(name: str) -> Reader:
+    return lambda record: record.parameters.get(name)
+
+
+def _training(name: str) -> Reader:
+    def read(record: Record) -> float | None:
+        value = record.training.get(name)
+        return value if isinstance(value, (int, float)) else None
+
+    return read
+
+
+def _sum(phases: Sequence[str], of: Callable[[Phase], float | None], *, by_item: bool = False) -> Reader:
+    """Sum over the phases that have the figure; None where none does."""
+
+    def read(record: Record) -> float | None:
+        figures = [of(record.phases[name]) for name in phases if name in record.phases]
+        known = [figure for figure in figures if figure is not None]
+        if not known or (by_item and not record.items):
+            return None
+        return sum(known) / (record.items if by_item else 1)
+
+    return read
+
+
+def _latency(name: str) -> Reader:
+    return lambda record: record.latency.get("served", {}).get(name)
+
+
+def _peak(of: Callable[[Phase], float | None]) -> Reader:
+    def read(record: Record) -> float | None:
+        figures = [of(phase) for phase in record.phases.values()]
+        return max((figure for figure in figures if figure is not None), default=None)
+
+    return read
+
+
+COUNTERS: Mapping[str, Counter] = {
+    "prompt_tokens": Counter("tokens per item", _per_item("prompt_tokens")),
+    "context_tokens": Counter("tokens per item", _per_item("context_tokens")),
+    "output_tokens": Counter("tokens per item", _per_item("output_tokens")),
+    "trained_parameters": Counter("parameters", _parameter("trained")),
+    "total_parameters": Counter("parameters", _parameter("total")),
+    "stored_bytes": Counter("bytes", _parameter("stored_bytes")),
+    "index_bytes": Counter("bytes", _parameter("index_bytes")),
+    "steps": Counter("optimizer steps", _training("steps")),
+    "train_tokens": Counter("tokens", _training("tokens")),
+    "train_flops": Counter("FLOPs", _sum(PRODUCTION, lambda phase: phase.flops)),
+    "predict_flops": Counter("FLOPs per item", _sum(ANSWERING, lambda phase: phase.flops, by_item=True)),
+}
+MEASURED: Mapping[str, Counter] = {
+    "train_s": Counter("s", _sum(PRODUCTION, lambda phase: phase.wall_s)),
+    "predict_s": Counter("s per item", _sum(ANSWERING, lambda phase: phase.wall_s, by_item=True)),
+    "latency_p50_s": Counter("s", _latency("p50")),
+    "latency_p95_s": Counter("s", _latency("p95")),
+    "peak_host_bytes": Counter("bytes", _peak(lambda phase: phase.peak_host_bytes)),
+    "peak_device_bytes": Counter("bytes", _peak(lambda phase: phase.peak_device_bytes)),
+    "train_joules": Counter("J", _sum(PRODUCTION, lambda phase: phase.joules)),
+    "predict_joules": Counter("J per item", _sum(ANSWERING, lambda phase: phase.joules, by_item=True)),
+}
+ALL: Mapping[str, Counter] = {**COUNTERS, **MEASURED}
+
+
+def value(records: Sequence[Record], counter: str) -> float | None:
+    """Mean over cells (seeds); None where any of them does not hold it."""
+    found = [ALL[counter].read(record) for record in records]
+    known = [one for one in found if one is not None]
+    return sum(known) / len(known) if known and len(known) == len(found) else None
+
+
+def hardware(records: Sequence[Record]) -> set[tuple[object, ...]]:
+    """The fingerprints of the machines that measured these cells."""
+    return {tuple(record.environment.get(name) for name in _HARDWARE) for record in records}
+
+
+def same_hardware(a: Sequence[Record], b: Sequence[Record]) -> bool:
+    """Whether all cells of both were measured on one kind of machine, and it is known which."""
+    found = hardware([*a, *b])
+    return len(found) == 1 and None not in next(iter(found))

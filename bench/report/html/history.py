@@ -1,0 +1,106 @@
+"""The history of some runs as one page, in the style of the report: for each task a chart, its steps and its scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bench.errors import UsageError
+from bench.formats import clean, number, title
+from bench.history.steps import Change, changes, shown
+from bench.history.tracks import Dated, Panel, Point
+from bench.report.charts import lines
+from bench.report.charts.chart import About
+from bench.report.charts.lines import At, Series
+from bench.report.html import page
+from bench.report.html.blocks import Block, Figure, More, Points, Section, Table
+from bench.report.sheets import history as sheets
+from bench.store import write_atomically
+
+_LEAD = (
+    "Bands are 95% intervals of single scores, over items and seeds. Steps are found on the same items in both runs, "
+    "which shows smaller changes than two bands that part."
+)
+
+
+def write(runs: Sequence[Dated], panels: Sequence[Panel], file: Path) -> list[Path]:
+    """Write the page, and its data beside it under the page's name with .json; the files written.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    beside = file.with_suffix(".json")
+    try:
+        write_atomically(file, html(runs, panels))
+        content = json.dumps(sheets.to_json(runs, panels), ensure_ascii=False, allow_nan=False)
+        write_atomically(beside, f"{content}\n")
+    except OSError as error:
+        raise UsageError(f"cannot write {error.filename or file}: {error.strerror}") from None
+    return [file, beside]
+
+
+def html(runs: Sequence[Dated], panels: Sequence[Panel]) -> str:
+    """The page; the same records give the same bytes."""
+    tested = [changes(panel) for panel in panels]
+    sections = [
+        _summary(panels, tested),
+        *(_section(i, runs, panel, own) for i, (panel, own) in enumerate(zip(panels, tested, strict=True), 1)),
+        Section(
+            "runs", "Runs", "Numbered by the date of the latest record of each.", (Table(sheets.runs_sheet(runs)),)
+        ),
+    ]
+    facts = [f"{len(runs):,} run{'' if len(runs) == 1 else 's'}", f"{sheets.day(runs[0])} to {sheets.day(runs[-1])}"]
+    name = ", ".join(dict.fromkeys(clean(one.run.suite) for one in runs))
+    return page.write(name, "history", facts, sections, skip="Skip to the changes")
+
+
+def _summary(panels: Sequence[Panel], tested: Sequence[Sequence[Change]]) -> Section:
+    said = [text for panel, own in zip(panels, tested, strict=True) for text in _sentences(panel, own)]
+    lead = "What is more than chance, after correction for the number of comparisons in each task."
+    return Section("changes", "Changes", lead, (Points(tuple(said or ("No score changed by more than chance.",))),))
+
+
+def _sentences(panel: Panel, tested: Sequence[Change]) -> Iterator[str]:
+    for one in shown(tested):
+        where = (
+            f"at run {one.after}" if one.kind == "step" else f"little by little from run {one.before} to {one.after}"
+        )
+        size = number(panel.metric, abs(one.difference))
+        yield (
+            f"{clean(one.method)} on {clean(panel.task)} with {clean(panel.model)} became "
+            f"{'better' if one.better else 'worse'} {where}: by {size} {title(panel.metric)}."
+        )
+
+
+def _section(place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[Change]) -> Section:
+    heading = f"{clean(panel.task)} with {clean(panel.model)}"
+    return Section(f"panel-{place}", heading, _LEAD, tuple(_blocks(place, runs, panel, tested)))
+
+
+def _blocks(place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[Change]) -> Iterator[Block]:
+    metric = title(panel.metric)
+    about = About(
+        f"panel-{place}-chart", f"{clean(panel.task)}: {metric} over runs", "A line joins the same items alone."
+    )
+    series = [Series(clean(track.label), tuple(_at(point) for point in track.points)) for track in panel.tracks]
+    steps = [one for one in shown(tested) if one.kind == "step"]
+    rules = [(float(one.after), _rule(panel, one)) for one in steps]
+
+    def show(value: float) -> str:
+        return number(panel.metric, value)
+
+    yield Figure(lines.draw(about, series, "run", metric, whole_x=True, rules=rules, show_y=show))
+    for sheet in (sheets.overview(runs, panel, tested), *sheets.changes_sheets(panel, tested)):
+        yield Table(sheet)
+    yield More("Every score as a table", (Table(sheets.scores(runs, panel)),))
+
+
+def _at(point: Point) -> At:
+    low, high = (point.interval.low, point.interval.high) if point.interval else (None, None)
+    return At(float(point.number), point.score, low, high)
+
+
+def _rule(panel: Panel, one: Change) -> str:
+    sign = "+" if one.difference > 0 else ""
+    return f"{clean(one.method)} {sign}{number(panel.metric, one.difference)}"

@@ -1,0 +1,154 @@
+"""Differences asked for in one direction, against any value: is a lower than b, lower by more than a margin, or not?
+
+Every kind of difference (shares, means, corpus metrics, seeds × items) answers the same three questions, so that a rule
+about regressions or about non-inferiority need not know which kind it has. A difference is always a less b.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bench.statistics import resampling, seeds
+from bench.statistics.distributions import binomial_cdf, bisect, normal_cdf, normal_quantile
+from bench.statistics.intervals import Interval, Score
+from bench.statistics.paired import PairedTable, corpus_draws, paired_draws, table
+from bench.statistics.resampling import DRAWS, Draws, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class OneSided:
+    """A difference with its tails, in the unit of the scores."""
+
+    difference: float
+    error: float  # standard error
+    units: int  # items, or groups of items, that were drawn
+    method: str
+    below: Callable[[float], float]  # p of a difference of `null` or more: small where it is below null
+    above: Callable[[float], float]  # p of a difference of `null` or less: small where it is above null
+    interval: Callable[[float], Interval]  # two-sided, of a level
+    discordance: float | None = None  # share of items that one alone got right; None for what is no share
+
+
+def tango(only_a: int, only_b: int, n: int, null: float) -> float:
+    """Score statistic of a paired difference of shares against `null`, in (-1, 1); about standard normal there.
+
+    The variance is that of the constrained maximum likelihood estimate (Tango 1998, Statistics in Medicine 17,
+    891-908, equations 7 to 9); at `null` 0 it is McNemar's. 0 where neither the counts nor `null` leave any spread.
+    """
+    a = 2 * n
+    b = (2 * n + only_b - only_a) * null - only_a - only_b
+    c = -only_b * null * (1 - null)
+    share = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)  # of items that b alone gets right, under `null`
+    variance = n * (2 * share + null * (1 - null))
+    gap = only_a - only_b - n * null
+    if variance <= 0:
+        return math.copysign(math.inf, gap) if gap else 0.0
+    return gap / math.sqrt(variance)
+
+
+def shares(a: ArrayLike, b: ArrayLike) -> OneSided:
+    """Of two methods' 0 and 1, [n] each.
+
+    Against 0, McNemar's exact test, one-sided; against any other value, and for the interval, Tango's score.
+
+    Raises ValueError for no items, lengths that differ, values other than 0 and 1.
+    """
+    return of_counts(table(a, b))
+
+
+def of_counts(counts: PairedTable) -> OneSided:
+    """The same from the four counts."""
+    n, gained, lost = counts.n, counts.only_a, counts.only_b
+    difference = (gained - lost) / n
+
+    def below(null: float) -> float:
+        return _exact(gained, gained + lost) if null == 0 else normal_cdf(tango(gained, lost, n, null))
+
+    def above(null: float) -> float:
+        return _exact(lost, gained + lost) if null == 0 else normal_cdf(-tango(gained, lost, n, null))
+
+    def interval(level: float) -> Interval:
+        z = normal_quantile((1 + level) / 2)
+        low, high = (bisect(lambda d: tango(gained, lost, n, d) <= side, -1.0, 1.0, 60) for side in (z, -z))
+        return Interval(low, high, level)
+
+    error = math.sqrt(max(counts.discordance - difference**2, 0.0) / n)
+    method = "McNemar, exact, one-sided; Tango's score"
+    return OneSided(difference, error, n, method, below, above, interval, counts.discordance)
+
+
+def means(
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    groups: Sequence[Hashable] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+    kind: Kind = "expanded",
+) -> OneSided:
+    """Of two methods' scores, [n] each, by resampling items or groups; raises ValueError as `paired.paired_means`."""
+    found = paired_draws(a, b, draws=draws, seed=seed, groups=groups, kind=kind)
+    return of_draws(found, kind, "items" if groups is None else "groups")
+
+
+def corpus(
+    a: ArrayLike,
+    b: ArrayLike,
+    score: Score,
+    *,
+    groups: Sequence[Hashable] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+    kind: Kind = "expanded",
+) -> OneSided:
+    """Of a corpus metric from sufficient statistics, [n, k] each; raises ValueError as `paired.paired_corpus`."""
+    found = corpus_draws(a, b, score, draws=draws, seed=seed, groups=groups, kind=kind)
+    return of_draws(found, kind, "items" if groups is None else "groups")
+
+
+def of_draws(draws: Draws, kind: Kind = "expanded", what: str = "items") -> OneSided:
+    """The same from the draws of a bootstrap; no p is smaller than about 1 / draws."""
+    return OneSided(
+        difference=draws.observed,
+        error=float(np.std(draws.values)),
+        units=draws.units,
+        method=f"paired bootstrap of {draws.units} {what}, {kind}",
+        below=lambda null: resampling.above(draws, null, kind),
+        above=lambda null: resampling.below(draws, null, kind),
+        interval=lambda level: Interval(*resampling.limits(draws, level, kind), level),
+    )
+
+
+def crossed(a: ArrayLike, b: ArrayLike) -> OneSided:
+    """Of scores [seeds_a, n] and [seeds_b, n]: seeds and items vary; see `seeds.crossed_means`, also for ValueError."""
+    found = seeds.components(a, b)
+
+    def tail(distance: float) -> float:
+        """One-sided p of a difference that lies `distance` on the far side of its null."""
+        half = found.p(abs(distance)) / 2
+        return half if distance > 0 else 1 - half
+
+    def interval(level: float) -> Interval:
+        width = found.half_width((1 - level) / 2)
+        return Interval(found.difference - width, found.difference + width, level)
+
+    return OneSided(
+        difference=found.difference,
+        error=found.error,
+        units=found.n,
+        method="variance components of seeds and items, t",
+        below=lambda null: tail(null - found.difference),
+        above=lambda null: tail(found.difference - null),
+        interval=interval,
+    )
+
+
+def _exact(fewer: int, discordant: int) -> float:
+    """P(X <= fewer) of a fair coin thrown `discordant` times."""
+    found: NDArray[np.float64] = binomial_cdf(fewer, discordant, 0.5)
+    return float(found)
