@@ -15,7 +15,7 @@ SCHEMA_FILE = Path(__file__).with_name(f"schema-{SCHEMA}.json")
 
 
 def to_json(runs: Sequence[Run]) -> dict[str, Any]:
-    """{"schema": 1, "runs": [{path, suite, rows, missing, records}]}: aggregated rows, then the records.
+    """{"schema": 1, "runs": [{path, suite, rows, missing, records, base}]}: aggregated rows, then the records.
 
     A row is `bench.report.summary.Row` with its `status` and primary `metric`; a record is `bench.nouns.Record`.
     `schema` describes all of it.
@@ -38,4 +38,5 @@ def _run_json(run: Run) -> dict[str, Any]:
         "rows": rows,
         "missing": list(run.missing),
         "records": plain(run.records),
+        "base": plain(run.base),
     }
