@@ -99,10 +99,14 @@ def of_lines(
         groups=tuple(line.get("group", "") for line in files[0]),
         outputs=tuple(tuple(line["output"] for line in lines) for lines in files),
         scores=tuple(score.value for score in scores),
-        values=np.array([[line["metrics"][metric] for line in lines] for lines in files]) if per_item else None,
+        values=_values(files, metric) if per_item else None,
         counts=() if per_item else tuple(np.array([line["counts"][metric] for line in lines]) for lines in files),
         rankings=tuple(tuple(line.get("ranking", ())) for line in files[0]),
     )
+
+
+def _values(files: Sequence[Sequence[Mapping[str, Any]]], metric: str) -> Array:
+    return np.array([[line["metrics"][metric] for line in lines] for lines in files], dtype=np.float64)
 
 
 def refuse_other_questions(a: Answers, b: Answers) -> None:

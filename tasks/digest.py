@@ -43,6 +43,11 @@ def question_digest(task: Task) -> str:
     return sha256(canonical(_asked(task)))
 
 
+def item_digest(task: Task) -> str:
+    """sha256 over the test rows alone: whether two prompts were tried on the same items with the same answers."""
+    return sha256(canonical({"kind": task.kind, "test": _rows(task.test)}))
+
+
 def _asked(task: Task) -> dict[str, object]:
     return {
         "prompt": asdict(task.prompt),

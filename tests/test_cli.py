@@ -71,6 +71,8 @@ def no_device_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         (["run", "--limit", "many"], "'many' is not a valid integer"),
         (["run", "--limt", "5"], "--limit"),
         (["run", "--seeds", "1;2"], "--seeds takes whole numbers"),
+        (["run", "--shard", "4/3"], '--shard takes i/n with 1 <= i <= n <= 1,000, such as 2/3; got "4/3"'),
+        (["plan", "--shard", "0/3"], "--shard takes i/n"),
         (["check", "support-intens"], 'unknown task "support-intens" (did you mean "support-intents"?)'),
         (["report", "no-such-run"], '"no-such-run" is no run directory'),
         (["list", "taks"], "'taks' is not one of"),

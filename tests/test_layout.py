@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.nouns import Run, Score
+from tests.history.made import made
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("bench", "methods", "tasks")
 SHARED = {"bench", "bench.nouns", "bench.errors"}  # what all may import; `bench` itself holds a version alone
@@ -189,7 +192,14 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "seed": 0,
     }
     (folder / "run.json").write_text(json.dumps({"schema": 1, "suite": "small", "cells": [entry]}))
+    (folder / "suite.yaml").write_text("name: small\n")
     return folder
+
+
+def scored_run(folder: Path, number: int) -> Run:
+    """A run of a corpus metric with the answers to its items."""
+    lines = [{"metrics": {}, "counts": {"bleu": [9, 9, 8 - number, 4, 3, 2, 9, 8, 7, 6]}} for _ in range(5)]
+    return made(folder, number, {"full": lines}, scores={"bleu": Score(40.0, "v1")})
 
 
 @pytest.mark.parametrize(
@@ -206,14 +216,19 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["report", "RUN", "--json"], '"schema": 1'),
         (["report", "RUN", "--csv"], "suite,run,"),
         (["report", "RUN", "--html", "OUT"], "out.html"),
+        (["merge", "RUN", "--out", "OUT"], "1 of 1 cells from 1 run"),
+        (["history", "SCORED", "SECOND"], "run 2"),
+        (["history", "SCORED", "SECOND", "--html", "OUT"], "out.html"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_readers_never_load_torch(arguments: list[str], says: str, small_run: Path, tmp_path: Path) -> None:
     places = {"RUN": str(small_run), "OUT": str(tmp_path / "out.html")}
+    for number, name in enumerate(("SCORED", "SECOND"), 1):
+        places[name] = str(scored_run(tmp_path, number).path)
     given = [places.get(argument, argument) for argument in arguments]
     code, names, output = loaded_by(given, tmp_path)
-    assert code == 0
+    assert code == (4 if "merge" in arguments else 0)  # what is joined holds a failed cell
     assert says in output
     assert not names & set(HEAVY)
 

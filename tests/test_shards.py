@@ -1,4 +1,4 @@
-"""Shards of a suite: together all of it, no cell twice, what belongs together in one, and about the same work in each."""
+"""Shards of a suite: together all of it, no cell twice, what belongs together in one, and much the same work."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from bench import __version__
+from bench.cli.gating import baseline, calibrate, gate
 from bench.cli.measuring import plan, pretrain_mini, run
 from bench.cli.preparing import check, doctor, init
 from bench.cli.reading import compare, decide, list_, report
@@ -45,7 +46,8 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, merge, report, compare, decide, history, list_, check, init, pretrain_mini, doctor):
+_READING = (report, compare, decide, history, gate, calibrate, baseline, list_)
+for command in (run, plan, merge, *_READING, check, init, pretrain_mini, doctor):
     cli.add_command(command)
 
 

@@ -36,6 +36,11 @@ class Planned:
         return self.model, self.task, self.method
 
     @property
+    def key(self) -> tuple[str, str, str, str, str, str]:
+        """What a noise floor is found by."""
+        return self.kind, self.model, self.task, self.method, self.probe, self.name
+
+    @property
     def label(self) -> str:
         """What people read: unique within a policy."""
         what = f"{self.probe}: {self.name}" if self.probe else self.name
@@ -61,7 +66,7 @@ def expand(policy: Policy, baseline: Run, where: str) -> list[Planned]:
     known = groups(baseline)
     if not known:
         raise IncompleteError(f"{baseline.path}: the baseline holds no measured cell")
-    found: dict[tuple[str, ...], Planned] = {}
+    found: dict[tuple[str, str, str, str, str, str], Planned] = {}
     problems = []
     for entry in policy.entries():
         try:
@@ -72,7 +77,7 @@ def expand(policy: Policy, baseline: Run, where: str) -> list[Planned]:
             problems.append(f"{where}: {error}")
             continue
         for one in own:
-            found[(one.kind, *one.group, one.probe, one.name)] = one
+            found[one.key] = one
     if not found and not problems:
         problems.append(f"{where}: no check applies to {baseline.path}")
     if problems:
@@ -93,6 +98,7 @@ def probe_metrics(records: Sequence[Record], baseline: Run) -> dict[str, list[st
 
 
 def _checks(entry: Entry, known: Mapping[Group, list[Record]], baseline: Run) -> Iterator[Planned]:
+    same: set[tuple[str, str, str]] = set()
     for group, records in known.items():
         if not all(_fits(name, glob) for name, glob in zip(group, _globs(entry), strict=True)):
             continue
@@ -102,8 +108,14 @@ def _checks(entry: Entry, known: Mapping[Group, list[Record]], baseline: Run) ->
                     yield Planned("cost", *group, counter, entry.tier, entry.limit.value)
         elif isinstance(entry, Retention):
             for probe, names in probe_metrics(records, baseline).items():
-                if _fits(probe, entry.probe):
-                    yield from (_scored("retention", group, entry, name, probe) for name in _chosen(entry, names))
+                if not _fits(probe, entry.probe):
+                    continue
+                for name in _chosen(entry, names):
+                    # Methods that leave the weights alone share the base model's answers: one check stands for all.
+                    if any(record.weights_changed for record in records) or (group[0], probe, name) not in same:
+                        yield _scored("retention", group, entry, name, probe)
+                    if not any(record.weights_changed for record in records):
+                        same.add((group[0], probe, name))
         elif isinstance(entry, Quality):
             yield from (_scored("quality", group, entry, name) for name in _chosen(entry, list(records[0].scores)))
 
@@ -145,6 +157,8 @@ def _nothing(entry: Entry, known: Mapping[Group, list[Record]], baseline: Run) -
             return f"{kind}: {unknown(f'{what} of the baseline:', glob, names)}"
     of = f"model {entry.model}, task {entry.task}, method {entry.method}"
     fitting = [r for g, r in known.items() if all(_fits(n, x) for n, x in zip(g, _globs(entry), strict=True))]
+    if not fitting:
+        return f"{kind}: the baseline has no cell of {of}"
     if isinstance(entry, Retention):
         probes = {probe for records in fitting for probe in probe_metrics(records, baseline)}
         if not probes:

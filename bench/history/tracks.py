@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from bench import comparison
-from bench.comparison import Answers
+from bench.comparison import Answers, by_unit
 from bench.decision.rule import quality_intervals
 from bench.errors import UsageError, unknown
 from bench.nouns import Record, Run
-from bench.statistics.intervals import Interval
+from bench.statistics.intervals import Interval, wilson
 from bench.store import find_predictions
 
 
@@ -59,7 +61,7 @@ class Track:
     @property
     def label(self) -> str:
         """The method; of a later part with the run that it begins at."""
-        return self.method if self.part == 1 else f"{self.method} (other items or scoring, from run {self.first})"
+        return self.method if self.part == 1 else f"{self.method}, from run {self.first}"
 
     @property
     def first(self) -> int:
@@ -169,8 +171,16 @@ def _point(one: Dated, records: Sequence[Record], metric: str) -> Point | None:
         return Point(one.number, mean, records[0], metric, seeds)
     [family] = comparison.within(replace(one.run, records=tuple(records)), metric=metric)
     [answers] = family.answers
+    return Point(one.number, answers.score, records[0], metric, seeds, _interval(answers), answers)
+
+
+def _interval(answers: Answers) -> Interval:
+    """As the report has it, and without its draws where none are needed."""
+    [values] = by_unit([answers])
+    if len(values) == 1 and np.isin(values, (0.0, 1.0)).all():
+        return wilson(int(values.sum()), values.shape[1])
     [interval] = quality_intervals([answers])
-    return Point(one.number, answers.score, records[0], metric, seeds, interval, answers)
+    return interval
 
 
 def _reasons(number: int, label: str, records: Sequence[Record], metric: str) -> Iterator[str]:

@@ -126,7 +126,7 @@ def statistics(
     """Statistics of a corpus metric, one row for each item: [n, 10] for BLEU, [n, 18] for chrF, [n, 2] for macro-F1.
 
     What `additive` makes of them adds up over any multiset of items to that multiset's corpus score
-    (`from_statistics`), which makes a bootstrap cheap (Koehn 2004). Columns: see the module of the metric.
+    (`from_statistics`), which makes a bootstrap cheap (Koehn 2004). Columns: see the metric's module in `counts`.
 
     Raises UsageError as `compute` does, and for a metric that is not a corpus metric with statistics.
     """
@@ -178,7 +178,7 @@ def _statistics_module(name: str) -> Any:
     if name not in WITH_STATISTICS:
         allowed = ", ".join(WITH_STATISTICS)
         raise UsageError(f'metric "{name}" has no per-item statistics; allowed: {allowed}')
-    return importlib.import_module(f"{__name__}.{name}")
+    return importlib.import_module(f"{__name__}.counts.{name}")
 
 
 def _check(name: str, predictions: Sequence[object], references: Sequence[Sequence[str]]) -> None:

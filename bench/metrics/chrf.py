@@ -1,41 +1,17 @@
-"""Corpus chrF2 with any number of references for each item (sacrebleu; Popović 2015).
-
-Counts of one item, for its best reference: for n = 1..6 in turn, character n-grams of the
-prediction, of the reference, and shared.
-"""
+"""Corpus chrF2 with any number of references for each item (sacrebleu; Popović 2015)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import evaluate
 
 from bench.metrics import sacre
 from bench.metrics.common import INPUTS, describe
+from bench.metrics.counts.chrf import from_statistics, scorer, statistics
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-
-def scorer(lowercase: bool = False) -> Any:
-    """sacrebleu's chrF at its defaults: characters up to order 6, no words, beta 2, spaces left out."""
-    from sacrebleu.metrics.chrf import CHRF
-
-    return CHRF(lowercase=lowercase)
-
-
-def statistics(
-    predictions: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
-) -> NDArray[np.int64]:
-    """The counts named above, [n, 18]."""
-    return sacre.statistics(scorer(lowercase), predictions, references)
-
-
-def from_statistics(totals: list[int]) -> float:
-    """Corpus chrF, 0-100, of eighteen summed counts."""
-    return float(scorer()._compute_score_from_stats(totals).score)
+__all__ = ["Chrf", "from_statistics", "scorer", "statistics"]
 
 
 class Chrf(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types

@@ -1,60 +1,16 @@
-"""Macro-F1: F1 of each label, averaged over labels with equal weight (scikit-learn).
-
-Statistics of one item: a number for its true label and one for the predicted (-1 for none), hashed from their names so
-that those of two methods agree. `additive` makes of them, for each label, three counts: hits, times true, times
-predicted.
-"""
+"""Macro-F1: F1 of each label, averaged over labels with equal weight (scikit-learn)."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import evaluate
 
-from bench.errors import UsageError
 from bench.metrics.common import describe, version
+from bench.metrics.counts.macro_f1 import additive, from_statistics, only, statistics
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-
-def statistics(
-    predictions: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
-) -> NDArray[np.int64]:
-    """The two numbers named above, [n, 2]; labels are names, so that `lowercase` changes nothing."""
-    import numpy as np
-
-    truth = [_only(texts, position) for position, texts in enumerate(references)]
-    numbers = [(_number(right), _number(said) if said else -1) for right, said in zip(truth, predictions, strict=True)]
-    return np.array(numbers, dtype=np.int64).reshape(-1, 2)
-
-
-def additive(*rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """[n, 3 L] counts for each of `rows` [n, 2], over the L labels that occur in any: hits, true, predicted."""
-    import numpy as np
-
-    labels = np.unique(np.concatenate([one.ravel() for one in rows]))
-    labels = labels[labels >= 0]
-    found = []
-    for one in rows:
-        true, said = one[:, :1] == labels, one[:, 1:] == labels
-        found.append(np.concatenate([true & said, true, said], axis=1).astype(np.int64))
-    return found
-
-
-def from_statistics(totals: list[int]) -> float:
-    """Macro-F1 of summed counts; labels that occur nowhere in them are no class, as in scikit-learn's."""
-    third = len(totals) // 3
-    hits, true, said = totals[:third], totals[third : 2 * third], totals[2 * third :]
-    each = [2 * h / (t + s) for h, t, s in zip(hits, true, said, strict=True) if t + s]
-    return sum(each) / len(each) if each else 0.0
-
-
-def _number(label: str) -> int:
-    return zlib.crc32(label.encode())
+__all__ = ["MacroF1", "additive", "from_statistics", "statistics"]
 
 
 class MacroF1(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
@@ -73,17 +29,8 @@ class MacroF1(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
     def _compute(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, Any]:
         from sklearn.metrics import f1_score
 
-        truth = [_only(texts, position) for position, texts in enumerate(references)]
+        truth = [only(texts, position) for position, texts in enumerate(references)]
         labels = sorted({*truth, *predictions} - {""})
         value = f1_score(truth, predictions, labels=labels, average="macro", zero_division=0.0) if labels else 0.0
         signature = f"average:macro|labels:{len(labels)}|lib:scikit-learn|version:{version('scikit-learn')}"
         return {"macro_f1": float(value), "per_item": None, "signature": signature}
-
-
-def _only(texts: Sequence[str], position: int) -> str:
-    if len(set(texts)) > 1:
-        raise UsageError(
-            f"metric macro_f1: item {position} has {len(set(texts))} different references; "
-            "a label is needed, use exact_match for several accepted answers"
-        )
-    return texts[0]

@@ -22,7 +22,7 @@ Chance: TypeAlias = Callable[[int], float]  # of items to a chance
 
 
 def found_shares(n: int, discordance: float, drop: float, *, alpha: float, margin: float = 0.0) -> float:
-    """Chance that McNemar's exact one-sided test finds `drop` between two shares on n items, and sees more than `margin`.
+    """Chance that McNemar's exact test, one-sided, finds `drop` of shares on n items and sees more than `margin`.
 
     Averaged over the number of discordant items, as `power.mcnemar_power` is (Duffy 1984, Biometrics 40, 1005-1015),
     with the count of losses raised to what the margin asks.
@@ -39,7 +39,7 @@ def found_shares(n: int, discordance: float, drop: float, *, alpha: float, margi
 
 
 def within_shares(n: int, discordance: float, margin: float, *, alpha: float, drop: float = 0.0) -> float:
-    """Chance that Tango's score test refuses a drop of `margin` between two shares on n items, if the true one is `drop`.
+    """Chance that Tango's score test on n items refuses a drop of `margin` of shares where the true one is `drop`.
 
     Averaged over both discordant counts, so that the chance is that of the test as it is carried out.
 
@@ -86,7 +86,7 @@ def items_needed(chance: Chance, power: float, most: int = 10_000_000) -> int | 
 
 
 def _least_losses(discordant: Array, alpha: float) -> Array:
-    """For each number of discordant items the fewest losses at which the one-sided p is at most alpha; n + 1 for none."""
+    """For each number of discordant items the fewest losses with a one-sided p of at most alpha; n + 1 for none."""
     low, high = np.floor(discordant / 2), discordant + 1  # at the half p is above 1/2; above all of them it is 0
     while (high - low > 1).any():
         middle = np.floor((low + high) / 2)
@@ -97,7 +97,7 @@ def _least_losses(discordant: Array, alpha: float) -> Array:
 
 
 def _most_losses(n: int, discordant: Array, margin: float, z: float) -> Array:
-    """For each number of discordant items the most losses at which Tango's test still refuses the margin; -1 for none."""
+    """For each number of discordant items the most losses with which Tango's test refuses the margin; -1 for none."""
     low, high = np.full_like(discordant, -1.0), discordant + 1
     while (high - low > 1).any():
         middle = np.floor((low + high) / 2)

@@ -110,6 +110,29 @@ def components(a: ArrayLike, b: ArrayLike) -> Components:
     return Components(_apart(first, second), first.shape[1], *_parts(first, second))
 
 
+def pooled_error(a: ArrayLike, b: ArrayLike) -> tuple[float, int]:
+    """Standard error of a difference of means over seeds of [seeds_a, n] and [seeds_b, n], and its degrees of freedom.
+
+    One variance for both, as of an unchanged method that is trained anew: Student's two-sample t-test on the seeds'
+    means. 0 degrees of freedom where each has a single seed.
+
+    Raises ValueError as `crossed_means` does.
+    """
+    means = [scores.mean(axis=1) for scores in _scores(a, b)]
+    df = sum(len(one) - 1 for one in means)
+    variance = sum(float(((one - one.mean()) ** 2).sum()) for one in means) / df if df else 0.0
+    return math.sqrt(variance * sum(1 / len(one) for one in means)), df
+
+
+def seeds_variance(scores: ArrayLike) -> tuple[float, int]:
+    """What seeds add to the variance of a mean over [seeds, n], without their interaction with items; and its df.
+
+    Raises ValueError for fewer than two seeds or two items, or a score not finite.
+    """
+    part = _seeds_part(checks.matrix(scores, "scores"))
+    return part.variance, int(part.df)
+
+
 def crossed_bootstrap(
     a: ArrayLike, b: ArrayLike, *, level: float = 0.95, draws: int = DRAWS, seed: int = 0
 ) -> SeedsResult:

@@ -114,6 +114,19 @@ class TestScale:
         assert [round(scale(value), 9) for value in (30, 300, 3000)] == [0, 100, 200]
 
     @pytest.mark.parametrize(
+        ("values", "ticks"),
+        [
+            ([1, 2], (1, 2)),
+            ([1, 4], (1, 2, 3, 4)),
+            ([1, 9], (2, 4, 6, 8)),
+            ([3], (2, 3, 4)),
+            ([1, 100], (20, 40, 60, 80, 100)),
+        ],
+    )
+    def test_whole_numbers(self, values: list[float], ticks: tuple[float, ...]) -> None:
+        assert fit(values, 0, 10, tight=True, whole=True).ticks == ticks
+
+    @pytest.mark.parametrize(
         ("values", "ends"), [([], (0, 1)), ([0, 0], (0, 1)), ([5, 5], (4.4, 5.6)), ([None], (0, 1))]
     )
     def test_no_range(self, values: list[float | None], ends: tuple[float, float]) -> None:
@@ -124,11 +137,11 @@ class TestScale:
         assert fit([5, 5], 0, 10)(5) == pytest.approx(5)
         assert fit([5, 5], 0, 10, log=True)(5) == pytest.approx(10 * math.log(5 / 2) / math.log(10 / 2))  # from 2 to 10
 
-    @given(st.lists(VALUES, max_size=6), st.booleans(), st.booleans(), st.booleans())
+    @given(st.lists(VALUES, max_size=6), st.booleans(), st.booleans(), st.booleans(), st.booleans())
     @settings(deadline=None)
-    @example([1e300, 1e-300], True, False, True)
-    def test_any_values(self, values: list[float], log: bool, zero: bool, tight: bool) -> None:
-        scale = fit(values, 10, 90, log=log, zero=zero, tight=tight)
+    @example([1e300, 1e-300], True, False, True, False)
+    def test_any_values(self, values: list[float], log: bool, zero: bool, tight: bool, whole: bool) -> None:
+        scale = fit(values, 10, 90, log=log, zero=zero, tight=tight, whole=whole)
         assert scale.low < scale.high
         assert all(a < b for a, b in itertools.pairwise(scale.ticks))
         assert 2 <= len(scale.ticks) <= 13

@@ -10,6 +10,7 @@ from bench.report.charts.text import minus
 
 _HUGE, _TINY = 1e300, 1e-300
 _ALIKE = 1e-6  # of the larger value: a range below this is taken for one value
+_COUNTED = 1e12  # whole numbers below this have others beside them, which rounding leaves apart
 _SLACK = 1e-9  # of a step: what rounding may add to a whole number of steps
 _UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
@@ -57,16 +58,16 @@ def fit(
     """A scale from `start` to `end` (px) that holds all values, with about `count` ticks, at both of its ends too.
 
     It is logarithmic if that is asked for and all values are above 0. `zero`: a linear scale holds 0. `tight`: it ends
-    at the least and the greatest value rather than at ticks, where two ticks lie between these. `whole`: the ticks of a
-    linear scale are whole numbers.
+    at the least and the greatest value rather than at ticks, where two ticks lie between these. `whole`: where all
+    values are whole numbers, the ticks of a linear scale are, too.
     """
     known = [value for value in map(tame, values) if value is not None]
     log = log and bool(known) and min(known) > 0
     if zero and not log:
         known.append(0.0)
     low, high, alike = _range(known, log)
-    if whole and not log:
-        low, high = (low - 1, high + 1) if alike else (low, high)
+    if whole and not log and max(abs(low), abs(high)) < _COUNTED:
+        low, high = ((low + high) / 2 - 1, (low + high) / 2 + 1) if alike else (low, high)
         count = max(1, min(count, math.floor(high - low)))
     found = (_logarithmic if log else _linear)(low, high, start, end, count)
     inside = tuple(tick for tick in found.ticks if low <= tick <= high)

@@ -48,7 +48,7 @@ def overview(runs: Sequence[Dated], panel: Panel, tested: Sequence[Change]) -> S
 
 
 def sparkline(runs: Sequence[Dated], track: Track) -> str:
-    """A bar for each of the newest runs; a space where the track has no score.
+    """A bar for each of the newest runs; a dot where the track has no score.
 
     From the lowest to the highest limit of any interval, so that what chance does looks flat.
     """
@@ -57,7 +57,7 @@ def sparkline(runs: Sequence[Dated], track: Track) -> str:
     known = {point.number: point.score for point in track.points}
     numbers = [one.number for one in runs]
     kept = numbers if len(numbers) <= _NARROW else numbers[-_NARROW + 1 :]
-    bars = "".join(_bar(known[n], low, high) if n in known else " " for n in kept)
+    bars = "".join(_bar(known[n], low, high) if n in known else "·" for n in kept)
     return bars if kept == numbers else f"…{bars}"
 
 
@@ -133,9 +133,12 @@ def _line(runs: Sequence[Dated], panel: Panel, track: Track, tested: Sequence[Ch
 
 def _notes(runs: Sequence[Dated], panel: Panel, tested: Sequence[Change]) -> Iterator[str]:
     if len(runs) > 1:
+        pairs = f"the {len(tested)} pairs of runs" if len(tested) != 1 else "the one pair of runs"
         yield (
-            f"steps: neighbouring runs on the same items, p at most {ALPHA:g} after Holm's correction over the "
-            f"{len(tested)} pairs in which any item's score changed"
+            f"steps: neighbouring runs on the same items, p at most {ALPHA:g} after Holm's correction over {pairs} "
+            "between which any item's score changed"
+            if tested
+            else "no item's score changed between any two runs"
         )
     apart = [track for track in panel.tracks if track.part > 1]
     for track in apart:

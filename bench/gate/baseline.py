@@ -1,0 +1,161 @@
+"""A run, accepted as a baseline: a named folder to commit, with what a comparison needs and nothing more.
+
+```
+<folder>/<name>/run.json, suite.yaml, cells/<cell>/record.json   as the run has them
+                cells/<cell>/predictions.jsonl, probe-*.jsonl    id, answer, scores, counts and group of each item
+                baseline.json                                    who accepted what, digests of items and of all files
+                noise.json                                       beside it, once it was calibrated
+```
+Weights, logs, prompts and token scores stay behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import tasks
+from bench import store
+from bench.errors import IncompleteError, UsageError
+from bench.gate.reading import read, read_object
+from bench.nouns import Record, Run
+from bench.report.texts import asked
+from tasks.digest import item_digest
+
+FILE, SCHEMA = "baseline.json", 1
+FOLDER = Path("baselines")
+_KEPT = ("id", "output", "metrics", "counts", "group")
+_HARMLESS = "not_applicable"  # a method that a task cannot have is no cell that failed
+
+
+def accept(source: Path, name: str, folder: Path = FOLDER, *, replace: bool = False, outputs: bool = True) -> Path:
+    """Write the run at `source` as the baseline `name` below `folder`; returns where.
+
+    `outputs`: keep the answers' texts, which flips are shown from; without, for data that must not be committed.
+
+    Raises:
+        UsageError: no run, a name that is none, or a baseline of that name that may not be replaced.
+        IncompleteError: cells that failed or were not measured, or predictions that are not there.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+        raise UsageError(f'"{name}" is no name for a folder: letters, digits, dots, dashes and underscores')
+    run = read(source, "baseline")
+    _refuse_incomplete(run)
+    final = folder / name
+    if final.exists() and not replace:
+        raise UsageError(f"{final} exists; --replace puts this run in its place")
+    staging = folder / f".writing-{name}"
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        staging.mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder}: {error.strerror}; choose another folder with --to") from None
+    try:
+        _copy(run, staging, final, outputs)
+        content = {
+            "schema": SCHEMA,
+            "name": name,
+            "accepted": datetime.now(UTC).isoformat(timespec="seconds"),
+            "source": str(source),
+            "suite": run.suite,
+            "items": _items(run),
+            "files": {str(file.relative_to(staging)): _sha256(file) for file in _files(staging)},
+        }
+        store.write_json(staging / FILE, content)
+        if final.exists():
+            shutil.rmtree(final)
+        staging.rename(final)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return final
+
+
+def refuse_changed(folder: Path) -> None:
+    """Raise IncompleteError where an accepted baseline is not what was accepted; a plain run is never refused."""
+    content = read_object(folder / FILE, SCHEMA)
+    if content is None:
+        return
+    for name, digest in dict(content.get("files", {})).items():
+        file = folder / name
+        if not file.is_file():
+            raise IncompleteError(f"{file} is missing from the accepted baseline")
+        if _sha256(file) != digest:
+            raise IncompleteError(f"{file} is not as it was accepted; accept the run again")
+
+
+def item_digest_of(run: Run, task: str) -> str | None:
+    """Digest of a task's items alone, as a baseline keeps it, or from the task where it is at hand; else None."""
+    content = read_object(run.path / FILE, SCHEMA)
+    if content is not None:
+        kept = dict(content.get("items", {})).get(task)
+        return str(kept) if kept else None
+    return _items(run, task).get(task)
+
+
+def _items(run: Run, only: str | None = None) -> dict[str, str]:
+    """Task or probe -> digest of its items, of those (or that one) that can be read as they were asked."""
+    found = {}
+    first: dict[str, Record] = {}
+    for record in (*run.records, *run.base):
+        if record.status == "ok" and only in (None, record.task):
+            first.setdefault(record.task, record)
+    for name, record in first.items():
+        task, _ = asked(run, record)
+        if task is not None:
+            found[name] = item_digest(task)
+    return found
+
+
+def _refuse_incomplete(run: Run) -> None:
+    failed = [r for r in run.records if r.status != "ok" and (r.failure is None or r.failure.kind != _HARMLESS)]
+    if run.missing or failed:
+        names = [*run.missing, *(f"{r.model} · {r.task} · {r.method} · seed {r.seed} (failed)" for r in failed)]
+        raise IncompleteError(f"{run.path}: {len(names)} cells were not measured, such as {names[0]}")
+    if not any(record.status == "ok" for record in run.records):
+        raise IncompleteError(f"{run.path} holds no measured cell")
+
+
+def _copy(run: Run, staging: Path, final: Path, outputs: bool) -> None:
+    listed = json.loads((run.path / store.RUN_FILE).read_text(encoding="utf-8"))
+    for entry in listed["cells"]:
+        path = entry.get("task_path", entry["task"])
+        if path not in tasks.available():
+            entry["task_path"] = os.path.relpath(run.path / path, final)
+    store.write_json(staging / store.RUN_FILE, listed)
+    if (run.path / "suite.yaml").is_file():
+        shutil.copyfile(run.path / "suite.yaml", staging / "suite.yaml")
+    for record in (*run.records, *run.base):
+        source = next((run.path / "cells").glob(f"[!.]*-{record.key[:12]}"))
+        cell = staging / "cells" / source.name
+        cell.mkdir(parents=True)
+        shutil.copyfile(source / store.RECORD, cell / store.RECORD)
+        files = [source / store.PREDICTIONS, *sorted(source.glob(store.probe_file("*")))]
+        for file in files if record.status == "ok" else []:
+            if not file.is_file():
+                raise IncompleteError(f"{source} has no {file.name}; a baseline is compared item by item")
+            _write_lines(cell / file.name, store.lines_of(file), outputs)
+
+
+def _write_lines(file: Path, lines: list[dict[str, Any]], outputs: bool) -> None:
+    with file.open("w", encoding="utf-8") as stream:
+        for line in lines:
+            kept = {name: line[name] for name in _KEPT if name in line}
+            if not outputs:
+                kept["output"] = ""
+            stream.write(json.dumps(kept, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (file for file in sorted(folder.rglob("*")) if file.is_file())
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

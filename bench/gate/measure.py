@@ -1,0 +1,269 @@
+"""Two runs to numbers: for each planned check both figures, and of a score its difference with tails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, Literal
+
+import numpy as np
+
+from bench import metrics
+from bench.answers import Answers, by_unit, groups_of, of_lines, scorer
+from bench.errors import AdaptbenchError, NotComparableError
+from bench.formats import clean
+from bench.gate import costs
+from bench.gate.expand import Group, Planned, groups
+from bench.metrics import NAMES
+from bench.nouns import Record, Run
+from bench.statistics import onesided
+from bench.statistics.onesided import OneSided
+from bench.store import find_predictions, lines_of, probe_file, read_predictions
+
+FEW_SEEDS = 3  # with fewer of a trained method a verdict is one on these checkpoints
+_COUNTS = 60_000_000  # drawn at most for one bootstrap, down to `_LEAST_DRAWS`
+_LEAST_DRAWS, _MOST_DRAWS = 2_000, 10_000
+Lines = list[dict[str, Any]]
+Problem = Literal["", "missing", "not_comparable"]
+Digest = Callable[[Run, str], str | None]  # run, task -> digest of its items alone
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One check, measured, or the problem that kept it from being."""
+
+    planned: Planned
+    baseline: float | None = None
+    candidate: float | None = None
+    tails: OneSided | None = None  # of a score: candidate less baseline, turned so that higher is better
+    answers: tuple[Answers, Answers] | None = None  # candidate's, baseline's
+    trained: bool = False
+    same_hardware: bool = True  # of a measured cost
+    problem: Problem = ""
+    reason: str = ""
+
+    @property
+    def seeds(self) -> tuple[int, int]:
+        """Of the candidate and of the baseline."""
+        return (len(self.answers[0].seeds), len(self.answers[1].seeds)) if self.answers else (0, 0)
+
+    @property
+    def one_checkpoint(self) -> bool:
+        """Whether another training of either could say something else, and too few were made to know."""
+        return self.trained and min(self.seeds) < FEW_SEEDS
+
+
+@dataclass(frozen=True)
+class Side:
+    """A run, by method, with the lines of the cells of one method at a time."""
+
+    name: str
+    run: Run
+    cells: Mapping[Group, list[Record]]
+
+    def task(self, records: Sequence[Record]) -> list[Lines]:
+        """Predictions of each cell; raises UsageError where there are none."""
+        return [read_predictions(self.run.path, record.key) for record in records]
+
+    def probe(self, records: Sequence[Record], probe: str) -> list[tuple[Record, Lines]]:
+        """Answers to a probe of each cell whose weights moved; where none did, of the base model."""
+        base = self.base(records[0].model, probe)
+        moved = [record for record in records if record.weights_changed]
+        pairs = [(record, probe_file(probe)) for record in moved]
+        if len(moved) < len(records):
+            if base is None:
+                raise MissingError(f"{self.name} has no answers of the base model to probe {probe}")
+            pairs.append((base, "predictions.jsonl"))
+        files = [(record, find_predictions(self.run.path, record.key, name)) for record, name in pairs]
+        if any(file is None for _, file in files):
+            raise MissingError(f"{self.name} has no answers to probe {probe}")
+        return [(record, lines_of(file)) for record, file in files if file is not None]
+
+    def base(self, model: str, probe: str) -> Record | None:
+        """The base model's record of a probe."""
+        return next((r for r in self.run.base if (r.model, r.task, r.status) == (model, probe, "ok")), None)
+
+
+class MissingError(Exception):
+    """What a check needs is not there."""
+
+
+def measure(
+    planned: Sequence[Planned], baseline: Run, candidate: Run, may_change: Sequence[str], digest: Digest
+) -> Iterator[Measured]:
+    """Every planned check, those of one method together. `candidate` goes by the baseline's names."""
+    old, new = Side("the baseline", baseline, groups(baseline)), Side("the candidate", candidate, groups(candidate))
+    for group, found in groupby(sorted(planned, key=lambda one: one.group), key=lambda one: one.group):
+        own = list(found)
+        reason = absent(group, old, new)
+        if reason:
+            yield from (Measured(one, problem="missing", reason=reason) for one in own)
+            continue
+        read = _Pair(old, new, group, tuple(may_change), digest, {})
+        for one in own:
+            try:
+                yield _cost(one, read) if one.kind == "cost" else _score(one, read)
+            except MissingError as error:
+                yield Measured(one, problem="missing", reason=str(error))
+            except NotComparableError as error:
+                yield Measured(one, problem="not_comparable", reason=clean(error))
+            except AdaptbenchError as error:
+                yield Measured(one, problem="missing", reason=clean(error))
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+                said = clean(f"{type(error).__name__}: {error}")
+                yield Measured(one, problem="missing", reason=f"predictions that cannot be used ({said})")
+
+
+def absent(group: Group, old: Side, new: Side) -> str:
+    """Why the candidate has not all cells of a method that the baseline has; "" where it has."""
+    failed = [r for r in new.run.records if (r.model, r.task, r.method) == group and r.status != "ok"]
+    if failed:
+        first = failed[0].failure
+        return f"seed {failed[0].seed} failed: {first.kind if first else 'no reason given'}"
+    before, now = old.cells[group], new.cells.get(group, [])
+    if not now:
+        return "not in the candidate"
+    if len(now) < len(before):
+        return f"the candidate has {len(now)} of the {len(before)} seeds of the baseline"
+    return ""
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """One method in both runs. `kept` holds its lines, read once for all of its checks."""
+
+    old: Side
+    new: Side
+    group: Group
+    may_change: tuple[str, ...]
+    digest: Digest
+    kept: dict[str, tuple[list[tuple[Record, Lines]], list[tuple[Record, Lines]]]]
+
+    def lines(self, probe: str) -> tuple[list[tuple[Record, Lines]], list[tuple[Record, Lines]]]:
+        """Candidate's and baseline's, the former in the latter's order of items."""
+        if probe not in self.kept:
+            found = []
+            for side in (self.new, self.old):
+                records = side.cells[self.group]
+                lines = side.probe(records, probe) if probe else list(zip(records, side.task(records), strict=True))
+                found.append(lines)
+            order = [line["id"] for line in found[1][0][1]]
+            self.kept[probe] = ([(record, _ordered(lines, order)) for record, lines in found[0]], found[1])
+        return self.kept[probe]
+
+
+def _ordered(lines: Lines, order: Sequence[str]) -> Lines:
+    """Lines in the order of ids, where they are of the same items; else as they are, to be refused."""
+    if [line["id"] for line in lines] == order:
+        return lines
+    by_id = {line["id"]: line for line in lines}
+    return [by_id[name] for name in order] if len(by_id) == len(lines) and set(by_id) == set(order) else lines
+
+
+def _cost(one: Planned, pair: _Pair) -> Measured:
+    new, old = pair.new.cells[pair.group], pair.old.cells[pair.group]
+    now, before = costs.value(new, one.name), costs.value(old, one.name)
+    if now is None or before is None:
+        raise MissingError(f"{'the candidate' if now is None else 'the baseline'} holds no {one.name}")
+    alike = one.name in costs.COUNTERS or costs.same_hardware(new, old)
+    return Measured(one, before, now, same_hardware=alike)
+
+
+def _score(one: Planned, pair: _Pair) -> Measured:
+    new, old = (
+        answers_of(one, side, lines) for side, lines in zip((pair.new, pair.old), pair.lines(one.probe), strict=True)
+    )
+    _refuse(new, old, one, pair)
+    sign = 1 if NAMES[one.name].higher_is_better else -1
+    return Measured(
+        one, old.score, new.score, tails=_tails(new, old, sign), answers=(new, old), trained=new.trained or old.trained
+    )
+
+
+def answers_of(one: Planned, side: Side, files: Sequence[tuple[Record, Lines]]) -> Answers:
+    """What one side answered to what a check is about.
+
+    Raises:
+        MissingError: scores or answers that are not there, or do not go together.
+    """
+    first = side.cells[one.group][0]
+    records = [record for record, _ in files]
+    held = [
+        record.probes.get(one.probe, {}) if one.probe and record.weights_changed else record.scores
+        for record in records
+    ]
+    if any(one.name not in scores for scores in held):
+        raise MissingError(f"{side.name} was not scored by {one.name}")
+    for record, lines in files:
+        if len({line["id"] for line in lines}) < len(lines):
+            raise MissingError(f"an item stands twice in {side.name}'s predictions of seed {record.seed}")
+        if not one.probe and len(lines) != record.items:
+            raise MissingError(
+                f"{side.name} has predictions of {len(lines)} of {record.items} items of seed {record.seed}"
+            )
+    base = side.base(first.model, one.probe) if one.probe else first
+    questions = (base.questions or str(base.identity.get("task"))) if base else ""
+    scores = [scores[one.name] for scores in held]
+    if one.probe and not questions:
+        raise MissingError(f"{side.name} has no record of the base model's answers to probe {one.probe}")
+    found = of_lines(
+        [lines for _, lines in files], one.method, records, one.name, scores, one.probe or one.task, questions
+    )
+    found = replace(found, trained=any(bool(record.training) for record in records))
+    _refuse_other_scores(found)
+    return found
+
+
+def _refuse_other_scores(answers: Answers) -> None:
+    """A record's score must be what its predictions give: else one of the two files is not what was measured."""
+    for seed, (said, score) in enumerate(zip(answers.scores, _recomputed(answers), strict=True)):
+        if not np.isfinite(score):
+            raise MissingError(f"predictions of seed {answers.seeds[seed]} hold a score that is no finite number")
+        if abs(said - score) > 1e-6 * max(1.0, abs(said)):
+            raise MissingError(f"the record of seed {answers.seeds[seed]} says {said:.6g}, its predictions {score:.6g}")
+
+
+def _recomputed(answers: Answers) -> list[float]:
+    if answers.values is not None:
+        return [float(mean) for mean in answers.values.mean(axis=1)]
+    rows = metrics.additive(answers.metric, *answers.counts)
+    return [metrics.from_statistics(answers.metric, one.sum(axis=0)) for one in rows]
+
+
+def _refuse(new: Answers, old: Answers, one: Planned, pair: _Pair) -> None:
+    """Raise NotComparableError unless both answered the same items, and were scored the same way."""
+    if new.signature != old.signature:
+        raise NotComparableError(f"{one.name} was computed in two ways: {old.signature}, now {new.signature}")
+    if new.ids != old.ids:
+        raise NotComparableError(f"not the same items ({len(old.ids)}, now {len(new.ids)})")
+    if new.groups != old.groups:
+        raise NotComparableError("the items belong together in other groups than before")
+    if new.questions == old.questions:
+        return
+    if "prompt" not in pair.may_change:
+        raise NotComparableError("prompt or items differ; `may_change: [prompt]` allows for another prompt")
+    digests = [pair.digest(side.run, new.task) for side in (pair.new, pair.old)]
+    if None in digests:
+        raise NotComparableError(
+            "prompt or items differ, and the task is not at hand to tell which; accept the baseline"
+        )
+    if digests[0] != digests[1]:
+        raise NotComparableError("the items have the same names, but other texts")
+
+
+def _tails(new: Answers, old: Answers, sign: int) -> OneSided:
+    groups = groups_of(new)
+    if len(new.seeds) > 1 or len(old.seeds) > 1:
+        a, b = by_unit([new, old])
+        return onesided.crossed(sign * a, sign * b)
+    units = len(set(groups)) if groups else len(new.ids)
+    draws = min(_MOST_DRAWS, max(_LEAST_DRAWS, _COUNTS // max(units, 1)))
+    if new.values is None or old.values is None:
+        one, other = metrics.additive(new.metric, new.counts[0], old.counts[0])
+        score = scorer(new.metric)
+        return onesided.corpus(one, other, lambda totals: sign * score(totals), groups=groups, draws=draws)
+    a, b = sign * new.values[0], sign * old.values[0]
+    if groups is None and np.isin([new.values, old.values], (0.0, 1.0)).all():
+        return onesided.shares(a, b) if sign > 0 else onesided.shares(1 + a, 1 + b)
+    return onesided.means(a, b, groups=groups, draws=draws)

@@ -1,0 +1,1 @@
+"""A verdict written down: for programs (`data`, `junit`), for people (`markdown`, `terminal`)."""

@@ -1,0 +1,121 @@
+"""A verdict as Markdown that fits where it is shown: a step's summary, a comment on a pull request.
+
+Names, answers and inputs come from data and models. They stand in `<code>` with every sign as a character reference: no
+Markdown, no HTML, no link, and no mention of a person is made of them, on GitHub and on GitLab.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from bench.formats import clean
+from bench.gate.flips import Flip, Flips
+from bench.gate.outputs.words import counted, figures, headline, label, ordered, unit
+from bench.gate.verdict import Finding, Verdict
+
+SUMMARY_BYTES = 1_000_000  # GitHub takes 1 MiB for a step's summary
+COMMENT_BYTES = 64_000  # and 65,536 characters for a comment
+_LONGEST = {"summary": 400, "comment": 160}  # characters of a text
+_ROOM = 300  # bytes kept for the last line
+_PLAIN = " ,.;()+-/%='?"  # ":" is not among them: no address becomes a link
+_HEAD = ("check", "baseline", "candidate", "change", "interval", "tolerated", "p (Holm)", "outcome")
+Shown = Mapping[int, Flips]
+
+
+def summary(verdict: Verdict, shown: Shown, name: str) -> str:
+    """Every check, then the items that changed under those that did not pass; at most `SUMMARY_BYTES`."""
+    return _fitted(_blocks(verdict, shown, "summary", name), SUMMARY_BYTES)
+
+
+def comment(verdict: Verdict, shown: Shown, name: str) -> str:
+    """The checks that did not pass, and items that changed; at most `COMMENT_BYTES`, `marker` in front."""
+    return _fitted(_blocks(verdict, shown, "comment", name), COMMENT_BYTES)
+
+
+def marker(name: str) -> str:
+    """A line nobody sees, by which a comment is found again to be replaced; `name` keeps two gates apart."""
+    return f"<!-- adaptbench-gate: {re.sub(r'[^A-Za-z0-9_.]+', '-', name).strip('-') or 'gate'} -->"
+
+
+def _blocks(verdict: Verdict, shown: Shown, style: str, name: str) -> Iterator[str]:
+    """Lines, the most important first; what does not fit is cut from the end."""
+    yield marker(name)
+    yield f"## adaptbench gate: {verdict.word}\n"
+    yield f"{_said(headline(verdict))}\n"
+    yield f"{_said(counted(verdict))}; mode {verdict.mode}, alpha {verdict.alpha:g} over {verdict.family} tests\n"
+    rows = [f for f in ordered(verdict.findings) if style == "summary" or f.status != "pass"]
+    if rows:
+        yield f"| {' | '.join(_HEAD)} |"
+        yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+        yield from (_row(finding) for finding in rows)
+        yield ""
+    yield from (f"- {_said(line)}" for line in (*verdict.problems, *verdict.notes))
+    places = {id(finding): place for place, finding in enumerate(verdict.findings)}
+    for finding in ordered(verdict.findings):
+        flips = shown.get(places[id(finding)])
+        if flips and flips.shown:
+            yield from _items(finding, flips, _LONGEST[style])
+
+
+def _row(finding: Finding) -> str:
+    outcome = f"**{finding.status.replace('_', ' ')}**" if finding.decides else finding.status.replace("_", " ")
+    tier = "" if finding.planned.tier == "critical" else f" ({finding.planned.tier})"
+    reason = f": {_said(finding.reason)}" if finding.reason else ""
+    named = code(label(finding), 300) + (f" ({unit(finding)})" if unit(finding) else "")
+    return f"| {' | '.join((named, *figures(finding), f'{outcome}{tier}{reason}'))} |"
+
+
+def _items(finding: Finding, flips: Flips, longest: int) -> Iterator[str]:
+    yield f"\n### Changed items: {code(label(finding), 300)}\n"
+    yield f"{flips.lost:,} got worse, {flips.gained:,} got better; first seed, the largest losses first"
+    if flips.why_no_text:
+        yield f"\nThe items' texts are not shown: {_said(flips.why_no_text)}"
+    with_text = any(one.input or one.reference for one in flips.shown)
+    head = ("item", *(("input", "reference") if with_text else ()), "baseline", "candidate", "change")
+    yield f"\n| {' | '.join(head)} |\n|{' --- |' * (len(head) - 1)} ---: |"
+    for one in flips.shown:
+        yield f"| {' | '.join(_cells(one, with_text, longest))} |"
+
+
+def _cells(one: Flip, with_text: bool, longest: int) -> Iterable[str]:
+    yield code(one.id, 100)
+    if with_text:
+        yield code(one.input, longest)
+        yield code(one.reference, longest)
+    yield code(one.baseline, longest)
+    yield code(one.candidate, longest)
+    yield f"{one.gain:+.3g}"
+
+
+def code(text: str, longest: int) -> str:
+    """Foreign text on one line in `<code>`; an empty one is a dash."""
+    cleaned = clean(text[: 8 * longest])
+    cut = cleaned if len(cleaned) <= longest else f"{cleaned[:longest]}…"
+    return f"<code>{_escaped(cut)}</code>" if cut else "–"
+
+
+def _escaped(text: str) -> str:
+    """Every sign that Markdown or HTML could read as more than itself as a character reference."""
+    made = (sign if sign.isalnum() or sign in _PLAIN or not sign.isascii() else f"&#{ord(sign)};" for sign in text)
+    return "".join(made).replace("www.", "www&#46;")
+
+
+def _said(text: str) -> str:
+    """A sentence of ours that may name foreign things: signs as references, and no mention behind an @."""
+    return _escaped(clean(text[:4000])).replace("&#64;", "&#64;&#8203;")
+
+
+def _fitted(lines: Iterable[str], most: int) -> str:
+    """Lines joined as long as they fit; a last one says that there was more."""
+    kept, size, left = [], 0, 0
+    for line in lines:
+        weight = len(line.encode()) + 1
+        if left or size + weight > most - _ROOM:
+            left += 1
+            continue
+        kept.append(line)
+        size += weight
+    if left:
+        kept.append(f"\n{left:,} more lines do not fit here; gate.json holds every check.")
+    return "\n".join(kept) + "\n"

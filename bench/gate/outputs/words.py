@@ -1,0 +1,99 @@
+"""A verdict in words and figures, the same in every output."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from bench.formats import clean, number
+from bench.gate.costs import ALL
+from bench.gate.verdict import PASSED, Finding, Status, Verdict
+from bench.metrics import NAMES
+from bench.report.sheet import NOTHING
+
+_ORDER: tuple[Status, ...] = ("regression", "missing", "not_comparable", "inconclusive", "warn", "pass")
+_NAMED = 3  # checks named in the headline
+
+
+def headline(verdict: Verdict) -> str:
+    """One line: the verdict, and what made it."""
+    deciding = [finding for finding in ordered(verdict.findings) if finding.decides]
+    said = [f"{label(one)}: {one.reason}" for one in deciding if _made(one, verdict)]
+    said += list(verdict.problems) if verdict.exit_code not in (PASSED, 1) else []
+    named = "; ".join(clean(text) for text in said[:_NAMED])
+    more = f"; and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
+    scope = checkpoints(verdict)
+    text = f"{verdict.word.upper()}: {named or counted(verdict)}{more}"
+    return f"{text} ({scope})" if scope else text
+
+
+def checkpoints(verdict: Verdict) -> str:
+    """For which methods the verdict is one on the checkpoints at hand, not on what another training would give."""
+    methods = dict.fromkeys(one.planned.method for one in verdict.findings if one.measured.one_checkpoint)
+    return f"for this checkpoint, fewer than 3 seeds: {', '.join(map(clean, methods))}" if methods else ""
+
+
+def counted(verdict: Verdict) -> str:
+    """How many checks ended in which way."""
+    count = Counter(finding.status for finding in verdict.findings)
+    return ", ".join(
+        [f"{len(verdict.findings)} checks", *(f"{count[s]} {s.replace('_', ' ')}" for s in _ORDER if count[s])]
+    )
+
+
+def ordered(findings: Sequence[Finding]) -> list[Finding]:
+    """The gravest first, else in their order; of one status those that decide first."""
+    return sorted(findings, key=lambda finding: (not finding.decides, _ORDER.index(finding.status)))
+
+
+def label(finding: Finding) -> str:
+    """Which check."""
+    return clean(finding.planned.label)
+
+
+def figures(finding: Finding) -> tuple[str, str, str, str, str, str]:
+    """Baseline, candidate, change, interval, what is tolerated, and p."""
+    one, planned = finding.measured, finding.planned
+    if one.baseline is None or one.candidate is None:
+        return (NOTHING,) * 4 + (_limit(finding), NOTHING)
+    if planned.kind == "cost":
+        change = f"{one.candidate / one.baseline - 1:+.1%}" if one.baseline else NOTHING
+        return amount(one.baseline), amount(one.candidate), change, NOTHING, _limit(finding), NOTHING
+    interval = NOTHING
+    found = finding.interval
+    if found:
+        low, high = (_signed(planned.name, end) for end in (found.low, found.high))
+        interval = f"{low} to {high}"
+    p = NOTHING if finding.p_adjusted is None else f"{finding.p_adjusted:.3g}"
+    before, after = (number(planned.name, value) for value in (one.baseline, one.candidate))
+    return before, after, _signed(planned.name, one.candidate - one.baseline), interval, _limit(finding), p
+
+
+def unit(finding: Finding) -> str:
+    """Of a cost; of a score its metric says it."""
+    return ALL[finding.planned.name].unit if finding.planned.kind == "cost" else ""
+
+
+def amount(value: float) -> str:
+    """A counter: whole numbers whole, others to four digits."""
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 10_000 else f"{value:.4g}"
+
+
+def _limit(finding: Finding) -> str:
+    if finding.planned.kind == "cost":
+        return f"+{finding.margin:.0%}"
+    return (
+        f"{'−' if NAMES[finding.planned.name].higher_is_better else '+'}{number(finding.planned.name, finding.margin)}"
+    )
+
+
+def _signed(metric: str, value: float) -> str:
+    text = number(metric, value)
+    return text if text.startswith("-") else f"+{text}"
+
+
+def _made(finding: Finding, verdict: Verdict) -> bool:
+    """Whether a finding is what gave this exit code."""
+    return finding.status == {1: "regression", 3: "inconclusive", 4: "missing", 5: "not_comparable"}.get(
+        verdict.exit_code
+    )

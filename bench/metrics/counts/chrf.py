@@ -1,0 +1,35 @@
+"""The counts that corpus chrF is made of.
+
+Of one item, for its best reference: for n = 1..6 in turn, character n-grams of the prediction, of the reference, and
+shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench.metrics import sacre
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def scorer(lowercase: bool = False) -> Any:
+    """sacrebleu's chrF at its defaults: characters up to order 6, no words, beta 2, spaces left out."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    return CHRF(lowercase=lowercase)
+
+
+def statistics(
+    predictions: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
+) -> NDArray[np.int64]:
+    """The counts named above, [n, 18]."""
+    return sacre.statistics(scorer(lowercase), predictions, references)
+
+
+def from_statistics(totals: list[int]) -> float:
+    """Corpus chrF, 0-100, of eighteen summed counts."""
+    return float(scorer()._compute_score_from_stats(totals).score)

@@ -1,0 +1,64 @@
+"""The counts that macro-F1 is made of.
+
+Statistics of one item: a number for its true label and one for the predicted (-1 for none), hashed from their names so
+that those of two methods agree. `additive` makes of them, for each label, three counts: hits, times true, times
+predicted.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def statistics(
+    predictions: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
+) -> NDArray[np.int64]:
+    """The two numbers named above, [n, 2]; labels are names, so that `lowercase` changes nothing."""
+    import numpy as np
+
+    truth = [only(texts, position) for position, texts in enumerate(references)]
+    numbers = [(_number(right), _number(said) if said else -1) for right, said in zip(truth, predictions, strict=True)]
+    return np.array(numbers, dtype=np.int64).reshape(-1, 2)
+
+
+def additive(*rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """[n, 3 L] counts for each of `rows` [n, 2], over the L labels that occur in any: hits, true, predicted."""
+    import numpy as np
+
+    labels = np.unique(np.concatenate([one.ravel() for one in rows]))
+    labels = labels[labels >= 0]
+    found = []
+    for one in rows:
+        true, said = one[:, :1] == labels, one[:, 1:] == labels
+        found.append(np.concatenate([true & said, true, said], axis=1).astype(np.int64))
+    return found
+
+
+def from_statistics(totals: list[int]) -> float:
+    """Macro-F1 of summed counts; labels that occur nowhere in them are no class, as in scikit-learn's."""
+    third = len(totals) // 3
+    hits, true, said = totals[:third], totals[third : 2 * third], totals[2 * third :]
+    each = [2 * h / (t + s) for h, t, s in zip(hits, true, said, strict=True) if t + s]
+    return sum(each) / len(each) if each else 0.0
+
+
+def _number(label: str) -> int:
+    return zlib.crc32(label.encode())
+
+
+def only(texts: Sequence[str], position: int) -> str:
+    """The one label of an item; raises UsageError where it has several."""
+    if len(set(texts)) > 1:
+        raise UsageError(
+            f"metric macro_f1: item {position} has {len(set(texts))} different references; "
+            "a label is needed, use exact_match for several accepted answers"
+        )
+    return texts[0]

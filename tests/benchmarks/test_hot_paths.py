@@ -1,0 +1,128 @@
+"""The hot paths on the tiny model, as ratios (see `kernels`). Left out of the default run; how to: CONTRIBUTING.md."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.nouns import Item
+from bench.packing import packs_of
+from bench.prompting import Writer
+from bench.statistics.intervals import bootstrap_mean
+from bench.statistics.seeds import crossed_means
+from bench.tokens import Codec
+from methods.parts import Block, Evidence
+from tasks.prompt import Prompt
+from tests.benchmarks import kernels
+
+pytestmark = pytest.mark.benchmark
+Ids = list[int]
+
+
+def drawn(rng: random.Random, shortest: int, longest: int) -> Ids:
+    return [rng.randrange(3, 250) for _ in range(rng.randint(shortest, longest))]
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_model: Path) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(tiny_model).eval()
+
+
+def engine(model: Any) -> Any:
+    from bench.engine import Engine
+
+    return Engine(model, pad=0, stops=frozenset({257}), batch_tokens=2048)
+
+
+def test_scoring_choices_with_a_shared_prefix(benchmark: Any, tiny: Any) -> None:
+    """24 questions with 8 choices each behind 200 tokens that they share."""
+    rng = random.Random(0)
+    prefix, queries = drawn(rng, 200, 200), [drawn(rng, 10, 40) for _ in range(24)]
+    choices = [[drawn(rng, 2, 8) for _ in range(8)] for _ in queries]
+    asked = engine(tiny)
+
+    def work() -> object:
+        asked.forget()
+        return asked.score(prefix, queries, choices)
+
+    kernels.measure(benchmark, work, kernels.in_torch)
+
+
+def test_greedy_generation(benchmark: Any, tiny: Any) -> None:
+    """24 tokens for each of 16 prompts behind 100 tokens that they share."""
+    rng = random.Random(1)
+    prefix, queries = drawn(rng, 100, 100), [drawn(rng, 10, 40) for _ in range(16)]
+    asked = engine(tiny)
+    kernels.measure(benchmark, lambda: asked.generate(prefix, queries, lambda ids: None, 24), kernels.in_torch)
+
+
+def test_a_training_step(benchmark: Any, tiny_model: Path) -> None:
+    """A batch of 8 put together, its loss, gradients and AdamW's step."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from bench.batches import Pairs, collate
+    from bench.training import summed_loss
+
+    rng = random.Random(2)
+    rows = Pairs([(drawn(rng, 40, 80), drawn(rng, 2, 8)) for _ in range(8)]).rows
+    model = AutoModelForCausalLM.from_pretrained(tiny_model).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+
+    def work() -> None:
+        summed_loss(model, collate(rows, 0)).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    kernels.measure(benchmark, work, kernels.in_torch)
+
+
+def test_packing(benchmark: Any) -> None:
+    """1,600 choices of 200 questions laid side by side."""
+    rng = random.Random(3)
+    pairs = [(row, drawn(rng, 1, 12)) for row in range(200) for _ in range(8)]
+    kernels.measure(benchmark, lambda: packs_of(pairs, 128), kernels.in_python)
+
+
+def test_bootstrap(benchmark: Any) -> None:
+    """2,000 resamples of 1,000 items."""
+    values = np.random.default_rng(4).random(1000)
+    kernels.measure(benchmark, lambda: bootstrap_mean(values, draws=2000), kernels.in_numpy)
+
+
+def test_crossed_means(benchmark: Any) -> None:
+    """Two methods with five seeds each on 2,000 items."""
+    first, second = np.random.default_rng(5).random((2, 5, 2000))
+    kernels.measure(benchmark, lambda: crossed_means(first, second), kernels.in_numpy)
+
+
+class Shared:
+    """A context part with the same four worked examples for every item."""
+
+    shared = tuple(Block("example", f"train/{i}", f"Thing {i} looks red.\nColour: red\n\n") for i in range(4))
+    token_budget = None
+
+    def find(self, items: Sequence[Item]) -> list[Evidence]:
+        return [Evidence(())] * len(items)
+
+
+def test_writing_prompts(benchmark: Any, tiny_model: Path) -> None:
+    """60 questions with three choices behind four worked examples, by a codec that has seen no text before."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    prompt = Prompt("Name the colour.", "{text}\nColour:")
+    items = [Item(f"test/{i}", {"text": f"Thing {i} looks {i % 7} times blue."}, ("red", "green", "dark blue"))
+             for i in range(60)]  # fmt: skip
+
+    def work() -> object:
+        return Writer(Codec(tokenizer, chat_template=False), prompt, Shared(), 512, 0).write(items)
+
+    kernels.measure(benchmark, work, kernels.in_python)

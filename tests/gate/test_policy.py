@@ -1,0 +1,77 @@
+"""Policies: one line for each mistake, before any record is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import UsageError
+from bench.gate.policy import DEFAULT, load
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "a policy is a mapping"),
+        ("- a list", "a policy is a mapping"),
+        ("a: [", "not valid YAML"),
+        ("\x00", "not valid YAML"),
+        ("mode: regression", "no check: add one under quality, retention or cost"),
+        ("quality: []", "no check"),
+        ("quality: null", "quality: Input should be a valid list; got None"),
+        ("quality: [{margin: 1%}]\nquality: []", 'key "quality" stands twice (line 2)'),
+        ("qualty: []", 'unknown key "qualty" (did you mean "quality"?)'),
+        ("quality: [{margn: 1%}]", 'quality.0: unknown key "margn" (did you mean "margin"?)'),
+        ("quality: [{}]", "quality.0.margin is missing"),
+        ("quality: [{margin: -0.02}]", "quality.0.margin: should be 0 or more; got -0.02"),
+        ("quality: [{margin: true}]", "quality.0.margin: should be a number, or a share such as 2%; got True"),
+        ("quality: [{margin: two}]", "should be a number, or a share such as 2%; got 'two'"),
+        ("quality: [{margin: .nan}]", "should be 0 or more; got nan"),
+        ("quality: [{margin: 0}]", "margin is 0; say with detect which drop must be found"),
+        ("quality: [{margin: 2%, detect: 2%}]", "detect must be above margin"),
+        ("mode: non-inferiority\nquality: [{margin: 0, detect: 1%}]", "margin is 0; non-inferiority needs one above 0"),
+        ("quality: [{margin: 1%, metric: acuracy}]", 'unknown metric "acuracy" (did you mean "accuracy"?)'),
+        ("quality: [{margin: 1%, tier: critcal}]", "got 'critcal' (did you mean \"critical\"?)"),
+        ("quality: [{margin: 1%, tier: advisory}]", "every check is advisory"),
+        (
+            "cost: [{counter: promt_tokens, limit: 10%}]",
+            'unknown counter "promt_tokens" (did you mean "prompt_tokens"?)',
+        ),
+        ("cost: [{counter: steps}]", "cost.0.limit is missing"),
+        ("mode: regresion\nquality: [{margin: 1%}]", "got 'regresion' (did you mean \"regression\"?)"),
+        ("alpha: 0.7\nquality: [{margin: 1%}]", "alpha: Input should be less than 0.5; got 0.7"),
+        ("alpha: '0.05'\nquality: [{margin: 1%}]", "alpha: Input should be a valid number; got '0.05'"),
+        ("power: 0.04\nquality: [{margin: 1%}]", "power is 0.04; it must be above alpha, 0.05"),
+        ("may_change: [promt]\nquality: [{margin: 1%}]", "got 'promt' (did you mean \"prompt\"?)"),
+        ("rename: {model: {}}\nquality: [{margin: 1%}]", 'rename: unknown key "model" (did you mean "models"?)'),
+    ],
+)
+def test_a_mistake_is_one_line(text: str, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "gate.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError) as raised:
+        load(file)
+    assert words in str(raised.value)
+    assert str(raised.value).startswith(str(file))
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_every_mistake_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "gate.yaml"
+    file.write_text("alpha: 2\nquality:\n  - {margin: -1}\n  - {tier: x, margin: 1%}\n")
+    with pytest.raises(UsageError) as raised:
+        load(file)
+    assert len(str(raised.value).splitlines()) == 3
+
+
+def test_a_file_that_is_not_there_has_a_near_name(tmp_path: Path) -> None:
+    (tmp_path / "gate.yaml").write_text("")
+    with pytest.raises(UsageError, match=r'no policy file ".*gatee.yaml".*did you mean "gate.yaml"'):
+        load(tmp_path / "gatee.yaml")
+
+
+def test_the_bundled_policy_is_one(tmp_path: Path) -> None:
+    assert load(None) == load(DEFAULT)
+    assert load(None, "non-inferiority").mode == "non-inferiority"
+    assert [entry.margin.of(100.0) for entry in load(None).quality] == [2.0]

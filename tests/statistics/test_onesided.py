@@ -1,0 +1,142 @@
+"""One-sided tests against any null: scipy, a numeric constrained likelihood and published figures."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import scipy.optimize  # type: ignore[import-untyped]  # scipy ships no types
+import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.statistics import onesided
+from bench.statistics.paired import PairedTable, paired_means, table
+from bench.statistics.randomisation import exchanged_means
+from bench.statistics.seeds import crossed_means
+
+
+def constrained(only_a: int, only_b: int, n: int, null: float) -> float:
+    """Tango's statistic with the maximum of the likelihood found by search."""
+    low, high = max(0.0, -null) + 1e-12, (1 - null) / 2 - 1e-12
+
+    def loss(share: float) -> float:
+        rest = n - only_a - only_b
+        return -(only_a * math.log(share + null) + only_b * math.log(share) + rest * math.log(1 - 2 * share - null))
+
+    share = scipy.optimize.minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-13}).x
+    return float((only_a - only_b - n * null) / math.sqrt(n * (2 * share + null - null**2)))
+
+
+@pytest.mark.parametrize(
+    ("only_a", "only_b", "n", "null"),
+    [(14, 3, 40, 0.1), (5, 9, 60, -0.05), (1, 1, 20, -0.3), (0, 0, 50, -0.02), (3, 0, 44, 0.2), (30, 31, 900, -0.02)],
+)
+def test_tango_maximises_the_constrained_likelihood(only_a: int, only_b: int, n: int, null: float) -> None:
+    assert onesided.tango(only_a, only_b, n, null) == pytest.approx(constrained(only_a, only_b, n, null), abs=1e-6)
+
+
+def test_tango_at_zero_is_mcnemars_without_correction() -> None:
+    assert onesided.tango(12, 5, 70, 0.0) == pytest.approx((12 - 5) / math.sqrt(17))
+    assert onesided.tango(0, 0, 10, 0.0) == 0.0
+
+
+def test_tango_interval_as_published() -> None:
+    """Airway hyper-responsiveness of 21 children, 1 and 7 discordant: -0.517 to -0.026.
+
+    Fagerland, Lydersen and Laake 2014, Statistics in Medicine 33, 2850-2875.
+    """
+    found = onesided.of_counts(PairedTable(1, 1, 7, 12)).interval(0.95)
+    assert (found.low, found.high) == pytest.approx((-0.517, -0.026), abs=5e-4)
+
+
+@pytest.mark.parametrize(("only_a", "only_b"), [(0, 0), (3, 3), (2, 9), (9, 2), (0, 6)])
+def test_shares_against_zero_are_the_exact_binomial(only_a: int, only_b: int) -> None:
+    found = onesided.of_counts(PairedTable(20, only_a, only_b, 10))
+    if only_a + only_b:
+        less = scipy.stats.binomtest(only_a, only_a + only_b, 0.5, alternative="less").pvalue
+        more = scipy.stats.binomtest(only_a, only_a + only_b, 0.5, alternative="greater").pvalue
+    else:
+        less = more = 1.0
+    assert (found.below(0.0), found.above(0.0)) == pytest.approx((less, more))
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 100), st.sampled_from([0.8, 0.9, 0.95]))
+def test_limits_of_shares_are_where_a_test_turns(only_a: int, only_b: int, rest: int, level: float) -> None:
+    found = onesided.of_counts(PairedTable(rest, only_a, only_b, 3))
+    interval = found.interval(level)
+    tail = (1 - level) / 2
+    assert interval.low <= found.difference <= interval.high
+    if interval.low not in (-1.0, 0.0):
+        assert found.above(interval.low) == pytest.approx(tail, abs=1e-6)
+    if interval.high not in (1.0, 0.0):
+        assert found.below(interval.high) == pytest.approx(tail, abs=1e-6)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40), st.floats(-0.5, 0.5))
+def test_turning_a_comparison_round_turns_its_tails(rows: list[tuple[int, int]], null: float) -> None:
+    a, b = ([float(row[side]) for row in rows] for side in (0, 1))
+    one, other = onesided.shares(a, b), onesided.shares(b, a)
+    assert one.below(null) == pytest.approx(other.above(-null), abs=1e-12)
+    assert one.discordance == table(a, b).discordance
+
+
+def test_means_are_exchanged_against_zero_and_resampled_elsewhere() -> None:
+    rng = np.random.default_rng(1)
+    a = rng.random(60)
+    b = a + rng.normal(0.03, 0.15, 60)
+    found, expected, swapped = onesided.means(a, b), paired_means(a, b), exchanged_means(a, b)
+    assert (found.below(0.0), found.above(0.0)) == (swapped.below, swapped.above)
+    assert found.interval(0.95) == expected.interval
+    assert found.above(expected.interval.low) == pytest.approx(0.025, abs=0.001)
+    assert found.error == pytest.approx(float(np.std(a - b)) / math.sqrt(60), rel=0.03)
+
+
+def test_a_bootstrap_against_a_margin_is_near_the_shifted_t_test() -> None:
+    rng = np.random.default_rng(2)
+    a = rng.normal(size=200)
+    b = a + rng.normal(0.05, 0.5, 200)
+    for null in (-0.15, -0.05, 0.0):
+        t = scipy.stats.ttest_1samp(a - b, null, alternative="less").pvalue
+        assert onesided.means(a, b).below(null) == pytest.approx(float(t), abs=0.01)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.02, 0.2])
+def test_seeds_have_to_convince_two_tests(spread: float) -> None:
+    """Items and seeds together, and Student's t of the seeds' means as scipy has it."""
+    rng = np.random.default_rng(3)
+    a, b = (0.5 + rng.normal(0, spread, (k, 1)) + rng.normal(0, 0.3, (k, 80)) for k in (3, 4))
+    b += 0.05
+    found, expected = onesided.crossed(a, b), crossed_means(a, b)
+    t = scipy.stats.ttest_ind(a.mean(axis=1), b.mean(axis=1))
+    assert found.difference == expected.difference
+    assert 2 * min(found.below(0.0), found.above(0.0)) == pytest.approx(max(expected.p, float(t.pvalue)))
+    assert found.below(0.0) + found.above(0.0) == pytest.approx(1.0)
+    interval, student = found.interval(0.95), t.confidence_interval(0.95)
+    assert interval.low == pytest.approx(min(expected.interval.low, student.low))
+    assert interval.high == pytest.approx(max(expected.interval.high, student.high))
+    limit = found.interval(0.9).low
+    assert found.above(limit) == pytest.approx(0.05, abs=1e-6)
+
+
+def test_no_change_at_all_is_no_drop() -> None:
+    same = [1.0, 0.0, 1.0, 1.0] * 50
+    for found in (
+        onesided.shares(same, same),
+        onesided.means(same, same),
+        onesided.crossed([same, same], [same, same]),
+    ):
+        assert found.below(0.0) >= 0.5
+        assert found.above(-0.05) < 0.05
+
+
+def test_corpus_differences_are_resampled() -> None:
+    rng = np.random.default_rng(4)
+    rows = np.column_stack([rng.integers(0, 9, 50), np.full(50, 10)])
+    other = np.column_stack([rng.integers(0, 9, 50), np.full(50, 10)])
+    by_mean = onesided.means(rows[:, 0] / 10, other[:, 0] / 10)
+    found = onesided.corpus(rows, other, lambda totals: float(totals[0] / totals[1]))
+    assert found.difference == pytest.approx(by_mean.difference)
+    assert found.below(-0.02) == pytest.approx(by_mean.below(-0.02), abs=0.02)
+    assert found.below(0.0) == pytest.approx(by_mean.below(0.0), abs=0.02)
