@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.metrics import NAMES
 from bench.nouns import Record, Run, Score
 from bench.statistics.intervals import Interval
 from bench.statistics.seeds import crossed_means
@@ -99,7 +100,16 @@ def paired(run: Run, records: Sequence[Record], probe: str) -> Paired | None:
     found = crossed_means(a, b)
     binary = bool(np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all())
     kept, lost, gained = (float(part.sum(axis=1).mean()) for part in ((a * b), (1 - a) * b, a * (1 - b)))
-    return Paired(found.difference, found.interval, found.p, len(ids), kept, lost, gained, binary)
+    limits = _possible(found.interval, metric, float(b.mean()))
+    return Paired(found.difference, limits, found.p, len(ids), kept, lost, gained, binary)
+
+
+def _possible(found: Interval, metric: str, before: float) -> Interval:
+    """The interval without what no score could change by: below 0 there is none, nor above the scale."""
+    if metric not in NAMES:
+        return found
+    least, most = -before, NAMES[metric].scale - before
+    return Interval(max(found.low, least), min(found.high, most), found.level)
 
 
 def _values(file: Path, metric: str) -> dict[str, float]:

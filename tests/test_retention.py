@@ -88,16 +88,33 @@ def test_divergence_is_the_kl_of_plain_passes(tiny_model: Path) -> None:
     assert divergence(engines[0], engines[1], prompts[2:]) is None
 
 
-def test_a_change_is_paired_by_item(tmp_path: Path) -> None:
-    def answered(key: str, name: str, values: list[float], order: list[int]) -> None:
-        folder = tmp_path / "cells" / f"x-{key[:12]}"
-        folder.mkdir(parents=True)
-        predictions = [Prediction(f"test/{i}") for i in order]
-        store.write_predictions(folder, predictions, lambda at: {"metrics": {"accuracy": values[order[at]]}}, name)
+def answered(run: Path, key: str, name: str, values: list[float], order: list[int]) -> None:
+    """The file of a cell that scored `values`, its lines in an order of their own."""
+    folder = run / "cells" / f"x-{key[:12]}"
+    folder.mkdir(parents=True)
+    predictions = [Prediction(f"test/{i}") for i in order]
+    store.write_predictions(folder, predictions, lambda at: {"metrics": {"accuracy": values[order[at]]}}, name)
 
+
+def test_a_change_is_no_more_than_there_was_to_lose_or_gain(tmp_path: Path) -> None:
+    answered(tmp_path, "b" * 64, store.PREDICTIONS, [1.0] * 6 + [0.0] * 4, list(range(10)))
+    base = Record("b" * 64, "m", "facts", "base", 0, "ok", "now", scores={"accuracy": Score(0.6)})
+    seeds = []
+    for seed, value in enumerate((0.0, 1.0)):  # two seeds that could not lie further apart
+        answered(tmp_path, str(seed) * 64, store.probe_file("facts"), [value] * 10, list(range(10)))
+        seeds.append(Record(str(seed) * 64, "m", "mail", "full", seed, "ok", "now", weights_changed=True,
+                            probes={"facts": {"accuracy": Score(value)}}))  # fmt: skip
+    found = paired(Run(tmp_path, "trial", tuple(seeds), (), (base,)), seeds, "facts")
+    assert found is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx((-0.6, 0.4))
+
+
+def test_a_change_is_paired_by_item(tmp_path: Path) -> None:
     before, after = [1.0] * 6 + [0.0] * 4, [0.0] * 2 + [1.0] * 5 + [0.0] * 3  # two lost, one gained, four kept
-    answered("b" * 64, store.PREDICTIONS, before, list(range(10)))
-    answered("a" * 64, store.probe_file("facts"), after, list(range(9, -1, -1)))  # matched by id, not by place
+    answered(tmp_path, "b" * 64, store.PREDICTIONS, before, list(range(10)))
+    answered(
+        tmp_path, "a" * 64, store.probe_file("facts"), after, list(range(9, -1, -1))
+    )  # matched by id, not by place
     base = Record("b" * 64, "m", "facts", "base", 0, "ok", "now", scores={"accuracy": Score(0.6)})
     full = Record("a" * 64, "m", "mail", "full", 0, "ok", "now", weights_changed=True,
                   probes={"facts": {"accuracy": Score(0.5)}})  # fmt: skip
