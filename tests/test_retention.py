@@ -112,9 +112,7 @@ def test_a_change_is_no_more_than_there_was_to_lose_or_gain(tmp_path: Path) -> N
 def test_a_change_is_paired_by_item(tmp_path: Path) -> None:
     before, after = [1.0] * 6 + [0.0] * 4, [0.0] * 2 + [1.0] * 5 + [0.0] * 3  # two lost, one gained, four kept
     answered(tmp_path, "b" * 64, store.PREDICTIONS, before, list(range(10)))
-    answered(
-        tmp_path, "a" * 64, store.probe_file("facts"), after, list(range(9, -1, -1))
-    )  # matched by id, not by place
+    answered(tmp_path, "a" * 64, store.probe_file("facts"), after, list(range(9, -1, -1)))  # matched by id
     base = Record("b" * 64, "m", "facts", "base", 0, "ok", "now", scores={"accuracy": Score(0.6)})
     full = Record("a" * 64, "m", "mail", "full", 0, "ok", "now", weights_changed=True,
                   probes={"facts": {"accuracy": Score(0.5)}})  # fmt: skip

@@ -139,7 +139,7 @@ def _plan(baseline: Path, policy: Policy, where: str) -> None:
     refused = [need for need in needs if need.refused]
     if refused:
         raise UsageError("\n".join(f"{where}: {need.planned.label}: {need.refusal}" for need in refused))
-    print(f"the policy can do what it asks for: {len(needs)} checks")
+    print(f"the policy can do what it asks for; checks: {len(needs)}")
 
 
 @click.command()

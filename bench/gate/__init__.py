@@ -5,7 +5,8 @@ policy.py     what is asked: checks, margins, tiers             noise.py      ho
 expand.py     the policy's checks over what the baseline holds   baseline.py   a run, accepted: a folder to commit
 measure.py    two runs to numbers with their tails               plan.py       items needed, before anything is measured
 costs.py      counters, and what the hardware took part in       outputs/      JSON, JUnit, Markdown, terminal
-verdict.py    numbers to statuses, Holm, exit code               run.py        all of it, in order
+verdict.py    numbers to statuses, Holm, exit code               flips.py      items whose score changed
+reading.py    runs as the gate reads them                        run.py        all of it, in order
 ```
 Differences are candidate less baseline. Reads records and predictions; loads no model, and never torch.
 """

@@ -117,7 +117,9 @@ def _refuse_incomplete(run: Run) -> None:
     failed = [r for r in run.records if r.status != "ok" and (r.failure is None or r.failure.kind != _HARMLESS)]
     if run.missing or failed:
         names = [*run.missing, *(f"{r.model} · {r.task} · {r.method} · seed {r.seed} (failed)" for r in failed)]
-        raise IncompleteError(f"{run.path}: {len(names)} cells were not measured, such as {names[0]}")
+        raise IncompleteError(
+            f"{run.path}: not measured: {names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}"
+        )
     if not any(record.status == "ok" for record in run.records):
         raise IncompleteError(f"{run.path} holds no measured cell")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -15,6 +16,7 @@ from bench.errors import AdaptbenchError, NotComparableError
 from bench.formats import clean
 from bench.gate import costs
 from bench.gate.expand import Group, Planned, groups
+from bench.gate.policy import Policy
 from bench.metrics import NAMES
 from bench.nouns import Record, Run
 from bench.statistics import onesided
@@ -22,7 +24,7 @@ from bench.statistics.onesided import OneSided
 from bench.store import find_predictions, lines_of, probe_file, read_predictions
 
 FEW_SEEDS = 3  # with fewer of a trained method a verdict is one on these checkpoints
-_COUNTS = 60_000_000  # drawn at most for one bootstrap, down to `_LEAST_DRAWS`
+_COUNTS = 60_000_000  # drawn at most for one bootstrap, down to what its p needs
 _LEAST_DRAWS, _MOST_DRAWS = 2_000, 10_000
 Lines = list[dict[str, Any]]
 Problem = Literal["", "missing", "not_comparable"]
@@ -90,9 +92,11 @@ class MissingError(Exception):
 
 
 def measure(
-    planned: Sequence[Planned], baseline: Run, candidate: Run, may_change: Sequence[str], digest: Digest
+    planned: Sequence[Planned], baseline: Run, candidate: Run, policy: Policy, digest: Digest
 ) -> Iterator[Measured]:
     """Every planned check, those of one method together. `candidate` goes by the baseline's names."""
+    # The smallest p of so many draws, adjusted for all checks, is a quarter of alpha: a fall can still be found.
+    least = max(_LEAST_DRAWS, math.ceil(4 * sum(one.kind != "cost" for one in planned) / policy.alpha))
     old, new = Side("the baseline", baseline, groups(baseline)), Side("the candidate", candidate, groups(candidate))
     for group, found in groupby(sorted(planned, key=lambda one: one.group), key=lambda one: one.group):
         own = list(found)
@@ -100,7 +104,7 @@ def measure(
         if reason:
             yield from (Measured(one, problem="missing", reason=reason) for one in own)
             continue
-        read = _Pair(old, new, group, tuple(may_change), digest, {})
+        read = _Pair(old, new, group, policy.may_change, digest, least, {})
         for one in own:
             try:
                 yield _cost(one, read) if one.kind == "cost" else _score(one, read)
@@ -136,8 +140,9 @@ class _Pair:
     old: Side
     new: Side
     group: Group
-    may_change: tuple[str, ...]
+    may_change: Sequence[str]
     digest: Digest
+    least_draws: int
     kept: dict[str, tuple[list[tuple[Record, Lines]], list[tuple[Record, Lines]]]]
 
     def lines(self, probe: str) -> tuple[list[tuple[Record, Lines]], list[tuple[Record, Lines]]]:
@@ -177,7 +182,12 @@ def _score(one: Planned, pair: _Pair) -> Measured:
     _refuse(new, old, one, pair)
     sign = 1 if NAMES[one.name].higher_is_better else -1
     return Measured(
-        one, old.score, new.score, tails=_tails(new, old, sign), answers=(new, old), trained=new.trained or old.trained
+        one,
+        old.score,
+        new.score,
+        tails=_tails(new, old, sign, pair.least_draws),
+        answers=(new, old),
+        trained=new.trained or old.trained,
     )
 
 
@@ -252,17 +262,17 @@ def _refuse(new: Answers, old: Answers, one: Planned, pair: _Pair) -> None:
         raise NotComparableError("the items have the same names, but other texts")
 
 
-def _tails(new: Answers, old: Answers, sign: int) -> OneSided:
+def _tails(new: Answers, old: Answers, sign: int, least: int) -> OneSided:
     groups = groups_of(new)
     if len(new.seeds) > 1 or len(old.seeds) > 1:
         a, b = by_unit([new, old])
         return onesided.crossed(sign * a, sign * b)
     units = len(set(groups)) if groups else len(new.ids)
-    draws = min(_MOST_DRAWS, max(_LEAST_DRAWS, _COUNTS // max(units, 1)))
+    draws = max(least, min(_MOST_DRAWS, _COUNTS // max(units, 1)))
     if new.values is None or old.values is None:
         one, other = metrics.additive(new.metric, new.counts[0], old.counts[0])
         score = scorer(new.metric)
-        return onesided.corpus(one, other, lambda totals: sign * score(totals), groups=groups, draws=draws)
+        return onesided.corpus(one, other, lambda totals: sign * score(totals), groups=groups, draws=least)
     a, b = sign * new.values[0], sign * old.values[0]
     if groups is None and np.isin([new.values, old.values], (0.0, 1.0)).all():
         return onesided.shares(a, b) if sign > 0 else onesided.shares(1 + a, 1 + b)

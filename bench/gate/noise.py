@@ -59,7 +59,9 @@ def calibrate(baseline: Run, repeats: Sequence[Run]) -> list[Floor]:
         NotComparableError: a repeat of something else.
     """
     if len(repeats) < LEAST_RUNS:
-        raise UsageError(f"{len(repeats)} repeats of the baseline; at least {LEAST_RUNS} are needed to know its noise")
+        raise UsageError(
+            f"at least {LEAST_RUNS} repeats are needed to know the noise of a baseline; got {len(repeats)}"
+        )
     runs = [baseline, *repeats]
     _refuse_copies(runs)
     cells = [groups(run) for run in runs]

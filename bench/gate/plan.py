@@ -67,6 +67,10 @@ def _of_cost(one: Planned, side: Side, group: Group, floor: float | None) -> Nee
     items = side.cells[group][0].items
     if one.name in costs.MEASURED and floor is None:
         return Need(one, items, refusal="its noise was never measured: it could not pass; run `adaptbench calibrate`")
+    if floor is not None and floor > one.margin:
+        return Need(
+            one, items, refusal=f"the noise floor, {floor:.0%}, is above the limit: it could not find what it asks"
+        )
     return Need(one, items)
 
 

@@ -47,7 +47,7 @@ def gate(baseline: Path, candidate: Path, policy: Policy, where: str) -> Gated:
     collecting = gc.isenabled()
     gc.disable()  # hundreds of thousands of lines are read, none of them in a cycle
     try:
-        measured = list(measure(planned, old, new, policy.may_change, baselines.item_digest_of))
+        measured = list(measure(planned, old, new, policy, baselines.item_digest_of))
     finally:
         if collecting:
             gc.enable()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -44,6 +44,7 @@ class Finding:
     p: float | None = None  # one-sided, of the fall that the mode asks for
     p_adjusted: float | None = None  # Holm, over the family
     power: float | None = None  # chance that a drop of `detect` would have been found; regression mode
+    stops: bool = True  # whether inconclusive does, by the policy
     level: float = 0.9  # of the interval: 1 - 2 alpha, so that each end is a one-sided limit at alpha
 
     @property
@@ -62,14 +63,14 @@ class Finding:
 
     @property
     def decides(self) -> bool:
-        """Whether this status alone makes the verdict other than a pass, given that inconclusive stops."""
+        """Whether this status alone makes the verdict other than a pass."""
         if self.status == "missing":
             return True
         if self.planned.tier == "advisory":
             return False
         hardware = self.planned.kind == "cost" and self.status == "not_comparable"
         if self.status == "inconclusive" or hardware:
-            return self.planned.tier == "critical"
+            return self.planned.tier == "critical" and (hardware or self.stops)
         return self.status in ("regression", "not_comparable")
 
 
@@ -122,12 +123,13 @@ def judge(
     for one in measured:
         if one.planned.kind == "cost":
             found[id(one)] = _of_cost(one, known.get(one.planned.key))
-    findings = tuple(found[id(one)] for one in measured)
-    code = _exit_code(findings, problems, policy)
+    stops = policy.inconclusive == "stop"
+    findings = tuple(replace(found[id(one)], stops=stops) for one in measured)
+    code = _exit_code(findings, problems)
     return Verdict(code, policy.mode, policy.alpha, sizes[0], findings, tuple(problems), tuple(notes))
 
 
-def _exit_code(findings: Sequence[Finding], problems: Sequence[str], policy: Policy) -> int:
+def _exit_code(findings: Sequence[Finding], problems: Sequence[str]) -> int:
     """The gravest: a regression is a fact, whatever else is missing."""
     statuses = {finding.status for finding in findings if finding.decides}
     if "regression" in statuses:
@@ -136,7 +138,7 @@ def _exit_code(findings: Sequence[Finding], problems: Sequence[str], policy: Pol
         return INCOMPLETE
     if "not_comparable" in statuses:
         return NOT_COMPARABLE
-    return INCONCLUSIVE if "inconclusive" in statuses and policy.inconclusive == "stop" else PASSED
+    return INCONCLUSIVE if "inconclusive" in statuses else PASSED
 
 
 def _margin(one: Measured, floors: Floors) -> float:
@@ -156,7 +158,7 @@ def _of_score(one: Measured, policy: Policy, floor: float | None, p: float, adju
         return Finding(one, one.problem, one.reason, margin, floor)
     rule = _regression if policy.mode == "regression" else _non_inferiority
     status, reason, power = rule(one, one.tails, policy, margin, floor or 0.0, adjusted, family)
-    return Finding(one, status, reason, margin, floor, p, adjusted, power, 1 - 2 * policy.alpha)
+    return Finding(one, status, reason, margin, floor, p, adjusted, power, level=1 - 2 * policy.alpha)
 
 
 Outcome: TypeAlias = tuple[Status, str, float | None]
@@ -253,8 +255,10 @@ def _of_cost(one: Measured, floor: float | None) -> Finding:
             return Finding(one, "not_comparable", "measured on other hardware than the baseline", limit, floor)
         if floor is None:
             return Finding(one, "inconclusive", "its noise was never measured; run `adaptbench calibrate`", limit)
-    if one.candidate <= one.baseline * (1 + limit) * (1 + _TINY):
+    if one.candidate <= one.baseline * (1 + one.planned.margin) * (1 + _TINY):
         return Finding(one, "pass", "", limit, floor)
     rise = f"rose by {one.candidate / one.baseline - 1:.0%}" if one.baseline else "rose from 0"
     limited = f"{'noise floor' if floor and limit == floor else 'limit'} of {limit:.0%}"
+    if one.candidate <= one.baseline * (1 + limit) * (1 + _TINY):
+        return Finding(one, "warn", f"{rise}, within the {limited}", limit, floor)
     return Finding(one, "regression", f"{rise}, beyond the {limited}", limit, floor)

@@ -8,6 +8,8 @@
 | which of many differ | `family`: Holm, groups that cannot be told apart |
 | are two as good as equal | `equivalence`: two one-sided tests |
 | what could have been seen | `power`: smallest detectable difference, items needed |
+| is one worse, or worse by more than a margin | `onesided`: the same three questions of every kind; `randomisation` |
+| would a drop be found, would no change pass | `drops`: chances of the gate's rules |
 
 Nothing here reads records or knows a metric: numbers in, frozen dataclasses out. A difference is always a less b.
 Resampling is seeded, and neither the order of the items nor which of two methods comes first changes a draw.

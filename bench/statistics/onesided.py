@@ -20,6 +20,8 @@ from bench.statistics.paired import PairedTable, corpus_draws, paired_draws, tab
 from bench.statistics.randomisation import Exchanged, exchanged_corpus, exchanged_means
 from bench.statistics.resampling import DRAWS, Draws, Kind
 
+_ZERO = 1e-12  # a null of a share nearer to 0 is 0
+
 
 @dataclass(frozen=True, slots=True)
 class OneSided:
@@ -68,10 +70,10 @@ def of_counts(counts: PairedTable) -> OneSided:
     difference = (gained - lost) / n
 
     def below(null: float) -> float:
-        return _exact(gained, gained + lost) if null == 0 else normal_cdf(tango(gained, lost, n, null))
+        return _exact(gained, gained + lost) if abs(null) < _ZERO else normal_cdf(tango(gained, lost, n, null))
 
     def above(null: float) -> float:
-        return _exact(lost, gained + lost) if null == 0 else normal_cdf(-tango(gained, lost, n, null))
+        return _exact(lost, gained + lost) if abs(null) < _ZERO else normal_cdf(-tango(gained, lost, n, null))
 
     def interval(level: float) -> Interval:
         z = normal_quantile((1 + level) / 2)

@@ -69,7 +69,7 @@ class TestAccept:
         made = Made(tmp_path / "run")
         made.cell("full", [1.0] * 10)
         made.cell("lora", [1.0] * 10, status="failed", failure=Failure("diverged", "nan"))
-        with pytest.raises(IncompleteError, match="1 cells were not measured, such as m · mail · lora"):
+        with pytest.raises(IncompleteError, match="not measured: m · mail · lora"):
             baseline.accept(made.done(), "main", tmp_path / "baselines")
         assert not list((tmp_path / "baselines").glob("*")) if (tmp_path / "baselines").exists() else True
 
@@ -190,7 +190,8 @@ class TestCalibrate:
         for place, (seconds, expected) in enumerate(((1.15, 0), (1.25, 0), (1.5, 1))):  # the floor is 27%
             new = Made(tmp_path / f"new{place}")
             new.cell("zero-shot", [1.0] * 10, phases={"predict": Phase(seconds, 2**20)})
-            assert code(made[0].path, new.done(), policy) == expected
+            said = gate(made[0].path, new.done(), policy, "gate.yaml").verdict
+            assert (said.exit_code, said.findings[0].status) == (expected, ("pass", "warn", "regression")[place])
 
     def test_other_hardware_gives_no_floor_of_seconds(self, tmp_path: Path) -> None:
         one = [read_run(path) for path in repeats(tmp_path / "a", [0.5, 0.5, 0.5])]
@@ -201,7 +202,7 @@ class TestCalibrate:
     @pytest.mark.parametrize(
         ("values", "changes", "error", "words"),
         [
-            ([0.5, 0.5], {}, UsageError, "2 repeats of the baseline; at least 3"),
+            ([0.5, 0.5], {}, UsageError, "at least 3 repeats are needed"),
             ([0.5] * 3, {"questions": "others"}, NotComparableError, "not a repeat of the baseline"),
             ([0.5] * 3, {"identity": {"of": "another model"}}, NotComparableError, "not a repeat"),
             ([0.5] * 3, {"scores": {"accuracy": Score(0.5, "v2")}}, NotComparableError, "scored in another way"),

@@ -118,6 +118,8 @@ def test_seconds_without_known_noise_could_not_pass(tmp_path: Path) -> None:
     assert "its noise was never measured" in one(run, **cost).refusal
     floors(run, 0.05, "cost", "predict_s")
     assert not one(run, **cost).refusal
+    floors(run, 0.4, "cost", "predict_s")
+    assert "the noise floor, 40%, is above the limit" in one(run, **cost).refusal
 
 
 def test_probes_and_groups_are_planned(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,15 @@ def test_a_file_that_is_not_there_has_a_near_name(tmp_path: Path) -> None:
     (tmp_path / "gate.yaml").write_text("")
     with pytest.raises(UsageError, match=r'no policy file ".*gatee.yaml".*did you mean "gate.yaml"'):
         load(tmp_path / "gatee.yaml")
+
+
+def test_every_policy_of_the_documentation_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "gate.md").read_text(encoding="utf-8")
+    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "margin:" in block]
+    assert blocks
+    for block in blocks:
+        (tmp_path / "gate.yaml").write_text(block)
+        assert load(tmp_path / "gate.yaml").quality
 
 
 def test_the_bundled_policy_is_one(tmp_path: Path) -> None:

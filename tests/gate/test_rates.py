@@ -177,3 +177,4 @@ def test_power_of_means_and_of_seeds() -> None:
     error = float(np.sqrt(np.mean(np.square(errors))))
     said = drops.found_means(error, drops.one_sided_critical([(error**2, 4)], 0.05), 0.03)
     print(f"seeds: {found:.4f}, said {said:.4f}")
+    assert found == pytest.approx(said, abs=0.03)

@@ -15,7 +15,7 @@ from bench.gate.verdict import Verdict
 from bench.store import write_atomically
 
 NAMES = ("gate.json", "junit.xml", "summary.md", "comment.md")
-MOST_FLIPS = 2_000  # of one check
+MOST_FLIPS = 100  # of one check
 
 
 def prepare(folder: Path) -> None:

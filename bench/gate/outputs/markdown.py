@@ -107,15 +107,12 @@ def _said(text: str) -> str:
 
 
 def _fitted(lines: Iterable[str], most: int) -> str:
-    """Lines joined as long as they fit; a last one says that there was more."""
-    kept, size, left = [], 0, 0
+    """Lines joined as long as they fit; a last one says that there was more. What does not fit is not even made."""
+    kept, size = [], 0
     for line in lines:
-        weight = len(line.encode()) + 1
-        if left or size + weight > most - _ROOM:
-            left += 1
-            continue
+        size += len(line.encode()) + 1
+        if size > most - _ROOM:
+            kept.append("\nMore does not fit here; gate.json holds every check.")
+            break
         kept.append(line)
-        size += weight
-    if left:
-        kept.append(f"\n{left:,} more lines do not fit here; gate.json holds every check.")
     return "\n".join(kept) + "\n"

@@ -37,7 +37,10 @@ def counted(verdict: Verdict) -> str:
     """How many checks ended in which way."""
     count = Counter(finding.status for finding in verdict.findings)
     return ", ".join(
-        [f"{len(verdict.findings)} checks", *(f"{count[s]} {s.replace('_', ' ')}" for s in _ORDER if count[s])]
+        [
+            f"{len(verdict.findings)} check{'' if len(verdict.findings) == 1 else 's'}",
+            *(f"{count[s]} {s.replace('_', ' ')}" for s in _ORDER if count[s]),
+        ]
     )
 
 
