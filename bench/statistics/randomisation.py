@@ -91,6 +91,8 @@ def _exchanged(
     upper = (np.count_nonzero(drawn >= observed - slack) + 1) / (draws + 1)
     if sign < 0:
         lower, upper, observed = upper, lower, -observed
+    elif sign == 0:  # a and b are each other's mirror: both sides are one, and share what the draws say of them
+        lower = upper = (lower + upper) / 2
     return Exchanged(observed, float(lower), float(upper))
 
 

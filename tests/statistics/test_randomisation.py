@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.statistics.randomisation import exchanged_corpus, exchanged_means
@@ -58,6 +58,7 @@ def test_a_corpus_metric_by_every_exchange() -> None:
 
 
 @given(NUMBERS, st.randoms())
+@example([(0, 1), (1, 0)], None)
 @settings(max_examples=50)
 def test_order_and_side_change_nothing(rows: list[tuple[int, int]], random: object) -> None:
     a, b = ([float(row[side]) for row in rows] for side in (0, 1))
