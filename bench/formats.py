@@ -9,7 +9,10 @@ from bench.metrics import NAMES
 
 def clean(text: object) -> str:
     """`text` on one line without control, format (such as bidirectional) and surrogate characters."""
-    kept = (c for c in str(text) if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
+    text = str(text)
+    if text.isascii() and text.isprintable():  # most are, and it is ten times as fast
+        return " ".join(text.split())
+    kept = (c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
     return " ".join("".join(kept).split())
 
 
