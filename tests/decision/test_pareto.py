@@ -15,7 +15,8 @@ def front(points: np.ndarray) -> np.ndarray:
     """Which rows [methods, aims] are on the front: those with a chance of 1 in a single draw of the first aim."""
     found = chances(points[None, :, 0], points[:, 1:])
     assert set(found.tolist()) <= {0.0, 1.0}
-    return found == 1.0
+    on: np.ndarray = found == 1.0
+    return on
 
 
 def test_the_front_by_hand() -> None:
