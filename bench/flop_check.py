@@ -46,13 +46,13 @@ def of_answers(predictor: ModelPredictor, prompts: Sequence[Encoded], prediction
 
 
 def of_prediction(predictor: ModelPredictor, prompts: Sequence[Encoded]) -> dict[str, int] | None:
-    """The same of answering a few questions that share a beginning."""
+    """The same of answering a question; choices of unequal length are padded, which is counted and not worked out."""
     shape = flops.shape_of(predictor.engine.model)
     fitting = [prompt for prompt in prompts if prompt.failure is None]
     if shape is None or not fitting:
         return None
     alike = sorted((p for p in fitting if p.prefix == fitting[0].prefix), key=lambda p: len(p.query))
-    chosen = alike[len(alike) // 2 :][:_ROWS]
+    chosen = alike[len(alike) // 2 :][:1]  # of several, those that end first would be padded, and padding counted
     used = predictor.engine
     engine = Engine(used.model, used.pad, used.stops, used.batch_tokens)
     shared = engine.shares
