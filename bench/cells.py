@@ -147,8 +147,11 @@ def uses_seed(method: Method) -> bool:
 
 
 def _task_path(reference: str, here: Path) -> str:
+    """The name of a bundled task as it is; else the folder beside the suite, written so that it reads as a path."""
     beside = here / reference
-    return str(beside) if (beside / "task.yaml").is_file() else reference
+    if reference in tasks.available() or not (beside / "task.yaml").is_file():
+        return reference
+    return str(beside) if len(beside.parts) > 1 else f"./{beside}"  # Path drops "./", which tells folder from name
 
 
 def _identity(

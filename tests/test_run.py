@@ -179,6 +179,16 @@ def test_a_method_can_be_for_some_tasks_alone(task_folder: Path, tmp_path: Path,
         cells_of(write_suite(tmp_path, tiny_model, tasks=["paint", "other"], methods=wrong))
 
 
+def test_a_folder_with_the_name_of_a_bundled_task_is_told_from_it(
+    task_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_folder.rename(tmp_path / "reading")
+    monkeypatch.chdir(tmp_path)
+    write_suite(Path(), tiny_model, tasks=["reading", "./reading"], methods=["zero-shot"])
+    _, cells = cells_of(Path("small.yaml"))
+    assert [(cell.task.name, cell.task_path) for cell in cells] == [("reading", "reading"), ("paint", "./reading")]
+
+
 @pytest.mark.parametrize(
     "change",
     [
