@@ -1,9 +1,10 @@
 """Text to token ids and back, piece by piece, such that the pieces join to what the whole would give.
 
 A prompt is made of pieces that each begin on a new line, and an answer that follows the last one. Encoding each
-piece once, rather than each prompt whole, is what lets prompts share their beginnings. Two traps are avoided:
-tokenizers that put a space before every text they are given (SentencePiece), and tokenizers that merge over the
-boundary. Both are handled by encoding a stub in front and cutting its tokens off again.
+piece once, rather than each prompt whole, is what lets prompts share their beginnings. Three traps are avoided:
+tokenizers that put a space before every text they are given (SentencePiece), tokenizers that merge over the boundary,
+and tokenizers that look ahead: GPT-2's reads a blank line as one token at the end of a text and as two before a word.
+They are handled by encoding a stub in front, or a letter behind, and cutting its tokens off again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
+_LETTER = "A"  # what follows a piece that ends in white space
 _SENTINEL = "\u2e28adaptbench\u2e29"
 
 
@@ -38,7 +40,7 @@ class Codec:
 
     def first(self, text: str) -> tuple[int, ...]:
         """Ids of the piece that opens the prompt."""
-        return self.piece(text) if self.chat else self._encode(text)
+        return self.piece(text) if self.chat else self._before(text)
 
     def piece(self, text: str) -> tuple[int, ...]:
         """Ids of a piece that begins on a new line."""
@@ -59,9 +61,17 @@ class Codec:
         return self._after(cue, answer)
 
     def _after(self, stub: str, text: str) -> tuple[int, ...]:
-        lead, joined = self._encode(stub), self._encode(stub + text)
+        lead, joined = self._encode(stub), self._before(stub + text)
         # Where the tokenizer merges over the boundary, the piece on its own is the honest second best.
-        return joined[len(lead) :] if joined[: len(lead)] == lead else self._encode(text)
+        return joined[len(lead) :] if joined[: len(lead)] == lead else self._before(text)
+
+    def _before(self, text: str) -> tuple[int, ...]:
+        """Ids of `text` as it stands before the next piece, which begins with no white space."""
+        if not text[-1:].isspace():
+            return self._encode(text)
+        line, joined = self._encode("\n"), self._encode(text + _LETTER)
+        letter = self._encode("\n" + _LETTER)[len(line) :]
+        return joined[: -len(letter)] if letter and joined[-len(letter) :] == letter else self._encode(text)
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer.encode(text, add_special_tokens=False)) if text else ()

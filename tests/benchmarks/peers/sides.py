@@ -1,0 +1,221 @@
+"""A case through adaptbench (`ours`) and through its peer: seconds, peak memory, and what came out.
+
+    python -m tests.benchmarks.peers.sides '{"case": …, "model": …, "side": "ours", …}'
+
+One process measures one side once and prints JSON: nothing of one side is warm, cached or still in memory for the
+other. Imports and loading are not timed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.peers import cases
+
+RATE = 1e-3  # learning rate of every training
+
+
+def main(asked: dict[str, Any]) -> dict[str, Any]:
+    """Measure what `asked` says; returns seconds, bytes, tokens and answers."""
+    import torch
+
+    torch.set_num_threads(asked["threads"])
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    case = cases.CASES[asked["case"]]
+    folder = cases.folder_of(asked["model"], Path(asked["cache"]))
+    side: Callable[..., dict[str, Any]] = globals()[f"{case.kind}_{asked['side']}"]
+    return side(case, folder, asked)
+
+
+def measured(work: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+    """What `work` gives, its seconds, and how far it raised the process's memory, in bytes."""
+    import torch
+
+    before = _memory(reset=True)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+    start = time.perf_counter()
+    result = work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    seconds = time.perf_counter() - start
+    peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else _memory() - before
+    return result, {"seconds": seconds, "peak_bytes": peak}
+
+
+def _memory(reset: bool = False) -> int:
+    """Linux: the most that was resident since the last reset, in bytes; on a reset, what is resident now."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found
+    return int(found[1]) * 1024
+
+
+def _questions(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
+    import torch
+
+    from bench.loading import load_base
+    from bench.models import ModelSpec, resolve
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    base = load_base(resolve(ModelSpec(path=str(folder), dtype=asked["dtype"])), device)
+    task = case.task()
+    return base, task, cases.writer(base, task, case.shots), task.test[: asked["items"]]
+
+
+def _predicted(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    import torch
+
+    from bench.engine import Engine
+    from bench.predict import ModelPredictor, question
+    from bench.worker import BATCH_TOKENS
+
+    base, task, writer, items = _questions(case, folder, asked)
+    budget = BATCH_TOKENS["cuda" if torch.cuda.is_available() else "cpu"]
+    engine = Engine(base.load(False).eval(), base.codec.pad, base.codec.stops, budget)
+    predictor = ModelPredictor(engine, writer, task, lambda done, of: None)
+    return measured(lambda: predictor.predict([question(item) for item in items]))
+
+
+def score_ours(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Choices ranked by adaptbench."""
+    found, cost = _predicted(case, folder, asked)
+    return {**cost, "answers": [one.output for one in found], "scores": [list(one.scores) for one in found]}
+
+
+def write_ours(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Text by adaptbench."""
+    found, cost = _predicted(case, folder, asked)
+    return {**cost, "answers": [one.output for one in found], "tokens": sum(one.output_tokens for one in found)}
+
+
+def _harness(folder: Path, asked: dict[str, Any]) -> Any:
+    import torch
+    from lm_eval.models.huggingface import HFLM
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return HFLM(pretrained=str(folder), device=device, dtype=asked["dtype"], batch_size=asked["peer_batch"])
+
+
+def score_theirs(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Choices by lm-eval's `loglikelihood`."""
+    from lm_eval.api.instance import Instance
+
+    _, task, writer, items = _questions(case, folder, asked)
+    model = _harness(folder, asked)
+
+    def work() -> Any:
+        requests = [
+            Instance("loglikelihood", {}, (cases.text_of(writer, item), writer.prompt.answer(choice)), place)
+            for item in items
+            for place, choice in enumerate(item.choices)
+        ]
+        return model.loglikelihood(requests, disable_tqdm=True)
+
+    found, cost = measured(work)
+    sums = iter(value for value, _ in found)
+    scores = [[next(sums) for _ in item.choices] for item in items]
+    lengths = [_lengths(task.normalise, item.choices, writer) for item in items]
+    best = [max(range(len(own)), key=lambda i, own=own, by=by: own[i] / by[i]) for own, by in zip(scores, lengths)]
+    return {**cost, "answers": [item.choices[i] for item, i in zip(items, best)], "scores": scores}
+
+
+def _lengths(rule: str, choices: Sequence[str], writer: Any) -> list[int]:
+    if rule == "tokens":
+        return [len(writer.codec.answer("", writer.prompt.answer(choice))) for choice in choices]
+    return [len(choice) if rule == "chars" else 1 for choice in choices]
+
+
+def write_theirs(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Text by lm-eval's `generate_until`."""
+    from lm_eval.api.instance import Instance
+
+    _, task, writer, items = _questions(case, folder, asked)
+    model = _harness(folder, asked)
+    options = {"until": list(task.stop), "max_gen_toks": task.max_new_tokens, "do_sample": False}
+
+    def work() -> Any:
+        requests = [
+            Instance("generate_until", {}, (cases.text_of(writer, item), dict(options)), i)
+            for i, item in enumerate(items)
+        ]
+        return model.generate_until(requests, disable_tqdm=True)
+
+    found, cost = measured(work)
+    return {**cost, "answers": [text.strip() for text in found]}
+
+
+def _rows(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, Any, Any, int]:
+    """Base, method, (prompt, answer) pairs and the number of their tokens."""
+    import methods
+
+    base, task, writer, _ = _questions(case, folder, asked)
+    method = methods.create(case.weights, {"learning_rate": RATE, "epochs": 1, "batch_size": asked["train_batch"]})
+    pairs = writer.write_solved(task.train[: asked["items"]])
+    return base, method, pairs, sum(len(prompt) + len(answer) for prompt, answer in pairs)
+
+
+def train_ours(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Training by adaptbench."""
+    from bench.training import Setting, train
+
+    base, method, pairs, tokens = _rows(case, folder, asked)
+    model = method.weights.start(base.load(True), 0)
+    size = asked["train_batch"]
+    setting = Setting(method.weights.options, RATE, 0, base.codec.pad, size, asked["dtype"] == "bfloat16")
+    (_, outcome), cost = measured(lambda: train(lambda: model, pairs, [], setting, lambda done, of: None))
+    return {**cost, "tokens": tokens, "steps": outcome.steps, "losses": [loss for _, loss in outcome.train_loss]}
+
+
+def train_theirs(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Training by TRL's SFTTrainer: with its defaults, or with what is best for it here (`tuned`)."""
+    from datasets import Dataset
+    from transformers import AutoTokenizer, PrinterCallback
+    from trl import SFTConfig, SFTTrainer
+
+    base, method, pairs, tokens = _rows(case, folder, asked)
+    model = method.weights.start(base.load(True), 0)
+    options = method.weights.options
+    best = {"gradient_checkpointing": False, "train_sampling_strategy": "group_by_length"} if asked["tuned"] else {}
+    rows = {
+        "input_ids": [[*prompt, *answer] for prompt, answer in pairs],
+        "completion_mask": [[0] * len(prompt) + [1] * len(answer) for prompt, answer in pairs],
+    }
+    with tempfile.TemporaryDirectory() as out:
+        trainer = SFTTrainer(
+            model=model,
+            args=SFTConfig(
+                output_dir=out,
+                num_train_epochs=1,
+                per_device_train_batch_size=asked["train_batch"],
+                learning_rate=RATE,
+                lr_scheduler_type=options.schedule,
+                warmup_steps=int(options.warmup * -(-len(pairs) // asked["train_batch"])),
+                completion_only_loss=True,
+                bf16=asked["dtype"] == "bfloat16",
+                save_strategy="no",
+                report_to="none",
+                disable_tqdm=True,
+                **best,
+            ),
+            train_dataset=Dataset.from_dict(rows),
+            processing_class=AutoTokenizer.from_pretrained(folder),
+        )
+        trainer.remove_callback(PrinterCallback)
+        _, cost = measured(trainer.train)
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return {**cost, "tokens": tokens, "steps": trainer.state.global_step, "losses": losses}
+
+
+if __name__ == "__main__":
+    print("\n" + json.dumps(main(json.loads(sys.argv[1]))))
