@@ -16,13 +16,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from bench.cache import LayerStates, copied, states_of
 from bench.memory import halving
 from bench.packing import NARROWEST, Ids, Pack, packs_of
-
-LayerStates = list[tuple[Tensor, Tensor]]  # one (keys, values) for each layer, [rows, heads, tokens, head_dim]
 
 LOOK_EVERY = 8  # generated tokens between two looks at the text: each look copies from the device
 _PREFIXES_KEPT = 2
@@ -157,20 +155,22 @@ class Engine:
             cache = self.model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
             while len(self._prefixes) >= _PREFIXES_KEPT:
                 self._prefixes.pop(next(iter(self._prefixes)))
-            self._prefixes[key] = _states(cache)
+            self._prefixes[key] = states_of(cache)
         return self._prefixes.get(key, [])
 
-    def _prefill(self, prefix: Ids, rows: Sequence[Ids], keep: int = 1) -> tuple[Tensor, Any, Tensor]:
+    def _prefill(self, prefix: Ids, rows: Sequence[Ids], keep: int = 1, room: int = 0) -> tuple[Tensor, Any, Tensor]:
         """fp32 logits of the last `keep` positions [rows, keep, vocabulary], the cache, and its mask [rows, tokens].
 
         Rows are padded on the left: all end in the same column, and the same few positions of logits serve them all.
+        `room`: tokens that the cache is to hold beside.
         """
         device, width = self.model.device, max(map(len, rows))
         ids = torch.tensor([[self.pad] * (width - len(row)) + list(row) for row in rows], device=device)
         real = [[1] * len(prefix) + [0] * (width - len(row)) + [1] * len(row) for row in rows]
         mask = torch.tensor(real, device=device)
         states = self._prefix_states(prefix)
-        logits, cache = self._forward(ids, mask, _select(states, None, len(rows)) if states else None, keep)
+        cache = copied(states, None, len(rows), width + room) if states else None
+        logits, cache = self._forward(ids, mask, cache, keep)
         return logits, cache, mask
 
     def _forward(self, ids: Tensor, mask: Tensor, cache: Any, keep: int) -> tuple[Tensor, Any]:
@@ -208,7 +208,7 @@ class Engine:
     def _score_cached(self, prefix: Ids, queries: Sequence[Ids], pairs: Sequence[tuple[int, Ids]]) -> list[float]:
         """A choice's first token from the query's own pass, its others on the query's cache."""
         logits, cache, mask = self._prefill(prefix, queries)
-        device, states = logits.device, _states(cache)
+        device, states = logits.device, states_of(cache)
         rows = torch.tensor([row for row, _ in pairs], device=device)
         firsts = torch.tensor([choice[0] for _, choice in pairs], device=device)
         sums = logits[:, -1].log_softmax(-1)[rows, firsts]
@@ -242,7 +242,7 @@ class Engine:
             input_ids=given,
             attention_mask=hidden[:, None],
             position_ids=mask[rows].sum(1, keepdim=True) + depth,
-            past_key_values=_select(states, rows, len(packs)),
+            past_key_values=copied(states, rows, len(packs), width),
             use_cache=True,
             logits_to_keep=width,
         )
@@ -255,7 +255,9 @@ class Engine:
     def _generate_batch(
         self, prefix: Ids, batch: Sequence[_Row], cut: Callable[[list[int]], int | None], max_new_tokens: int
     ) -> list[list[int]]:
-        logits, cache, mask = self._prefill(prefix, [row.ids for row in batch])
+        logits, cache, mask = self._prefill(prefix, [row.ids for row in batch], room=max_new_tokens)
+        if self.shares and not prefix:
+            cache = copied(states_of(cache), None, len(batch), max_new_tokens)
         texts: list[list[int]] = [[] for _ in batch]
         alive = list(range(len(batch)))  # which text each row of the tensors writes
         done: set[int] = set()
@@ -271,11 +273,8 @@ class Engine:
                     break
                 if self.shares and len(going) < len(alive):
                     picked = torch.tensor(going, device=token.device)
-                    cache, mask, token = (
-                        _select(_states(cache), picked, len(going)),
-                        mask[picked],
-                        token[picked],
-                    )
+                    cache = copied(states_of(cache), picked, len(going), max_new_tokens - step)
+                    mask, token = mask[picked], token[picked]
                     alive = [alive[i] for i in going]
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
             logits, cache = self._forward(token[:, None], mask, cache, 1)
@@ -300,14 +299,3 @@ class Engine:
                 del texts[text][kept:]
             if end is not None or kept is not None:
                 done.add(text)
-
-
-def _states(cache: Any) -> LayerStates:
-    return [(layer.keys, layer.values) for layer in cache.layers]
-
-
-def _select(states: LayerStates, rows: Tensor | None, count: int) -> DynamicCache:
-    """A fresh cache of `count` rows: `rows` of the states, or their one row for all. The states stay as they are."""
-    if rows is None:
-        return DynamicCache([(k.expand(count, -1, -1, -1), v.expand(count, -1, -1, -1)) for k, v in states])
-    return DynamicCache([(k[rows], v[rows]) for k, v in states])

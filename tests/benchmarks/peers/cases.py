@@ -6,7 +6,7 @@ Nothing here depends on what an answer is worth: labels need not fit, since only
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -18,11 +18,23 @@ from bench.models import ModelSpec, resolve
 from bench.nouns import Example, Task, derive_seed
 from bench.prompting import Writer
 from bench.workshop import Base
-from methods.parts import Material
+from methods.parts import Material, Search
 
 Kind = Literal["score", "write", "train"]
 SHAPES = {"llama-100m": {"hidden_size": 768, "intermediate_size": 2048, "layers": 12, "heads": 12}}
-_VERBS = ("change", "cancel", "find", "return", "pay for", "complain about", "insure", "repair", "gift", "split", "delay")
+_VERBS = (
+    "change",
+    "cancel",
+    "find",
+    "return",
+    "pay for",
+    "complain about",
+    "insure",
+    "repair",
+    "gift",
+    "split",
+    "delay",
+)
 _NOUNS = ("my whole order", "a parcel", "the invoice", "one voucher", "the garden tools", "an account", "the delivery")
 
 
@@ -38,7 +50,7 @@ class Case:
 
 
 def four_choices() -> Task:
-    """Short questions with four answers of several tokens, others for each question; 25 of them fit into 1,024 tokens."""
+    """Short questions with four answers of several tokens, others for each; 25 of them fit into 1,024 tokens."""
     task = tasks.load("world-facts")
     answers = sorted({example.references[0] for example in (*task.train, *task.test)})
 
@@ -115,7 +127,7 @@ def writer(base: Base, task: Task, shots: int) -> Writer:
     return Writer(base.codec, task.prompt, context, base.context_length, reserve)
 
 
-def _no_index(retriever: str, documents: object) -> object:
+def _no_index(retriever: str, documents: Sequence[str]) -> Search:
     raise AssertionError("nothing is retrieved here")
 
 

@@ -14,7 +14,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -125,15 +125,9 @@ def score_theirs(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[
     found, cost = measured(work)
     sums = iter(value for value, _ in found)
     scores = [[next(sums) for _ in item.choices] for item in items]
-    lengths = [_lengths(task.normalise, item.choices, writer) for item in items]
-    best = [max(range(len(own)), key=lambda i, own=own, by=by: own[i] / by[i]) for own, by in zip(scores, lengths)]
-    return {**cost, "answers": [item.choices[i] for item, i in zip(items, best)], "scores": scores}
-
-
-def _lengths(rule: str, choices: Sequence[str], writer: Any) -> list[int]:
-    if rule == "tokens":
-        return [len(writer.codec.answer("", writer.prompt.answer(choice))) for choice in choices]
-    return [len(choice) if rule == "chars" else 1 for choice in choices]
+    best = [own.index(max(own)) for own in scores]  # the tasks divide by no length, so neither does this
+    assert task.normalise == "none"
+    return {**cost, "answers": [item.choices[i] for item, i in zip(items, best, strict=True)], "scores": scores}
 
 
 def write_theirs(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
@@ -160,7 +154,10 @@ def _rows(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, A
     import methods
 
     base, task, writer, _ = _questions(case, folder, asked)
-    method = methods.create(case.weights, {"learning_rate": RATE, "epochs": 1, "batch_size": asked["train_batch"]})
+    options = {"learning_rate": RATE, "epochs": 1, "batch_size": asked["train_batch"]}
+    if case.weights == "lora":  # SFTTrainer cannot read an output matrix of which one row is trained
+        options["train_end_token"] = False
+    method = methods.create(case.weights, options)
     pairs = writer.write_solved(task.train[: asked["items"]])
     return base, method, pairs, sum(len(prompt) + len(answer) for prompt, answer in pairs)
 
@@ -173,8 +170,15 @@ def train_ours(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[st
     model = method.weights.start(base.load(True), 0)
     size = asked["train_batch"]
     setting = Setting(method.weights.options, RATE, 0, base.codec.pad, size, asked["dtype"] == "bfloat16")
-    (_, outcome), cost = measured(lambda: train(lambda: model, pairs, [], setting, lambda done, of: None))
-    return {**cost, "tokens": tokens, "steps": outcome.steps, "losses": [loss for _, loss in outcome.train_loss]}
+    (trained, outcome), cost = measured(lambda: train(lambda: model, pairs, [], setting, lambda done, of: None))
+    return {**cost, "tokens": tokens, "steps": outcome.steps, "loss": _loss(trained, base, pairs)}
+
+
+def _loss(model: Any, base: Any, pairs: Any) -> float:
+    """What the training left: nats for each answer token of its examples."""
+    from bench.training import mean_loss
+
+    return mean_loss(model, pairs, pad=base.codec.pad, rows=8)
 
 
 def train_theirs(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
@@ -213,8 +217,7 @@ def train_theirs(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[
         )
         trainer.remove_callback(PrinterCallback)
         _, cost = measured(trainer.train)
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    return {**cost, "tokens": tokens, "steps": trainer.state.global_step, "losses": losses}
+    return {**cost, "tokens": tokens, "steps": trainer.state.global_step, "loss": _loss(model, base, pairs)}
 
 
 if __name__ == "__main__":
