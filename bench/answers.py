@@ -13,7 +13,7 @@ from bench import metrics
 from bench.errors import NotComparableError, UsageError, unknown
 from bench.nouns import Record, Run
 from bench.nouns import Score as Scored
-from bench.statistics.intervals import Score, pseudo_values
+from bench.statistics.intervals import pseudo_values
 from bench.store import read_predictions
 
 Array = NDArray[np.float64]
@@ -136,7 +136,7 @@ def spread(answers: Sequence[Answers]) -> list[Array]:
         return [values for values in known if values is not None]
     metric = answers[0].metric
     rows = metrics.additive(metric, *(counts for one in answers for counts in one.counts))
-    values = [pseudo_values(one, scorer(metric)) for one in rows]
+    values = [pseudo_values(one, CorpusScore(metric)) for one in rows]
     found = []
     for one in answers:
         own, values = values[: len(one.counts)], values[len(one.counts) :]
@@ -162,6 +162,16 @@ def _summed(values: Array, groups: Sequence[Hashable] | None) -> Array:
     return found
 
 
-def scorer(metric: str) -> Score:
-    """What a corpus metric makes of summed counts."""
-    return lambda totals: metrics.from_statistics(metric, totals)  # type: ignore[arg-type]  # whole numbers as floats
+@dataclass(frozen=True, slots=True)
+class CorpusScore:
+    """What a corpus metric makes of summed counts; `sign` -1 turns it so that higher is better."""
+
+    metric: str
+    sign: int = 1
+
+    def __call__(self, totals: Array) -> float:
+        return self.sign * metrics.from_statistics(self.metric, totals)  # type: ignore[arg-type]  # whole, as floats
+
+    def of_rows(self, rows: Array) -> Array:
+        """Of many sums at once, [m, k] to [m]."""
+        return self.sign * metrics.of_rows(self.metric, rows)

@@ -22,7 +22,7 @@ import numpy as np
 from bench import metrics
 from bench.answers import Answers as Answers  # as they are found here too
 from bench.answers import by_unit as by_unit
-from bench.answers import groups_of, read, refuse_other_questions, scorer
+from bench.answers import CorpusScore, groups_of, read, refuse_other_questions
 from bench.answers import spread as spread
 from bench.errors import UsageError, unknown
 from bench.metrics import NAMES
@@ -189,7 +189,7 @@ def _difference(a: Answers, b: Answers) -> Difference:
         found: PairedResult | SeedsResult = crossed_means(*by_unit([a, b]))
     elif a.values is None or b.values is None:
         one, other = metrics.additive(a.metric, a.counts[0], b.counts[0])
-        found = paired_corpus(one, other, scorer(a.metric), groups=groups)
+        found = paired_corpus(one, other, CorpusScore(a.metric), groups=groups)
     elif groups is None and np.isin([a.values, b.values], (0.0, 1.0)).all():
         found = paired_shares(a.values[0], b.values[0])
     else:

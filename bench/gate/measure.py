@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bench import metrics
-from bench.answers import Answers, by_unit, groups_of, of_lines, scorer
+from bench.answers import Answers, CorpusScore, by_unit, groups_of, of_lines
 from bench.errors import AdaptbenchError, NotComparableError
 from bench.formats import clean
 from bench.gate import costs
@@ -271,8 +271,7 @@ def _tails(new: Answers, old: Answers, sign: int, least: int) -> OneSided:
     draws = max(least, min(_MOST_DRAWS, _COUNTS // max(units, 1)))
     if new.values is None or old.values is None:
         one, other = metrics.additive(new.metric, new.counts[0], old.counts[0])
-        score = scorer(new.metric)
-        return onesided.corpus(one, other, lambda totals: sign * score(totals), groups=groups, draws=least)
+        return onesided.corpus(one, other, CorpusScore(new.metric, sign), groups=groups, draws=least)
     a, b = sign * new.values[0], sign * old.values[0]
     if groups is None and np.isin([new.values, old.values], (0.0, 1.0)).all():
         return onesided.shares(a, b) if sign > 0 else onesided.shares(1 + a, 1 + b)

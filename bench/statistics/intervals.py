@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,14 @@ from bench.statistics.resampling import DRAWS, Kind, Statistic
 
 Array = NDArray[np.float64]
 Score: TypeAlias = Callable[[Array], float]  # summed statistics [k] to a score
+
+
+@runtime_checkable
+class OfRows(Protocol):
+    """A score that can be had of many sums at once."""
+
+    def of_rows(self, rows: Array) -> Array:
+        """The score of each row, [m, k] to [m]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,8 @@ def pseudo_values(statistics: ArrayLike, score: Score) -> Array:
 
 def each(score: Score) -> Statistic:
     """`score` of every row of [m, k]."""
+    if isinstance(score, OfRows):
+        return score.of_rows
     return lambda rows: np.array([score(row) for row in rows], dtype=np.float64)
 
 

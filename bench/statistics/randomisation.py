@@ -85,7 +85,9 @@ def _exchanged(
     checks.at_least(draws, 100, "draws")
     rows, sign = resampling.oriented(resampling.summed(gaps, groups), resampling.summed(-gaps, groups))
     observed = (sign or 1) * float(statistic(gaps.sum(axis=0)[None])[0])
-    drawn = statistic(np.concatenate([chunk @ rows for chunk in _signs_again(len(rows), draws, seed)]))
+    with resampling.one_thread():
+        sums = np.concatenate([chunk @ rows for chunk in _signs_again(len(rows), draws, seed)])
+    drawn = statistic(sums)
     slack = 1e-9 * max(abs(observed), float(np.abs(drawn).max()))  # sums of the same terms in another order are ties
     lower = (np.count_nonzero(drawn <= observed + slack) + 1) / (draws + 1)
     upper = (np.count_nonzero(drawn >= observed - slack) + 1) / (draws + 1)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from bench.statistics import checks
 from bench.statistics.distributions import normal_cdf, normal_quantile, t_cdf, t_quantile
@@ -61,9 +63,25 @@ def resample(rows: Array, statistic: Statistic, *, draws: int, seed: int, leave_
     """
     checks.at_least(draws, 100, "draws")
     whole = rows.sum(axis=0)
-    sums = np.concatenate([chunk @ rows for chunk in _counts_again(len(rows), draws, seed)])
+    with one_thread():
+        sums = np.concatenate([chunk @ rows for chunk in _counts_again(len(rows), draws, seed)])
     left_out = statistic(whole - rows) if leave_out else None
     return Draws(statistic(sums), float(statistic(whole[None])[0]), len(rows), left_out)
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """While it lasts, products of arrays take one thread.
+
+    They are small here: sharing one out wins little, and where others use the processors waiting for the slowest share
+    makes it ten times slower.
+    """
+    found: AbstractContextManager[object] = _libraries().limit(limits=1, user_api="blas")
+    return found
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _counts_again(units: int, draws: int, seed: int) -> Iterator[Array]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import UsageError
-from bench.metrics import compute, from_statistics, statistics
+from bench.metrics import compute, from_statistics, of_rows, statistics
 
 Rows = list[tuple[str, list[str]]]
 sentences = st.lists(st.sampled_from("abcdef"), max_size=8).map(" ".join)
@@ -125,6 +125,16 @@ def test_corpus_score_follows_from_summed_statistics(data: Rows, lowercase: bool
         drawn = data + data[:1]  # a resample that holds the first item twice
         resampled = compute(name, *split(drawn), lowercase=lowercase).value
         assert from_statistics(name, counts.sum(axis=0) + counts[0]) == pytest.approx(resampled, abs=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 3) | st.integers(0, 9000), min_size=6, max_size=6), min_size=1, max_size=5))
+def test_many_sums_at_once_are_worth_what_each_is(drawn: list[list[int]]) -> None:
+    bleu = [[c[0], c[1], *(min(x, y) for x, y in zip(c[2:], c[1:5], strict=True)), *c[1:5]] for c in drawn]
+    chrf = [[each for i in range(6) for each in (c[i], c[-i], min(c[i], c[-i]))] for c in drawn]
+    for name, sums in (("bleu", bleu), ("chrf", chrf), ("macro_f1", drawn)):
+        found = of_rows(name, np.array(sums, dtype=np.float64))
+        assert found == pytest.approx([from_statistics(name, each) for each in sums], rel=1e-12, abs=1e-12)
 
 
 def test_statistics_honour_case() -> None:
