@@ -21,8 +21,8 @@ import numpy as np
 
 from bench import metrics
 from bench.answers import Answers as Answers  # as they are found here too
-from bench.answers import by_unit as by_unit
 from bench.answers import CorpusScore, groups_of, read, refuse_other_questions
+from bench.answers import by_unit as by_unit
 from bench.answers import spread as spread
 from bench.errors import UsageError, unknown
 from bench.metrics import NAMES

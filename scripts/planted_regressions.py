@@ -93,6 +93,11 @@ CHANGES = (
 )
 
 
+def located(task: str) -> str:
+    """A task of the suite as any suite file can name it."""
+    return str(OWN / task) if task.startswith("./") else task
+
+
 def of_method(suite: Suite, name: str) -> dict[str, Any]:
     """The options of a method in the suite, to be changed in place."""
     options: dict[str, Any] = next(method[name] for method in suite["methods"] if name in method)
@@ -101,7 +106,7 @@ def of_method(suite: Suite, name: str) -> dict[str, Any]:
 
 def edit_task(suite: Suite, reference: str, folder: Path, changes: dict[str, str]) -> Path:
     """Let the suite ask a copy of a task, under `folder`, with other values in its task.yaml."""
-    source = OWN / reference if reference.startswith("./") else ROOT / "tasks" / reference
+    source = ROOT / "tasks" / located(reference)  # an absolute path stays what it is
     copy = folder / source.name
     shutil.copytree(source, copy, dirs_exist_ok=True)
     spec = yaml.safe_load((source / "task.yaml").read_text(encoding="utf-8")) | changes
@@ -109,7 +114,7 @@ def edit_task(suite: Suite, reference: str, folder: Path, changes: dict[str, str
         split: str((source / file).resolve()) if ".." in file else file for split, file in spec["splits"].items()
     }
     (copy / "task.yaml").write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
-    named = {reference: f"./{copy.name}"}
+    named = {located(reference): f"./{copy.name}"}
     suite["tasks"] = [named.get(task, task) for task in suite["tasks"]]
     for method in suite["methods"]:
         for options in method.values():
@@ -125,10 +130,10 @@ def measured(change: Change, baseline: Path, out: Path) -> Path:
     if not run.exists() and not change.afresh:
         shutil.copytree(baseline, run)
     suite: Suite = yaml.safe_load((OWN / "suite.yaml").read_text(encoding="utf-8"))
-    suite["tasks"] = [str(OWN / task) if task.startswith("./") else task for task in suite["tasks"]]
+    suite["tasks"] = [located(task) for task in suite["tasks"]]
     for method in suite["methods"]:
         for options in method.values():
-            options["tasks"] = [str(OWN / task) if task.startswith("./") else task for task in options["tasks"]]
+            options["tasks"] = [located(task) for task in options["tasks"]]
     change.make(suite, folder)
     (folder / "suite.yaml").write_text(yaml.safe_dump(suite, sort_keys=False), encoding="utf-8")
     subprocess.run([sys.executable, "-m", "bench", "run", folder / "suite.yaml", "--out", run], check=True)

@@ -43,6 +43,7 @@ class TestAccept:
         assert names == {"run.json", "suite.yaml", "baseline.json", "record.json", "predictions.jsonl"}
         line = json.loads(next(made.glob("cells/*/predictions.jsonl")).read_text().splitlines()[0])
         assert set(line) == {"id", "output", "metrics"}
+        assert json.loads((made / baseline.FILE).read_text())["source"] == "run"  # no folder of this machine alone
         assert code(made, simple(tmp_path / "new", [1.0, 0.0] * 50)) == 0
         assert code(made, simple(tmp_path / "worse", [0.0, 0.0] * 50)) == 1
 

@@ -1,0 +1,132 @@
+"""How cost grows: with worked examples, with items, with the corpus. Draws three charts and writes their figures.
+
+    python scripts/scaling.py results/performance
+
+mini on short questions with four choices. Worked examples are timed twice: as adaptbench does it, with the beginning
+that prompts share computed once, and with the whole prompt computed for every question. Medians of three rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import tasks
+from bench.embedders import find_embedder
+from bench.engine import Engine
+from bench.loading import load_base
+from bench.models import ModelSpec, resolve
+from bench.predict import ModelPredictor, question
+from bench.report.charts import css, lines
+from bench.report.charts.chart import About, Chart
+from bench.report.charts.lines import At, Series
+from bench.retrieval import build
+from bench.worker import BATCH_TOKENS
+from tests.benchmarks.peers import cases
+
+SHOTS = (0, 4, 8, 16, 32)
+QUESTIONS = 60
+ITEMS = (40, 100, 200, 400)
+DOCUMENTS = (100, 200, 500, 1000)
+ROUNDS = 3
+
+
+def main() -> None:
+    """Measure, draw, write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    task = cases.four_choices()
+    found = {"shots": shots(task), "items": items(task), "documents": documents()}
+    (asked.out / "scaling.json").write_text(json.dumps({"threads": asked.threads, **found}, indent=1) + "\n")
+    titles = {
+        "shots": ("Seconds for 60 questions", "worked examples in the prompt", "s"),
+        "items": ("Seconds against questions", "questions", "s"),
+        "documents": ("Seconds to index a corpus and to search it 60 times", "documents", "s"),
+    }
+    for name, (title, x, y) in titles.items():
+        series = [Series(label, tuple(At(float(n), s) for n, s in points)) for label, points in found[name].items()]
+        write(asked.out / f"{name}.svg", lines.draw(About(name, title), series, x, y, whole_x=True))
+
+
+def shots(task: Any) -> dict[str, list[tuple[int, float]]]:
+    """Seconds for 60 questions by the number of worked examples, with and without a shared beginning."""
+    found: dict[str, list[tuple[int, float]]] = {"beginning computed once": [], "every prompt whole": []}
+    for k in SHOTS:
+        for label, shares in zip(found, (True, False), strict=True):
+            found[label].append((k, asking(task, k, QUESTIONS, shares)))
+    return found
+
+
+def items(task: Any) -> dict[str, list[tuple[int, float]]]:
+    """Seconds by the number of questions, with ten worked examples."""
+    return {"10 worked examples": [(n, asking(task, 10, n, True)) for n in ITEMS]}
+
+
+def documents() -> dict[str, list[tuple[int, float]]]:
+    """Seconds to index so many documents and to ask 60 questions of them, by the way of searching."""
+    task = tasks.load("handbook-qa")
+    texts = [task.prompt.document(passage) for passage in task.corpus]
+    questions = [task.prompt.query(question(example)) for example in task.test[:QUESTIONS]]
+    ways = ["lexical"] + (["dense"] if find_embedder() else [])
+    found: dict[str, list[tuple[int, float]]] = {way: [] for way in ways}
+    for n in DOCUMENTS:
+        many = [f"{texts[i % len(texts)]} Edition {i // len(texts)}." for i in range(n)]
+        for way in ways:
+            found[way].append((n, timed(lambda way=way, many=many: searched(way, many, questions))))  # type: ignore[misc]
+    return found
+
+
+def searched(way: str, texts: Sequence[str], questions: Sequence[str]) -> object:
+    """One index made and asked."""
+    return build(way, texts, embedder=find_embedder() if way == "dense" else None).search(questions, 5)
+
+
+def asking(task: Any, k: int, count: int, shares: bool) -> float:
+    """Seconds to answer `count` questions behind k worked examples."""
+    base = load_base(resolve(ModelSpec(path="mini", dtype="float32")), torch.device("cpu"))
+    writer = cases.writer(base, task, k)
+    engine = Engine(base.load(False).eval(), base.codec.pad, base.codec.stops, BATCH_TOKENS["cpu"])
+    if not shares:
+        engine.__dict__["shares"] = False  # as for a model whose cache cannot be shared
+    predictor = ModelPredictor(engine, writer, replace(task, test=()), lambda done, of: None)
+    asked = [question(example) for example in task.test[:count]]
+
+    def work() -> object:
+        engine.forget()
+        return predictor.predict(asked)
+
+    return timed(work)
+
+
+def timed(work: Callable[[], object]) -> float:
+    """The median of a few rounds, in seconds."""
+    taken = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+def write(file: Path, chart: Chart) -> None:
+    """A chart as a file of its own: with its style sheet, on paper."""
+    style = f"<style>{css()}.chart {{ background: var(--paper); }}</style>"
+    head, _, rest = chart.svg.partition(">")
+    file.write_text(f'{head} xmlns="http://www.w3.org/2000/svg">{style}{rest}\n', encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
