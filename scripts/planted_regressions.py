@@ -87,7 +87,7 @@ CHANGES = (
     Change("prompt without its instruction", no_instruction, named=("zero-shot", "bleu"), may_change=("prompt",)),
     Change("learning rate × 10", rate_times_ten, named=("lora", "bleu")),
     Change("half of the training data", half_the_data, named=("lora", "bleu")),
-    Change("top-k 1 in place of 3", top_one, named=("rag", "accuracy")),
+    Change("top-k 1 in place of 3", top_one, named=("rag", "exact_match")),
     Change("shuffled labels", shuffled_labels, named=("lora", "bleu")),
     Change("twice the examples", twice_the_examples, named=("few-shot", "prompt_tokens")),
 )
