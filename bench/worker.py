@@ -211,7 +211,7 @@ def _limits(job: Job, device: torch.device) -> Limits:
         batch_tokens=job.batch_tokens or BATCH_TOKENS[device.type],
         train_tokens=job.train_tokens or TRAIN_TOKENS[device.type],
         batch_size=job.batch_size,
-        bf16=pick_dtype("auto", device) == torch.bfloat16,
+        bf16=pick_dtype(job.resolved.dtype, device) == torch.bfloat16,
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import random
+from dataclasses import asdict, fields
+from functools import partial
 from itertools import pairwise
 from operator import truediv
 from pathlib import Path
@@ -15,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from bench import training
+from bench import training, worker
 from bench.batches import IGNORED, LengthGroups, Pair, Pairs, collate
 from bench.errors import DivergedError, OutOfMemoryError
+from bench.models import ModelSpec, resolve
 from bench.training import Setting, mean_loss, summed_loss, train
 from methods.full import FullOptions
 
@@ -187,6 +190,24 @@ def test_the_same_seed_trains_the_same_weights(tiny_model: Path) -> None:
 
     assert torch.equal(trained(1), trained(1))
     assert not torch.equal(trained(1), trained(2))
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [("auto", False), ("float32", False), ("bfloat16", True)])
+def test_on_a_cpu_training_computes_in_what_the_model_is_asked_in(dtype: str, expected: bool) -> None:
+    blank = dict.fromkeys((field.name for field in fields(worker.Job)), None)
+    model = asdict(resolve(ModelSpec.model_validate({"path": "mini", "dtype": dtype})))
+    job = worker.Job(**(blank | {"model": model}))
+    assert worker._limits(job, torch.device("cpu")).bf16 is expected
+
+
+def test_in_bf16_the_loss_falls_as_in_fp32(tiny_model: Path) -> None:
+    pairs, losses = drawn(32), []
+    for bf16 in (False, True):
+        made = partial(AutoModelForCausalLM.from_pretrained, tiny_model)
+        _, outcome = train(made, pairs, pairs, setting(options={"epochs": 10}, bf16=bf16), lambda d, n: None)
+        losses.append(outcome.validation_loss[-1][1])
+        assert losses[-1] < outcome.validation_loss[0][1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
 
 
 @pytest.mark.gpu
