@@ -36,9 +36,10 @@ from bench.meter import Meter
 from bench.models import ResolvedModel
 from bench.nouns import Method, Prediction, Record, Score, Task
 from bench.predict import question
+from bench.prompting import Encoded
 from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
 from bench.scoring import score
-from bench.workshop import Limits, Workshop
+from bench.workshop import Base, Limits, Workshop
 from methods.parts import Material, Search, learns
 from tasks.digest import question_digest
 from tasks.splits import sample
@@ -108,30 +109,12 @@ def measure(job: Job, progress: Progress) -> Record:
     """Adapt, predict, score: the whole of a cell. Writes predictions; returns the record."""
     device = pick_device(job.device)
     meter = Meter(device)
-    task = tasks.load(job.task, job.limit)
-    if job.train_size is not None:
-        task = replace(task, train=sample(task.train, job.train_size, job.seed))
-    method = methods.create(job.method, job.options)
-    reason = method.weights.requires(task) or method.context.requires(task)
-    if reason:
-        raise NotApplicableError(f"{reason} (task {task.name})")
+    task, method = _asked(job)
     material = _material(job, task, method, device, progress)
     base = load_base(job.resolved, device)
     blind = replace(task, test=())  # nothing that adapts can read a test label
     looks = Checkups(job.probes, job.probe_limit, job.adapter_scales, task, base, meter, progress)
-    snapshots = Path(job.out) / "snapshots"
-    try:
-        adapted = adapt(
-            method,
-            Workshop(base, blind, material, _limits(job, device), meter, progress),
-            trials=job.trials,
-            chosen=job.chosen,
-            unmerged=lambda predictor: looks.unmerged(method.weights, predictor),
-            curve=Snapshots(snapshots, job.checkpoints) if job.checkpoints else None,
-            look=looks.during,
-        )
-    finally:
-        shutil.rmtree(snapshots, ignore_errors=True)
+    adapted = _adapt(job, method, Workshop(base, blind, material, _limits(job, device), meter, progress), looks)
     items = [question(example) for example in task.test]
     with meter.phase("retrieve"):
         prompts = adapted.predictor.writer.write(items)
@@ -142,17 +125,12 @@ def measure(job: Job, progress: Progress) -> Record:
         looks.serve("uncached", adapted.predictor, cached=False)
     if job.counterfactuals and task.counterfactuals:
         looks.counterfactuals(adapted.predictor, job.counterfactuals)
-    with meter.phase("count"):
-        checks = {"train": adapted.flop_check, "predict": of_prediction(adapted.predictor, prompts)}
-        multiplied = of_answers(adapted.predictor, prompts, predictions)
-        if multiplied is not None:
-            meter.multiplied("predict", multiplied)
+    checks = _count(adapted, prompts, predictions, meter)
     with meter.phase("score"):
         scored = score(task, predictions)
     store.write_predictions(Path(job.out), predictions, scored.of)
     with meter.phase("overfit"):
         on_train = on_training_items(adapted.predictor, task) if learns(method.weights) else {}
-    index: Search | None = getattr(adapted.predictor.writer.context, "index", None)
     record = replace(
         _record(job, task, adapted, predictions, scored.scores, meter),
         on_train=on_train,
@@ -160,11 +138,61 @@ def measure(job: Job, progress: Progress) -> Record:
         curve=looks.curve,
         scaled=looks.scaled,
         latency=looks.latency,
-        parameters={**adapted.parameters, "index_bytes": index.nbytes if index else 0},
-        flop_check={phase: check for phase, check in checks.items() if check},
+        flop_check=checks,
     )
-    if not job.probes:
-        return record
+    return _probed(job, record, adapted, base, prompts, meter, progress) if job.probes else record
+
+
+def _asked(job: Job) -> tuple[Task, Method]:
+    """The task, with as much of its training split as was asked for, and the method; raises where they do not fit."""
+    task = tasks.load(job.task, job.limit)
+    if job.train_size is not None:
+        task = replace(task, train=sample(task.train, job.train_size, job.seed))
+    method = methods.create(job.method, job.options)
+    reason = method.weights.requires(task) or method.context.requires(task)
+    if reason:
+        raise NotApplicableError(f"{reason} (task {task.name})")
+    return task, method
+
+
+def _adapt(job: Job, method: Method, shop: Workshop, looks: Checkups) -> Adapted:
+    snapshots = Path(job.out) / "snapshots"
+    try:
+        return adapt(
+            method,
+            shop,
+            trials=job.trials,
+            chosen=job.chosen,
+            unmerged=lambda predictor: looks.unmerged(method.weights, predictor),
+            curve=Snapshots(snapshots, job.checkpoints) if job.checkpoints else None,
+            look=looks.during,
+        )
+    finally:
+        shutil.rmtree(snapshots, ignore_errors=True)
+
+
+def _count(
+    adapted: Adapted, prompts: Sequence[Encoded], predictions: Sequence[Prediction], meter: Meter
+) -> dict[str, dict[str, int]]:
+    """Tell the meter what the answers multiplied; what was worked out beside what torch counted, by phase."""
+    with meter.phase("count"):
+        checks = {"train": adapted.flop_check, "predict": of_prediction(adapted.predictor, prompts)}
+        multiplied = of_answers(adapted.predictor, prompts, predictions)
+        if multiplied is not None:
+            meter.multiplied("predict", multiplied)
+    return {phase: check for phase, check in checks.items() if check}
+
+
+def _probed(
+    job: Job,
+    record: Record,
+    adapted: Adapted,
+    base: Base,
+    prompts: Sequence[Encoded],
+    meter: Meter,
+    progress: Progress,
+) -> Record:
+    """The record with what the adapted model still answers to the probes."""
     if adapted.output is not None:  # a classifier answers nothing but its task
         replace_output(adapted.predictor.engine.model, adapted.output)
     with meter.phase("probe"):
@@ -224,6 +252,7 @@ def _record(
     meter: Meter,
 ) -> Record:
     gold = [example.gold for example in task.test]
+    index: Search | None = getattr(adapted.predictor.writer.context, "index", None)
     retrieval = {}
     if any(gold) and any(p.ranking for p in predictions):
         retrieval = retrieval_scores([p.ranking for p in predictions], gold)
@@ -252,6 +281,7 @@ def _record(
         tuning=asdict(adapted.tuning) if adapted.tuning else {},
         training=adapted.training,
         retrieval=retrieval,
+        parameters={**adapted.parameters, "index_bytes": index.nbytes if index else 0},
         identity=job.identity,
         environment=describe(meter.device),
     )
