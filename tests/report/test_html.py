@@ -104,6 +104,17 @@ def test_it_loads_nothing_and_lets_nothing_run_but_its_own_two(tmp_path: Path) -
     assert "unsafe" not in policy
 
 
+def test_every_row_of_a_table_has_a_name(tmp_path: Path) -> None:
+    """Also one that goes on with the row above, as the trials of a method do."""
+    trials = [{"options": {"k": k}, "value": 0.5, "epochs": None} for k in (2, 4)]
+    tuning = {"grid": {"k": [2, 4]}, "trials": trials, "chosen": {"k": 4}, "criterion": "accuracy", "items": 9,
+              "at_edge": {}}  # fmt: skip
+    text = page.html([of(tmp_path, method(tmp_path, "few-shot", 9, tuning=tuning))])
+    rows = re.findall(r'<th scope="row"[^>]*>(.*?)</th>', text)
+    assert all(rows)
+    assert rows.count("few-shot") > 2
+
+
 def test_names_that_are_said_once(tmp_path: Path) -> None:
     """Ids are unique, and whatever points to one points to one that is there."""
     records = [method(tmp_path, label, right, seed=s) for label, right in (("a", 9), ("b", 15)) for s in (0, 1)]
