@@ -146,8 +146,9 @@ def gated(change: Change, baseline: Path, run: Path) -> dict[str, Any]:
     policy = yaml.safe_load((OWN / "policy.yaml").read_text(encoding="utf-8"))
     policy["may_change"] = list(change.may_change)
     (folder / "policy.yaml").write_text(yaml.safe_dump(policy), encoding="utf-8")
-    command = [sys.executable, "-m", "bench", "gate", "--baseline", baseline, "--candidate", run]
-    done = subprocess.run([*command, "--policy", folder / "policy.yaml", "--out", folder / "gate"], check=False)
+    options = {"baseline": baseline, "candidate": run, "policy": folder / "policy.yaml", "out": folder / "gate"}
+    given = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    done = subprocess.run([sys.executable, "-m", "bench", "gate", *given], check=False)
     said = json.loads((folder / "gate" / "gate.json").read_text(encoding="utf-8"))
     fell = [check for check in said["checks"] if check["status"] == "regression"]
     found = [f"{check['method']}: {check['name']}" for check in fell]

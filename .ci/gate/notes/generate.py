@@ -33,7 +33,8 @@ def main() -> None:
     """Write corpus.jsonl and test.jsonl."""
     rng = random.Random("notes")
     relations = [one for one in bank("basics")["person"] if value(rng, one["value"]) is not None]
-    corpus, questions = [], []
+    corpus: list[dict[str, object]] = []
+    questions: list[dict[str, object]] = []
     for person in {names.person(rng): None for _ in range(PEOPLE)}:
         for relation in rng.sample(relations, NOTES):
             told, key = value(rng, relation["value"]), f"note-{len(corpus):03}"
