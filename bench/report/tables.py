@@ -130,6 +130,9 @@ def _text(text: object) -> str:
     return f"'{found}" if found.startswith(tuple(_FORMULA)) else found
 
 
+_WIDE = 3  # tasks; a table of more is wider than LaTeX's own page, unless it is set smaller
+
+
 def latex(runs: Sequence[Run]) -> str:
     r"""A booktabs table of primary scores for each run and model: methods × tasks, mean ± standard deviation.
 
@@ -159,6 +162,8 @@ def _table(run: Run, model: str, rows: Sequence[Row], place: int) -> Iterator[st
     yield "\\centering"
     yield f"\\caption{{{'; '.join(notes)}.}}"
     yield f"\\label{{tab:adaptbench-{place}}}"
+    if len(tasks) > _WIDE:
+        yield "\\footnotesize\\setlength{\\tabcolsep}{3pt}"
     yield f"\\begin{{tabular}}{{l{'r' * len(tasks)}}}"
     yield "\\toprule"
     yield _line(["", *(escaped(head[0]) for head in heads)])

@@ -262,6 +262,11 @@ class TestLatex:
         assert {len(re.findall(r"(?<!\\)&", line)) for line in cells} == {1}
         assert not [line for line in body if line.lstrip().startswith(("[", "*"))]
 
+    @pytest.mark.parametrize(("tasks", "smaller"), [(3, False), (4, True)])
+    def test_a_wide_table_is_set_smaller(self, tasks: int, smaller: bool) -> None:
+        of = run(*(one for i in range(tasks) for one in seeds("lora", 0.7, 0.9, task=f"t{i}")))
+        assert ("\\footnotesize\\setlength{\\tabcolsep}{3pt}" in latex([of])) is smaller
+
 
 COMMANDS = {
     "begin", "end", "centering", "caption", "label", "toprule", "midrule", "bottomrule", "mathbf",
