@@ -21,7 +21,7 @@ from bench.predict import question
 from bench.scoring import score
 from bench.training import train
 from bench.workshop import Workshop
-from methods.parts import only
+from methods.parts import Indexer, Search, only
 from tasks.splits import TRIAL_ITEMS, sample
 
 Options = Mapping[str, Any]
@@ -62,6 +62,7 @@ def search(shop: Workshop, method: Method, trials: int) -> Tuning:
     if not validation:
         listed = ", ".join(values)
         raise CellError(f"several values of {listed} need a validation split to choose on; give one value instead")
+    shop = replace(shop, material=replace(shop.material, index=_each_once(shop.material.index)))
     if method.weights.trains:
         criterion, sign, asked, judge = "validation loss", 1, validation, _by_training(shop)
     elif method.weights.classifies:
@@ -77,6 +78,19 @@ def search(shop: Workshop, method: Method, trials: int) -> Tuning:
         raise DivergedError(f"training diverged at every trial of the grid {values}")
     chosen = judged[min(ended)[1]].options
     return Tuning(values, judged, chosen, criterion, len(asked), at_edge(values, chosen))
+
+
+def _each_once(index: Indexer) -> Indexer:
+    """Trials search the same documents: the index of the first is kept for the others, until the search ends."""
+    kept: dict[tuple[str, tuple[str, ...]], Search] = {}
+
+    def made(retriever: str, documents: Sequence[str]) -> Search:
+        key = (retriever, tuple(documents))
+        if key not in kept:
+            kept[key] = index(retriever, documents)
+        return kept[key]
+
+    return made
 
 
 def _by_training(shop: Workshop) -> Judge:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -17,6 +17,7 @@ from bench import tuning, worker
 from bench.errors import CellError
 from bench.grid import at_edge, candidates, grid, settle
 from bench.nouns import Example
+from bench.retrieval import build
 from bench.tuning import Tuning
 from tests.small import measure, write_suite
 from tests.toy import adapted, choice_task, text_task
@@ -93,6 +94,21 @@ def test_the_best_score_on_validation_is_chosen(tiny_model: Path, monkeypatch: p
     assert [trial.value for trial in found.trials] == [0.25, 0.75, 0.75]
     assert found.chosen == {"k": 2}  # of equals the first
     assert (found.criterion, found.items) == ("accuracy", 4)
+
+
+def test_documents_are_indexed_once_for_all_trials(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And once more for the method that was chosen, whose index costs what it costs."""
+    made: list[int] = []
+
+    def counted(retriever: str, documents: Sequence[str], **options: Any) -> Any:
+        made.append(len(documents))
+        return build(retriever, documents, **options)
+
+    monkeypatch.setattr("tests.toy.build", counted)
+    found = adapted(text_task(), "rag", {"top_k": [1, 2, 3]}, tiny_model)
+    assert found.tuning is not None
+    assert len(found.tuning.trials) == 3
+    assert made == [8, 8]
 
 
 def test_the_lowest_validation_loss_is_chosen(tiny_model: Path) -> None:
