@@ -292,9 +292,16 @@ def no_process_is_left() -> Iterator[None]:
 
 def start(suite_file: Path, out: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "bench", "run", str(suite_file), "--out", str(out), "--device", "cpu"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts
+    )
     _STARTED.append(process)
     return process
+
+
+def _heed_interrupts() -> None:
+    """What a shell starts in the background ignores SIGINT, and so would all that is started from there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:

@@ -32,9 +32,10 @@ def _lead(cases: Sequence[Case]) -> str:
     if not found:
         return "No task has answers that could be compared."
     assumed = found[0].assumed
+    updates = f"{assumed.updates_per_month:g} update{'' if assumed.updates_per_month == 1 else 's'}"
     return (
         f"For {assumed.queries_per_month:,.0f} queries a month over {assumed.months:g} months, answered in "
-        f"{assumed.serving}, with {assumed.updates_per_month:g} updates of documents or labels a month."
+        f"{assumed.serving}, with {updates} of documents or labels a month."
     )
 
 
