@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.mini.corpus import names
@@ -15,31 +17,33 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 MONTHS = ("January", "March", "May", "July", "August", "October", "November")
 
 
-def value(rng: random.Random, kind: str) -> str | None:
-    """Something to fill a note with; None for kinds that are not used here."""
-    made = {
-        "town": lambda: names.place(rng),
-        "day": lambda: rng.choice(DAYS),
-        "month": lambda: rng.choice(MONTHS),
-        "number": lambda: str(rng.randint(1, 99)),
-        "age": lambda: str(rng.randint(4, 95)),
-        "person": lambda: names.person(rng),
-        "firm": lambda: names.thing(rng),
-    }
-    return made[kind]() if kind in made else None
+VALUES: dict[str, Callable[[random.Random], str]] = {  # of the kinds of notes that are used here
+    "town": names.place,
+    "day": lambda rng: rng.choice(DAYS),
+    "month": lambda rng: rng.choice(MONTHS),
+    "number": lambda rng: str(rng.randint(1, 99)),
+    "age": lambda rng: str(rng.randint(4, 95)),
+    "person": names.person,
+    "firm": names.thing,
+}
+
+
+def filled(sentence: str, fills: dict[str, str]) -> str:
+    """A sentence with its X and V put in at once, so that a name's own letters stay."""
+    return re.sub(r"\b[XV]\b", lambda found: fills[found[0]], sentence)
 
 
 def main() -> None:
     """Write corpus.jsonl and test.jsonl."""
     rng = random.Random("notes")
-    relations = [one for one in bank("basics")["person"] if value(rng, one["value"]) is not None]
+    relations = [one for one in bank("basics")["person"] if one["value"] in VALUES]
     corpus: list[dict[str, object]] = []
     questions: list[dict[str, object]] = []
     for person in {names.person(rng): None for _ in range(PEOPLE)}:
         for relation in rng.sample(relations, NOTES):
-            told, key = value(rng, relation["value"]), f"note-{len(corpus):03}"
-            said, asked = (rng.choice(relation[part]).replace("X", person) for part in ("say", "ask"))
-            text = said.replace("V", told)
+            told, key = VALUES[relation["value"]](rng), f"note-{len(corpus):03}"
+            fills = {"X": person, "V": told}
+            text, asked = (filled(rng.choice(relation[part]), fills) for part in ("say", "ask"))
             corpus.append({"id": key, "title": person, "text": text[0].upper() + text[1:]})
             questions.append({"id": key, "question": asked, "answer": told, "gold": [key]})
             if len(questions) % 2:
