@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from bench.loading import pick_device, pick_dtype
 from bench.retrieval import find_embedder
 from bench.suite import Suite
 
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PACKAGES = (
     "torch",
     "transformers",
@@ -39,6 +41,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         "device_name": _device_name(device),
         "cpu_count": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "boot": _boot(),
     }
 
 
@@ -51,6 +54,15 @@ def surroundings(suite: Suite) -> Mapping[str, Any]:
         "auto_dtype": str(pick_dtype("auto", device)).removeprefix("torch."),
         "embedder": embedder.digest if embedder else None,
     }
+
+
+def _boot() -> str | None:
+    """What tells one running machine from others, and from itself before it was started anew; Linux alone says it."""
+    try:
+        said = _BOOT.read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def _version(package: str) -> str | None:

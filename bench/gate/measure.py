@@ -14,7 +14,7 @@ from bench import metrics
 from bench.answers import Answers, CorpusScore, by_unit, groups_of, of_lines
 from bench.errors import AdaptbenchError, NotComparableError
 from bench.formats import clean
-from bench.gate import costs
+from bench.gate import costs, turns
 from bench.gate.expand import Group, Planned, groups
 from bench.gate.policy import Policy
 from bench.metrics import NAMES
@@ -42,6 +42,7 @@ class Measured:
     answers: tuple[Answers, Answers] | None = None  # candidate's, baseline's
     trained: bool = False
     same_hardware: bool = True  # of a measured cost
+    ratio: turns.Ratio | None = None  # of a measured cost, where both runs were measured in turns
     problem: Problem = ""
     reason: str = ""
 
@@ -104,7 +105,7 @@ def measure(
         if reason:
             yield from (Measured(one, problem="missing", reason=reason) for one in own)
             continue
-        read = _Pair(old, new, group, policy.may_change, digest, least, {})
+        read = _Pair(old, new, group, policy.may_change, digest, least, policy.alpha, {})
         for one in own:
             try:
                 yield _cost(one, read) if one.kind == "cost" else _score(one, read)
@@ -143,6 +144,7 @@ class _Pair:
     may_change: Sequence[str]
     digest: Digest
     least_draws: int
+    alpha: float
     kept: dict[str, tuple[list[tuple[Record, Lines]], list[tuple[Record, Lines]]]]
 
     def lines(self, probe: str) -> tuple[list[tuple[Record, Lines]], list[tuple[Record, Lines]]]:
@@ -171,8 +173,10 @@ def _cost(one: Planned, pair: _Pair) -> Measured:
     now, before = costs.value(new, one.name), costs.value(old, one.name)
     if now is None or before is None:
         raise MissingError(f"{'the candidate' if now is None else 'the baseline'} holds no {one.name}")
-    alike = one.name in costs.COUNTERS or costs.same_hardware(new, old)
-    return Measured(one, before, now, same_hardware=alike)
+    if one.name in costs.COUNTERS:
+        return Measured(one, before, now)
+    ratio = turns.ratio(new, old, one.name, pair.alpha)
+    return Measured(one, before, now, same_hardware=costs.same_hardware(new, old), ratio=ratio)
 
 
 def _score(one: Planned, pair: _Pair) -> Measured:

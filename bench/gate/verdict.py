@@ -13,6 +13,7 @@ from bench.gate import costs
 from bench.gate.expand import Planned
 from bench.gate.measure import Measured
 from bench.gate.policy import Mode, Policy
+from bench.gate.turns import Ratio
 from bench.metrics import NAMES
 from bench.statistics.drops import found_means, found_shares
 from bench.statistics.family import holm
@@ -122,7 +123,7 @@ def judge(
             found[id(one)] = _of_score(one, policy, known.get(one.planned.key), own, float(together), len(family))
     for one in measured:
         if one.planned.kind == "cost":
-            found[id(one)] = _of_cost(one, known.get(one.planned.key))
+            found[id(one)] = _of_cost(one, known.get(one.planned.key), policy.mode)
     stops = policy.inconclusive == "stop"
     findings = tuple(replace(found[id(one)], stops=stops) for one in measured)
     code = _exit_code(findings, problems)
@@ -244,10 +245,13 @@ def _saying(one: Measured) -> _Saying:
     return _Saying(one.planned.name)
 
 
-def _of_cost(one: Measured, floor: float | None) -> Finding:
+def _of_cost(one: Measured, floor: float | None, mode: Mode) -> Finding:
     limit = max(one.planned.margin, floor or 0.0)
     if one.problem:
         return Finding(one, one.problem, one.reason, limit, floor)
+    if one.ratio:
+        rule = _in_turns if mode == "regression" else _cleared_in_turns
+        return Finding(one, *rule(one.ratio, one.planned.margin), one.planned.margin)
     assert one.baseline is not None
     assert one.candidate is not None
     if one.planned.name in costs.MEASURED:
@@ -262,3 +266,29 @@ def _of_cost(one: Measured, floor: float | None) -> Finding:
     if one.candidate <= one.baseline * (1 + limit) * (1 + _TINY):
         return Finding(one, "warn", f"{rise}, within the {limited}", limit, floor)
     return Finding(one, "regression", f"{rise}, beyond the {limited}", limit, floor)
+
+
+def _in_turns(ratio: Ratio, limit: float) -> tuple[Status, str]:
+    """As of a score: a rise is found if it is beyond chance and the limit, and twice the limit must be findable."""
+    rise, turns = f"rose by {ratio.mean - 1:.0%}", f"in {ratio.turns} turns"
+    beyond = ratio.mean > (1 + limit) * (1 + _TINY)
+    if ratio.low > 1 + _TINY:
+        where = "beyond" if beyond else "within"
+        return ("regression" if beyond else "warn"), f"{rise} {turns}, {where} the limit of {limit:.0%}"
+    if ratio.high > 1 + 2 * limit:
+        return "inconclusive", f"a rise of {2 * limit:.0%} cannot be ruled out {turns}"
+    return (
+        ("warn", f"{rise} {turns}, beyond the limit of {limit:.0%}, but that may be chance") if beyond else ("pass", "")
+    )
+
+
+def _cleared_in_turns(ratio: Ratio, limit: float) -> tuple[Status, str]:
+    """Non-inferiority: it passes only if its confidence limit lies below the policy's."""
+    if ratio.low > (1 + limit) * (1 + _TINY):
+        return (
+            "regression",
+            f"rose by {ratio.mean - 1:.0%} in {ratio.turns} turns, all of the interval beyond {limit:.0%}",
+        )
+    if ratio.high <= (1 + limit) * (1 + _TINY):
+        return "pass", ""
+    return "inconclusive", f"a rise of {limit:.0%} cannot be ruled out in {ratio.turns} turns"

@@ -9,7 +9,7 @@ from bench.nouns import Record
 
 _LONGEST = 24  # characters of a value that is shown
 _NAMES = {"model.digest": "weights", "task.digest": "task", "stage": "version of the stages"}
-_LEFT_OUT = {"seed"}  # several seeds are one point
+_LEFT_OUT = {"seed", "boot"}  # several seeds are one point; a machine started anew is no other machine
 
 
 def differing(a: Record, b: Record) -> tuple[str, ...]:
