@@ -1,8 +1,9 @@
 """Inference in two calls: `score` ranks choices by log-likelihood, `generate` writes greedy text.
 
 The prefix that prompts share is computed once and its key-value cache handed to every batch; a question is computed
-once and its cache shared by its choices; logits are kept only where a choice or a next token stands, and are taken
-to fp32 before the softmax. Batches are sized by a token budget, longest first, and halved when memory runs out.
+once and its cache shared by its choices, as are the tokens that choices begin with alike (`bench.packing`). Logits are
+kept only where a choice or a next token stands, and are taken to fp32 before the softmax. Batches are sized by a token
+budget, longest first, and halved when memory runs out.
 Results equal the plain computation of one prompt at a time (tests/test_engine.py holds that computation).
 """
 
@@ -11,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -20,7 +20,7 @@ from transformers.cache_utils import DynamicLayer
 
 from bench.cache import LayerStates, copied, states_of
 from bench.memory import halving
-from bench.packing import NARROWEST, Ids, Pack, packs_of
+from bench.packing import NARROWEST, Ids, Laid, filled, lay, with_ancestors
 
 LOOK_EVERY = 8  # generated tokens between two looks at the text: each look copies from the device
 _PREFIXES_KEPT = 2
@@ -212,45 +212,46 @@ class Engine:
         rows = torch.tensor([row for row, _ in pairs], device=device)
         firsts = torch.tensor([choice[0] for _, choice in pairs], device=device)
         sums = logits[:, -1].log_softmax(-1)[rows, firsts]
-        packed = packs_of(pairs, max(NARROWEST, mask.shape[1] // 4))
-        widest = mask.shape[1] + max((one.width for one in packed), default=0)
+        laid = sorted(lay(pairs, max(NARROWEST, mask.shape[1] // 4)), key=lambda one: len(one.tree.tokens))
+        widest = mask.shape[1] + max((len(one.tree.tokens) for one in laid), default=0)
         step = max(1, self.batch_tokens // widest)
-        for chunk in (packed[i : i + step] for i in range(0, len(packed), step)):
-            self._add_rest(sums, chunk, pairs, states, mask)
+        for chunk in (laid[i : i + step] for i in range(0, len(laid), step)):
+            self._add_rest(sums, chunk, states, mask)
         return [float(value) for value in sums.tolist()]
 
-    def _add_rest(
-        self, sums: Tensor, packs: Sequence[Pack], pairs: Sequence[tuple[int, Ids]], states: LayerStates, mask: Tensor
-    ) -> None:
-        """Add to `sums` the log-likelihood of each packed choice's tokens after its first.
+    def _add_rest(self, sums: Tensor, laid: Sequence[Laid], states: LayerStates, mask: Tensor) -> None:
+        """Add to `sums` the log-likelihood of each choice's tokens after its first.
 
-        A pack is one row: its choices stand side by side, each sees its query and itself alone, and each starts at the
-        position after its query. So a query's cache is copied once for a pack, not once for a choice.
+        A tree is one row: its tokens see their query and what leads to them, and start at the position after the query.
+        So a query's cache is copied once for a tree, not once for a choice.
         """
-        device, width = mask.device, max(pack.width for pack in packs)
-        given, wanted, owner, depth = (torch.full((len(packs), width), fill, device=device) for fill in (0, 0, -1, 0))
-        for i, pack in enumerate(packs):
-            laid = [(t, n, pair, d) for pair in pack.pairs for d, (t, n) in enumerate(pairwise(pairs[pair][1]))]
-            for tensor, values in zip((given, wanted, owner, depth), zip(*laid, strict=True), strict=True):
-                tensor[i, : len(laid)] = torch.tensor(values, device=device)
-        rows = torch.tensor([pack.row for pack in packs], device=device)
-        own = (owner[:, :, None] == owner[:, None, :]) & (depth[:, :, None] >= depth[:, None, :])
-        seen = torch.cat([mask[rows].bool()[:, None, :].expand(-1, width, -1), own], 2)
+        device, trees = mask.device, [one.tree for one in laid]
+        width = max(len(tree.tokens) for tree in trees)
+        given = torch.tensor([filled(tree.tokens, width) for tree in trees], device=device)
+        depth = torch.tensor([filled(tree.depths, width) for tree in trees], device=device)
+        above = torch.tensor([[*tree.parents, *range(len(tree.parents), width)] for tree in trees], device=device)
+        rows = torch.tensor([one.row for one in laid], device=device)
+        before = mask[rows].bool()[:, None, :].expand(-1, width, -1)
+        seen = torch.cat([before, with_ancestors(above, max(max(tree.depths) for tree in trees))], 2)
         dtype = self.model.dtype
         hidden = torch.zeros(seen.shape, dtype=dtype, device=device).masked_fill_(~seen, torch.finfo(dtype).min)
         out = self.model(
             input_ids=given,
             attention_mask=hidden[:, None],
             position_ids=mask[rows].sum(1, keepdim=True) + depth,
-            past_key_values=copied(states, rows, len(packs), width),
+            past_key_values=copied(states, rows, len(laid), width),
             use_cache=True,
             logits_to_keep=width,
         )
         logits = out.logits.float()
-        # gather and logsumexp rather than log_softmax: no second tensor of the vocabulary's size
-        steps = logits.gather(2, wanted[..., None])[..., 0] - logits.logsumexp(-1)
-        real = owner >= 0
-        sums.index_add_(0, owner[real], steps[real])
+        reads = [
+            (i, read.place, read.token, one.first + read.choice)
+            for i, one in enumerate(laid)
+            for read in one.tree.reads
+        ]
+        row, place, token, pair = torch.tensor(reads, device=device).T
+        # a gather and a logsumexp rather than log_softmax: no second tensor of the vocabulary's size
+        sums.index_add_(0, pair, logits[row, place, token] - logits.logsumexp(-1)[row, place])
 
     def _generate_batch(
         self, prefix: Ids, batch: Sequence[_Row], cut: Callable[[list[int]], int | None], max_new_tokens: int

@@ -94,15 +94,16 @@ def judging(shape: Shape, pairs: Iterable[Pair]) -> int:
 
 
 def scoring(shape: Shape, prompts: Sequence[Encoded], shared: bool = True) -> int:
-    """Ranking the choices of each prompt; `shared`: a beginning that prompts share is worked out once."""
+    """Ranking the choices of each prompt; `shared`: what prompts or choices begin with alike is worked out once."""
     total = _prefixes(shape, prompts) if shared else 0
     for prompt in prompts:
         before = len(prompt.prefix) if shared else 0
         query = prompt.prompt_tokens - before
-        total += forward(shape, query, before, 1)
-        for choice in prompt.choices:
-            rest = len(choice) - 1
-            total += forward(shape, rest, before + query, rest)
+        if not shared:  # then every choice is read behind a prompt of its own
+            total += sum(forward(shape, query + len(c) - 1, 0, len(c)) for c in prompt.choices)
+            continue
+        begun = {choice[:end] for choice in prompt.choices for end in range(1, len(choice))}
+        total += forward(shape, query, before, 1) + forward(shape, len(begun), before + query, len(begun))
     return total
 
 
