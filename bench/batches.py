@@ -67,6 +67,16 @@ class LengthGroups(Sampler[int]):
         return iter([row for batch in whole for row in batch] + short)
 
 
+def micro_batch(batch_size: int, pairs: Sequence[Pair], tokens: int) -> int:
+    """Rows of a micro-batch: the most that divide `batch_size` and hold `tokens` at most, all as long as the longest.
+
+    A batch is cut into micro-batches of this size, whose gradients are added up: its size and its loss stay.
+    """
+    longest = max(len(prompt) + len(answer) for prompt, answer in pairs)
+    fits = max(1, tokens // longest)
+    return max(n for n in range(1, batch_size + 1) if batch_size % n == 0 and n <= fits)
+
+
 def collate(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Tensor]:
     """Left-padded batch: ids, mask and positions [rows, tokens], labels of the last columns [rows, answer + 1]."""
     width = max(len(row["input_ids"]) for row in rows)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from bench import flops
-from bench.batches import Pair
+from bench.batches import Pair, micro_batch
 from bench.engine import Engine
 from bench.errors import CellError
 from bench.meter import Meter
@@ -73,9 +73,7 @@ class Workshop:
     def setting(self, method: Method, pairs: Sequence[Pair]) -> Setting:
         """How a settled method is trained on examples written out."""
         options, limits = method.weights.options, self.limits
-        longest = max(len(prompt) + len(answer) for prompt, answer in pairs)
-        fits = max(1, limits.train_tokens // longest)
-        micro = max(n for n in range(1, options.batch_size + 1) if options.batch_size % n == 0 and n <= fits)
+        micro = micro_batch(options.batch_size, pairs, limits.train_tokens)
         seed = derive_seed("train", self.material.task, method.weights.name, self.material.seed)
         return Setting(options, only(options.learning_rate), seed, self.base.codec.pad, micro, limits.bf16)
 

@@ -12,6 +12,7 @@ from bench.gate.turns import in_turns, ratio
 from bench.nouns import Phase, Record
 from tests.gate.made import HARDWARE, Made
 from tests.gate.test_gate import only, verdict
+from tests.small import measure, write_suite
 
 HERE = {**HARDWARE, "boot": "b0"}
 COST = {"quality": [], "cost": [{"counter": "predict_s", "limit": "10%"}]}
@@ -78,3 +79,22 @@ def test_what_is_said_of_them(tmp_path: Path, seconds: Sequence[float], mode: st
     cells(new, [1, 3, 5], seconds)
     found = verdict(old.done(), new.done(), mode=mode, **COST)
     assert (found.exit_code, only(found).reason) == (code, reason)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/sys/kernel/random/boot_id").exists(), reason="only Linux says what it was started as"
+)
+def test_two_runs_that_grow_seed_by_seed_are_in_turns(task_folder: Path, tmp_path: Path, tiny_model: Path) -> None:
+    """As docs/gate.md does it with two installations."""
+    file = write_suite(
+        tmp_path, tiny_model, methods=[{"full": {"learning_rate": 1e-3, "max_steps": 1}}], seeds=[0, 1, 2]
+    )
+    for seeds in ([0], [0, 1], [0, 1, 2]):
+        for out in (tmp_path / "old", tmp_path / "new"):
+            outcome, started, _ = measure(file, out, seeds=seeds)
+            assert (len(started), outcome.ok) == (1, len(seeds))
+    found = verdict(tmp_path / "old", tmp_path / "new", quality=[], cost=[{"counter": "predict_s", "limit": "900%"}])
+    ratio_ = only(found).measured.ratio
+    assert ratio_ is not None
+    assert ratio_.turns == 3
+    assert found.exit_code == 0

@@ -164,11 +164,16 @@ def _rows(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, A
 
 def train_ours(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
     """Training by adaptbench."""
+    import torch
+
+    from bench.batches import micro_batch
     from bench.training import Setting, train
+    from bench.worker import TRAIN_TOKENS
 
     base, method, pairs, tokens = _rows(case, folder, asked)
     model = method.weights.start(base.load(True), 0)
-    size = asked["train_batch"]
+    at_once = TRAIN_TOKENS["cuda" if torch.cuda.is_available() else "cpu"]
+    size = micro_batch(asked["train_batch"], pairs, at_once)
     setting = Setting(method.weights.options, RATE, 0, base.codec.pad, size, asked["dtype"] == "bfloat16")
     (trained, outcome), cost = measured(lambda: train(lambda: model, pairs, [], setting, lambda done, of: None))
     return {**cost, "tokens": tokens, "steps": outcome.steps, "loss": _loss(trained, base, pairs)}
