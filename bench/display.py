@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bench.cells import Cell
-from bench.nouns import Record
+from bench.nouns import Phase, Record
 
 _WORK = {"tune", "train", "retrieve", "predict"}  # phases that grow with the work; the others cost about the same
 
@@ -31,7 +31,7 @@ class Clock:
         amount = self.left.pop(key, 0.0)
         if cached or record.failure:  # neither says how long a cell takes
             return
-        worked = sum(phase.wall_s for name, phase in record.phases.items() if name in _WORK)
+        worked = sum(spent(phase) for name, phase in record.phases.items() if name in _WORK)
         self.work += amount
         self.worked_s += worked
         self.overhead_s += max(0.0, time.monotonic() - self._started - worked)
@@ -43,6 +43,11 @@ class Clock:
             return "time left: known after the first cell"
         working = self.worked_s / self.work * sum(self.left.values())
         return f"about {duration(working + self.overhead_s / self.cells * len(self.left))} left"
+
+
+def spent(phase: Phase) -> float:
+    """Seconds that a phase took in this cell, without those of an earlier one that its cost counts."""
+    return phase.wall_s - phase.reused_s
 
 
 def duration(seconds: float) -> str:
@@ -125,7 +130,7 @@ def outcome(record: Record, cached: bool) -> str:
     if record.failure:
         return f"failed ({record.failure.kind}): {record.failure.message}"
     name, score = next(iter(record.scores.items()))
-    seconds = sum(phase.wall_s for phase in record.phases.values())
+    seconds = sum(spent(phase) for phase in record.phases.values())
     return f"{name} {score.value:.4g}" + (" (already measured)" if cached else f" in {duration(seconds)}")
 
 

@@ -39,6 +39,8 @@ class Embedder(Protocol):
     name: str  # where it came from, for people
     digest: str  # sha256 of its weights: what decides identity
 
+    def load(self) -> None: ...  # its weights, unless they are there: so that encoding can be timed without it
+
     def encode_query(self, texts: list[str]) -> NDArray[np.float32]: ...  # [n, d], rows of length 1
 
     def encode_document(self, texts: list[str]) -> NDArray[np.float32]: ...  # [n, d], rows of length 1
@@ -170,6 +172,10 @@ class SentenceEncoder:
         self.digest = digest
         self.device = device
         self._loaded: Any = None
+
+    def load(self) -> None:
+        """Load the weights, unless that has been done; encoding does it too."""
+        self._model()
 
     def encode_query(self, texts: list[str]) -> NDArray[np.float32]:
         """Vectors of queries, with the query prompt if the model has one: [n, d], rows of length 1."""

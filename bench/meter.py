@@ -6,10 +6,12 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from operator import add, sub
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -17,7 +19,18 @@ from bench.energy import Energy, counter_for
 from bench.nouns import Phase
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_UNCOUNTED = "what was taken over from an earlier cell was computed without an energy counter"
 _RESET_PEAK = "5"  # what Linux takes as "forget the highest resident set size so far" (proc(5), clear_refs)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a piece of work took, to be told again where its result is taken over."""
+
+    wall_s: float = 0.0
+    joules: float | None = 0.0  # None where they were not counted
+    grown: tuple[int, ...] = ()  # bytes above those held at its start, at most; places as in `Meter._peaks`
 
 
 class Meter:
@@ -28,14 +41,14 @@ class Meter:
         self.phases: dict[str, Phase] = {}
         self._energy = counter_for(device)
         self._multiplied_so_far: Counter[str] = Counter()  # in phases that have not ended once
+        self._reused = Work()
+        self._highest: tuple[int, ...] = ()  # peaks of the phase so far, before they were last forgotten
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Measure what the block costs under `name`. Phases do not nest."""
-        self._synchronise()
-        _forget_peak()
-        if self._cuda:
-            torch.cuda.reset_peak_memory_stats(self.device)
+        self._held()
+        self._highest = ()
         before = self._energy.read()
         start = time.perf_counter()
         try:
@@ -44,6 +57,26 @@ class Meter:
             self._synchronise()
             wall_s = time.perf_counter() - start
             self._add(name, wall_s, self._energy.between(before, self._energy.read()))
+
+    def timed(self, work: Callable[[], T]) -> tuple[T, Work]:
+        """What `work` gives and what it took, on its own; it counts in the phase in progress as everything does."""
+        held = self._held()
+        before = self._energy.read()
+        start = time.perf_counter()
+        result = work()
+        self._synchronise()
+        wall_s = time.perf_counter() - start
+        joules = self._energy.between(before, self._energy.read()).joules
+        return result, Work(wall_s, joules, tuple(map(sub, self._peaks(), held)))
+
+    def reuse(self, work: Work) -> None:
+        """Add to the phase in progress what an earlier cell spent on what this one takes over.
+
+        A record then says what its cell costs on its own, whatever was measured before it.
+        """
+        self._reused = Work(self._reused.wall_s + work.wall_s, _sum(self._reused.joules, work.joules))
+        held = self._held()
+        self._highest = higher(self._highest, tuple(map(add, held, work.grown)))
 
     def multiplied(self, name: str, flops: int) -> None:
         """Add floating-point operations, worked out elsewhere, to a phase, during it or when it has ended."""
@@ -61,15 +94,35 @@ class Meter:
         if self._cuda:
             torch.cuda.synchronize(self.device)
 
+    def _peaks(self) -> tuple[int, ...]:
+        """The highest there was of the host's bytes and, on CUDA, of those allocated and reserved, since `_held`."""
+        if not self._cuda:
+            return (peak_host_bytes(),)
+        found = torch.cuda.max_memory_allocated(self.device), torch.cuda.max_memory_reserved(self.device)
+        return peak_host_bytes(), *found
+
+    def _held(self) -> tuple[int, ...]:
+        """What is held now, as `_peaks`, which begin anew; the phase's own are noted."""
+        self._synchronise()
+        self._highest = higher(self._highest, self._peaks())
+        _forget_peak()
+        if self._cuda:
+            torch.cuda.reset_peak_memory_stats(self.device)
+        return self._peaks()
+
     def _add(self, name: str, wall_s: float, energy: Energy) -> None:
+        reused, self._reused = self._reused, Work()
+        host, *others = higher(self._highest, self._peaks())
+        allocated, reserved = others or (None, None)
         now = Phase(
-            wall_s=wall_s,
-            peak_host_bytes=peak_host_bytes(),
-            peak_device_bytes=torch.cuda.max_memory_allocated(self.device) if self._cuda else None,
-            peak_reserved_bytes=torch.cuda.max_memory_reserved(self.device) if self._cuda else None,
-            joules=energy.joules,
-            joules_missing=energy.why,
+            wall_s=wall_s + reused.wall_s,
+            peak_host_bytes=host,
+            peak_device_bytes=allocated,
+            peak_reserved_bytes=reserved,
+            joules=_sum(energy.joules, reused.joules),
+            joules_missing=energy.why or ("" if reused.joules is not None else _UNCOUNTED),
             flops=self._multiplied_so_far.pop(name, None),
+            reused_s=reused.wall_s,
         )
         before = self.phases.get(name)
         self.phases[name] = now if before is None else _joined(before, now)
@@ -98,10 +151,20 @@ def _joined(a: Phase, b: Phase) -> Phase:
         peak_host_bytes=max(a.peak_host_bytes, b.peak_host_bytes),
         peak_device_bytes=_highest(a.peak_device_bytes, b.peak_device_bytes),
         peak_reserved_bytes=_highest(a.peak_reserved_bytes, b.peak_reserved_bytes),
-        joules=None if a.joules is None or b.joules is None else a.joules + b.joules,
+        joules=_sum(a.joules, b.joules),
         joules_missing=a.joules_missing or b.joules_missing,
         flops=a.flops,
+        reused_s=a.reused_s + b.reused_s,
     )
+
+
+def higher(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """The higher of both at each place; an empty tuple is lower than all."""
+    return tuple(map(max, a, b)) if a and b else a or b
+
+
+def _sum(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a + b
 
 
 def _highest(a: int | None, b: int | None) -> int | None:

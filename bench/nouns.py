@@ -1,8 +1,7 @@
-"""The nouns of adaptbench, on one page.
+"""The nouns of adaptbench, on one page; imports no torch, so that readers of records stay fast.
 
 A *task* is examples with a prompt and an answer. A *method* is a pair: what it does to the weights × what it puts in
 the context. One (model, task, method, seed) is a cell; what it measured is a *record*; a *run* is their directory.
-Imported by `bench`, `methods` and `tasks`; imports no torch, so that readers of records stay fast.
 """
 
 from __future__ import annotations
@@ -104,6 +103,7 @@ class Phase:
     joules: float | None = None  # by the hardware's counter; None where there is none that counts
     joules_missing: str = ""  # why there is none
     flops: int | None = None  # worked out from shapes and tokens (bench.flops); None where nothing was multiplied
+    reused_s: float = 0.0  # of wall_s: what an earlier cell spent on the vectors that were taken over from it
 
 
 @dataclass(frozen=True, slots=True)

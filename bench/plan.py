@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.cells import Cell
-from bench.display import duration
+from bench.display import duration, spent
 from bench.nouns import Example, Record, Task
 from bench.store import Store
 from tasks.splits import TRIAL_ITEMS
@@ -108,7 +108,7 @@ def _measured_rates(cells: Sequence[Cell], records: Mapping[str, Record | None])
     for cell in cells:
         record = records[cell.key]
         if record and record.status == "ok":
-            seconds = sum(phase.wall_s for phase in record.phases.values())
+            seconds = sum(spent(phase) for phase in record.phases.values())
             found.setdefault(cell.model.digest, []).append(seconds / max(1.0, work(cell)))
     return {digest: statistics.median(rates) for digest, rates in found.items()}
 

@@ -109,15 +109,21 @@ def _check_depth(depth: int) -> None:
         raise UsageError(f"search depth {depth}: it must be at least 1")
 
 
+def one_each(given: Any, count: int) -> NDArray[np.float32]:
+    """What an embedder gave for `count` texts, as [n, d] in fp32; ValueError unless it is a finite vector for each."""
+    vectors: NDArray[np.float32] = np.ascontiguousarray(given, dtype=np.float32)
+    if vectors.ndim != 2 or len(vectors) != count or not np.isfinite(vectors).all():
+        raise ValueError(f"{count} texts were embedded as an array of shape {vectors.shape}, or as NaN")
+    return vectors
+
+
 def _embed(encode: Callable[[list[str]], Any], texts: Sequence[str]) -> NDArray[np.float32]:
     """A vector for each text; equal texts are encoded once and so tie exactly.
 
     Raises ValueError where the embedder gives something other than one finite vector for each text.
     """
     unique = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-    vectors: NDArray[np.float32] = np.ascontiguousarray(encode(list(unique)), dtype=np.float32)
-    if vectors.ndim != 2 or len(vectors) != len(unique) or not np.isfinite(vectors).all():
-        raise ValueError(f"{len(unique)} texts were embedded as an array of shape {vectors.shape}, or as NaN")
+    vectors = one_each(encode(list(unique)), len(unique))
     return vectors[[unique[text] for text in texts]]
 
 

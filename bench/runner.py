@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from bench.store import LOG, Store, write_json, write_record
 from bench.suite import Suite
 
 _JOB = "job.json"
+_VECTORS = "vectors"  # the folder in which cells leave each other vectors of documents
 
 
 class Display(Protocol):
@@ -53,6 +55,8 @@ def run(suite: Suite, cells: Sequence[Cell], store: Store, display: Display) -> 
         cached += known
         ok += record.status == "ok"
         failed += record.status != "ok"
+    if not failed or suite.failed == "keep":  # nothing is left to be measured
+        shutil.rmtree(store.path / _VECTORS, ignore_errors=True)
     return Outcome(ok, failed, cached)
 
 
@@ -64,7 +68,7 @@ def _measure(suite: Suite, cell: Cell, store: Store, display: Display, chooser: 
     staging = store.staging(cell)
     try:
         chosen = _chosen(chooser) if cell.chooser else None
-        write_json(staging / _JOB, _job(suite, cell, staging, chosen))
+        write_json(staging / _JOB, _job(suite, cell, store, staging, chosen))
         _attend(staging, suite, display)
     except CellError as error:
         write_record(staging, _failed(cell, error))
@@ -82,7 +86,7 @@ def _chosen(chooser: Record | None) -> dict[str, Any]:
     return dict(chooser.tuning["chosen"])
 
 
-def _job(suite: Suite, cell: Cell, out: Path, chosen: dict[str, Any] | None) -> dict[str, Any]:
+def _job(suite: Suite, cell: Cell, store: Store, out: Path, chosen: dict[str, Any] | None) -> dict[str, Any]:
     weights, context = cell.method.weights, cell.method.context
     return {
         "key": cell.key,
@@ -108,6 +112,7 @@ def _job(suite: Suite, cell: Cell, out: Path, chosen: dict[str, Any] | None) -> 
         "train_tokens": suite.engine.train_tokens,
         "batch_size": suite.engine.batch_size,
         "out": str(out),
+        "vectors": str(store.path / _VECTORS),
     }
 
 

@@ -39,6 +39,7 @@ from bench.predict import question
 from bench.prompting import Encoded
 from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
 from bench.scoring import score
+from bench.vectors import Keeping
 from bench.workshop import Base, Limits, Workshop
 from methods.parts import Material, Search, learns
 from tasks.digest import question_digest
@@ -79,6 +80,7 @@ class Job:
     train_tokens: int | None
     batch_size: int | None
     out: str
+    vectors: str | None = None  # where vectors of documents are kept; None: nowhere
 
     @property
     def resolved(self) -> ResolvedModel:
@@ -110,7 +112,7 @@ def measure(job: Job, progress: Progress) -> Record:
     device = pick_device(job.device)
     meter = Meter(device)
     task, method = _asked(job)
-    material = _material(job, task, method, device, progress)
+    material = _material(job, task, method, meter, progress)
     base = load_base(job.resolved, device)
     blind = replace(task, test=())  # nothing that adapts can read a test label
     looks = Checkups(job.probes, job.probe_limit, job.adapter_scales, task, base, meter, progress)
@@ -202,10 +204,10 @@ def _probed(
     return replace(record, phases=meter.phases, weights_changed=changed, divergence=apart, probes=found)
 
 
-def _material(job: Job, task: Task, method: Method, device: torch.device, progress: Progress) -> Material:
+def _material(job: Job, task: Task, method: Method, meter: Meter, progress: Progress) -> Material:
     def index(retriever: str, documents: Sequence[str]) -> Search:
         progress("index", 0, len(documents))
-        embedder = None if retriever == "lexical" else _embedder(job.embedder, device)
+        embedder = None if retriever == "lexical" else _embedder(job, meter)
         if retriever == "auto":
             retriever = "hybrid" if embedder else "lexical"
         if embedder is None and retriever != "lexical":
@@ -230,8 +232,9 @@ def _material(job: Job, task: Task, method: Method, device: torch.device, progre
     )
 
 
-def _embedder(reference: str, device: torch.device) -> Embedder | None:
-    return None if reference == "none" else find_embedder(reference, str(device))
+def _embedder(job: Job, meter: Meter) -> Embedder | None:
+    found = None if job.embedder == "none" else find_embedder(job.embedder, str(meter.device))
+    return Keeping(found, Path(job.vectors), meter) if found and job.vectors else found
 
 
 def _limits(job: Job, device: torch.device) -> Limits:

@@ -58,6 +58,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.build(tmp_path_factory.mktemp("models") / "tiny")
 
 
+@pytest.fixture(scope="session")
+def prompted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny random sentence encoder whose queries and documents have prompts of their own."""
+    from tests.encoder import build
+
+    return build(tmp_path_factory.mktemp("encoder"))
+
+
 @pytest.fixture
 def task_folder(tmp_path: Path) -> Path:
     """A small choice task on disk."""

@@ -14,8 +14,7 @@ import pytest
 from bench.embedders import HUB_ID, VARIABLE, WHEEL, WHEEL_SHA256, SentenceEncoder, find_embedder
 from bench.embedders import weights_digest as digest_of
 from bench.errors import UsageError
-
-WORDS = ["red", "green", "blue", "fish", "tea", "cup", "who", "wrote", "it"]
+from tests.encoder import WORDS
 
 
 @pytest.fixture
@@ -35,36 +34,6 @@ def nothing_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
     monkeypatch.setattr(metadata, "distribution", absent)
     return tmp_path / "hub"
-
-
-@pytest.fixture(scope="module")
-def prompted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny random sentence encoder whose queries and documents have prompts of their own."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizer
-
-    folder = tmp_path_factory.mktemp("encoder")
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ":", "query", "passage", *WORDS]
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=64,
-    )
-    bert = folder / "bert"
-    BertModel(config).save_pretrained(bert)
-    BertTokenizer(vocab={word: row for row, word in enumerate(vocabulary)}).save_pretrained(bert)
-    body = Transformer(str(bert))
-    model = SentenceTransformer(
-        modules=[body, Pooling(32)], prompts={"query": "query: ", "document": "passage: "}, device="cpu"
-    )
-    model.save(str(folder / "model"), create_model_card=False)
-    return folder / "model"
 
 
 def sentences(count: int) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bench.energy import Energy
-from bench.meter import Meter, peak_host_bytes
+from bench.meter import Meter, Work, peak_host_bytes
 
 MIB = 1024 * 1024
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="peaks of single phases are Linux's")
@@ -61,6 +61,83 @@ def test_energy_adds_up_and_a_gap_is_a_gap(readings: list[float | None], joules:
         with meter.phase("work"):
             pass
     assert (meter.phases["work"].joules, meter.phases["work"].joules_missing) == (joules, missing)
+
+
+class Joules:
+    """A counter that says what it has been told."""
+
+    def __init__(self) -> None:
+        self.so_far: float | None = 0.0
+
+    def read(self) -> float | None:
+        return self.so_far
+
+    def between(self, before: float | None, after: float | None) -> Energy:
+        return Energy(None, "why") if before is None or after is None else Energy(after - before)
+
+
+def test_what_is_taken_over_counts_in_the_phase_it_is_taken_over_in() -> None:
+    meter, counter = Meter(torch.device("cpu")), Joules()
+    meter._energy = counter
+    with meter.phase("index"):
+        meter.reuse(Work(5.0, 2.0, (0,)))
+        meter.reuse(Work(1.0, 0.5, (0,)))
+    with meter.phase("index"):
+        meter.reuse(Work(10.0, 4.0, (0,)))
+    with meter.phase("load"):
+        pass
+    index, load = meter.phases["index"], meter.phases["load"]
+    assert (index.reused_s, index.joules, index.joules_missing) == (16.0, 6.5, "")
+    assert 16 <= index.wall_s < 17
+    assert (load.reused_s, load.joules) == (0.0, 0.0)
+    assert load.wall_s < 1
+
+
+@pytest.mark.parametrize(("counted", "joules", "missing"), [(True, None, "without an energy"), (False, 1.0, "why")])
+def test_energy_that_was_not_counted_once_is_not_known(counted: bool, joules: float | None, missing: str) -> None:
+    meter, counter = Meter(torch.device("cpu")), Joules()
+    meter._energy = counter
+    if not counted:
+        counter.so_far = None
+    with meter.phase("index"):
+        meter.reuse(Work(5.0, joules, (0,)))
+    assert meter.phases["index"].joules is None
+    assert missing in meter.phases["index"].joules_missing
+
+
+def test_a_part_of_a_phase_can_be_timed() -> None:
+    meter, counter = Meter(torch.device("cpu")), Joules()
+    meter._energy = counter
+
+    def work() -> str:
+        time.sleep(0.02)
+        counter.so_far = 3.0
+        return "done"
+
+    with meter.phase("index"):
+        result, took = meter.timed(work)
+        time.sleep(0.02)
+    assert (result, took.joules) == ("done", 3.0)
+    assert 0.02 <= took.wall_s <= meter.phases["index"].wall_s - 0.02
+
+
+@LINUX
+def test_memory_is_taken_over_as_what_was_held_beside_the_rest() -> None:
+    meter = Meter(torch.device("cpu"))
+    with meter.phase("early"):
+        block = held(400)
+        del block
+        _, took = meter.timed(lambda: held(200).sum())
+        meter.reuse(Work(grown=(0,)))
+    [grown] = took.grown
+    assert grown == pytest.approx(200 * MIB, rel=0.05)
+    assert meter.phases["early"].peak_host_bytes > peak_host_bytes() + 150 * MIB  # also before what was timed
+    with meter.phase("plain"):
+        pass
+    with meter.phase("index"):
+        meter.reuse(took)
+    more = meter.phases["index"].peak_host_bytes - meter.phases["plain"].peak_host_bytes
+    assert more == pytest.approx(grown, rel=0.05)
 
 
 def test_a_phase_that_fails_is_measured_too() -> None:

@@ -31,6 +31,8 @@ class Letters:
     def __init__(self) -> None:
         self.asked: dict[str, list[str]] = {"query": [], "document": []}
 
+    def load(self) -> None: ...
+
     def encode_query(self, texts: list[str]) -> NDArray[np.float32]:
         self.asked["query"] += texts
         return self._encode(texts)

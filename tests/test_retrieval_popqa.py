@@ -53,6 +53,9 @@ class Remembering:
         self.name, self.digest = embedder.name, embedder.digest
         self._embedder = embedder
 
+    def load(self) -> None:
+        self._embedder.load()
+
     def encode_query(self, texts: list[str]) -> NDArray[np.float32]:
         return self._embedder.encode_query(texts)
 

@@ -37,7 +37,7 @@ def full(**changes: Any) -> Record:
             "item_failures": {"item_too_long": 1},
             "dropped": {"passages_dropped": 2},
             "tokens": {"prompt_tokens": 30},
-            "phases": {"train": Phase(1.0, 2, 3, 4, 5.0, "", 6)},
+            "phases": {"train": Phase(1.0, 2, 3, 4, 5.0, "", 6, 0.5)},
             "tuning": {
                 "grid": {"k": [4, 8]}, "chosen": {"k": 8}, "criterion": "accuracy", "items": 20,
                 "at_edge": {"k": "highest"}, "trials": [{"options": {"k": 4}, "value": None, "epochs": 1.0}],
