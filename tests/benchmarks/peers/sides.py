@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.peers import cases, theirs
+from tests.benchmarks.peers import cases, theirs, whole_suite
 from tests.benchmarks.peers.theirs import RATE
 
 
@@ -30,6 +30,8 @@ def main(asked: dict[str, Any]) -> dict[str, Any]:
     os.environ["HF_HUB_OFFLINE"] = "1"
     case = cases.CASES[asked["case"]]
     folder = cases.folder_of(asked["model"], Path(asked["cache"]))
+    if case.kind == "suite":
+        return whole_suite.measured(case, folder, asked)
     side: Callable[..., dict[str, Any]] = globals()[f"{case.kind}_{asked['side']}"]
     return side(case, folder, asked)
 
