@@ -67,7 +67,10 @@ def _ours(case: Case, folder: Path, out: Path, asked: Mapping[str, Any]) -> dict
 
 
 def _off_steps(training: Mapping[str, Any], phases: Mapping[str, float]) -> float:
-    """Seconds of a training that no optimizer step took: validation, nearly all. 0 where no step was timed."""
+    """Seconds of a training beside its optimizer steps, worked out from those that were timed; 0 where none was.
+
+    Nearly all is validation; setting the trainer up, and what the first steps take longer, is in it too.
+    """
     step = {name: value for name, value in training.get("step_seconds", {}).items() if name != "steps"}
     return max(0.0, phases["train"] - training["steps"] * sum(step.values())) if step else 0.0
 
@@ -222,7 +225,7 @@ def note(one: Mapping[str, Any]) -> str:
     beside = sum(one["beside_s"].values())
     cells = sum(sum(phases.values()) for phases in one["phases_s"].values())
     return (
-        f"of {one['seconds']:.1f} s of ours, {beside:.1f} s are for what by hand is not measured (single questions "
-        f"timed, validation after every epoch, training items asked, operations counted), {cells - beside:.1f} s "
-        f"for the arms, {one['seconds'] - cells:.1f} s for starting, between the arms and for the report"
+        f"of {one['seconds']:.1f} s of ours in the last round, about {beside:.1f} s are for what by hand is not "
+        f"measured (single questions timed, validation after every epoch, training items asked, operations counted), "
+        f"{cells - beside:.1f} s for the arms, {one['seconds'] - cells:.1f} s for starting and the report"
     )
