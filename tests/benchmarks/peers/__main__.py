@@ -6,6 +6,11 @@
 Both sides get the same model, questions, prompts, precision and threads; each measurement is a process of its own, ours
 and theirs in turns. Prints medians and the ratio theirs / ours (above 1: adaptbench is faster, or needs less), and how
 much of the answers is equal; JSON holds every single measurement. Needs `requirements.txt` beside this file.
+
+"whole suite" is a whole comparison: zero-shot, few-shot, retrieval, LoRA and full fine-tuning by `adaptbench run`, and
+by a script of lm-eval, TRL, sentence-transformers and faiss. There imports and loading are timed too, and memory is the
+most that any process held; "equal" is over the arms that only prompt. Ours does more than is done by hand (validation
+after every epoch, latency, training items asked): what that took is printed below the table.
 """
 
 from __future__ import annotations
@@ -26,10 +31,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.peers.cases import CASES, Case
+from tests.benchmarks.peers import whole_suite
+from tests.benchmarks.peers.cases import CASES, ROOT, Case
 
-ROOT = Path(__file__).resolve().parents[3]
 CACHE = ROOT / ".benchmarks" / "peers"
+PEERS = {  # a row for each: its name, and whether the peer has its best settings in place of its defaults
+    "train": {"TRL, its defaults": False, "TRL, at its best": True},
+    "suite": {"lm-eval + TRL, its defaults": False, "lm-eval + TRL, at its best": True},
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,7 @@ class Row:
     theirs: list[dict[str, Any]]
     equal: float | None  # share of equal answers; None: a training
     apart: float  # most that two scores differ, or the losses after training
+    by_arm: dict[str, float] | None = None  # of a whole suite: share of equal answers of each arm that only prompts
 
     def median(self, side: str, what: str) -> float:
         """Of one side's measurements of seconds or peak_bytes."""
@@ -63,6 +73,9 @@ def main() -> None:
     for row in rows:
         table.add_row(*shown(row))
     Console(width=140).print(table)
+    for row in rows:
+        if row.by_arm:
+            print(f"{row.name}, {row.peer}: {whole_suite.note(row.ours[-1])}")
     if asked.out:
         asked.out.write_text(json.dumps(_data(rows, asked), indent=1) + "\n", encoding="utf-8")
 
@@ -84,10 +97,9 @@ def _asked() -> argparse.Namespace:
 
 
 def measured(case: Case, asked: argparse.Namespace) -> list[Row]:
-    """A case's rows: one, or for a training one against TRL's defaults and one against its best settings."""
-    peers = {"lm-eval": False} if case.kind != "train" else {"TRL, its defaults": False, "TRL, at its best": True}
+    """A case's rows: one, or where something is trained one against TRL's defaults and one against its best."""
     rows = []
-    for peer, tuned in peers.items():
+    for peer, tuned in PEERS.get(case.kind, {"lm-eval": False}).items():
         ours: list[dict[str, Any]] = []
         theirs: list[dict[str, Any]] = []
         for round_ in range(asked.rounds):
@@ -115,6 +127,9 @@ def _one(case: Case, side: str, tuned: bool, asked: argparse.Namespace) -> dict[
 
 def _row(case: Case, peer: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Row:
     a, b = ours[0], theirs[0]
+    if case.kind == "suite":
+        by_arm, apart = whole_suite.compared(a, b)
+        return Row(case.name, peer, ours, theirs, statistics.fmean(by_arm.values()), apart, by_arm)
     if case.kind == "train":
         if a["steps"] != b["steps"]:
             raise SystemExit(f"{case.name}: {a['steps']} steps here, {b['steps']} there")
@@ -138,7 +153,9 @@ def shown(row: Row) -> list[str]:
 
 def _data(rows: Sequence[Row], asked: argparse.Namespace) -> dict[str, Any]:
     def short(one: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in one.items() if key not in ("answers", "scores")}
+        kept = {key: value for key, value in one.items() if key not in ("answers", "scores")}
+        arms = {name: {"score": arm["score"], "steps": arm.get("steps")} for name, arm in _arms(one).items()}
+        return {**kept, "arms": arms} if arms else kept
 
     return {
         "asked": {key: value for key, value in vars(asked).items() if key != "out"},
@@ -151,6 +168,7 @@ def _data(rows: Sequence[Row], asked: argparse.Namespace) -> dict[str, Any]:
                 "times_as_fast": row.ratio("seconds"),
                 "memory_ratio": row.median("ours", "peak_bytes") / row.median("theirs", "peak_bytes"),
                 "equal": row.equal,
+                **({"equal_by_arm": row.by_arm} if row.by_arm else {}),
                 "apart": row.apart,
                 "ours": [short(one) for one in row.ours],
                 "theirs": [short(one) for one in row.theirs],
@@ -158,6 +176,12 @@ def _data(rows: Sequence[Row], asked: argparse.Namespace) -> dict[str, Any]:
             for row in rows
         ],
     }
+
+
+def _arms(one: dict[str, Any]) -> dict[str, Any]:
+    """The arms of a whole suite; of other cases none."""
+    found = one.get("answers")
+    return found if isinstance(found, dict) else {}
 
 
 def _processor() -> str:

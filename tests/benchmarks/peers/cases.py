@@ -20,7 +20,8 @@ from bench.prompting import Writer
 from bench.workshop import Base
 from methods.parts import Material, Search
 
-Kind = Literal["score", "write", "train"]
+Kind = Literal["score", "write", "train", "suite"]
+ROOT = Path(__file__).resolve().parents[3]
 SHAPES = {"llama-100m": {"hidden_size": 768, "intermediate_size": 2048, "layers": 12, "heads": 12}}
 _VERBS = (
     "change",
@@ -80,6 +81,8 @@ CASES = {
         Case("replies, 2 shots", "write", lambda: tasks.load("support-replies"), 2),
         Case("full", "train", lambda: tasks.load("support-replies"), weights="full"),
         Case("lora", "train", lambda: tasks.load("support-replies"), weights="lora"),
+        Case("whole suite, intents", "suite", lambda: tasks.load("support-intents"), 4),
+        Case("whole suite, replies", "suite", lambda: tasks.load("support-replies"), 4),
     )
 }
 
@@ -122,12 +125,13 @@ def writer(base: Base, task: Task, shots: int) -> Writer:
     method = methods.create("few-shot", {"k": shots}) if shots else methods.create("zero-shot", {})
     reserve = task.max_new_tokens if task.kind == "text" else 0
     context = method.context.build(
-        Material(task.name, task.prompt, task.train, task.validation, (), seed=0, index=_no_index)
+        Material(task.name, task.prompt, task.train, task.validation, (), seed=0, index=never)
     )
     return Writer(base.codec, task.prompt, context, base.context_length, reserve)
 
 
-def _no_index(retriever: str, documents: Sequence[str]) -> Search:
+def never(retriever: str, documents: Sequence[str]) -> Search:
+    """The index of a context that retrieves nothing."""
     raise AssertionError("nothing is retrieved here")
 
 

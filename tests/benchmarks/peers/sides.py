@@ -18,9 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.peers import cases
-
-RATE = 1e-3  # learning rate of every training
+from tests.benchmarks.peers import cases, theirs, whole_suite
+from tests.benchmarks.peers.theirs import RATE
 
 
 def main(asked: dict[str, Any]) -> dict[str, Any]:
@@ -31,6 +30,8 @@ def main(asked: dict[str, Any]) -> dict[str, Any]:
     os.environ["HF_HUB_OFFLINE"] = "1"
     case = cases.CASES[asked["case"]]
     folder = cases.folder_of(asked["model"], Path(asked["cache"]))
+    if case.kind == "suite":
+        return whole_suite.measured(case, folder, asked)
     side: Callable[..., dict[str, Any]] = globals()[f"{case.kind}_{asked['side']}"]
     return side(case, folder, asked)
 
@@ -99,32 +100,18 @@ def write_ours(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[st
     return {**cost, "answers": [one.output for one in found], "tokens": sum(one.output_tokens for one in found)}
 
 
-def _harness(folder: Path, asked: dict[str, Any]) -> Any:
-    import torch
-    from lm_eval.models.huggingface import HFLM
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return HFLM(pretrained=str(folder), device=device, dtype=asked["dtype"], batch_size=asked["peer_batch"])
-
-
 def score_theirs(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
     """Choices by lm-eval's `loglikelihood`."""
-    from lm_eval.api.instance import Instance
-
     _, task, writer, items = _questions(case, folder, asked)
-    model = _harness(folder, asked)
+    model = theirs.harness(folder, asked)
 
     def work() -> Any:
-        requests = [
-            Instance("loglikelihood", {}, (cases.text_of(writer, item), writer.prompt.answer(choice)), place)
-            for item in items
-            for place, choice in enumerate(item.choices)
+        said = [
+            (cases.text_of(writer, item), [writer.prompt.answer(choice) for choice in item.choices]) for item in items
         ]
-        return model.loglikelihood(requests, disable_tqdm=True)
+        return theirs.scored(model, said)
 
-    found, cost = measured(work)
-    sums = iter(value for value, _ in found)
-    scores = [[next(sums) for _ in item.choices] for item in items]
+    scores, cost = measured(work)
     best = [own.index(max(own)) for own in scores]  # the tasks divide by no length, so neither does this
     assert task.normalise == "none"
     return {**cost, "answers": [item.choices[i] for item, i in zip(items, best, strict=True)], "scores": scores}
@@ -132,21 +119,15 @@ def score_theirs(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[
 
 def write_theirs(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
     """Text by lm-eval's `generate_until`."""
-    from lm_eval.api.instance import Instance
-
     _, task, writer, items = _questions(case, folder, asked)
-    model = _harness(folder, asked)
-    options = {"until": list(task.stop), "max_gen_toks": task.max_new_tokens, "do_sample": False}
+    model = theirs.harness(folder, asked)
 
     def work() -> Any:
-        requests = [
-            Instance("generate_until", {}, (cases.text_of(writer, item), dict(options)), i)
-            for i, item in enumerate(items)
-        ]
-        return model.generate_until(requests, disable_tqdm=True)
+        prompts = [cases.text_of(writer, item) for item in items]
+        return theirs.written(model, prompts, task.stop, task.max_new_tokens)
 
     found, cost = measured(work)
-    return {**cost, "answers": [text.strip() for text in found]}
+    return {**cost, "answers": found}
 
 
 def _rows(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, Any, Any, int]:
@@ -189,38 +170,19 @@ def _loss(model: Any, base: Any, pairs: Any) -> float:
 def train_theirs(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
     """Training by TRL's SFTTrainer: with its defaults, or with what is best for it here (`tuned`)."""
     from datasets import Dataset
-    from transformers import AutoTokenizer, PrinterCallback
-    from trl import SFTConfig, SFTTrainer
+    from transformers import AutoTokenizer
 
     base, method, pairs, tokens = _rows(case, folder, asked)
     model = method.weights.start(base.load(True), 0)
     options = method.weights.options
-    best = {"gradient_checkpointing": False, "train_sampling_strategy": "group_by_length"} if asked["tuned"] else {}
     rows = {
         "input_ids": [[*prompt, *answer] for prompt, answer in pairs],
         "completion_mask": [[0] * len(prompt) + [1] * len(answer) for prompt, answer in pairs],
     }
+    said = {**asked, "schedule": options.schedule, "warmup": options.warmup}
     with tempfile.TemporaryDirectory() as out:
-        trainer = SFTTrainer(
-            model=model,
-            args=SFTConfig(
-                output_dir=out,
-                num_train_epochs=1,
-                per_device_train_batch_size=asked["train_batch"],
-                learning_rate=RATE,
-                lr_scheduler_type=options.schedule,
-                warmup_steps=int(options.warmup * -(-len(pairs) // asked["train_batch"])),
-                completion_only_loss=True,
-                bf16=asked["dtype"] == "bfloat16",
-                save_strategy="no",
-                report_to="none",
-                disable_tqdm=True,
-                **best,
-            ),
-            train_dataset=Dataset.from_dict(rows),
-            processing_class=AutoTokenizer.from_pretrained(folder),
-        )
-        trainer.remove_callback(PrinterCallback)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        trainer = theirs.trainer(model, Dataset.from_dict(rows), tokenizer, out, said, rate=RATE, epochs=1)
         _, cost = measured(trainer.train)
     return {**cost, "tokens": tokens, "steps": trainer.state.global_step, "loss": _loss(model, base, pairs)}
 
