@@ -105,7 +105,7 @@ def _train(method: Method, shop: Workshop, writer: Writer, curve: Snapshots | No
         )
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     with meter.phase("overfit"):
-        gap = _gap(model, pairs, validation, setting)
+        gap = _gap(model, pairs, validation, setting, outcome)
     with meter.phase("count"):
         shop.multiplied("train", model, pairs, validation, outcome, judged=len(outcome.validation_loss))
         check = of_training(model, pairs, setting.pad, outcome.micro_batch, outcome.checkpointing)
@@ -139,16 +139,16 @@ def _parameters(total: int, trained: int, shop: Workshop) -> dict[str, int]:
     return {"total": total, "trained": trained, "stored_bytes": trained * shop.base.dtype.itemsize}
 
 
-def _gap(model: Any, pairs: Sequence[Pair], validation: Sequence[Pair], setting: Setting) -> dict[str, float | None]:
+def _gap(
+    model: Any, pairs: Sequence[Pair], validation: Sequence[Pair], setting: Setting, outcome: Outcome
+) -> dict[str, float | None]:
     """Train and validation loss of the kept weights, on equally many examples: the overfitting measure."""
-    if not validation:
+    on_validation = outcome.best_validation_loss  # the weights that are kept are those of this loss
+    if on_validation is None:
         return {"train": None, "validation": None, "gap": None}
     step = max(1, len(pairs) // len(validation))
     sample = pairs[::step][: len(validation)]
-    rows = 2 * setting.micro_batch
-    on_train, on_validation = (
-        mean_loss(model, p, pad=setting.pad, rows=rows, bf16=setting.bf16) for p in (sample, validation)
-    )
+    on_train = mean_loss(model, sample, pad=setting.pad, rows=2 * setting.micro_batch, bf16=setting.bf16)
     return {"train": on_train, "validation": on_validation, "gap": on_validation - on_train}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
@@ -24,7 +25,18 @@ from typing import Any
 from bench.errors import CellTimeoutError
 
 # what most cells import; a library that is missing or broken is reported by the cell that needs it
-_PRELOADED = ["bench.worker", "peft", "evaluate", "sklearn.metrics", "transformers.trainer"]
+_PRELOADED = [
+    "bench.worker",
+    "peft",
+    "evaluate",
+    "sklearn.metrics",
+    "transformers.trainer",
+    "sentence_transformers",
+    "faiss",
+    "bm25s",
+    "rouge_score.rouge_scorer",
+]
+_CUDA = Path("/dev/nvidiactl")  # there where the driver is, which can be known without torch
 # the tracker of shared resources would warn of those that a cell held when it was ended
 _QUIET = {"PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker"}
 _ALWAYS = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}  # read when the libraries are imported
@@ -73,18 +85,31 @@ def start(job: Path, log: Path, variables: Mapping[str, str], threads: int | Non
         ours.close()
 
 
+def prepare() -> None:
+    """Let the libraries be loaded beside what a run does before its first cell; not where cells cannot be forked."""
+    if sys.platform == "linux" and not _CUDA.exists():
+        _fork_server()
+
+
 def _context() -> BaseContext:
     import torch  # loaded already: a run has looked at the device before its first cell
 
     if sys.platform != "linux" or torch.cuda.is_available():
         return multiprocessing.get_context("spawn")
+    return _fork_server()
+
+
+def _fork_server() -> BaseContext:
+    """The context of the fork server, which is started unless it runs."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     before = {name: os.environ.get(name) for name in (*_ALWAYS, *_QUIET)}
     os.environ.update({**_ALWAYS, **_QUIET})
+    heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is for the run alone to heed
     try:
         forkserver.ensure_running()
     finally:
+        signal.signal(signal.SIGINT, heeded)
         for name, value in before.items():
             if value is None:
                 del os.environ[name]

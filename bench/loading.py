@@ -1,4 +1,4 @@
-"""A resolved model into memory: device, dtype, tokenizer, context length."""
+"""A resolved model into memory: tokenizer, weights, context length."""
 
 from __future__ import annotations
 
@@ -9,30 +9,13 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from bench.errors import CellError, UsageError
+from bench.devices import pick_dtype
+from bench.errors import CellError
 from bench.models import ResolvedModel
 from bench.tokens import Codec
 from bench.workshop import Base
 
 _UNSET_LENGTH = 10**9  # tokenizers without a limit say a number far above this
-
-
-def pick_device(asked: str) -> torch.device:
-    """CUDA where there is one, else the CPU, unless `asked` names one."""
-    if asked != "auto":
-        if asked.startswith("cuda") and not torch.cuda.is_available():
-            raise UsageError(f'device "{asked}" is not there; use "cpu" or "auto"')
-        return torch.device(asked)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def pick_dtype(asked: str, device: torch.device) -> torch.dtype:
-    """bfloat16 on a GPU that has it, else float32, unless the suite says which."""
-    if asked != "auto":
-        found = getattr(torch, asked)
-        assert isinstance(found, torch.dtype)
-        return found
-    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
 
 
 def load_base(model: ResolvedModel, device: torch.device) -> Base:

@@ -26,11 +26,12 @@ from bench import store
 from bench.adapt import Adapted, adapt
 from bench.checkups import Checkups, after, on_training_items
 from bench.curve import Snapshots
+from bench.devices import pick_device, pick_dtype
 from bench.environment import describe
 from bench.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
 from bench.flop_check import of_answers, of_prediction
 from bench.head import replace_output
-from bench.loading import load_base, pick_device, pick_dtype
+from bench.loading import load_base
 from bench.memory import is_out_of_memory
 from bench.meter import Meter
 from bench.models import ResolvedModel

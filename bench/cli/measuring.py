@@ -48,13 +48,14 @@ def run(
     from rich.console import Console
 
     from bench import cells as cells_module
-    from bench import display, runner, shards, store
+    from bench import child, display, runner, shards, store
     from bench.plan import work
     from bench.report.sheets import chapters
     from bench.report.terminal import terminal
 
     of = shards.parse(shard) if shard is not None else None
     file, loaded = _suite(suite, limit, device, seeds, keep_failed)
+    child.prepare()
     console = Console()
     every = cells_module.expand(loaded, file, _surroundings)
     cells = shards.part(every, of) if of else every
