@@ -1,0 +1,1 @@
+"""What each technique gives in time and memory, stacked on the ones before it (`__main__`)."""
