@@ -131,8 +131,9 @@ def _measure(job: str, log: str, line: Connection, variables: Mapping[str, str],
         import torch
 
         torch.set_num_threads(threads)
-    from bench import worker
+    from bench import memory, worker
 
+    memory.keep_freed()
     sys.exit(worker.run(Path(job), line.send))
 
 

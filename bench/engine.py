@@ -24,6 +24,7 @@ from bench.packing import NARROWEST, Ids, Laid, filled, lay, with_ancestors
 
 LOOK_EVERY = 8  # generated tokens between two looks at the text: each look copies from the device
 _PREFIXES_KEPT = 2
+_LOGITS = 1024  # of a pass at most, for each token that a batch may have
 
 
 class _Row(NamedTuple):
@@ -192,6 +193,10 @@ class Engine:
         flat = iter((self._score_cached if self.shares else self._score_whole)(prefix, queries, pairs))
         return [[next(flat) for _ in own] for own in choices]
 
+    def _rows_of_logits(self, kept: int, vocabulary: int) -> int:
+        """Rows with logits at `kept` places each that a pass may have: a large vocabulary must not fill the memory."""
+        return self.batch_tokens * _LOGITS // (kept * vocabulary)
+
     def _score_whole(self, prefix: Ids, queries: Sequence[Ids], pairs: Sequence[tuple[int, Ids]]) -> list[float]:
         """Each (query, choice) pair as a row of its own: for models whose cache cannot be expanded."""
         sums: list[float] = []
@@ -213,8 +218,9 @@ class Engine:
         firsts = torch.tensor([choice[0] for _, choice in pairs], device=device)
         sums = logits[:, -1].log_softmax(-1)[rows, firsts]
         laid = sorted(lay(pairs, max(NARROWEST, mask.shape[1] // 4)), key=lambda one: len(one.tree.tokens))
-        widest = mask.shape[1] + max((len(one.tree.tokens) for one in laid), default=0)
-        step = max(1, self.batch_tokens // widest)
+        broadest = max((len(one.tree.tokens) for one in laid), default=1)
+        step = min(self.batch_tokens // (mask.shape[1] + broadest), self._rows_of_logits(broadest, logits.shape[-1]))
+        step = max(1, step)
         for chunk in (laid[i : i + step] for i in range(0, len(laid), step)):
             self._add_rest(sums, chunk, states, mask)
         return [float(value) for value in sums.tolist()]

@@ -16,6 +16,7 @@ from typing import TypeVar
 import torch
 
 from bench.energy import Energy, counter_for
+from bench.memory import give_back
 from bench.nouns import Phase
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -139,6 +140,7 @@ def peak_host_bytes() -> int:
 
 
 def _forget_peak() -> None:
+    give_back()  # else what an earlier phase has freed would count as this one's
     try:
         _CLEAR.write_text(_RESET_PEAK)
     except OSError:

@@ -49,9 +49,9 @@ from tasks.splits import sample
 Progress = Callable[[str, int, int], None]
 Message = dict[str, Any]
 
-# rows × tokens of one batch; on a CPU small enough to stay near the caches
+# rows × tokens of one batch; on a CPU small enough to stay near the caches (docs/decisions, 16 and 19)
 BATCH_TOKENS = {"cpu": 8192, "cuda": 131072}
-TRAIN_TOKENS = {"cpu": 16384, "cuda": 65536}
+TRAIN_TOKENS = {"cpu": 1024, "cuda": 65536}
 
 
 @dataclass(frozen=True)

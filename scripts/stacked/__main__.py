@@ -13,8 +13,8 @@ is by how much they differ: in nats of a score, in logits of two tokens of which
 answer token after training. JSON holds every measurement.
 
 On Linux, glibc gives large blocks back to the system when they are freed, until a larger one was freed before: a row
-whose largest tensors are small then pays for new pages at every token, and may look worse than the row before it.
-MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=8589934592 before the command takes this out of all rows.
+whose largest tensors are small then pays for new pages at every token, and may look worse than the row before it. The
+last row of each stack shows what not doing so gives.
 """
 
 from __future__ import annotations
@@ -174,7 +174,6 @@ def data(stacks: dict[str, list[Row]], asked: argparse.Namespace) -> dict[str, A
         "command": shlex.join(["python", "-m", "scripts.stacked", *sys.argv[1:]]),
         "asked": {key: value for key, value in vars(asked).items() if key != "out"},
         "environment": first[0].found[0]["environment"],
-        "allocator": {name: value for name, value in os.environ.items() if name.startswith("MALLOC_")},
         "stacks": {
             name: [
                 {

@@ -28,6 +28,7 @@ class Technique:
     make: Callable[..., Any]
     within: float | None
     ours: bool = False  # what adaptbench does, to which the other rows are compared
+    keeps: bool = False  # whether memory that is freed stays with the process
 
 
 @dataclass

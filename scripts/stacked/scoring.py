@@ -177,5 +177,6 @@ TECHNIQUES = (
     Technique("+ logits only where a choice stands", ChoiceLogits, NEAR),
     Technique("+ question once for its choices", QuestionOnce, NEAR),
     Technique("+ shared beginning once", BeginningOnce, NEAR),
-    Technique("+ choices side by side = Engine.score", ours, NEAR, ours=True),
+    Technique("+ choices side by side, as a tree = Engine.score", ours, NEAR, ours=True),
+    Technique("+ freed memory kept, as in the process of a cell", ours, NEAR, keeps=True),
 )

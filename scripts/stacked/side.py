@@ -25,6 +25,7 @@ from bench.engine import Engine
 from bench.environment import describe
 from bench.errors import UsageError
 from bench.loading import load_base
+from bench.memory import keep_freed
 from bench.meter import Meter
 from bench.models import ModelSpec, resolve
 from bench.nouns import Task
@@ -55,6 +56,8 @@ def main(asked: dict[str, Any]) -> dict[str, Any]:
     os.environ["HF_HUB_OFFLINE"] = "1"
     case = cases.CASES[asked["case"]]
     technique = TECHNIQUES[case.kind][asked["technique"]]
+    if technique.keeps:
+        keep_freed()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     go = trained if case.kind == "train" else answered
     base = loaded(cases.folder_of(asked["model"], Path(asked["cache"])), technique, device)

@@ -160,4 +160,5 @@ TECHNIQUES = (
     Technique("+ shared beginning once", BeginningOnce, TIE),
     Technique("+ own loop: rows that ended leave", RowsLeave, TIE),
     Technique("+ cache with room = Engine.generate", ours, TIE, ours=True),
+    Technique("+ freed memory kept, as in the process of a cell", ours, TIE, keeps=True),
 )
