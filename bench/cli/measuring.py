@@ -48,16 +48,15 @@ def run(
     from rich.console import Console
 
     from bench import cells as cells_module
-    from bench import child, display, runner, shards, store
+    from bench import display, runner, shards, store
     from bench.plan import work
     from bench.report.sheets import chapters
     from bench.report.terminal import terminal
 
     of = shards.parse(shard) if shard is not None else None
     file, loaded = _suite(suite, limit, device, seeds, keep_failed)
-    child.prepare()
     console = Console()
-    every = cells_module.expand(loaded, file, _surroundings)
+    every = cells_module.expand(loaded, file, _prepared_surroundings)
     cells = shards.part(every, of) if of else every
     part = store.Part(str(of), frozenset(cell.key for cell in cells)) if of else None
     folder = out or _default_folder(loaded.name, of)
@@ -169,3 +168,11 @@ def _surroundings(suite: Any) -> Any:
     from bench.environment import surroundings
 
     return surroundings(suite)
+
+
+def _prepared_surroundings(suite: Any) -> Any:
+    """The same where cells are to be measured; asked once the suite is known to be right, before torch is loaded."""
+    from bench import child
+
+    child.prepare()
+    return _surroundings(suite)
