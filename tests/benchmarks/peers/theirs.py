@@ -11,6 +11,7 @@ from typing import Any
 
 RATE = 1e-3  # learning rate of a training that is timed alone
 BEST: Mapping[str, Any] = {"gradient_checkpointing": False, "train_sampling_strategy": "group_by_length"}
+AT_ONCE = 4  # rows of a micro-batch at its best: as many as adaptbench takes here
 
 
 def harness(folder: Path, asked: Mapping[str, Any], adapter: Path | None = None) -> Any:
@@ -55,13 +56,15 @@ def trainer(
     from transformers import PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
+    rows_at_once = min(AT_ONCE, asked["train_batch"]) if asked["tuned"] else asked["train_batch"]
     steps = int(epochs * -(-len(rows) // asked["train_batch"]))
     found = SFTTrainer(
         model=model,
         args=SFTConfig(
             output_dir=out,
             num_train_epochs=epochs,
-            per_device_train_batch_size=asked["train_batch"],
+            per_device_train_batch_size=rows_at_once,
+            gradient_accumulation_steps=asked["train_batch"] // rows_at_once,
             learning_rate=rate,
             lr_scheduler_type=asked["schedule"],
             warmup_steps=int(asked["warmup"] * steps),
