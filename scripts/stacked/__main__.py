@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import statistics
 import subprocess
 import sys
@@ -168,10 +167,9 @@ def _torch(place: dict[str, Any]) -> str:
 
 
 def data(stacks: dict[str, list[Row]], asked: argparse.Namespace) -> dict[str, Any]:
-    """What the file holds: the command, the machine, and for each row every measurement in the order of the rounds."""
+    """What the file holds: what was asked, the machine, and each row's measurements in the order of the rounds."""
     first = next(iter(stacks.values()))
     return {
-        "command": shlex.join(["python", "-m", "scripts.stacked", *sys.argv[1:]]),
         "asked": {key: value for key, value in vars(asked).items() if key != "out"},
         "environment": first[0].found[0]["environment"],
         "stacks": {
