@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,10 +57,10 @@ def run(
     of = shards.parse(shard) if shard is not None else None
     file, loaded = _suite(suite, limit, device, seeds, keep_failed)
     console = Console()
-    every = cells_module.expand(loaded, file, _prepared_surroundings)
+    folder = out or _default_folder(loaded.name, of)
+    every = cells_module.expand(loaded, file, partial(_prepared_surroundings, folder))
     cells = shards.part(every, of) if of else every
     part = store.Part(str(of), frozenset(cell.key for cell in cells)) if of else None
-    folder = out or _default_folder(loaded.name, of)
     with store.open_run(folder, file, loaded.name, every, part) as opened:
         try:
             with display.display_for(console, {cell.key: work(cell) for cell in cells}) as shown:
@@ -170,9 +171,21 @@ def _surroundings(suite: Any) -> Any:
     return surroundings(suite)
 
 
-def _prepared_surroundings(suite: Any) -> Any:
+def _prepared_surroundings(folder: Path, suite: Any) -> Any:
     """The same where cells are to be measured; asked once the suite is known to be right, before torch is loaded."""
     from bench import child
 
-    child.prepare()
+    if not _seems_finished(folder):
+        child.prepare()
     return _surroundings(suite)
+
+
+def _seems_finished(folder: Path) -> bool:
+    """Whether every cell that a run there had is there: told from names, before this run's own cells are known."""
+    from bench import store
+
+    try:
+        listed = store.read_listed(folder)
+    except UsageError:
+        return False
+    return {entry["key"][:12] for entry in listed["cells"]} <= store.cell_folders(folder).keys()
