@@ -105,11 +105,13 @@ def _fork_server() -> BaseContext:
     context.set_forkserver_preload(_PRELOADED)
     before = {name: os.environ.get(name) for name in (*_ALWAYS, *_QUIET)}
     os.environ.update({**_ALWAYS, **_QUIET})
-    heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is for the run alone to heed
+    main = threading.current_thread() is threading.main_thread()  # which alone may say what a signal does
+    heeded = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None  # inherited: Ctrl-C is for the run to heed
     try:
         forkserver.ensure_running()
     finally:
-        signal.signal(signal.SIGINT, heeded)
+        if main:
+            signal.signal(signal.SIGINT, heeded or signal.SIG_DFL)
         for name, value in before.items():
             if value is None:
                 del os.environ[name]

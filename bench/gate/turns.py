@@ -35,10 +35,13 @@ def in_turns(new: Sequence[Record], old: Sequence[Record]) -> list[tuple[Record,
     """(candidate's, baseline's) cell of each turn; none where the two runs were not measured in turns.
 
     In turns: on one machine that was not started anew between them, as many cells of each, and each turn's two cells
-    ended before those of the next. Which of the two came first does not matter.
+    ended before those of the next. Which of the two came first does not matter. A cell that took vectors over from an
+    earlier one counts that one's seconds: they are not of its turn, and would hide how far turns lie apart.
     """
     boots = {record.environment.get("boot") for record in (*new, *old)}
     if len(new) != len(old) or len(new) < LEAST or len(boots) > 1 or None in boots:
+        return []
+    if any(phase.reused_s for record in (*new, *old) for phase in record.phases.values()):
         return []
     turns = list(zip(sorted(new, key=_ended), sorted(old, key=_ended), strict=True))
     apart = all(max(map(_ended, turn)) <= min(map(_ended, later)) for turn, later in pairwise(turns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,14 @@ def test_what_is_not_in_turns(tmp_path: Path, minutes: Sequence[int], changes: A
     new = cells(Made(tmp_path / "new"), minutes, [1.0] * 3, **changes)
     assert in_turns(new, old) == []
     assert ratio(new, old, "predict_s", 0.05) is None
+
+
+def test_seconds_taken_over_from_another_cell_are_of_no_turn(tmp_path: Path) -> None:
+    taken = {"predict": Phase(10.0, 2**20), "index": Phase(5.0, 2**20, reused_s=4.0)}
+    old = cells(Made(tmp_path / "old"), [0, 2, 4], [1.0] * 3)
+    new = [replace(record, phases=taken) for record in cells(Made(tmp_path / "new"), [1, 3, 5], [1.0] * 3)]
+    assert len(in_turns(old, old)) == 3
+    assert in_turns(new, old) == []
 
 
 def test_fewer_than_three_turns_tell_nothing(tmp_path: Path) -> None:
