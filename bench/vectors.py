@@ -22,6 +22,7 @@ from bench.cells import STAGE_VERSION, canonical_json
 from bench.environment import describe
 from bench.meter import Meter, Work, higher
 from bench.retrieval import one_each
+from tasks.digest import sha256_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,7 +105,7 @@ def _read(folder: Path, wanted: set[bytes]) -> dict[bytes, _Kept]:
     with suppress(OSError):
         for file in sorted(folder.glob(f"[!.]*{_SUFFIX}")):
             with suppress(OSError):
-                if _sha256(file) == file.stem:
+                if sha256_of(file) == file.stem:
                     found.update(_matching(file, wanted))
                 else:
                     file.unlink()
@@ -131,12 +132,7 @@ def _write(folder: Path, texts: Sequence[bytes], vectors: NDArray[np.float32], s
         folder.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
             np.savez(stream, texts=names, vectors=vectors, share=took, grown=np.array(share.grown))
-        temporary.replace(folder / f"{_sha256(temporary)}{_SUFFIX}")
+        temporary.replace(folder / f"{sha256_of(temporary)}{_SUFFIX}")
     except OSError:
         with suppress(OSError):
             temporary.unlink()
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""One hash over everything of a task that decides predictions and scores."""
+"""Hashes: of a text, of a file, and one over everything of a task that decides predictions and scores."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 
 from bench.nouns import Example, Passage, Task
 
@@ -13,6 +14,12 @@ from bench.nouns import Example, Passage, Task
 def canonical(value: object) -> str:
     """JSON with one spelling for each value: sorted keys, no spaces, no ASCII escapes."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def sha256_of(file: Path) -> str:
+    """sha256 of a file's content, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sha256(text: str) -> str:

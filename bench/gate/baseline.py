@@ -11,7 +11,6 @@ Weights, logs, prompts and token scores stay behind.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -27,7 +26,7 @@ from bench.errors import IncompleteError, UsageError
 from bench.gate.reading import read, read_object
 from bench.nouns import Record, Run
 from bench.report.texts import asked
-from tasks.digest import item_digest
+from tasks.digest import item_digest, sha256_of
 
 FILE, SCHEMA = "baseline.json", 1
 FOLDER = Path("baselines")
@@ -66,7 +65,7 @@ def accept(source: Path, name: str, folder: Path = FOLDER, *, replace: bool = Fa
             "source": source.name if source.is_absolute() else source.as_posix(),  # others have other folders
             "suite": run.suite,
             "items": _items(run),
-            "files": {str(file.relative_to(staging)): _sha256(file) for file in _files(staging)},
+            "files": {str(file.relative_to(staging)): sha256_of(file) for file in _files(staging)},
         }
         store.write_json(staging / FILE, content)
         if final.exists():
@@ -86,7 +85,7 @@ def refuse_changed(folder: Path) -> None:
         file = folder / name
         if not file.is_file():
             raise IncompleteError(f"{file} is missing from the accepted baseline")
-        if _sha256(file) != digest:
+        if sha256_of(file) != digest:
             raise IncompleteError(f"{file} is not as it was accepted; accept the run again")
 
 
@@ -156,8 +155,3 @@ def _write_lines(file: Path, lines: list[dict[str, Any]], outputs: bool) -> None
 
 def _files(folder: Path) -> Iterator[Path]:
     return (file for file in sorted(folder.rglob("*")) if file.is_file())
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
