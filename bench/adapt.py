@@ -11,10 +11,11 @@ from bench.batches import Pair
 from bench.curve import Snapshots
 from bench.flop_check import of_training
 from bench.grid import grid, settle
+from bench.loss import mean_loss
 from bench.nouns import Method
 from bench.predict import ModelPredictor
 from bench.prompting import Writer
-from bench.training import Outcome, Setting, mean_loss, train
+from bench.training import Outcome, Setting, train
 from bench.tuning import Tuning, search
 from bench.workshop import Workshop
 from methods.parts import only
@@ -107,7 +108,7 @@ def _train(method: Method, shop: Workshop, writer: Writer, curve: Snapshots | No
     with meter.phase("overfit"):
         gap = _gap(model, pairs, validation, setting, outcome)
     with meter.phase("count"):
-        shop.multiplied("train", model, pairs, validation, outcome, judged=len(outcome.validation_loss))
+        shop.multiplied("train", model, validation, outcome, judged=len(outcome.validation_loss))
         check = of_training(model, pairs, setting.pad, outcome.micro_batch, outcome.checkpointing)
     skipped = len(shop.material.train) - len(pairs)
     return _Trained(model, trainable, _report(outcome, gap, len(pairs), skipped), check)

@@ -1,23 +1,26 @@
-"""(prompt, answer) pairs as the batches of a training: their order, and their padding.
+"""(prompt, answer) pairs as the batches of a training: their order, and how they are laid out.
 
-Sequences are padded on the left, so all answers end in the last column and the language-model head needs to run on
-the last few positions alone.
+Where a model allows it (`bench.loss`), rows stand one after the other in one line, behind the beginning that they
+share: nothing is padded, and the beginning is computed once for a batch, not once for a row. Otherwise they are padded
+on the left, so all answers end in the last column and the language-model head needs to run on the last few positions
+alone. The last token of an answer is not fed: nothing comes after it.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from bench.nouns import derive_seed
 
 IGNORED = -100  # label of a position that is not part of an answer (torch's cross_entropy convention)
 Pair = tuple[Sequence[int], Sequence[int]]  # (prompt ids, answer ids)
+_ROUND = 32  # tokens: a line's length is a multiple, as products are set up anew for every length
 
 
 class Pairs(Dataset[dict[str, Any]]):
@@ -77,17 +80,96 @@ def micro_batch(batch_size: int, pairs: Sequence[Pair], tokens: int) -> int:
     return max(n for n in range(1, batch_size + 1) if batch_size % n == 0 and n <= fits)
 
 
-def collate(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Tensor]:
-    """Left-padded batch: ids, mask and positions [rows, tokens], labels of the last columns [rows, answer + 1]."""
-    width = max(len(row["input_ids"]) for row in rows)
-    keep = max(row["answer"] for row in rows) + 1
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the rows of a batch stand, in tokens that are fed."""
+
+    own: tuple[int, ...]  # of each row, after what is shared
+    predicted: int  # answer tokens
+    packed: bool = False
+    shared: int = 0  # at the start of the line
+    filler: int = 0  # at its end, for a round length
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How much is computed of batches: padding is not in it."""
+
+    tokens: int = 0  # fed
+    predicted: int = 0  # answer tokens: those with logits
+    beside: int = 0  # pairs of a token with one of its own row, itself included
+
+    @classmethod
+    def of(cls, layout: Layout) -> Work:
+        """What a batch takes."""
+        tokens, shared = layout.shared + sum(layout.own), layout.shared
+        return cls(tokens, layout.predicted, shared**2 + sum(own * (shared + own) for own in layout.own))
+
+    def __add__(self, other: Work) -> Work:
+        return Work(self.tokens + other.tokens, self.predicted + other.predicted, self.beside + other.beside)
+
+
+def laid_out(rows: Sequence[dict[str, Any]], packed: bool) -> Layout:
+    """How rows of `Pairs` are laid out."""
+    shared = _shared(rows) if packed else 0
+    own = tuple(len(row["input_ids"]) - 1 - shared for row in rows)
+    filler = -(shared + sum(own)) % _ROUND if packed else 0
+    return Layout(own, sum(row["answer"] for row in rows), packed, shared, filler)
+
+
+def collate(rows: Sequence[dict[str, Any]], pad: int, packed: bool = False) -> dict[str, Any]:
+    """A batch of rows of `Pairs`, with its `layout`.
+
+    Padded: ids, mask and positions [rows, tokens], labels [rows, longest answer] of the last columns. Packed: ids and
+    positions [1, tokens], labels [answer tokens], and the places of the line that predict them.
+    """
+    layout = laid_out(rows, packed)
+    return {"layout": layout, **(_packed(rows, layout) if packed else _padded(rows, pad))}
+
+
+def _shared(rows: Sequence[dict[str, Any]]) -> int:
+    """Tokens that all prompts begin with."""
+    prompts = [row["input_ids"][: -row["answer"]] for row in rows]
+    first, last = min(prompts), max(prompts)  # in order of their tokens: what these two share, all do
+    alike = (a == b for a, b in zip(first, last, strict=False))
+    return next((place for place, same in enumerate(alike) if not same), min(len(first), len(last)))
+
+
+def _packed(rows: Sequence[dict[str, Any]], layout: Layout) -> dict[str, Any]:
+    ids, labels, places = list(rows[0]["input_ids"][: layout.shared]), [], []
+    positions = list(range(layout.shared))
+    for row, own in zip(rows, layout.own, strict=True):
+        # a prompt without tokens of its own ends where the shared beginning does
+        behind = own - row["answer"] + 1
+        places.append(len(ids) + behind - 1 if behind else layout.shared - 1)
+        places += range(len(ids) + behind, len(ids) + own)
+        ids += row["input_ids"][layout.shared : -1]
+        positions += range(layout.shared, layout.shared + own)
+        labels += row["input_ids"][-row["answer"] :]
+    return {
+        "input_ids": torch.tensor([ids + ids[:1] * layout.filler]),
+        "position_ids": torch.tensor([positions + [0] * layout.filler]),
+        "labels": torch.tensor(labels),
+        "logits_to_keep": torch.tensor(places),
+    }
+
+
+def _padded(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
+    width = max(len(row["input_ids"]) for row in rows) - 1
+    keep = max(row["answer"] for row in rows)
     ids = torch.full((len(rows), width), pad)
     mask = torch.zeros((len(rows), width), dtype=torch.long)
     labels = torch.full((len(rows), keep), IGNORED)
     for i, row in enumerate(rows):
         tokens = torch.tensor(row["input_ids"])
-        ids[i, -len(tokens) :] = tokens
-        mask[i, -len(tokens) :] = 1
+        ids[i, width + 1 - len(tokens) :] = tokens[:-1]
+        mask[i, width + 1 - len(tokens) :] = 1
         labels[i, keep - row["answer"] :] = tokens[-row["answer"] :]
     positions = (mask.cumsum(1) - 1).clamp(min=0)
-    return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "labels": labels}
+    return {
+        "input_ids": ids,
+        "attention_mask": mask,
+        "position_ids": positions,
+        "labels": labels,
+        "logits_to_keep": keep,
+    }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
@@ -36,6 +37,17 @@ class RoomyLayer(DynamicLayer):
             buffer[:, :, start:end] = new
         self.keys, self.values = (buffer[:, :, :end] for buffer in self._buffers)
         return self.keys, self.values
+
+
+@torch.no_grad()
+def plain_cache(model: Any) -> bool:
+    """Whether a model's cache is plain keys and values, which can be copied, expanded and picked from.
+
+    Sliding windows and linear attention keep less than that.
+    """
+    out = model(input_ids=torch.zeros((1, 1), dtype=torch.long, device=model.device), use_cache=True)
+    layers = getattr(out.past_key_values, "layers", [None])
+    return all(type(layer) is DynamicLayer for layer in layers)
 
 
 def states_of(cache: Any) -> LayerStates:

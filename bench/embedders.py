@@ -186,13 +186,16 @@ class SentenceEncoder:
             import torch
             from sentence_transformers import SentenceTransformer
 
-            self._loaded = SentenceTransformer(
+            from bench.matmul import quicken
+
+            loaded = SentenceTransformer(
                 str(self.folder),
                 device=self.device,
                 local_files_only=True,
                 trust_remote_code=False,
                 model_kwargs={"dtype": torch.float32, "use_safetensors": True},
             )
+            self._loaded = quicken(loaded)
         return self._loaded
 
     def _encode(self, texts: list[str], role: str, encode: Callable[..., Any]) -> NDArray[np.float32]:

@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicLayer
 
-from bench.cache import LayerStates, copied, states_of
+from bench.cache import LayerStates, copied, plain_cache, states_of
 from bench.memory import halving
 from bench.packing import NARROWEST, Ids, Laid, filled, lay, with_ancestors
 
@@ -124,13 +123,8 @@ class Engine:
 
     @cached_property
     def shares(self) -> bool:
-        """Whether the model's cache is plain keys and values, which can be copied, expanded and picked from.
-
-        Sliding windows and linear attention keep less than that; with them every row carries its whole prompt.
-        """
-        out = self.model(input_ids=torch.tensor([[self.pad]], device=self.model.device), use_cache=True)
-        layers = getattr(out.past_key_values, "layers", [None])
-        return all(type(layer) is DynamicLayer for layer in layers)
+        """Whether the model's cache can be copied, expanded and picked from; if not, every row is a whole prompt."""
+        return plain_cache(self.model)
 
     def _rows(self, prefix: Ids, queries: Sequence[Ids]) -> tuple[Ids, list[_Row]]:
         if self.shares:

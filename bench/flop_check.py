@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench import flops
-from bench.batches import Pair, Pairs, collate
+from bench.batches import Pair, Pairs, Work, collate
 from bench.engine import Engine
+from bench.loss import on, packed, summed_loss
 from bench.nouns import Prediction
 from bench.predict import ModelPredictor
 from bench.prompting import Encoded
-from bench.training import summed_loss
 
 _TOKENS = 8  # generated for a count
 _ROWS = 2  # of the batch: attention is done as plain products while torch counts, which takes memory
@@ -26,11 +26,12 @@ def of_training(model: Any, pairs: Sequence[Pair], pad: int, rows: int, recomput
     if shape is None:
         return None
     chosen = sorted(pairs, key=lambda pair: len(pair[0]) + len(pair[1]))[len(pairs) // 2 :][: min(rows, _ROWS)]
-    batch = {name: tensor.to(model.device) for name, tensor in collate(Pairs(chosen).rows, pad).items()}
-    with flops.counted() as found:
-        summed_loss(model, batch).backward()
+    with packed(model) as packs:
+        batch = on(model.device, collate(Pairs(chosen).rows, pad, packs))
+        with flops.counted() as found:
+            summed_loss(model, batch).backward()
     model.zero_grad(set_to_none=True)
-    return {"worked_out": flops.training(shape, chosen, recomputed), "counted": found[0]}
+    return {"worked_out": flops.training(shape, Work.of(batch["layout"]), recomputed), "counted": found[0]}
 
 
 def of_answers(predictor: ModelPredictor, prompts: Sequence[Encoded], predictions: Sequence[Prediction]) -> int | None:

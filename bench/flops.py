@@ -11,8 +11,9 @@ Only what is asked for is counted: the output matrix where an answer stands, pad
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,8 @@ from typing import Any
 import torch
 from transformers.pytorch_utils import Conv1D
 
-from bench.batches import Pair
+from bench import matmul
+from bench.batches import Work
 from bench.prompting import Encoded
 
 _MATRIX = (torch.nn.Linear, Conv1D)
@@ -71,26 +73,23 @@ def forward(shape: Shape, new: int, before: int = 0, predicted: int = 0) -> int:
     return 2 * shape.blocks * new + _attention(shape, new, before) + 2 * shape.head * predicted
 
 
-def training(shape: Shape, pairs: Iterable[Pair], recomputed: bool = False) -> int:
-    """Forward and backward over (prompt, answer) pairs, once each; `recomputed`: activations are worked out twice.
+def training(shape: Shape, work: Work, recomputed: bool = False) -> int:
+    """Forward and backward over batches of (prompt, answer) pairs; `recomputed`: activations are worked out twice.
 
     A frozen matrix has no gradient of its own, but passes that of its inputs back, unless nothing before it is
     trained: LoRA on N frozen entries costs 4N, not 6N, and 6 for each of its own.
     """
-    total = 0
-    for prompt, answer in pairs:
-        tokens, predicted = len(prompt) + len(answer), len(answer) + 1  # the column before the answer too
-        once = forward(shape, tokens, predicted=predicted)
-        inputs = 2 * (shape.blocks - shape.silent) * tokens + 2 * shape.head * predicted
-        weights = 2 * shape.trained * tokens + (2 * shape.head * predicted if shape.head_trained else 0)
-        attention = 2 * _attention(shape, tokens, 0) * (shape.layers - shape.silent_layers) // shape.layers
-        total += once * (2 if recomputed else 1) + inputs + weights + attention
-    return total
+    once = judging(shape, work)
+    inputs = 2 * (shape.blocks - shape.silent) * work.tokens + 2 * shape.head * work.predicted
+    weights = 2 * shape.trained * work.tokens + (2 * shape.head * work.predicted if shape.head_trained else 0)
+    attention = 2 * 4 * shape.width * work.beside * (shape.layers - shape.silent_layers)
+    return once * (2 if recomputed else 1) + inputs + weights + attention
 
 
-def judging(shape: Shape, pairs: Iterable[Pair]) -> int:
-    """Forward alone over (prompt, answer) pairs, as for a validation loss."""
-    return sum(forward(shape, len(p) + len(a), predicted=len(a) + 1) for p, a in pairs)
+def judging(shape: Shape, work: Work) -> int:
+    """Forward alone, as for a validation loss."""
+    attention = 4 * shape.width * shape.layers * work.beside
+    return 2 * shape.blocks * work.tokens + attention + 2 * shape.head * work.predicted
 
 
 def scoring(shape: Shape, prompts: Sequence[Encoded], shared: bool = True) -> int:
@@ -131,9 +130,15 @@ def counted() -> Iterator[list[int]]:
 
     found: list[int] = []
     plain = nullcontext() if torch.cuda.is_available() else sdpa_kernel(SDPBackend.MATH)
-    with plain, FlopCounterMode(display=False) as counter:
+    own: dict[Any, Any] = {torch.ops.mkldnn._linear_pointwise: _of_linear} if matmul.pays() else {}
+    with plain, FlopCounterMode(display=False, custom_mapping=own) as counter:
         yield found
     found.append(int(counter.get_total_flops()))
+
+
+def _of_linear(x: Sequence[int], weight: Sequence[int], *args: Any, out_shape: Any = None, **kwargs: Any) -> int:
+    """A product as oneDNN is asked for it (`bench.matmul`), from the shapes."""
+    return 2 * math.prod(x) * weight[0]
 
 
 def _any_trained(module: Any) -> bool:

@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Genera
 
 from bench.devices import pick_dtype
 from bench.errors import CellError
+from bench.matmul import quicken
 from bench.models import ResolvedModel
 from bench.tokens import Codec
 from bench.workshop import Base
@@ -18,8 +19,10 @@ from bench.workshop import Base
 _UNSET_LENGTH = 10**9  # tokenizers without a limit say a number far above this
 
 
-def load_base(model: ResolvedModel, device: torch.device) -> Base:
+def load_base(model: ResolvedModel, device: torch.device, quick: bool = True) -> Base:
     """Tokenizer now, weights on demand: `Base.load(full_precision)` reads them afresh.
+
+    `quick`: products are asked of the quicker library, see `bench.matmul`.
 
     Raises:
         CellError: the configuration, tokenizer or architecture cannot be loaded as a causal language model.
@@ -31,10 +34,11 @@ def load_base(model: ResolvedModel, device: torch.device) -> Base:
     except (OSError, ValueError, KeyError) as error:
         raise CellError(f"model {model.name} cannot be loaded: {_first_line(error)}") from error
     codec = Codec(tokenizer, chat_template=_uses_chat(model, tokenizer), eos_ids=_stop_ids(model.folder, config))
-    return Base(partial(_load, model, device, dtype), codec, _context_length(config, tokenizer), dtype)
+    load = partial(_load, model, device, dtype, quick)
+    return Base(load, codec, _context_length(config, tokenizer), dtype, _numbers(config))
 
 
-def _load(model: ResolvedModel, device: torch.device, dtype: torch.dtype, full_precision: bool) -> Any:
+def _load(model: ResolvedModel, device: torch.device, dtype: torch.dtype, quick: bool, full_precision: bool) -> Any:
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             model.folder,
@@ -44,7 +48,8 @@ def _load(model: ResolvedModel, device: torch.device, dtype: torch.dtype, full_p
         )
     except (OSError, ValueError, KeyError) as error:
         raise CellError(f"model {model.name} cannot be loaded: {_first_line(error)}") from error
-    return loaded.to(device).eval()
+    loaded = loaded.to(device).eval()
+    return quicken(loaded) if quick else loaded
 
 
 def _uses_chat(model: ResolvedModel, tokenizer: Any) -> bool:
@@ -64,6 +69,11 @@ def _stop_ids(folder: Path, config: Any) -> frozenset[int]:
         ids = getattr(source, "eos_token_id", None)
         found |= {ids} if isinstance(ids, int) else set(ids or ())
     return frozenset(found)
+
+
+def _numbers(config: Any) -> int:
+    text = config.get_text_config()
+    return int(text.num_hidden_layers * text.hidden_size)
 
 
 def _context_length(config: Any, tokenizer: Any) -> int:

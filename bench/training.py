@@ -20,8 +20,9 @@ from torch import Tensor
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ProgressCallback
 
-from bench.batches import IGNORED, LengthGroups, Pair, Pairs, collate
+from bench.batches import LengthGroups, Pair, Pairs, Work, collate
 from bench.errors import DivergedError, OutOfMemoryError
+from bench.loss import mean_loss, packed, summed_loss
 from bench.memory import free_cached, is_out_of_memory
 from bench.steps import Stopwatch
 from methods.parts import TrainingOptions
@@ -57,33 +58,9 @@ class Outcome:
     best_step: int | None = None
     micro_batch: int = 0
     checkpointing: bool = False
+    packed: bool = False  # rows in one line, behind the beginning that they share
+    work: Work = field(default_factory=Work)
     step_seconds: dict[str, float] = field(default_factory=dict)  # of the parts of a step, see bench.steps
-
-
-def summed_loss(model: Any, inputs: dict[str, Tensor]) -> Tensor:
-    """Cross-entropy summed over the answer tokens of a collated batch, in fp32."""
-    labels = inputs["labels"]
-    given = {name: value for name, value in inputs.items() if name != "labels"}
-    logits = model(**given, use_cache=False, logits_to_keep=labels.shape[1]).logits
-    # position t predicts token t + 1; the first kept column holds no label by construction
-    flat = logits[:, :-1].float().flatten(0, 1)
-    return torch.nn.functional.cross_entropy(flat, labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="sum")
-
-
-@torch.no_grad()
-def mean_loss(model: Any, pairs: Sequence[Pair], *, pad: int, rows: int, bf16: bool = False) -> float:
-    """Exact mean cross-entropy over all answer tokens of `pairs`: no mean of batch means."""
-    was_training = model.training
-    model.eval()
-    data = sorted(Pairs(pairs).rows, key=lambda row: -len(row["input_ids"]))
-    total, count = 0.0, 0
-    for start in range(0, len(data), rows):
-        batch = {k: v.to(model.device) for k, v in collate(data[start : start + rows], pad).items()}
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
-            total += float(summed_loss(model, batch))
-        count += int((batch["labels"] != IGNORED).sum())
-    model.train(was_training)
-    return total / count
 
 
 class AnswerTrainer(Trainer):
@@ -93,6 +70,7 @@ class AnswerTrainer(Trainer):
         super().__init__(*args, **kwargs)
         self.validation = validation
         self.setting = setting
+        self.work = Work()
         self.stopwatch = Stopwatch(self.args.device)
         self.add_callback(self.stopwatch)
         self.loss_is_scaled_for_ga = True  # leave our normalisation as it is
@@ -106,10 +84,11 @@ class AnswerTrainer(Trainer):
     def compute_loss(
         self,
         model: Any,
-        inputs: dict[str, Tensor],
+        inputs: dict[str, Any],
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
+        self.work += Work.of(inputs["layout"])
         with self.stopwatch.part("forward"):
             return summed_loss(model, inputs) / self.step_tokens
 
@@ -195,13 +174,13 @@ def _train_once(
     if setting.checkpointing:
         model.gradient_checkpointing_enable()
     model.train()
-    with tempfile.TemporaryDirectory(prefix="adaptbench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="adaptbench-") as folder, packed(model) as packs:
         trainer = AnswerTrainer(
             model=model,
             args=_arguments(folder, len(pairs), bool(validation), setting),
             train_dataset=Pairs(pairs),
             eval_dataset=Pairs(validation) if validation else None,
-            data_collator=lambda rows: collate(rows, setting.pad),
+            data_collator=lambda rows: collate(rows, setting.pad, packs),
             callbacks=[*_callbacks(progress, bool(validation), setting), *beside],
             validation=validation,
             setting=setting,
@@ -210,7 +189,7 @@ def _train_once(
             trainer.remove_callback(unwanted)
         trainer.train()
     model.eval()
-    return model, _outcome(trainer, pairs, setting)
+    return model, _outcome(trainer, pairs, setting, packs)
 
 
 def _arguments(folder: str, examples: int, validates: bool, setting: Setting) -> TrainingArguments:
@@ -255,7 +234,7 @@ def _callbacks(progress: Progress, validates: bool, setting: Setting) -> list[Tr
     return [Watch(progress), *stop]
 
 
-def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting) -> Outcome:
+def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting, packs: bool) -> Outcome:
     state = trainer.state
     log = [entry for entry in state.log_history if "step" in entry]
     validation = [(int(e["step"]), float(e["eval_loss"])) for e in log if "eval_loss" in e]
@@ -272,5 +251,7 @@ def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting) ->
         best_step=best[0] if best else None,
         micro_batch=min(setting.micro_batch, setting.options.batch_size),
         checkpointing=setting.checkpointing,
+        packed=packs,
+        work=trainer.work,
         step_seconds=trainer.stopwatch.means(),
     )

@@ -111,7 +111,7 @@ def _by_training(shop: Workshop) -> Judge:
             model, outcome = train(lambda: shop.start(method, setting.seed), pairs, validation, setting, progress)
         except DivergedError:
             return Judged(options, None)
-        shop.multiplied("tune", model, pairs, validation, outcome, judged=1)
+        shop.multiplied("tune", model, validation, outcome, judged=1)
         return Judged(options, outcome.best_validation_loss, outcome.epochs)
 
     return judge

@@ -26,7 +26,7 @@ from bench import store
 from bench.adapt import Adapted, adapt
 from bench.checkups import Checkups, after, on_training_items
 from bench.curve import Snapshots
-from bench.devices import pick_device, pick_dtype
+from bench.devices import BATCH_TOKENS, pick_device, pick_dtype
 from bench.environment import describe
 from bench.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
 from bench.flop_check import of_answers, of_prediction
@@ -48,10 +48,6 @@ from tasks.splits import sample
 
 Progress = Callable[[str, int, int], None]
 Message = dict[str, Any]
-
-# rows × tokens of one batch; on a CPU small enough to stay near the caches (docs/decisions, 16 and 19)
-BATCH_TOKENS = {"cpu": 8192, "cuda": 131072}
-TRAIN_TOKENS = {"cpu": 1024, "cuda": 65536}
 
 
 @dataclass(frozen=True)
@@ -241,7 +237,7 @@ def _embedder(job: Job, meter: Meter) -> Embedder | None:
 def _limits(job: Job, device: torch.device) -> Limits:
     return Limits(
         batch_tokens=job.batch_tokens or BATCH_TOKENS[device.type],
-        train_tokens=job.train_tokens or TRAIN_TOKENS[device.type],
+        train_tokens=job.train_tokens,
         batch_size=job.batch_size,
         bf16=pick_dtype(job.resolved.dtype, device) == torch.bfloat16,
     )

@@ -10,8 +10,10 @@ import torch
 
 from bench import flops
 from bench.batches import Pair, micro_batch
+from bench.devices import train_tokens
 from bench.engine import Engine
 from bench.errors import CellError
+from bench.loss import work_of
 from bench.meter import Meter
 from bench.nouns import Method, Task, derive_seed
 from bench.predict import ModelPredictor
@@ -26,7 +28,7 @@ class Limits:
     """What the device allows. None of it changes a result beyond rounding."""
 
     batch_tokens: int
-    train_tokens: int
+    train_tokens: int | None  # None: as the model and the device suggest
     batch_size: int | None
     bf16: bool
 
@@ -39,6 +41,7 @@ class Base:
     codec: Codec
     context_length: int
     dtype: torch.dtype  # of prediction, the same for every method
+    numbers: int  # of hidden state for a token: layers × width
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ class Workshop:
     def setting(self, method: Method, pairs: Sequence[Pair]) -> Setting:
         """How a settled method is trained on examples written out."""
         options, limits = method.weights.options, self.limits
-        micro = micro_batch(options.batch_size, pairs, limits.train_tokens)
+        at_once = limits.train_tokens or train_tokens(self.meter.device, self.base.numbers)
+        micro = micro_batch(options.batch_size, pairs, at_once)
         seed = derive_seed("train", self.material.task, method.weights.name, self.material.seed)
         return Setting(options, only(options.learning_rate), seed, self.base.codec.pad, micro, limits.bf16)
 
@@ -88,7 +92,6 @@ class Workshop:
         self,
         phase: str,
         model: Any,
-        pairs: Sequence[Pair],
         validation: Sequence[Pair],
         outcome: Outcome,
         judged: int,
@@ -97,5 +100,6 @@ class Workshop:
         shape = flops.shape_of(model)
         if shape is None:
             return
-        once, pass_ = flops.training(shape, pairs, outcome.checkpointing), flops.judging(shape, validation)
-        self.meter.multiplied(phase, round(once * outcome.epochs) + pass_ * judged)
+        judging = work_of(validation, 2 * outcome.micro_batch, outcome.packed)
+        once = flops.training(shape, outcome.work, outcome.checkpointing)
+        self.meter.multiplied(phase, once + flops.judging(shape, judging) * judged)

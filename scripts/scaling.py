@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 import tasks
+from bench.devices import BATCH_TOKENS
 from bench.embedders import find_embedder
 from bench.engine import Engine
 from bench.loading import load_base
@@ -30,7 +31,6 @@ from bench.report.charts import css, lines
 from bench.report.charts.chart import About, Chart
 from bench.report.charts.lines import At, Series
 from bench.retrieval import build
-from bench.worker import BATCH_TOKENS
 from tests.benchmarks.peers import cases
 
 SHOTS = (0, 4, 8, 16, 32)

@@ -21,17 +21,17 @@ import torch
 
 import methods
 from bench import tiny
+from bench.devices import BATCH_TOKENS
 from bench.engine import Engine
 from bench.environment import describe
 from bench.errors import UsageError
 from bench.loading import load_base
+from bench.loss import mean_loss
 from bench.memory import keep_freed
 from bench.meter import Meter
 from bench.models import ModelSpec, resolve
 from bench.nouns import Task
 from bench.predict import ModelPredictor, question
-from bench.training import mean_loss
-from bench.worker import BATCH_TOKENS, TRAIN_TOKENS
 from bench.workshop import Base, Limits, Workshop
 from methods.parts import Material, Search
 from scripts.stacked import learning, scoring, writing
@@ -69,7 +69,7 @@ def main(asked: dict[str, Any]) -> dict[str, Any]:
 def loaded(folder: Path, technique: Technique, device: torch.device) -> Base:
     """The model of a row: in fp32, but where the row gives other numbers anyway."""
     dtype = "bfloat16" if technique.within is None else "float32"
-    return load_base(resolve(ModelSpec(path=str(folder), dtype=dtype)), device)
+    return load_base(resolve(ModelSpec(path=str(folder), dtype=dtype)), device, technique.quick)
 
 
 def measured(work: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
@@ -137,7 +137,7 @@ def trained(case: cases.Case, technique: Technique, base: Base, asked: dict[str,
     grid = methods.create(case.weights, {}).weights.options.learning_rate
     rate = sorted(grid)[len(grid) // 2]  # the middle of what would be tried
     method = methods.create(case.weights, {"learning_rate": rate, "max_steps": asked["steps"]})
-    limits = Limits(BATCH_TOKENS[device], TRAIN_TOKENS[device], None, base.dtype == torch.bfloat16)
+    limits = Limits(BATCH_TOKENS[device], None, None, base.dtype == torch.bfloat16)
     material = Material(task.name, task.prompt, task.train, (), (), seed=0, index=_no_index)
     shop = Workshop(base, task, material, limits, Meter(torch.device(device)), lambda phase, done, of: None)
     pairs = cases.writer(base, task, case.shots).write_solved(task.train[: asked["items"]])

@@ -67,13 +67,14 @@ def _memory(reset: bool = False) -> int:
 
 
 def _questions(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
+    """Base, task, writer and questions of a case; the peer's model is as transformers loads it."""
     import torch
 
     from bench.loading import load_base
     from bench.models import ModelSpec, resolve
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    base = load_base(resolve(ModelSpec(path=str(folder), dtype=asked["dtype"])), device)
+    base = load_base(resolve(ModelSpec(path=str(folder), dtype=asked["dtype"])), device, quick=asked["side"] == "ours")
     task = case.task()
     return base, task, cases.writer(base, task, case.shots), task.test[: asked["items"]]
 
@@ -81,9 +82,9 @@ def _questions(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[A
 def _predicted(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     import torch
 
+    from bench.devices import BATCH_TOKENS
     from bench.engine import Engine
     from bench.predict import ModelPredictor, question
-    from bench.worker import BATCH_TOKENS
 
     base, task, writer, items = _questions(case, folder, asked)
     budget = BATCH_TOKENS["cuda" if torch.cuda.is_available() else "cpu"]
@@ -135,8 +136,12 @@ def write_theirs(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[
 
 
 def _rows(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, Any, Any, int]:
-    """Base, method, (prompt, answer) pairs and the number of their tokens."""
+    """Base, method, (prompt, answer) pairs, and the rows of a micro-batch, for both sides alike."""
+    import torch
+
     import methods
+    from bench.batches import micro_batch
+    from bench.devices import train_tokens
 
     base, task, writer, _ = _questions(case, folder, asked)
     options = {"learning_rate": RATE, "epochs": 1, "batch_size": asked["train_batch"]}
@@ -144,29 +149,30 @@ def _rows(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, A
         options["train_end_token"] = False
     method = methods.create(case.weights, options)
     pairs = writer.write_solved(task.train[: asked["items"]])
-    return base, method, pairs, sum(len(prompt) + len(answer) for prompt, answer in pairs)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    rows = micro_batch(asked["train_batch"], pairs, train_tokens(device, base.numbers))
+    return base, method, pairs, rows
+
+
+def _tokens(pairs: Any) -> int:
+    return sum(len(prompt) + len(answer) for prompt, answer in pairs)
 
 
 def train_ours(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
     """Training by adaptbench."""
-    import torch
-
-    from bench.batches import micro_batch
     from bench.training import Setting, train
-    from bench.worker import TRAIN_TOKENS
 
-    base, method, pairs, tokens = _rows(case, folder, asked)
+    base, method, pairs, rows = _rows(case, folder, asked)
     model = method.weights.start(base.load(True), 0)
-    at_once = TRAIN_TOKENS["cuda" if torch.cuda.is_available() else "cpu"]
-    size = micro_batch(asked["train_batch"], pairs, at_once)
-    setting = Setting(method.weights.options, RATE, 0, base.codec.pad, size, asked["dtype"] == "bfloat16")
+    setting = Setting(method.weights.options, RATE, 0, base.codec.pad, rows, asked["dtype"] == "bfloat16")
     (trained, outcome), cost = measured(lambda: train(lambda: model, pairs, [], setting, lambda done, of: None))
-    return {**cost, "tokens": tokens, "steps": outcome.steps, "loss": _loss(trained, base, pairs)}
+    done = {"tokens": _tokens(pairs), "steps": outcome.steps, "micro_batch": outcome.micro_batch}
+    return {**cost, **done, "loss": _loss(trained, base, pairs)}
 
 
 def _loss(model: Any, base: Any, pairs: Any) -> float:
     """What the training left: nats for each answer token of its examples."""
-    from bench.training import mean_loss
+    from bench.loss import mean_loss
 
     return mean_loss(model, pairs, pad=base.codec.pad, rows=8)
 
@@ -176,19 +182,21 @@ def train_theirs(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[
     from datasets import Dataset
     from transformers import AutoTokenizer
 
-    base, method, pairs, tokens = _rows(case, folder, asked)
+    base, method, pairs, at_once = _rows(case, folder, asked)
     model = method.weights.start(base.load(True), 0)
     options = method.weights.options
     rows = {
         "input_ids": [[*prompt, *answer] for prompt, answer in pairs],
         "completion_mask": [[0] * len(prompt) + [1] * len(answer) for prompt, answer in pairs],
     }
-    said = {**asked, "schedule": options.schedule, "warmup": options.warmup}
+    said = {**asked, "at_once": at_once, "schedule": options.schedule, "warmup": options.warmup}
     with tempfile.TemporaryDirectory() as out:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         trainer = theirs.trainer(model, Dataset.from_dict(rows), tokenizer, out, said, rate=RATE, epochs=1)
         _, cost = measured(trainer.train)
-    return {**cost, "tokens": tokens, "steps": trainer.state.global_step, "loss": _loss(model, base, pairs)}
+    done = {"tokens": _tokens(pairs), "steps": trainer.state.global_step}
+    done["micro_batch"] = trainer.args.per_device_train_batch_size
+    return {**cost, **done, "loss": _loss(model, base, pairs)}
 
 
 if __name__ == "__main__":

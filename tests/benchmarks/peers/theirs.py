@@ -11,7 +11,7 @@ from typing import Any
 
 RATE = 1e-3  # learning rate of a training that is timed alone
 BEST: Mapping[str, Any] = {"gradient_checkpointing": False, "train_sampling_strategy": "group_by_length"}
-AT_ONCE = 4  # rows of a micro-batch at its best: as many as adaptbench takes here
+AT_ONCE = 4  # rows of a micro-batch at its best, where nothing else is asked: as many as adaptbench takes with mini
 
 
 def harness(folder: Path, asked: Mapping[str, Any], adapter: Path | None = None) -> Any:
@@ -56,7 +56,7 @@ def trainer(
     from transformers import PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
-    rows_at_once = min(AT_ONCE, asked["train_batch"]) if asked["tuned"] else asked["train_batch"]
+    rows_at_once = min(asked.get("at_once", AT_ONCE), asked["train_batch"]) if asked["tuned"] else asked["train_batch"]
     steps = int(epochs * -(-len(rows) // asked["train_batch"]))
     found = SFTTrainer(
         model=model,

@@ -1,0 +1,63 @@
+"""Attention of rows that stand in one line, behind a beginning that they share.
+
+A row sees the beginning and itself, not its neighbours. What works on each token alone (nearly all of a model) goes
+over the whole line at once; here the line is cut into its rows. transformers hands the layout on from the model's call
+to its attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+from bench.batches import Layout
+
+NAME = "adaptbench_line"
+
+
+def attend(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, *, layout: Layout, **kwargs: Any
+) -> tuple[Tensor, None]:
+    """Attention over a line: queries, keys and values [1, heads, tokens, size] to [1, tokens, heads, size]."""
+    found, start = [], 0
+    for before, own in ((0, layout.shared), *((layout.shared, own) for own in layout.own), (0, layout.filler)):
+        if not own:
+            continue
+        row = slice(start, start + own)
+        keys, values = (
+            torch.cat([of[:, :, :before], of[:, :, row]], 2) if before else of[:, :, row] for of in (key, value)
+        )
+        mask = _mask(before, own, query.dtype, query.device) if before else None
+        part, _ = sdpa_attention_forward(module, query[:, :, row], keys, values, mask, **kwargs)
+        found.append(part)
+        start += own
+    return torch.cat(found, 1), None
+
+
+@lru_cache(maxsize=512)
+def _mask(before: int, own: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What a row must not see of [beginning, row], to be added to the scores: [1, 1, own, before + own]."""
+    later = torch.ones(own, before + own, dtype=torch.bool, device=device).triu(before + 1)
+    return torch.zeros(1, 1, own, before + own, dtype=dtype, device=device).masked_fill(later, torch.finfo(dtype).min)
+
+
+@contextmanager
+def over_lines(model: Any) -> Iterator[None]:
+    """While it lasts, the model reads lines, and nothing else: every call has a `layout`."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    before = inner.config._attn_implementation
+    inner.set_attn_implementation(NAME)
+    try:
+        yield
+    finally:
+        inner.set_attn_implementation(before)
+
+
+AttentionInterface.register(NAME, attend)

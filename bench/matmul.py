@@ -1,0 +1,102 @@
+"""Matrix products in fp32 by oneDNN, on CPUs where torch's default library leaves half of the processor unused.
+
+torch hands products in fp32 to MKL, which on processors of other makers than Intel does without AVX-512; oneDNN, in
+the same torch, does with it. `quicken` has a model's linear layers ask oneDNN, forward and backward: the same sums in
+another order. What it gives where is in docs/performance.md and docs/decisions, 21.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from transformers.pytorch_utils import Conv1D
+
+_SMALLEST = 2**21  # multiplications: for fewer, setting oneDNN up takes longer than it saves
+
+
+class QuickLinear(torch.nn.Linear):
+    """`torch.nn.Linear` by oneDNN."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[…, in] to [..., out]."""
+        return _affine(input, self.weight, self.bias)
+
+
+class QuickConv1D(Conv1D):
+    """transformers' `Conv1D`, GPT-2's linear layer with the weights [in, out], by oneDNN."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[…, in] to [..., out]."""
+        return _affine(x, self.weight.t(), self.bias)
+
+
+_QUICK: dict[type, type] = {torch.nn.Linear: QuickLinear, Conv1D: QuickConv1D}
+
+
+def quicken(model: Any) -> Any:
+    """The model, its linear layers now quick ones where that pays on this processor; weights stay where they are."""
+    if pays():
+        for module in model.modules():
+            module.__class__ = _QUICK.get(type(module), type(module))
+    return model
+
+
+@cache
+def pays() -> bool:
+    """Whether oneDNN is quicker here: AVX-512, and a maker for which MKL does not use it."""
+    here = hasattr(torch.ops.mkldnn, "_linear_pointwise") and torch.backends.mkldnn.is_available()
+    return here and torch.backends.cpu.get_cpu_capability() == "AVX512" and _maker() not in ("", "GenuineIntel")
+
+
+def _maker() -> str:
+    """The processor's maker as Linux names it; empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("vendor_id")), "")
+
+
+def _affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """`x` [..., in] times `weight` [out, in], transposed, plus `bias` [out]."""
+    if x.dtype != torch.float32 or weight.dtype != torch.float32 or x.device.type != "cpu" or _small(x, weight):
+        return torch.nn.functional.linear(x, weight, bias)
+    if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
+        found: Tensor = _Affine.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+        return found
+    return _product(x, weight, bias)
+
+
+def _small(x: Tensor, weight: Tensor) -> bool:
+    return x.numel() * weight.shape[0] < _SMALLEST or torch.is_autocast_enabled("cpu")
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    found: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return found
+
+
+class _Affine(torch.autograd.Function):
+    """The product with its gradients, which are products as well."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _product(x, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        of_x, of_weight, of_bias = ctx.needs_input_grad
+        rows = slope.reshape(-1, slope.shape[-1])
+        return (
+            _product(slope, weight.t()) if of_x else None,
+            _product(rows.t(), x.reshape(-1, x.shape[-1]).t()) if of_weight else None,
+            rows.sum(0) if of_bias else None,
+        )
