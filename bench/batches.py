@@ -20,7 +20,6 @@ from bench.nouns import derive_seed
 
 IGNORED = -100  # label of a position that is not part of an answer (torch's cross_entropy convention)
 Pair = tuple[Sequence[int], Sequence[int]]  # (prompt ids, answer ids)
-_ROUND = 32  # tokens: a line's length is a multiple, as products are set up anew for every length
 
 
 class Pairs(Dataset[dict[str, Any]]):
@@ -113,8 +112,13 @@ def laid_out(rows: Sequence[dict[str, Any]], packed: bool) -> Layout:
     """How rows of `Pairs` are laid out."""
     shared = _shared(rows) if packed else 0
     own = tuple(len(row["input_ids"]) - 1 - shared for row in rows)
-    filler = -(shared + sum(own)) % _ROUND if packed else 0
+    filler = _filler(shared + sum(own)) if packed else 0
     return Layout(own, sum(row["answer"] for row in rows), packed, shared, filler)
+
+
+def _filler(tokens: int) -> int:
+    """Tokens up to the next of few lengths, 16 to a doubling: for every new one, products are set up anew."""
+    return -tokens % (1 << max(0, tokens.bit_length() - 5))
 
 
 def collate(rows: Sequence[dict[str, Any]], pad: int, packed: bool = False) -> dict[str, Any]:

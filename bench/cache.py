@@ -46,7 +46,7 @@ def plain_cache(model: Any) -> bool:
     Sliding windows and linear attention keep less than that.
     """
     out = model(input_ids=torch.zeros((1, 1), dtype=torch.long, device=model.device), use_cache=True)
-    layers = getattr(out.past_key_values, "layers", [None])
+    layers = getattr(getattr(out, "past_key_values", None), "layers", [None])
     return all(type(layer) is DynamicLayer for layer in layers)
 
 

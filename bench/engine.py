@@ -23,6 +23,7 @@ from bench.packing import NARROWEST, Ids, Laid, filled, lay, with_ancestors
 
 LOOK_EVERY = 8  # generated tokens between two looks at the text: each look copies from the device
 _PREFIXES_KEPT = 2
+_READ_PART = 2
 _LOGITS = 1024  # of a pass at most, for each token that a batch may have
 
 
@@ -66,7 +67,7 @@ class Engine:
             self.progress(len(batch))
 
         longest = max((len(choice) for own in choices for choice in own), default=0)
-        for batch in self._batches(rows, len(prefix) + longest):
+        for batch in self._batches(rows, len(prefix) + longest, self._read_at_once):
             halving(batch, work)
         return scores
 
@@ -87,7 +88,7 @@ class Engine:
                 texts[row.place] = ids
             self.progress(len(batch))
 
-        for batch in self._batches(rows, len(prefix) + max_new_tokens):
+        for batch in self._batches(rows, len(prefix) + max_new_tokens, self.batch_tokens):
             halving(batch, work)
         return texts
 
@@ -113,7 +114,7 @@ class Engine:
                 found[row.place] = own
             self.progress(len(batch))
 
-        for batch in self._batches(rows, len(prefix)):
+        for batch in self._batches(rows, len(prefix), self._read_at_once):
             halving(batch, work)
         return torch.stack([one for one in found if one is not None])
 
@@ -131,12 +132,17 @@ class Engine:
             return prefix, [_Row(i, query) for i, query in enumerate(queries)]
         return (), [_Row(i, [*prefix, *query]) for i, query in enumerate(queries)]
 
-    def _batches(self, rows: list[_Row], beside: int) -> Iterator[list[_Row]]:
+    @property
+    def _read_at_once(self) -> int:
+        """Tokens of a pass that writes nothing: it gains less from many rows than one that writes token by token."""
+        return self.batch_tokens // _READ_PART
+
+    def _batches(self, rows: list[_Row], beside: int, tokens: int) -> Iterator[list[_Row]]:
         """Longest first, so that the first batch shows whether memory suffices; `beside`: tokens that join each row."""
         batch: list[_Row] = []
         for row in sorted(rows, key=lambda r: (-len(r.ids), r.place)):
             width = beside + len(batch[0].ids if batch else row.ids)
-            if batch and ((len(batch) + 1) * width > self.batch_tokens or len(batch) == self.batch_size):
+            if batch and ((len(batch) + 1) * width > tokens or len(batch) == self.batch_size):
                 yield batch
                 batch = []
             batch.append(row)
@@ -213,7 +219,7 @@ class Engine:
         sums = logits[:, -1].log_softmax(-1)[rows, firsts]
         laid = sorted(lay(pairs, max(NARROWEST, mask.shape[1] // 4)), key=lambda one: len(one.tree.tokens))
         broadest = max((len(one.tree.tokens) for one in laid), default=1)
-        step = min(self.batch_tokens // (mask.shape[1] + broadest), self._rows_of_logits(broadest, logits.shape[-1]))
+        step = min(self._read_at_once // (mask.shape[1] + broadest), self._rows_of_logits(broadest, logits.shape[-1]))
         step = max(1, step)
         for chunk in (laid[i : i + step] for i in range(0, len(laid), step)):
             self._add_rest(sums, chunk, states, mask)
