@@ -1,9 +1,12 @@
-"""Where a model computes, in which precision, and how much at once.
+"""Where a model computes, in which precision, by which library, and how much at once.
 
 Imports torch alone: a run asks before it measures anything.
 """
 
 from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
 
 import torch
 
@@ -37,3 +40,19 @@ def train_tokens(device: torch.device, numbers: int) -> int:
     """Rows × tokens of a training micro-batch, for a model with so many numbers of hidden state for each token."""
     most = _TRAIN_TOKENS[device.type]
     return min(most, _NUMBERS[device.type] // numbers) if device.type in _NUMBERS else most
+
+
+@cache
+def onednn_pays() -> bool:
+    """Whether products in fp32 are quicker by oneDNN: AVX-512, and a maker for whose processors MKL does not use it."""
+    here = hasattr(torch.ops.mkldnn, "_linear_pointwise") and torch.backends.mkldnn.is_available()
+    return here and torch.backends.cpu.get_cpu_capability() == "AVX512" and _maker() not in ("", "GenuineIntel")
+
+
+def _maker() -> str:
+    """The processor's maker as Linux names it; empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("vendor_id")), "")

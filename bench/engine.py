@@ -38,8 +38,8 @@ class _Row(NamedTuple):
 class Engine:
     """A causal language model with its batching limits.
 
-    `model` is a transformers causal LM in eval mode. `batch_tokens` bounds rows × tokens of one forward pass;
-    `batch_size`, where given, bounds the rows as well. Neither changes a result.
+    `model` is a transformers causal LM in eval mode. `batch_tokens` bounds rows × tokens of a batch that writes, half
+    of it those of one that does not; `batch_size`, where given, bounds the rows as well. Neither changes a result.
     """
 
     model: Any

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from bench import __version__
-from bench.devices import pick_device, pick_dtype
+from bench.devices import onednn_pays, pick_device, pick_dtype
 from bench.retrieval import find_embedder
 from bench.suite import Suite
 
@@ -39,6 +39,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         "packages": {name: _version(name) for name in _PACKAGES},
         "device": device.type,
         "device_name": _device_name(device),
+        "products": "oneDNN" if device.type == "cpu" and onednn_pays() else "torch",
         "cpu_count": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "boot": _boot(),

@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from transformers.pytorch_utils import Conv1D
 
-from bench import matmul
 from bench.batches import Work
+from bench.devices import onednn_pays
 from bench.prompting import Encoded
 
 _MATRIX = (torch.nn.Linear, Conv1D)
@@ -130,7 +130,7 @@ def counted() -> Iterator[list[int]]:
 
     found: list[int] = []
     plain = nullcontext() if torch.cuda.is_available() else sdpa_kernel(SDPBackend.MATH)
-    own: dict[Any, Any] = {torch.ops.mkldnn._linear_pointwise: _of_linear} if matmul.pays() else {}
+    own: dict[Any, Any] = {torch.ops.mkldnn._linear_pointwise: _of_linear} if onednn_pays() else {}
     with plain, FlopCounterMode(display=False, custom_mapping=own) as counter:
         yield found
     found.append(int(counter.get_total_flops()))

@@ -7,14 +7,14 @@ another order. What it gives where is in docs/performance.md and docs/decisions,
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from transformers.pytorch_utils import Conv1D
+
+from bench.devices import onednn_pays
 
 _SMALLEST = 2**21  # multiplications: for fewer, setting oneDNN up takes longer than it saves
 
@@ -40,26 +40,10 @@ _QUICK: dict[type, type] = {torch.nn.Linear: QuickLinear, Conv1D: QuickConv1D}
 
 def quicken(model: Any) -> Any:
     """The model, its linear layers now quick ones where that pays on this processor; weights stay where they are."""
-    if pays():
+    if onednn_pays():
         for module in model.modules():
             module.__class__ = _QUICK.get(type(module), type(module))
     return model
-
-
-@cache
-def pays() -> bool:
-    """Whether oneDNN is quicker here: AVX-512, and a maker for which MKL does not use it."""
-    here = hasattr(torch.ops.mkldnn, "_linear_pointwise") and torch.backends.mkldnn.is_available()
-    return here and torch.backends.cpu.get_cpu_capability() == "AVX512" and _maker() not in ("", "GenuineIntel")
-
-
-def _maker() -> str:
-    """The processor's maker as Linux names it; empty elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("vendor_id")), "")
 
 
 def _affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

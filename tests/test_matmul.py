@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.pytorch_utils import Conv1D
 
-from bench import flops, matmul
+from bench import devices, flops, matmul
 from bench.matmul import QuickConv1D, QuickLinear
 
 sizes = st.integers(1, 40)
@@ -72,9 +72,9 @@ def test_linear_layers_become_quick_where_that_pays(monkeypatch: pytest.MonkeyPa
 
     model = torch.nn.Sequential(network(), Own(3, 3))
     weights = {name: value.clone() for name, value in model.state_dict().items()}
-    monkeypatch.setattr(matmul, "pays", lambda: False)
+    monkeypatch.setattr(matmul, "onednn_pays", lambda: False)
     assert not any(isinstance(m, QuickLinear | QuickConv1D) for m in matmul.quicken(model).modules())
-    monkeypatch.setattr(matmul, "pays", lambda: True)
+    monkeypatch.setattr(matmul, "onednn_pays", lambda: True)
     assert matmul.quicken(model) is model
     kinds = [type(module) for module in model.modules() if not list(module.children())]
     assert kinds == [QuickLinear, QuickConv1D, torch.nn.LayerNorm, Own]
@@ -94,12 +94,12 @@ def test_it_pays_with_avx512_and_another_maker_than_mkl_knows(
     monkeypatch: pytest.MonkeyPatch, capability: str, maker: str, expected: bool
 ) -> None:
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    monkeypatch.setattr(matmul, "_maker", lambda: maker)
-    matmul.pays.cache_clear()
+    monkeypatch.setattr(devices, "_maker", lambda: maker)
+    devices.onednn_pays.cache_clear()
     try:
-        assert matmul.pays() is expected
+        assert devices.onednn_pays() is expected
     finally:
-        matmul.pays.cache_clear()
+        devices.onednn_pays.cache_clear()
 
 
 def test_torch_counts_their_operations(monkeypatch: pytest.MonkeyPatch) -> None:
