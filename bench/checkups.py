@@ -16,7 +16,7 @@ from bench.predict import ModelPredictor, question
 from bench.probes import ask, fingerprint
 from bench.prompting import Encoded
 from bench.scoring import score
-from bench.serving import latency
+from bench.serving import FEWEST, SAMPLE, latency
 from bench.workshop import Base
 from tasks.splits import sample
 
@@ -41,10 +41,11 @@ class Checkups:
     flips: dict[str, dict[str, bool]] = field(default_factory=dict)  # slot -> item -> whether its answer changed
 
     def serve(self, way: str, predictor: ModelPredictor, cached: bool = True) -> None:
-        """Measure the latency of a way of serving."""
+        """Measure the latency of a way of serving: of "served" the tail too, of others the median alone."""
         items = [question(example) for example in self.task.test]
+        most = SAMPLE if way == "served" else FEWEST
         with self.meter.phase("serve"):
-            self.latency[way] = asdict(latency(predictor, items, self.meter.device, cached))
+            self.latency[way] = asdict(latency(predictor, items, self.meter.device, cached, most))
 
     def counterfactuals(self, predictor: ModelPredictor, limit: int) -> None:
         """Ask both forms of pairs that ought to get the same answer."""

@@ -19,7 +19,7 @@ from bench.predict import ModelPredictor
 
 WARM_UP = 2  # questions asked before the clock starts
 SAMPLE = 24  # questions timed: the 95th percentile of fewer says little
-FEWEST, LONGEST_S = 8, 4.0  # a model that takes long is timed on fewer, and no longer than this
+FEWEST, LONGEST_S = 8, 4.0  # a model that takes long is timed on fewer, and no longer than this; enough for a median
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,14 @@ class Latency:
     questions: float = 0.0  # that were timed
 
 
-def latency(predictor: ModelPredictor, items: Sequence[Item], device: torch.device, cached: bool = True) -> Latency:
-    """Latency at batch size 1 over up to `SAMPLE` items; `cached`: a beginning that prompts share is kept.
+def latency(
+    predictor: ModelPredictor,
+    items: Sequence[Item],
+    device: torch.device,
+    cached: bool = True,
+    most: int = SAMPLE,
+) -> Latency:
+    """Latency at batch size 1 over up to `most` items; `cached`: a beginning that prompts share is kept.
 
     Where answers take long there are fewer, at least `FEWEST`: the record says how many.
     """
@@ -46,7 +52,7 @@ def latency(predictor: ModelPredictor, items: Sequence[Item], device: torch.devi
     )
     times: list[tuple[float, float]] = []
     until = time.monotonic() + LONGEST_S
-    for item in items[: SAMPLE + WARM_UP]:
+    for item in items[: most + WARM_UP]:
         if len(times) >= FEWEST + WARM_UP and time.monotonic() > until:
             break
         times.append(_timed(alone, item, device, cached))
