@@ -117,7 +117,7 @@ def laid_out(rows: Sequence[dict[str, Any]], packed: bool) -> Layout:
 
 
 def _filler(tokens: int) -> int:
-    """Tokens up to the next of few lengths, 16 to a doubling: for every new one, products are set up anew."""
+    """Tokens up to the next of few numbers, 16 to a doubling: for every new one, products are set up anew."""
     return -tokens % (1 << max(0, tokens.bit_length() - 5))
 
 
@@ -125,7 +125,7 @@ def collate(rows: Sequence[dict[str, Any]], pad: int, packed: bool = False) -> d
     """A batch of rows of `Pairs`, with its `layout`.
 
     Padded: ids, mask and positions [rows, tokens], labels [rows, longest answer] of the last columns. Packed: ids and
-    positions [1, tokens], labels [answer tokens], and the places of the line that predict them.
+    positions [1, tokens], labels [answer tokens, and a few ignored], and the places of the line that predict them.
     """
     layout = laid_out(rows, packed)
     return {"layout": layout, **(_packed(rows, layout) if packed else _padded(rows, pad))}
@@ -150,11 +150,12 @@ def _packed(rows: Sequence[dict[str, Any]], layout: Layout) -> dict[str, Any]:
         ids += row["input_ids"][layout.shared : -1]
         positions += range(layout.shared, layout.shared + own)
         labels += row["input_ids"][-row["answer"] :]
+    unread = _filler(len(labels))
     return {
         "input_ids": torch.tensor([ids + ids[:1] * layout.filler]),
         "position_ids": torch.tensor([positions + [0] * layout.filler]),
-        "labels": torch.tensor(labels),
-        "logits_to_keep": torch.tensor(places),
+        "labels": torch.tensor(labels + [IGNORED] * unread),
+        "logits_to_keep": torch.tensor(places + [0] * unread),
     }
 
 

@@ -16,7 +16,9 @@ from transformers.pytorch_utils import Conv1D
 
 from bench.devices import onednn_pays
 
-_SMALLEST = 2**21  # multiplications: for fewer, setting oneDNN up takes longer than it saves
+# multiplications: for fewer, oneDNN's code for a new shape takes longer than it saves, and memory that stays; training
+# brings more shapes, three products of each
+_SMALLEST, _SMALLEST_TRAINED = 2**21, 2**27
 
 
 class QuickLinear(torch.nn.Linear):
@@ -48,16 +50,15 @@ def quicken(model: Any) -> Any:
 
 def _affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """`x` [..., in] times `weight` [out, in], transposed, plus `bias` [out]."""
-    if x.dtype != torch.float32 or weight.dtype != torch.float32 or x.device.type != "cpu" or _small(x, weight):
+    trained = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
+    small = x.numel() * weight.shape[0] < (_SMALLEST_TRAINED if trained else _SMALLEST)
+    plain = x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    if small or not plain:
         return torch.nn.functional.linear(x, weight, bias)
-    if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
+    if trained:
         found: Tensor = _Affine.apply(x, weight, bias)  # type: ignore[no-untyped-call]
         return found
     return _product(x, weight, bias)
-
-
-def _small(x: Tensor, weight: Tensor) -> bool:
-    return x.numel() * weight.shape[0] < _SMALLEST or torch.is_autocast_enabled("cpu")
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

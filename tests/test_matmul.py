@@ -19,6 +19,7 @@ sizes = st.integers(1, 40)
 @pytest.fixture(autouse=True)
 def no_product_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matmul, "_SMALLEST", 0)
+    monkeypatch.setattr(matmul, "_SMALLEST_TRAINED", 0)
 
 
 def made(kind: Any, inputs: int, outputs: int) -> Any:

@@ -77,6 +77,16 @@ def test_the_gradients_are_those_of_each_row_alone(model: Any, name: str) -> Non
             torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-6)
 
 
+def test_recomputed_activations_give_the_same_gradients(model: Any) -> None:
+    kept, recomputed = copy.deepcopy(model).train(), copy.deepcopy(model).train()
+    recomputed.gradient_checkpointing_enable()
+    for each in (kept, recomputed):
+        with packed(each) as on:
+            summed_loss(each, collate(Pairs(PAIRS).rows, 0, on)).backward()
+    for a, b in zip(kept.parameters(), recomputed.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-7)
+
+
 def test_a_line_by_hand() -> None:
     batch = collate(Pairs(PAIRS).rows, pad=0, packed=True)
     line, positions = batch["input_ids"][0].tolist(), batch["position_ids"][0].tolist()
