@@ -84,7 +84,7 @@ def test_recomputed_activations_give_the_same_gradients(model: Any) -> None:
         with packed(each) as on:
             summed_loss(each, collate(Pairs(PAIRS).rows, 0, on)).backward()
     for a, b in zip(kept.parameters(), recomputed.parameters(), strict=True):
-        torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-7)
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-5)
 
 
 def test_a_line_by_hand() -> None:
