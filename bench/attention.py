@@ -26,7 +26,7 @@ def attend(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, *, layout: Layout, **kwargs: Any
 ) -> tuple[Tensor, None]:
     """Attention over a line: queries, keys and values [1, heads, tokens, size] to [1, tokens, heads, size]."""
-    found, start = [], 0
+    found, start, longest = [], 0, max(layout.own)
     for before, own in ((0, layout.shared), *((layout.shared, own) for own in layout.own), (0, layout.filler)):
         if not own:
             continue
@@ -34,14 +34,14 @@ def attend(
         keys, values = (
             torch.cat([of[:, :, :before], of[:, :, row]], 2) if before else of[:, :, row] for of in (key, value)
         )
-        mask = _mask(before, own, query.dtype, query.device) if before else None
+        mask = _mask(before, longest, query.dtype, query.device)[..., :own, : before + own] if before else None
         part, _ = sdpa_attention_forward(module, query[:, :, row], keys, values, mask, **kwargs)
         found.append(part)
         start += own
     return torch.cat(found, 1), None
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1)  # of the batch at hand, for all its layers; a shorter row's is the corner of the longest's
 def _mask(before: int, own: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """What a row must not see of [beginning, row], to be added to the scores: [1, 1, own, before + own]."""
     later = torch.ones(own, before + own, dtype=torch.bool, device=device).triu(before + 1)

@@ -46,13 +46,13 @@ def train_tokens(device: torch.device, numbers: int) -> int:
 def onednn_pays() -> bool:
     """Whether products in fp32 are quicker by oneDNN: AVX-512, and a maker for whose processors MKL does not use it."""
     here = hasattr(torch.ops.mkldnn, "_linear_pointwise") and torch.backends.mkldnn.is_available()
-    return here and torch.backends.cpu.get_cpu_capability() == "AVX512" and _maker() not in ("", "GenuineIntel")
+    return here and torch.backends.cpu.get_cpu_capability() == "AVX512" and cpu("vendor_id") not in ("", "GenuineIntel")
 
 
-def _maker() -> str:
-    """The processor's maker as Linux names it; empty elsewhere."""
+def cpu(what: str) -> str:
+    """A field of the processor as Linux names it ("model name", "vendor_id"); empty elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return ""
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("vendor_id")), "")
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(what)), "")

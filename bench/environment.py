@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from bench import __version__
-from bench.devices import onednn_pays, pick_device, pick_dtype
+from bench.devices import cpu, onednn_pays, pick_device, pick_dtype
 from bench.retrieval import find_embedder
 from bench.suite import Suite
 
@@ -76,13 +76,4 @@ def _version(package: str) -> str | None:
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return _cpu_name() or platform.processor() or platform.machine()
-
-
-def _cpu_name() -> str:
-    """The processor's model as Linux names it; empty elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+    return cpu("model name") or platform.processor() or platform.machine()

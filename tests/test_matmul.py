@@ -95,7 +95,7 @@ def test_it_pays_with_avx512_and_another_maker_than_mkl_knows(
     monkeypatch: pytest.MonkeyPatch, capability: str, maker: str, expected: bool
 ) -> None:
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    monkeypatch.setattr(devices, "_maker", lambda: maker)
+    monkeypatch.setattr(devices, "cpu", lambda what: maker)
     devices.onednn_pays.cache_clear()
     try:
         assert devices.onednn_pays() is expected
