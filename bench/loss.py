@@ -45,9 +45,9 @@ def mean_loss(model: Any, pairs: Sequence[Pair], *, pad: int, rows: int, bf16: b
     return total / count
 
 
-def work_of(pairs: Sequence[Pair], rows: int, packed: bool) -> Work:
+def work_of(pairs: Sequence[Pair], rows: int, in_line: bool) -> Work:
     """What `mean_loss` computes."""
-    return sum((Work.of(laid_out(chunk, packed)) for chunk in _chunks(pairs, rows)), Work())
+    return sum((Work.of(laid_out(chunk, in_line)) for chunk in _chunks(pairs, rows)), Work())
 
 
 def on(device: torch.device, batch: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class QuickLinear(torch.nn.Linear):
     """`torch.nn.Linear` by oneDNN."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """[…, in] to [..., out]."""
+        """[..., in] to [..., out]."""
         return _affine(input, self.weight, self.bias)
 
 
@@ -33,7 +33,7 @@ class QuickConv1D(Conv1D):
     """transformers' `Conv1D`, GPT-2's linear layer with the weights [in, out], by oneDNN."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """[…, in] to [..., out]."""
+        """[..., in] to [..., out]."""
         return _affine(x, self.weight.t(), self.bias)
 
 
@@ -50,7 +50,7 @@ def quicken(model: Any) -> Any:
 
 def _affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """`x` [..., in] times `weight` [out, in], transposed, plus `bias` [out]."""
-    trained = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
+    trained = torch.is_grad_enabled() and any(of is not None and of.requires_grad for of in (x, weight, bias))
     small = x.numel() * weight.shape[0] < (_SMALLEST_TRAINED if trained else _SMALLEST)
     plain = x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
     if small or not plain:

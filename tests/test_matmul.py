@@ -13,6 +13,7 @@ from transformers.pytorch_utils import Conv1D
 from bench import devices, flops, matmul
 from bench.matmul import QuickConv1D, QuickLinear
 
+pytestmark = pytest.mark.skipif(not hasattr(torch.ops.mkldnn, "_linear_pointwise"), reason="torch without oneDNN")
 sizes = st.integers(1, 40)
 
 
@@ -51,6 +52,15 @@ def test_a_layer_and_its_gradients_are_those_of_float64(
     found = layer.weight.grad if kind is QuickLinear else layer.weight.grad.T
     torch.testing.assert_close(found.double(), of_weight, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(layer.bias.grad.double(), by.sum(0), rtol=1e-4, atol=1e-4)
+
+
+def test_a_bias_can_be_trained_alone() -> None:
+    layer = QuickLinear(5, 3)
+    layer.weight.requires_grad_(False)
+    layer(torch.randn(4, 5)).backward(torch.ones(4, 3))
+    assert layer.weight.grad is None
+    assert layer.bias.grad is not None
+    assert torch.equal(layer.bias.grad, torch.full((3,), 4.0))
 
 
 def test_another_precision_is_left_to_torch() -> None:
@@ -104,6 +114,7 @@ def test_it_pays_with_avx512_and_another_maker_than_mkl_knows(
 
 
 def test_torch_counts_their_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flops, "onednn_pays", lambda: True)  # also where MKL serves as well
     layer = QuickLinear(24, 10)
     with flops.counted() as found:
         layer(torch.randn(2, 5, 24)).sum().backward()
