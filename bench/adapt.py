@@ -8,11 +8,11 @@ from typing import Any
 
 from bench import head
 from bench.batches import Pair
+from bench.core.nouns import Method
 from bench.curve import Snapshots
 from bench.flop_check import of_training
 from bench.grid import grid, settle
 from bench.loss import mean_loss
-from bench.nouns import Method
 from bench.predict import ModelPredictor
 from bench.prompting import Writer
 from bench.training import Outcome, Setting, train

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import metrics
-from bench.errors import NotComparableError, UsageError, unknown
-from bench.nouns import Record, Run
-from bench.nouns import Score as Scored
+from bench.core.errors import NotComparableError, UsageError, unknown
+from bench.core.nouns import Record, Run
+from bench.core.nouns import Score as Scored
 from bench.statistics.intervals import pseudo_values
 from bench.store import read_predictions
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from bench.nouns import derive_seed
+from bench.core.nouns import derive_seed
 
 IGNORED = -100  # label of a position that is not part of an answer (torch's cross_entropy convention)
 Pair = tuple[Sequence[int], Sequence[int]]  # (prompt ids, answer ids)

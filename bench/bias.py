@@ -1,6 +1,6 @@
 """Bias carry-over: how often an answer changes where it ought not to, and whether adapting a model changed that.
 
-A task names the changes (`tasks/counterfactual.py`); a cell's model answers both forms of an item. An adapted model is
+A task names the changes (`bench/core/counterfactual.py`); a cell's model answers both forms of an item. An adapted model is
 set against the base model with the same context, pair by pair.
 """
 
@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import methods
-from bench.nouns import Item, Record
+from bench.core.counterfactual import Slot, pairs
+from bench.core.nouns import Item, Record
 from bench.statistics.intervals import Interval, wilson
 from bench.statistics.seeds import crossed_means
 from methods.frozen import Frozen
-from tasks.counterfactual import Slot, pairs
 
 if TYPE_CHECKING:  # readers of records never load torch
     from bench.predict import ModelPredictor

@@ -12,10 +12,10 @@ from typing import Any
 
 import methods
 import tasks
+from bench.core.nouns import Method, Task
 from bench.grid import candidates, grid
 from bench.metrics import refuse_unfit
 from bench.models import ResolvedModel, resolve
-from bench.nouns import Method, Task
 from bench.suite import Suite, labelled_methods
 from methods.parts import learns
 

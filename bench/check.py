@@ -18,9 +18,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.errors import TaskError
+from bench.core.errors import TaskError
+from bench.core.nouns import Example, Task
 from bench.metrics import refuse_unfit
-from bench.nouns import Example, Task
 from tasks import find
 from tasks.loader import Loaded, read_task
 from tasks.manifest import spec_file
@@ -28,7 +28,7 @@ from tasks.problems import plain, shown
 from tasks.spec import SPLITS
 
 if TYPE_CHECKING:
-    from tasks.prompt import Prompt
+    from bench.core.prompt import Prompt
 
 MAX_LABELS = 12  # rows of the balance table; of more labels the most and least frequent are shown
 _SKEWED = 0.8  # share of the most frequent test label from which accuracy alone misleads

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.bias import changed
+from bench.core.nouns import Score, Task
 from bench.drift import divergence
 from bench.engine import Engine
 from bench.meter import Meter
-from bench.nouns import Score, Task
 from bench.predict import ModelPredictor, question
 from bench.probes import ask, fingerprint
 from bench.prompting import Encoded

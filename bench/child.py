@@ -22,7 +22,7 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
-from bench.errors import CellTimeoutError
+from bench.core.errors import CellTimeoutError
 
 # what most cells import; a library that is missing or broken is reported by the cell that needs it
 _PRELOADED = [

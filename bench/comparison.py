@@ -24,9 +24,9 @@ from bench.answers import Answers as Answers  # as they are found here too
 from bench.answers import CorpusScore, groups_of, read, refuse_other_questions
 from bench.answers import by_unit as by_unit
 from bench.answers import spread as spread
-from bench.errors import UsageError, unknown
+from bench.core.errors import UsageError, unknown
+from bench.core.nouns import Record, Run
 from bench.metrics import NAMES
-from bench.nouns import Record, Run
 from bench.statistics.family import TieGroups, different_pairs, holm, tie_groups
 from bench.statistics.intervals import Interval
 from bench.statistics.paired import PairedResult, paired_corpus, paired_means, paired_shares

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 
 # rows × tokens of one batch; on a CPU small enough to stay near the caches (docs/decisions, 16 and 19)
 BATCH_TOKENS = {"cpu": 8192, "cuda": 131072}

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bench.cells import Cell
-from bench.nouns import Phase, Record
+from bench.core.nouns import Phase, Record
 
 _WORK = {"tune", "train", "retrieve", "predict"}  # phases that grow with the work; the others cost about the same
 

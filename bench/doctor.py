@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bench import __version__
-from bench.errors import AdaptbenchError
+from bench.core.errors import AdaptbenchError
 from bench.formats import clean, size
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 from tasks.digest import sha256_of
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Any
 
 from bench import flops
 from bench.batches import Pair, Pairs, Work, collate
+from bench.core.nouns import Prediction
 from bench.engine import Engine
 from bench.loss import on, packed, summed_loss
-from bench.nouns import Prediction
 from bench.predict import ModelPredictor
 from bench.prompting import Encoded
 

@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any, Literal
 
 import methods
-from bench.nouns import Method, derive_seed
+from bench.core.nouns import Method, derive_seed
 
 Edge = Literal["lowest", "highest"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bench.errors import UsageError, unknown
+from bench.core.errors import UsageError, unknown
+from bench.core.prompt import CHOICES
 from tasks.problems import listed, shown
-from tasks.prompt import CHOICES
 from tasks.rows import list_of, text_of, text_or_none
 
 Row = dict[str, Any]

@@ -17,9 +17,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from bench import flops
+from bench.core.errors import CellError
+from bench.core.nouns import Example, Item
 from bench.engine import Engine
-from bench.errors import CellError
-from bench.nouns import Example, Item
 from bench.predict import ModelPredictor
 from bench.prompting import Encoded, Writer, by_prefix
 from bench.workshop import Workshop

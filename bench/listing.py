@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 
 
 def lines(what: str, results: Path) -> Iterator[str]:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from bench.core.errors import CellError
 from bench.devices import pick_dtype
-from bench.errors import CellError
 from bench.matmul import quicken
 from bench.models import ResolvedModel
 from bench.tokens import Codec

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-from bench.errors import OutOfMemoryError
+from bench.core.errors import OutOfMemoryError
 
 Work = TypeVar("Work")
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)

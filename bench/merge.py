@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import tasks
-from bench.errors import UsageError
-from bench.nouns import Record, Score
+from bench.core.errors import UsageError
+from bench.core.nouns import Record, Score
 from bench.report.summary import BASE_PROBE
 from bench.store import RECORD, RUN_FILE, SCHEMA, cell_folders, read_listed, read_record, sync, write_json
 

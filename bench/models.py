@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bench.errors import UsageError, nearest
+from bench.core.errors import UsageError, nearest
 
 BUILT_IN = {
     "mini": "a small Llama that knows facts, reads and follows examples; `adaptbench pretrain-mini` makes it",

@@ -15,9 +15,9 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
+from bench.core.nouns import Record
 from bench.metrics import NAMES
-from bench.nouns import Record
 
 DEFAULT = Path(__file__).parent / "prices.yaml"
 SEARCH, PRODUCTION, ANSWERING = ("tune",), ("index", "prepare", "load", "train"), ("retrieve", "predict")

@@ -20,8 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.cells import Cell
+from bench.core.nouns import Example, Record, Task
 from bench.display import duration, spent
-from bench.nouns import Example, Record, Task
 from bench.store import Store
 from tasks.splits import TRIAL_ITEMS
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from bench.core.nouns import Example, Item, Prediction, Task
 from bench.engine import Engine
-from bench.nouns import Example, Item, Prediction, Task
 from bench.prompting import Encoded, Writer, by_prefix
 
 

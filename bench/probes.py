@@ -17,8 +17,8 @@ import torch
 import methods
 import tasks
 from bench import store
+from bench.core.nouns import Item, Score, Task
 from bench.engine import Engine
-from bench.nouns import Item, Score, Task
 from bench.predict import ModelPredictor
 from bench.prompting import Writer
 from bench.scoring import score

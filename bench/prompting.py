@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.nouns import Example, Item
+from bench.core.nouns import Example, Item
+from bench.core.prompt import Prompt
 from bench.tokens import Codec
 from methods.parts import Block, Context, Evidence
-from tasks.prompt import Prompt
 
 TOO_LONG = "item_too_long"
 _WORTH_SHOWING = 16  # a passage cut to fewer tokens than this says nothing

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.core.nouns import Record, Run, Score
 from bench.metrics import NAMES
-from bench.nouns import Record, Run, Score
 from bench.statistics.intervals import Interval
 from bench.statistics.seeds import crossed_means
 from bench.store import find_predictions, lines_of, probe_file

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.core.errors import UsageError, unknown
 from bench.embedders import REMEDY, Embedder, find_embedder
-from bench.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

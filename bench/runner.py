@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from bench import child
 from bench.cells import Cell
-from bench.errors import AdaptbenchError, CellError, CrashedError
-from bench.nouns import Failure, Record
+from bench.core.errors import AdaptbenchError, CellError, CrashedError
+from bench.core.nouns import Failure, Record
 from bench.store import LOG, Store, write_json, write_record
 from bench.suite import Suite
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from bench.errors import UsageError, unknown
+from bench.core.errors import UsageError, unknown
 from bench.guess import Guess, Row, answers_of, guess, is_usable
 from tasks.digest import sha256
 from tasks.examples import as_words

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import metrics
-from bench.nouns import Prediction, Score, Task
+from bench.core.nouns import Prediction, Score, Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from bench.core.nouns import Item
 from bench.engine import Engine
-from bench.nouns import Item
 from bench.predict import ModelPredictor
 
 WARM_UP = 2  # questions asked before the clock starts

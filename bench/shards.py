@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.cells import Cell
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 from bench.plan import work
 
 _MOST = 1_000

@@ -28,8 +28,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 import tasks
-from bench.errors import UsageError, nearest
-from bench.nouns import Prediction, Record, Run
+from bench.core.errors import UsageError, nearest
+from bench.core.nouns import Prediction, Record, Run
 from bench.report.summary import BASE_PROBE
 
 if TYPE_CHECKING:

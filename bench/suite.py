@@ -13,10 +13,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 import methods
 from bench import money
+from bench.core.errors import UsageError, nearest, unknown
+from bench.core.nouns import Method
 from bench.decision import assumptions
-from bench.errors import UsageError, nearest, unknown
 from bench.models import ModelSpec
-from bench.nouns import Method
 
 BUNDLED = Path(__file__).parent / "suites"
 DEFAULT = "quickstart"

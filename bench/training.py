@@ -21,7 +21,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 from transformers.trainer_callback import ProgressCallback
 
 from bench.batches import LengthGroups, Pair, Pairs, Work, collate
-from bench.errors import DivergedError, OutOfMemoryError
+from bench.core.errors import DivergedError, OutOfMemoryError
 from bench.loss import mean_loss, packed, summed_loss
 from bench.memory import free_cached, is_out_of_memory
 from bench.steps import Stopwatch

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.batches import Pair
-from bench.errors import CellError, DivergedError
+from bench.core.errors import CellError, DivergedError
+from bench.core.nouns import Method
 from bench.flop_check import of_answers
 from bench.grid import Edge, at_edge, candidates, grid, settle
 from bench.head import Fitting, prepare
 from bench.metrics import NAMES
-from bench.nouns import Method
 from bench.predict import question
 from bench.scoring import score
 from bench.training import train

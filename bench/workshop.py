@@ -10,12 +10,12 @@ import torch
 
 from bench import flops
 from bench.batches import Pair, micro_batch
+from bench.core.errors import CellError
+from bench.core.nouns import Method, Task, derive_seed
 from bench.devices import train_tokens
 from bench.engine import Engine
-from bench.errors import CellError
 from bench.loss import work_of
 from bench.meter import Meter
-from bench.nouns import Method, Task, derive_seed
 from bench.predict import ModelPredictor
 from bench.prompting import Writer
 from bench.tokens import Codec

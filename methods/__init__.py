@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bench.errors import UsageError, unknown
-from bench.nouns import Method
+from bench.core.errors import UsageError, unknown
+from bench.core.nouns import Method
 from methods.frozen import Frozen
 from methods.parts import Options
 from methods.zero_shot import ZeroShot

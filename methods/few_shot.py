@@ -16,9 +16,9 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from bench.nouns import Example, Item, Task, derive_seed
+from bench.core.nouns import Example, Item, Task, derive_seed
+from bench.core.prompt import Prompt
 from methods.parts import Block, ContextOptions, Evidence, Grid, Material, Search, only
-from tasks.prompt import Prompt
 
 
 def example_block(example: Example, prompt: Prompt) -> Block:

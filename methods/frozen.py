@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from methods import parts
 
 if TYPE_CHECKING:
-    from bench.nouns import Task
+    from bench.core.nouns import Task
 
 
 class Frozen:

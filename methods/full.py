@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from bench.nouns import Task
+from bench.core.nouns import Task
 from methods.parts import TrainingOptions, needs_train
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bench.nouns import Task
+from bench.core.nouns import Task
 from methods.frozen import Frozen
 from methods.parts import Grid, Options, needs_train
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from bench.errors import NotApplicableError
+from bench.core.errors import NotApplicableError
 from methods.full import Full, FullOptions
 
 

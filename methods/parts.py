@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, T
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
-from bench.nouns import Example, Item, Passage
+from bench.core.nouns import Example, Item, Passage
 
 if TYPE_CHECKING:
-    from bench.nouns import Task
-    from tasks.prompt import Prompt
+    from bench.core.nouns import Task
+    from bench.core.prompt import Prompt
 
 
 @dataclass(frozen=True, slots=True)

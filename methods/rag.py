@@ -15,10 +15,10 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from bench.nouns import Item, Passage, Task, derive_seed
+from bench.core.nouns import Item, Passage, Task, derive_seed
+from bench.core.prompt import Prompt
 from methods.few_shot import SimilarExamples, neighbours
 from methods.parts import Block, ContextOptions, Evidence, Grid, Material, Search, only
-from tasks.prompt import Prompt
 
 RANKING_DEPTH = 10  # kept for hit@k and MRR, whatever is shown to the model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.nouns import Item, Task
+from bench.core.nouns import Item, Task
 from methods import parts
 from methods.parts import Block, Evidence, Material
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import UsageError, unknown
+from bench.core.errors import UsageError, unknown
 
 if TYPE_CHECKING:
-    from bench.nouns import Task
+    from bench.core.nouns import Task
     from tasks.spec import TaskSpec
 
 _FILE = "task.yaml"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.nouns import Example, Passage, Task
+from bench.core.nouns import Example, Passage, Task
 
 
 def canonical(value: object) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.errors import nearest
-from bench.nouns import Example, Passage
+from bench.core.errors import nearest
+from bench.core.nouns import Example, Passage
 from tasks.problems import Problems, listed, shown
 from tasks.rows import Table, list_of, missing_column, text_of, text_or_none
 from tasks.spec import Corpus, Split, TaskSpec

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.errors import UsageError
-from bench.nouns import Example, Passage, Task
+from bench.core.errors import UsageError
+from bench.core.nouns import Example, Passage, Task
 from tasks.choices import Choices, find_choices
 from tasks.digest import task_digest
 from tasks.examples import Draft, Reading, drafts, has_columns, passages, select

@@ -10,9 +10,9 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
-from bench.errors import TaskError, nearest
+from bench.core.errors import TaskError, nearest
+from bench.core.prompt import placeholders
 from tasks.problems import Problems, shown
-from tasks.prompt import placeholders
 from tasks.rows import decode
 from tasks.spec import SPLITS, Corpus, Hub, Keys, Split, Splits, TaskSpec
 

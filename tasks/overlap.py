@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.core.prompt import Prompt
 from tasks.examples import Draft
 from tasks.problems import Problems
-from tasks.prompt import Prompt
 from tasks.splits import question
 
 Pairs = dict[tuple[str, str], list[tuple[Draft, Draft]]]

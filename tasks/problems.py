@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from bench.errors import TaskError
+from bench.core.errors import TaskError
 
 MAX_LINES = 20
 _MAX_SHOWN = 60  # characters of a value quoted in a line

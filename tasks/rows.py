@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.errors import nearest
+from bench.core.errors import nearest
 from tasks.problems import Problems, listed, shown
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")

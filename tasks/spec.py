@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from tasks.counterfactual import Slot
+from bench.core.counterfactual import Slot
+from bench.core.prompt import CHOICES, Prompt, placeholders
 from tasks.problems import shown
-from tasks.prompt import CHOICES, Prompt, placeholders
 from tasks.rows import text_of
 
 SPLITS = ("train", "validation", "test")

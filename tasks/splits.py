@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from bench.nouns import Example, Item
+from bench.core.nouns import Example, Item
+from bench.core.prompt import Prompt
 from tasks.digest import canonical, sha256
 from tasks.examples import Draft
 from tasks.problems import Problems, shown
-from tasks.prompt import Prompt
 
 _ID_DIGITS = 12
 TRIAL_ITEMS = 200  # of the validation split at most, that a trial of a method that does not train answers

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from tasks.prompt import fill, placeholders
+from bench.core.prompt import fill, placeholders
 
 FOLDER = Path(__file__).parent / "world-facts"
 ALTERNATIVE = "|"  # parts the accepted forms in a cell of a table

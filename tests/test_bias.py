@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 import tasks
 from bench.bias import base_of, biases, changed
-from bench.errors import TaskError
-from bench.nouns import Item, Prediction, Record
+from bench.core.counterfactual import Slot, pairs, swapped
+from bench.core.errors import TaskError
+from bench.core.nouns import Item, Prediction, Record
 from bench.report.sheets import sheets
-from tasks.counterfactual import Slot, pairs, swapped
 from tests.small import cells_of, measure, write_suite
 
 WORDS = Slot("dialect", ("text",), swap=(("parcel", "package"), ("hi", "hey", "hello")))

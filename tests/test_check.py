@@ -21,9 +21,9 @@ from bench.check import (
     repeated,
     report,
 )
-from bench.errors import UsageError
-from bench.nouns import Example, Passage, Task
-from tasks.prompt import Prompt
+from bench.core.errors import UsageError
+from bench.core.nouns import Example, Passage, Task
+from bench.core.prompt import Prompt
 
 PROMPT = Prompt("", "{text}:")
 

@@ -21,8 +21,8 @@ from sklearn.metrics import f1_score
 from bench import metrics, store
 from bench.cli import cli
 from bench.comparison import between, flips, within
-from bench.errors import NotComparableError, UsageError
-from bench.nouns import Prediction, Record, Run, Score
+from bench.core.errors import NotComparableError, UsageError
+from bench.core.nouns import Prediction, Record, Run, Score
 from bench.report.sheets.comparison import sheets, to_json
 from bench.statistics.paired import paired_means
 from bench.statistics.seeds import crossed_means

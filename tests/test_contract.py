@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import methods
-from bench.errors import UsageError
-from bench.nouns import Prediction, Task
+from bench.core.errors import UsageError
+from bench.core.nouns import Prediction, Task
 from tests.toy import QUICK, adapted, blind, choice_task, predictions, text_task
 
 METHODS: dict[str, dict[str, Any]] = {

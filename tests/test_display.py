@@ -11,7 +11,7 @@ from rich.console import Console
 
 import methods
 from bench import display
-from bench.nouns import Failure, Phase, Record, Score
+from bench.core.nouns import Failure, Phase, Record, Score
 from bench.plan import CHARS_PER_TOKEN, work
 from tests.small import cells_of, write_suite
 

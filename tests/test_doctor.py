@@ -15,8 +15,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from bench import doctor
+from bench.core.errors import UsageError
 from bench.doctor import Finding
-from bench.errors import UsageError
 
 PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.core.errors import UsageError
 from bench.embedders import HUB_ID, VARIABLE, WHEEL, WHEEL_SHA256, SentenceEncoder, find_embedder
 from bench.embedders import weights_digest as digest_of
-from bench.errors import UsageError
 from tests.encoder import WORDS
 
 

@@ -20,8 +20,8 @@ from transformers import (
 )
 
 from bench import memory
+from bench.core.errors import OutOfMemoryError
 from bench.engine import Engine
-from bench.errors import OutOfMemoryError
 
 Ids = list[int]
 

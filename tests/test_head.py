@@ -13,8 +13,8 @@ from sklearn.preprocessing import StandardScaler
 from transformers import AutoModelForCausalLM
 
 import methods
+from bench.core.errors import CellError
 from bench.engine import Engine
-from bench.errors import CellError
 from bench.head import Features, fit, mean_loss, replace_output
 from bench.probes import fingerprint
 from tests.small import measure, write_suite

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.nouns import Run, Score
+from bench.core.nouns import Run, Score
 from tests.history.made import made
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("bench", "methods", "tasks")
-SHARED = {"bench", "bench.nouns", "bench.errors"}  # what all may import; `bench` itself holds a version alone
+SHARED = {"bench", "bench.core.nouns", "bench.core.errors"}  # what all may import; `bench` itself holds a version alone
 HEAVY = (
     "torch",
     "transformers",
@@ -89,10 +89,10 @@ class TestImportReader:
         ("source", "expected"),
         [
             ("import bench.store", {"bench.store"}),
-            ("from bench import nouns", {"bench.nouns"}),
+            ("from bench import nouns", {"bench.core.nouns"}),
             ("from bench import __version__", {"bench"}),
-            ("from bench.errors import UsageError", {"bench.errors"}),
-            ("def f():\n    from bench import engine, nouns", {"bench.engine", "bench.nouns"}),
+            ("from bench.core.errors import UsageError", {"bench.core.errors"}),
+            ("def f():\n    from bench import engine, nouns", {"bench.engine", "bench.core.nouns"}),
             ("if TYPE_CHECKING:\n    from methods.parts import Block", {"methods.parts"}),
             ("from .parts import Block", {"methods.parts"}),
             ("from . import parts", {"methods.parts"}),
@@ -175,7 +175,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run directory with one failed cell, as the store reads it."""
     from dataclasses import asdict
 
-    from bench.nouns import Failure, Record
+    from bench.core.nouns import Failure, Record
 
     folder = tmp_path_factory.mktemp("runs") / "small"
     key = "a" * 64

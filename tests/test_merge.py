@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from bench import cli, merge, store
-from bench.errors import UsageError
-from bench.nouns import Failure, Record, Run, Score
+from bench.core.errors import UsageError
+from bench.core.nouns import Failure, Record, Run, Score
 from tests.small import measure, write_suite
 
 ROOT = Path(__file__).parent.parent

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 import methods
-from bench.errors import NotApplicableError, UsageError
-from bench.nouns import Example
+from bench.core.errors import NotApplicableError, UsageError
+from bench.core.nouns import Example
 from bench.retrieval import build
 from methods.few_shot import stratified
 from methods.parts import Material, Search

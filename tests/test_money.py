@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bench import money
-from bench.errors import UsageError
-from bench.nouns import Phase, Record, Score
+from bench.core.errors import UsageError
+from bench.core.nouns import Phase, Record, Score
 
 CPU = {"device": "cpu", "threads": 4}
 PRICES = money.replaced({"cpu_core_hour": 0.9, "gpu_hour": {"L4": 0.5}, "kwh": 0.36}, "suite.yaml")

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from bench import tiny
+from bench.core.nouns import Example, Item
+from bench.core.prompt import Prompt
 from bench.models import ModelSpec, resolve
-from bench.nouns import Example, Item
 from bench.prompting import TOO_LONG, Writer
 from bench.tokens import Codec
 from methods.parts import Block, Evidence
-from tasks.prompt import Prompt
 
 MINI = resolve(ModelSpec(path="mini")).folder
 PROMPT = Prompt("Name the colour.", "Thing: {text}\nColour:")

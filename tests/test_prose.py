@@ -11,9 +11,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import tasks
-from bench.errors import TaskError
+from bench.core.errors import TaskError
+from bench.core.nouns import Task
 from bench.metrics import compute
-from bench.nouns import Task
 from tests.toy import adapted, predictions
 
 TEXTS = ("Rain fell on the hill all night.", "A wheel turns on its axle.", "Öl schwimmt auf Wasser.")

@@ -13,10 +13,10 @@ from transformers import AutoModelForCausalLM
 
 import methods
 from bench import store
+from bench.core.errors import UsageError
+from bench.core.nouns import Prediction, Record, Run, Score
 from bench.drift import divergence
 from bench.engine import Engine
-from bench.errors import UsageError
-from bench.nouns import Prediction, Record, Run, Score
 from bench.probes import fingerprint
 from bench.prompting import Encoded
 from bench.report.sheets import sheets

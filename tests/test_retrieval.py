@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 from bench.retrieval import RETRIEVERS, build, fuse, retrieval_scores
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

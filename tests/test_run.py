@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from bench import child, runner, store, tiny
 from bench.cells import canonical_json
-from bench.errors import UsageError
-from bench.nouns import Example, Prediction, Record, Score
+from bench.core.errors import UsageError
+from bench.core.nouns import Example, Prediction, Record, Score
 from tasks.splits import sample
 from tests.small import cells_of, measure, write_suite
 

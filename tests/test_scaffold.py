@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 import tasks
 from bench.check import report
-from bench.errors import TaskError, UsageError
-from bench.nouns import Task
+from bench.core.errors import TaskError, UsageError
+from bench.core.nouns import Task
 from bench.scaffold import init
 
 TICKETS = "text,team\n" + "".join(f"ticket number {n},{('billing', 'tech_help')[n % 2]}\n" for n in range(20))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bench import shards, store
 from bench.cells import Cell
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 from bench.report.sheets import chapters
 from tests.small import cells_of, measure, write_suite
 

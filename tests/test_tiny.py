@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import tiny
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 
 
 def load_tokenizer(folder: Path) -> Any:

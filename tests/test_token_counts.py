@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from bench.nouns import Example, Task
+from bench.core.nouns import Example, Task
 from tests.toy import adapted, blind, choice_task, text_task
 
 OPTIONS: dict[str, dict[str, Any]] = {"zero-shot": {}, "few-shot": {"k": 2}, "rag": {"top_k": 2}}

@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM
 
 from bench import training, worker
 from bench.batches import IGNORED, LengthGroups, Pair, Pairs, collate
-from bench.errors import DivergedError, OutOfMemoryError
+from bench.core.errors import DivergedError, OutOfMemoryError
 from bench.loss import mean_loss, summed_loss
 from bench.models import ModelSpec, resolve
 from bench.training import Setting, train

@@ -11,14 +11,14 @@ import torch
 
 import methods
 from bench.adapt import Adapted, adapt
+from bench.core.nouns import Example, Item, Passage, Prediction, Task
+from bench.core.prompt import Prompt
 from bench.loading import load_base
 from bench.meter import Meter
 from bench.models import ModelSpec, resolve
-from bench.nouns import Example, Item, Passage, Prediction, Task
 from bench.retrieval import build
 from bench.workshop import Limits, Workshop
 from methods.parts import Material, Search
-from tasks.prompt import Prompt
 
 COLOURS = ("red", "green", "dark blue")
 QUICK = {"max_steps": 3, "batch_size": 4, "learning_rate": 1e-3}

@@ -15,7 +15,7 @@ from bench.cli.measuring import plan, pretrain_mini, run
 from bench.cli.preparing import check, doctor, init
 from bench.cli.reading import compare, decide, list_, report
 from bench.cli.several import history, merge
-from bench.errors import AdaptbenchError, UsageError, nearest
+from bench.core.errors import AdaptbenchError, UsageError, nearest
 
 INTERNAL = AdaptbenchError.exit_code
 

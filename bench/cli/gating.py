@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.errors import IncompleteError, NotComparableError, UsageError
+from bench.core.errors import IncompleteError, NotComparableError, UsageError
 
 if TYPE_CHECKING:
     from bench.gate.flips import Flips

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.measuring import RESULTS
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.nouns import Run
+    from bench.core.nouns import Run
     from bench.report.sheet import Chapter
 
 

@@ -9,11 +9,11 @@ from functools import cached_property
 
 from bench import money
 from bench.comparison import Answers, Family
+from bench.core.nouns import Record, Run
 from bench.decision.assumptions import Assumptions
 from bench.decision.lines import Line
 from bench.metrics import NAMES
 from bench.money import Cost, Prices
-from bench.nouns import Record, Run
 from bench.retention import base_scores, changes
 
 REFRESH = ("index", "prepare", "train")  # what is done again when documents, examples or labels change

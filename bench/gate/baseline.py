@@ -22,9 +22,9 @@ from typing import Any
 
 import tasks
 from bench import store
-from bench.errors import IncompleteError, UsageError
+from bench.core.errors import IncompleteError, UsageError
+from bench.core.nouns import Record, Run
 from bench.gate.reading import read, read_object
-from bench.nouns import Record, Run
 from bench.report.texts import asked
 from tasks.digest import item_digest, sha256_of
 

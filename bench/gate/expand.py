@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
-from bench.errors import IncompleteError, UsageError, unknown
+from bench.core.errors import IncompleteError, UsageError, unknown
+from bench.core.nouns import Record, Run
 from bench.gate import costs
 from bench.gate.policy import PRIMARY, Cost, Entry, Policy, Quality, Retention, Scored, Tier
 from bench.metrics import NAMES
-from bench.nouns import Record, Run
 
 Kind: TypeAlias = Literal["quality", "retention", "cost"]
 Group: TypeAlias = tuple[str, str, str]  # model, task, method

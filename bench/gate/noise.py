@@ -13,11 +13,11 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from bench.errors import IncompleteError, NotComparableError, UsageError
+from bench.core.errors import IncompleteError, NotComparableError, UsageError
+from bench.core.nouns import Record, Run
 from bench.gate import costs
 from bench.gate.expand import Group, groups, probe_metrics
 from bench.gate.reading import read_object
-from bench.nouns import Record, Run
 from bench.statistics.distributions import t_quantile
 from bench.store import write_json
 

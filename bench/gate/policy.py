@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from bench.errors import UsageError, nearest, unknown
+from bench.core.errors import UsageError, nearest, unknown
 from bench.gate.costs import COUNTERS, MEASURED
 from bench.metrics import NAMES
 

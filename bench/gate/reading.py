@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.errors import AdaptbenchError, IncompleteError, UsageError, unknown
+from bench.core.errors import AdaptbenchError, IncompleteError, UsageError, unknown
+from bench.core.nouns import Record, Run
 from bench.gate.policy import Rename
-from bench.nouns import Record, Run
 from bench.store import RUN_FILE, read_run
 
 

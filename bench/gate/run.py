@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
+from bench.core.nouns import Record, Run
 from bench.gate import baseline as baselines
 from bench.gate import noise
 from bench.gate.expand import Planned, expand, groups
@@ -15,7 +16,6 @@ from bench.gate.measure import Side, absent, measure
 from bench.gate.policy import Policy
 from bench.gate.reading import read, renamed
 from bench.gate.verdict import Verdict, judge
-from bench.nouns import Record, Run
 
 _HARMLESS = "not_applicable"
 

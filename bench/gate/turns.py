@@ -14,8 +14,8 @@ from datetime import datetime
 from itertools import pairwise
 from statistics import fmean, stdev
 
+from bench.core.nouns import Record
 from bench.gate.costs import ALL
-from bench.nouns import Record
 from bench.statistics.distributions import t_quantile
 
 LEAST = 3  # turns; with fewer nothing is known of how far they lie apart

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
-from bench.errors import IncompleteError, NotComparableError
+from bench.core.errors import IncompleteError, NotComparableError
 from bench.formats import number
 from bench.gate import costs
 from bench.gate.expand import Planned

@@ -15,9 +15,9 @@ import numpy as np
 
 from bench import comparison
 from bench.comparison import Answers, by_unit
+from bench.core.errors import UsageError, unknown
+from bench.core.nouns import Record, Run
 from bench.decision.rule import quality_intervals
-from bench.errors import UsageError, unknown
-from bench.nouns import Record, Run
 from bench.statistics.intervals import Interval, wilson
 from bench.store import find_predictions
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench.errors import TaskError, UsageError, unknown
+from bench.core.errors import TaskError, UsageError, unknown
 
 if TYPE_CHECKING:
     import numpy as np

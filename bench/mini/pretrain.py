@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 from bench.mini.corpus import mixture
 from bench.mini.recipe import VERSION, Recipe
 from bench.mini.stream import batch

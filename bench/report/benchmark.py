@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bench.core.nouns import Record, Run
 from bench.formats import clean
-from bench.nouns import Record, Run
 from bench.report.summary import plain
 
 VERSION = "5.3.1"  # of pytest-benchmark, whose format this is

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.errors import UsageError
-from bench.nouns import Run
+from bench.core.errors import UsageError
+from bench.core.nouns import Run
 from bench.report import data
 from bench.report.html import page
 from bench.report.pdf import browser, print_pdf

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.core.nouns import Record, Score
 from bench.metrics import NAMES
-from bench.nouns import Record, Score
 
 _TRAINING = {
     "steps": "step",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from os import PathLike
 from typing import Any, Literal
 
-from bench.nouns import Failure, Record, Run
+from bench.core.nouns import Failure, Record, Run
 
 BASE_PROBE = "probe of the base model: "  # how a missing cell of a base model is called
 Status = Literal["ok", "partial", "failed", "not run"]

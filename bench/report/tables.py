@@ -7,9 +7,9 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from bench.core.nouns import Record, Run
 from bench.formats import clean, number
 from bench.metrics import NAMES
-from bench.nouns import Record, Run
 from bench.report.measures import measures
 from bench.report.sheet import Text
 from bench.report.sheets import scores

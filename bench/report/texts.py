@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 import tasks
-from bench.errors import AdaptbenchError
+from bench.core.errors import AdaptbenchError
+from bench.core.nouns import Record, Run, Task
 from bench.formats import clean
-from bench.nouns import Record, Run, Task
 from tasks.digest import question_digest
 
 

@@ -21,16 +21,16 @@ import torch
 
 import methods
 from bench import tiny
+from bench.core.errors import UsageError
+from bench.core.nouns import Task
 from bench.devices import BATCH_TOKENS
 from bench.engine import Engine
 from bench.environment import describe
-from bench.errors import UsageError
 from bench.loading import load_base
 from bench.loss import mean_loss
 from bench.memory import keep_freed
 from bench.meter import Meter
 from bench.models import ModelSpec, resolve
-from bench.nouns import Task
 from bench.predict import ModelPredictor, question
 from bench.workshop import Base, Limits, Workshop
 from methods.parts import Material, Search

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.nouns import Item
+from bench.core.nouns import Item
+from bench.core.prompt import Prompt
 from bench.packing import trees_of
 from bench.prompting import Writer
 from bench.statistics.intervals import bootstrap_mean
 from bench.statistics.seeds import crossed_means
 from bench.tokens import Codec
 from methods.parts import Block, Evidence
-from tasks.prompt import Prompt
 from tests.benchmarks import kernels
 
 pytestmark = pytest.mark.benchmark

@@ -12,12 +12,12 @@ from click.testing import CliRunner
 
 from bench import money, store
 from bench.cli import cli
+from bench.core.errors import UsageError
+from bench.core.nouns import Phase, Record, Run, Score
 from bench.decision import assumptions
 from bench.decision.lines import BreakEven
 from bench.decision.verdict import Verdict
 from bench.decision.words import crossing, sentences
-from bench.errors import UsageError
-from bench.nouns import Phase, Record, Run, Score
 from bench.report.sheets.decision import sheets, to_json, verdicts
 from bench.statistics.paired import PairedTable, newcombe
 from tests.test_comparison import answers, run, scored

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from bench import store
-from bench.nouns import Phase, Prediction, Record, Score
+from bench.core.nouns import Phase, Prediction, Record, Score
 
 HARDWARE = {"device": "cpu", "device_name": "a chip", "cpu_count": 2, "threads": 2, "platform": "Linux x86_64"}
 

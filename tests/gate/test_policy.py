@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 from bench.gate.policy import DEFAULT, load
 
 

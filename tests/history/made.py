@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from bench import store
 from bench.comparison import Answers
+from bench.core.nouns import Record, Run, Score
 from bench.history.tracks import Panel, Point, Track
-from bench.nouns import Record, Run, Score
 from tests.test_comparison import answers, scored
 
 Lines = Sequence[dict[str, Any]]

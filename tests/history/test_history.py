@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli import cli
+from bench.core.nouns import Run
 from bench.history.tracks import dated, panels
-from bench.nouns import Run
 from bench.report.html import history as pages
 from bench.report.sheets import history as sheets
 from tests.history.made import made, right

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from bench.comparison import between
+from bench.core.nouns import Score
 from bench.history.steps import changes, shown
 from bench.history.tracks import dated, panels
-from bench.nouns import Score
 from bench.statistics.seeds import crossed_means
 from tests.history.made import made, panel, right
 from tests.test_comparison import scored

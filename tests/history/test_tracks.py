@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
+from bench.core.nouns import Failure, Record, Run, Score
 from bench.history.settings import differing
 from bench.history.tracks import dated, panels
-from bench.nouns import Failure, Record, Run, Score
 from bench.statistics.intervals import wilson
 from tests.history.made import day, made, right
 from tests.test_comparison import answers, scored

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 from bench.metrics import compute, from_statistics, of_rows, statistics
 
 Rows = list[tuple[str, list[str]]]

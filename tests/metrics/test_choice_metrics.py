@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, label_ranking_average_precision_score
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 from bench.metrics import compute
 
 LABELS = ("refund", "card lost", "top up")

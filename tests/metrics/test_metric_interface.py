@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 from bench.metrics import NAMES, compute, refuse_unfit
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 from bench.mini import induction
 from bench.mini.corpus import mixture
 from bench.mini.corpus.document import Document

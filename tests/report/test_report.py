@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from bench.core.nouns import Failure, Phase, Record, Run, Score
 from bench.formats import clean, number, seconds, size
-from bench.nouns import Failure, Phase, Record, Run, Score
 from bench.report.data import to_json
 from bench.report.markdown import markdown
 from bench.report.sheets import chapters, sheets

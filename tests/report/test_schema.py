@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bench import store
-from bench.nouns import Failure, Phase, Record, Score
+from bench.core.nouns import Failure, Phase, Record, Score
 from bench.report.data import SCHEMA, schema, to_json
 from bench.report.summary import Row, Spread
 from bench.serving import Latency

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.nouns import Phase, Record, Run, Score
+from bench.core.nouns import Phase, Record, Run, Score
 from bench.report.measures import Measure, measures, unit
 from bench.report.tables import COLUMNS, csv_text, latex
 from bench.report.tex import escaped

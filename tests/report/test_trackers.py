@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from bench.errors import UsageError
-from bench.nouns import Phase, Record, Run, Score
+from bench.core.errors import UsageError
+from bench.core.nouns import Phase, Record, Run, Score
 from bench.report import trackers
 from bench.report.trackers import mlflow, wandb
 from bench.report.trackers.entries import entries, key, text_of

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import tasks
-from bench.errors import TaskError
+from bench.core.errors import TaskError
 
 SPEC: dict[str, Any] = {
     "name": "toy",

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import tasks
-from bench.errors import UsageError
-from bench.nouns import Task
+from bench.core.errors import UsageError
+from bench.core.nouns import Task
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 import tasks
-from bench.errors import TaskError
+from bench.core.errors import TaskError
 from tasks.spec import Corpus, Hub, Split, TaskSpec
 
 ROOT = Path(__file__).resolve().parents[2]

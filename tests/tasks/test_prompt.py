@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.nouns import Example, Item, Passage
-from tasks.prompt import Prompt, fill, placeholders
+from bench.core.nouns import Example, Item, Passage
+from bench.core.prompt import Prompt, fill, placeholders
 
 
 def item(choices: tuple[str, ...] = (), **fields: str) -> Item:

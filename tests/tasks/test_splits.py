@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tasks
-from bench.errors import UsageError
-from bench.nouns import Example, Task
+from bench.core.errors import UsageError
+from bench.core.nouns import Example, Task
+from bench.core.prompt import Prompt
 from tasks.digest import task_digest
 from tasks.examples import Draft
 from tasks.problems import Problems
-from tasks.prompt import Prompt
 from tasks.splits import carve, first_by_hash, named
 
 Make = Callable[..., Path]

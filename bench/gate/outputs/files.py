@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 from bench.gate.flips import Flips, Texts, flips
 from bench.gate.outputs import data, markdown
 from bench.gate.outputs.junit import junit

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from bench import comparison, money
 from bench.comparison import Answers, Family
+from bench.core.errors import AdaptbenchError
+from bench.core.nouns import Record, Run
 from bench.decision import assumptions
 from bench.decision.candidates import candidates
 from bench.decision.learning import size_of
 from bench.decision.rule import quality_intervals
 from bench.decision.verdict import Verdict, decide
-from bench.errors import AdaptbenchError
 from bench.formats import clean
 from bench.money import Prices
-from bench.nouns import Record, Run
 from bench.statistics.intervals import Interval
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 from bench.formats import clean, number, title
 from bench.history.steps import Change, changes, shown
 from bench.history.tracks import Dated, Panel, Point

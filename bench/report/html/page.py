@@ -13,8 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench import __version__
+from bench.core.nouns import Run
 from bench.formats import clean
-from bench.nouns import Run
 from bench.report.charts import css
 from bench.report.html.blocks import Section
 from bench.report.html.cases import cases

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.comparison import Family, within
+from bench.core.nouns import Run
 from bench.decision.assumptions import Assumptions
 from bench.decision.candidates import candidates
 from bench.decision.verdict import Verdict, decide
 from bench.decision.words import crossing, money, sentences
 from bench.formats import clean, number, title
 from bench.money import Prices
-from bench.nouns import Run
 from bench.report.sheet import NOTHING, Sheet, Text
 from bench.report.summary import plain
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
+from bench.core.nouns import Failure, Run
 from bench.formats import clean
-from bench.nouns import Failure, Run
 from bench.report.sheet import Sheet
 from bench.report.summary import Row, parse_missing
 

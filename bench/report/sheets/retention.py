@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from bench.core.nouns import Record, Run
 from bench.formats import clean, number, title
-from bench.nouns import Record, Run
 from bench.report.sheet import NOTHING, Sheet, Text
 from bench.report.summary import by_method, spread
 from bench.retention import Change, Paired, base_scores, by_probe, paired

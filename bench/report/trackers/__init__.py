@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
 
 
 def need(module: str, extra: str) -> Any:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
+from bench.core.nouns import Record, Run
 from bench.formats import clean
-from bench.nouns import Record, Run
 from bench.report.measures import measures
 from bench.report.summary import plain
 

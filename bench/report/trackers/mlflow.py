@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UsageError
+from bench.core.errors import UsageError
+from bench.core.nouns import Run
 from bench.formats import clean
-from bench.nouns import Run
 from bench.report.trackers import environment, need
 from bench.report.trackers.entries import Entry, entries, text_of
 

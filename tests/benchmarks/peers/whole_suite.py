@@ -23,8 +23,8 @@ from typing import Any
 import yaml
 
 import methods
+from bench.core.nouns import Task
 from bench.embedders import SentenceEncoder, find_embedder
-from bench.nouns import Task
 from methods.parts import Material, TrainingOptions
 from tasks.splits import sample
 from tests.benchmarks.peers.cases import ROOT, Case, never

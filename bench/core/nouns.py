@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from bench.core.counterfactual import Slot
+    from bench.core.prompt import Prompt
     from methods.parts import ContextPart, WeightsPart
-    from tasks.counterfactual import Slot
-    from tasks.prompt import Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Score:
 class Failure:
     """Why a cell has no scores."""
 
-    kind: str  # `kind` of the error class, see bench.errors
+    kind: str  # `kind` of the error class, see bench.core.errors
     message: str
 
 

@@ -1,0 +1,1 @@
+"""What everything talks about: items, tasks, methods, records, errors, hashing. Imports nothing of ours."""
