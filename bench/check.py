@@ -22,10 +22,10 @@ from bench.core.errors import TaskError
 from bench.core.nouns import Example, Task
 from bench.metrics import refuse_unfit
 from tasks import find
-from tasks.loader import Loaded, read_task
-from tasks.manifest import spec_file
-from tasks.problems import plain, shown
-from tasks.spec import SPLITS
+from tasks.loader.manifest import spec_file
+from tasks.loader.problems import plain, shown
+from tasks.loader.read import Loaded, read_task
+from tasks.loader.spec import SPLITS
 
 if TYPE_CHECKING:
     from bench.core.prompt import Prompt

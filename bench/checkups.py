@@ -18,7 +18,7 @@ from bench.prompting import Encoded
 from bench.scoring import score
 from bench.serving import FEWEST, SAMPLE, latency
 from bench.workshop import Base
-from tasks.splits import sample
+from tasks.loader.splits import sample
 
 Progress = Callable[[str, int, int], None]
 ITEMS = 100  # of the training or validation split, at most

@@ -23,7 +23,7 @@ from bench.cells import Cell
 from bench.core.nouns import Example, Record, Task
 from bench.display import duration, spent
 from bench.store import Store
-from tasks.splits import TRIAL_ITEMS
+from tasks.loader.splits import TRIAL_ITEMS
 
 CHARS_PER_TOKEN = 4.0  # of English under common vocabularies; only ratios of work depend on it
 _PASSES_TRAINED = 3.0

@@ -16,11 +16,11 @@ import yaml
 
 from bench.core.errors import UsageError, unknown
 from bench.guess import Guess, Row, answers_of, guess, is_usable
-from tasks.digest import sha256
-from tasks.examples import as_words
-from tasks.manifest import FILE
-from tasks.problems import Problems, listed, shown
-from tasks.rows import FORMATS, read_table, text_or_none
+from tasks.loader.digest import sha256
+from tasks.loader.examples import as_words
+from tasks.loader.manifest import FILE
+from tasks.loader.problems import Problems, listed, shown
+from tasks.loader.rows import FORMATS, read_table, text_or_none
 
 SPLIT_FILES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 _SHARES = {"test": 0.2, "validation": 0.1}  # the rest is train

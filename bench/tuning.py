@@ -22,7 +22,7 @@ from bench.scoring import score
 from bench.training import train
 from bench.workshop import Workshop
 from methods.parts import Indexer, Search, only
-from tasks.splits import TRIAL_ITEMS, sample
+from tasks.loader.splits import TRIAL_ITEMS, sample
 
 Options = Mapping[str, Any]
 

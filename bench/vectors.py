@@ -22,7 +22,7 @@ from bench.cells import STAGE_VERSION, canonical_json
 from bench.environment import describe
 from bench.meter import Meter, Work, higher
 from bench.retrieval import one_each
-from tasks.digest import sha256_of
+from tasks.loader.digest import sha256_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -43,8 +43,8 @@ from bench.scoring import score
 from bench.vectors import Keeping
 from bench.workshop import Base, Limits, Workshop
 from methods.parts import Material, Search, learns
-from tasks.digest import question_digest
-from tasks.splits import sample
+from tasks.loader.digest import question_digest
+from tasks.loader.splits import sample
 
 Progress = Callable[[str, int, int], None]
 Message = dict[str, Any]

@@ -12,7 +12,7 @@ from bench.core.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from bench.core.nouns import Task
-    from tasks.spec import TaskSpec
+    from tasks.loader.spec import TaskSpec
 
 _FILE = "task.yaml"
 
@@ -44,7 +44,7 @@ def describe(name_or_path: str | Path) -> TaskSpec:
 
     Raises UsageError where there is no such task, TaskError where its task.yaml is wrong.
     """
-    from tasks.manifest import read_spec  # pydantic and yaml are imported only where a task is read
+    from tasks.loader.manifest import read_spec  # pydantic and yaml are imported only where a task is read
 
     return read_spec(find(name_or_path))
 
@@ -54,6 +54,6 @@ def load(name_or_path: str | Path, limit: int | None = None) -> Task:
 
     Raises UsageError where there is no such task or the limit is below 1, TaskError where the task is wrong.
     """
-    from tasks.loader import read_task
+    from tasks.loader.read import read_task
 
     return read_task(find(name_or_path), limit).task

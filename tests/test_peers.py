@@ -13,7 +13,7 @@ from bench import suite as suites
 from bench.grid import grid
 from bench.models import MINI
 from methods.parts import Material
-from tasks.splits import sample
+from tasks.loader.splits import sample
 from tests.benchmarks.peers import cases, whole_suite
 from tests.benchmarks.peers.cases import CASES
 

@@ -22,7 +22,7 @@ from bench import child, runner, store, tiny
 from bench.cells import canonical_json
 from bench.core.errors import UsageError
 from bench.core.nouns import Example, Prediction, Record, Score
-from tasks.splits import sample
+from tasks.loader.splits import sample
 from tests.small import cells_of, measure, write_suite
 
 ROOT = Path(__file__).parent.parent

@@ -26,7 +26,7 @@ from bench.core.errors import IncompleteError, UsageError
 from bench.core.nouns import Record, Run
 from bench.gate.reading import read, read_object
 from bench.report.texts import asked
-from tasks.digest import item_digest, sha256_of
+from tasks.loader.digest import item_digest, sha256_of
 
 FILE, SCHEMA = "baseline.json", 1
 FOLDER = Path("baselines")

@@ -8,7 +8,7 @@ import tasks
 from bench.core.errors import AdaptbenchError
 from bench.core.nouns import Record, Run, Task
 from bench.formats import clean
-from tasks.digest import question_digest
+from tasks.loader.digest import question_digest
 
 
 def asked(run: Run, record: Record) -> tuple[Task | None, str]:

@@ -18,7 +18,7 @@ from bench.gate import baseline, noise
 from bench.gate.policy import Policy
 from bench.gate.run import gate
 from bench.store import read_run
-from tasks.digest import question_digest
+from tasks.loader.digest import question_digest
 from tests.gate.made import HARDWARE, Made, change, shares, simple
 
 POLICY = Policy.model_validate({"quality": [{"margin": 0.02, "detect": 0.1}]})

@@ -195,7 +195,7 @@ def test_a_pass_says_for_which_checkpoint(tmp_path: Path) -> None:
 
 def test_flips_show_the_items_where_the_task_is_at_hand(tmp_path: Path, task_folder: Path) -> None:
     import tasks
-    from tasks.digest import question_digest
+    from tasks.loader.digest import question_digest
 
     asked = question_digest(tasks.load(task_folder))
     runs = []

@@ -24,7 +24,7 @@ from bench.report import files, texts
 from bench.report.html import page, sections
 from bench.report.html.cases import cases
 from bench.report.pdf import VARIABLE, browser
-from tasks.digest import question_digest
+from tasks.loader.digest import question_digest
 from tests.test_comparison import answers, scored
 
 HOSTILE = (

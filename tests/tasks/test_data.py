@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tasks
-from tasks.loader import read_task
+from tasks.loader.read import read_task
 
 Make = Callable[..., Path]
 Find = Callable[..., list[str]]

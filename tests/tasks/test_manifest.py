@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 import tasks
 from bench.core.errors import TaskError
-from tasks.spec import Corpus, Hub, Split, TaskSpec
+from tasks.loader.spec import Corpus, Hub, Split, TaskSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 SHA = "0123456789abcdef0123456789abcdef01234567"

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.problems import MAX_LINES, Problems, plain, shown
-from tasks.rows import list_of, read_table, text_of
+from tasks.loader.problems import MAX_LINES, Problems, plain, shown
+from tasks.loader.rows import list_of, read_table, text_of
 
 
 def read(path: Path, content: str | bytes, **options: Any) -> tuple[list[dict[str, Any]], list[int], list[str]]:

@@ -19,10 +19,10 @@ import tasks
 from bench.core.errors import UsageError
 from bench.core.nouns import Example, Task
 from bench.core.prompt import Prompt
-from tasks.digest import task_digest
-from tasks.examples import Draft
-from tasks.problems import Problems
-from tasks.splits import carve, first_by_hash, named
+from tasks.loader.digest import task_digest
+from tasks.loader.examples import Draft
+from tasks.loader.problems import Problems
+from tasks.loader.splits import carve, first_by_hash, named
 
 Make = Callable[..., Path]
 PROMPT = Prompt("", "{text}:")

@@ -26,7 +26,7 @@ import methods
 from bench.core.nouns import Task
 from bench.embedders import SentenceEncoder, find_embedder
 from methods.parts import Material, TrainingOptions
-from tasks.splits import sample
+from tasks.loader.splits import sample
 from tests.benchmarks.peers.cases import ROOT, Case, never
 
 PROMPTED, TRAINED = ("zero-shot", "few-shot", "rag"), ("lora", "full")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.core.errors import nearest
-from tasks.problems import Problems, listed, shown
+from tasks.loader.problems import Problems, listed, shown
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 _LONGEST_CELL = 2**31 - 1  # csv's own limit, 128 KiB, is too small for documents

@@ -9,8 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from bench.core.counterfactual import Slot
 from bench.core.prompt import CHOICES, Prompt, placeholders
-from tasks.problems import shown
-from tasks.rows import text_of
+from tasks.loader.problems import shown
+from tasks.loader.rows import text_of
 
 SPLITS = ("train", "validation", "test")
 _DEFAULT_METRICS = {

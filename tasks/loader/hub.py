@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.problems import Problems, plain
-from tasks.rows import Table
-from tasks.spec import Hub
+from tasks.loader.problems import Problems, plain
+from tasks.loader.rows import Table
+from tasks.loader.spec import Hub
 
 
 def read_hub(hub: Hub, split: str, file: str, problems: Problems) -> Table | None:

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.examples import shown_labels
-from tasks.manifest import spec_file
-from tasks.paths import resolve
-from tasks.problems import Problems, listed, shown
-from tasks.rows import Table, decode, text_of
-from tasks.spec import TaskSpec, labels_of
+from tasks.loader.examples import shown_labels
+from tasks.loader.manifest import spec_file
+from tasks.loader.paths import resolve
+from tasks.loader.problems import Problems, listed, shown
+from tasks.loader.rows import Table, decode, text_of
+from tasks.loader.spec import TaskSpec, labels_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from bench.core.errors import TaskError, nearest
 from bench.core.prompt import placeholders
-from tasks.problems import Problems, shown
-from tasks.rows import decode
-from tasks.spec import SPLITS, Corpus, Hub, Keys, Split, Splits, TaskSpec
+from tasks.loader.problems import Problems, shown
+from tasks.loader.rows import decode
+from tasks.loader.spec import SPLITS, Corpus, Hub, Keys, Split, Splits, TaskSpec
 
 FILE = "task.yaml"
 _BOOL = "tag:yaml.org,2002:bool"

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from bench.core.errors import UsageError
 from bench.core.nouns import Example, Passage, Task
-from tasks.choices import Choices, find_choices
-from tasks.digest import task_digest
-from tasks.examples import Draft, Reading, drafts, has_columns, passages, select
-from tasks.hub import read_hub
-from tasks.manifest import read_spec, spec_file
-from tasks.overlap import report_overlaps
-from tasks.paths import require_variables, resolve
-from tasks.problems import Problems, shown
-from tasks.rows import Table, read_table
-from tasks.spec import SPLITS, Split, TaskSpec
-from tasks.splits import carve, first_by_hash, named
+from tasks.loader.choices import Choices, find_choices
+from tasks.loader.digest import task_digest
+from tasks.loader.examples import Draft, Reading, drafts, has_columns, passages, select
+from tasks.loader.hub import read_hub
+from tasks.loader.manifest import read_spec, spec_file
+from tasks.loader.overlap import report_overlaps
+from tasks.loader.paths import require_variables, resolve
+from tasks.loader.problems import Problems, shown
+from tasks.loader.rows import Table, read_table
+from tasks.loader.spec import SPLITS, Split, TaskSpec
+from tasks.loader.splits import carve, first_by_hash, named
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 from bench.core.errors import nearest
 from bench.core.nouns import Example, Passage
-from tasks.problems import Problems, listed, shown
-from tasks.rows import Table, list_of, missing_column, text_of, text_or_none
-from tasks.spec import Corpus, Split, TaskSpec
+from tasks.loader.problems import Problems, listed, shown
+from tasks.loader.rows import Table, list_of, missing_column, text_of, text_or_none
+from tasks.loader.spec import Corpus, Split, TaskSpec
 
 _FILL_IN = "fill it in or remove the row"
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from bench.core.nouns import Example, Item
 from bench.core.prompt import Prompt
-from tasks.digest import canonical, sha256
-from tasks.examples import Draft
-from tasks.problems import Problems, shown
+from tasks.loader.digest import canonical, sha256
+from tasks.loader.examples import Draft
+from tasks.loader.problems import Problems, shown
 
 _ID_DIGITS = 12
 TRIAL_ITEMS = 200  # of the validation split at most, that a trial of a method that does not train answers

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.core.prompt import Prompt
-from tasks.examples import Draft
-from tasks.problems import Problems
-from tasks.splits import question
+from tasks.loader.examples import Draft
+from tasks.loader.problems import Problems
+from tasks.loader.splits import question
 
 Pairs = dict[tuple[str, str], list[tuple[Draft, Draft]]]
 _EXAMPLES = 3

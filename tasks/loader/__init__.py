@@ -1,0 +1,1 @@
+"""Reads tasks: task.yaml, rows, splits, checks, digests. May import `bench.core`."""
