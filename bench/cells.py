@@ -15,7 +15,7 @@ import tasks
 from bench.core.nouns import Method, Task
 from bench.grid import candidates, grid
 from bench.metrics import refuse_unfit
-from bench.models import ResolvedModel, resolve
+from bench.model.resolve import ResolvedModel, resolve
 from bench.suite import Suite, labelled_methods
 from methods.parts import learns
 

@@ -133,7 +133,8 @@ def _measure(job: str, log: str, line: Connection, variables: Mapping[str, str],
         import torch
 
         torch.set_num_threads(threads)
-    from bench import memory, worker
+    from bench import worker
+    from bench.model import memory
 
     memory.keep_freed()
     sys.exit(worker.run(Path(job), line.send))

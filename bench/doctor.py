@@ -222,7 +222,7 @@ def _memory() -> Iterator[Finding]:
 
 def _disk(results: Path) -> Iterator[Finding]:
     """Room and permission where runs and the built-in model go."""
-    from bench.tiny import cache_folder
+    from bench.model.tiny_random import cache_folder
 
     for name, folder in (("results", results), ("cache", cache_folder())):
         there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())

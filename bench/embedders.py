@@ -186,7 +186,7 @@ class SentenceEncoder:
             import torch
             from sentence_transformers import SentenceTransformer
 
-            from bench.matmul import quicken
+            from bench.model.onednn_linear import quicken
 
             loaded = SentenceTransformer(
                 str(self.folder),

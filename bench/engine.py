@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from bench.cache import LayerStates, copied, plain_cache, states_of
-from bench.memory import halving
+from bench.model.memory import halving
 from bench.packing import NARROWEST, Ids, Laid, filled, lay, with_ancestors
 
 LOOK_EVERY = 8  # generated tokens between two looks at the text: each look copies from the device

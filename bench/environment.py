@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from bench import __version__
-from bench.devices import cpu, onednn_pays, pick_device, pick_dtype
+from bench.model.devices import cpu, onednn_pays, pick_device, pick_dtype
 from bench.retrieval import find_embedder
 from bench.suite import Suite
 

@@ -22,7 +22,7 @@ import torch
 from transformers.pytorch_utils import Conv1D
 
 from bench.batches import Work
-from bench.devices import onednn_pays
+from bench.model.devices import onednn_pays
 from bench.prompting import Encoded
 
 _MATRIX = (torch.nn.Linear, Conv1D)
@@ -137,7 +137,7 @@ def counted() -> Iterator[list[int]]:
 
 
 def _of_linear(x: Sequence[int], weight: Sequence[int], *args: Any, out_shape: Any = None, **kwargs: Any) -> int:
-    """A product as oneDNN is asked for it (`bench.matmul`), from the shapes."""
+    """A product as oneDNN is asked for it (`bench.model.onednn_linear`), from the shapes."""
     return 2 * math.prod(x) * weight[0]
 
 

@@ -36,7 +36,7 @@ def _methods() -> Iterator[str]:
 
 
 def _models() -> Iterator[str]:
-    from bench.models import BUILT_IN
+    from bench.model.resolve import BUILT_IN
 
     yield from _columns(list(BUILT_IN.items()))
     yield "or any folder with a causal language model in safetensors, or any Hub id (owner/name)"

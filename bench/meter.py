@@ -17,7 +17,7 @@ import torch
 
 from bench.core.nouns import Phase
 from bench.energy import Energy, counter_for
-from bench.memory import give_back
+from bench.model.memory import give_back
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _UNCOUNTED = "what was taken over from an earlier cell was computed without an energy counter"

@@ -117,8 +117,8 @@ def _timed_rate(cell: Cell, asked: str) -> float:
     """Seconds for each token of a forward pass of the cell's model, timed here on prompts of its task."""
     import torch
 
-    from bench.devices import pick_device
-    from bench.loading import load_base
+    from bench.model.devices import pick_device
+    from bench.model.load import load_base
 
     device = pick_device(asked)
     base = load_base(cell.model, device)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bench.core.nouns import Example, Item
 from bench.core.prompt import Prompt
-from bench.tokens import Codec
+from bench.model.tokenizer import Codec
 from methods.parts import Block, Context, Evidence
 
 TOO_LONG = "item_too_long"

@@ -16,7 +16,7 @@ from bench import money
 from bench.core.errors import UsageError, nearest, unknown
 from bench.core.nouns import Method
 from bench.decision import assumptions
-from bench.models import ModelSpec
+from bench.model.resolve import ModelSpec
 
 BUNDLED = Path(__file__).parent / "suites"
 DEFAULT = "quickstart"

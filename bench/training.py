@@ -23,7 +23,7 @@ from transformers.trainer_callback import ProgressCallback
 from bench.batches import LengthGroups, Pair, Pairs, Work, collate
 from bench.core.errors import DivergedError, OutOfMemoryError
 from bench.loss import mean_loss, packed, summed_loss
-from bench.memory import free_cached, is_out_of_memory
+from bench.model.memory import free_cached, is_out_of_memory
 from bench.steps import Stopwatch
 from methods.parts import TrainingOptions
 

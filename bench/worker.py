@@ -28,14 +28,14 @@ from bench.checkups import Checkups, after, on_training_items
 from bench.core.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
 from bench.core.nouns import Method, Prediction, Record, Score, Task
 from bench.curve import Snapshots
-from bench.devices import BATCH_TOKENS, pick_device, pick_dtype
 from bench.environment import describe
 from bench.flop_check import of_answers, of_prediction
 from bench.head import replace_output
-from bench.loading import load_base
-from bench.memory import is_out_of_memory
 from bench.meter import Meter
-from bench.models import ResolvedModel
+from bench.model.devices import BATCH_TOKENS, pick_device, pick_dtype
+from bench.model.load import load_base
+from bench.model.memory import is_out_of_memory
+from bench.model.resolve import ResolvedModel
 from bench.predict import question
 from bench.prompting import Encoded
 from bench.retrieval import Embedder, build, find_embedder, retrieval_scores

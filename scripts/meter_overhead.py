@@ -23,7 +23,7 @@ import methods
 from bench import worker
 from bench.core.nouns import Phase
 from bench.meter import Meter
-from bench.models import ModelSpec, resolve
+from bench.model.resolve import ModelSpec, resolve
 
 PAIRS = 10
 _COUNTS = ("bench.worker.of_prediction", "bench.worker.of_answers", "bench.adapt.of_training")

@@ -21,11 +21,11 @@ from typing import Any
 import torch
 
 import tasks
-from bench.devices import BATCH_TOKENS
 from bench.embedders import find_embedder
 from bench.engine import Engine
-from bench.loading import load_base
-from bench.models import ModelSpec, resolve
+from bench.model.devices import BATCH_TOKENS
+from bench.model.load import load_base
+from bench.model.resolve import ModelSpec, resolve
 from bench.predict import ModelPredictor, question
 from bench.report.charts import css, lines
 from bench.report.charts.chart import About, Chart

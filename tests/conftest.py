@@ -44,18 +44,18 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ADAPTBENCH_CACHE", str(folder))
-        from bench import tiny
+        from bench.model import tiny_random
 
-        patch.setattr(tiny, "DEFAULT_FOLDER", folder / tiny.DEFAULT_FOLDER.name)
+        patch.setattr(tiny_random, "DEFAULT_FOLDER", folder / tiny_random.DEFAULT_FOLDER.name)
         yield folder
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a byte-level Llama with random weights (115,200 parameters, context 512 tokens)."""
-    from bench import tiny
+    from bench.model import tiny_random
 
-    return tiny.build(tmp_path_factory.mktemp("models") / "tiny")
+    return tiny_random.build(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="session")

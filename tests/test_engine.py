@@ -19,9 +19,9 @@ from transformers import (
     MistralForCausalLM,
 )
 
-from bench import memory
 from bench.core.errors import OutOfMemoryError
 from bench.engine import Engine
+from bench.model import memory
 
 Ids = list[int]
 

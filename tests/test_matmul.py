@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.pytorch_utils import Conv1D
 
-from bench import devices, flops, matmul
-from bench.matmul import QuickConv1D, QuickLinear
+from bench import flops
+from bench.model import devices, onednn_linear
+from bench.model.onednn_linear import QuickConv1D, QuickLinear
 
 pytestmark = pytest.mark.skipif(not hasattr(torch.ops.mkldnn, "_linear_pointwise"), reason="torch without oneDNN")
 sizes = st.integers(1, 40)
@@ -19,8 +20,8 @@ sizes = st.integers(1, 40)
 
 @pytest.fixture(autouse=True)
 def no_product_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matmul, "_SMALLEST", 0)
-    monkeypatch.setattr(matmul, "_SMALLEST_TRAINED", 0)
+    monkeypatch.setattr(onednn_linear, "_SMALLEST", 0)
+    monkeypatch.setattr(onednn_linear, "_SMALLEST_TRAINED", 0)
 
 
 def made(kind: Any, inputs: int, outputs: int) -> Any:
@@ -83,10 +84,10 @@ def test_linear_layers_become_quick_where_that_pays(monkeypatch: pytest.MonkeyPa
 
     model = torch.nn.Sequential(network(), Own(3, 3))
     weights = {name: value.clone() for name, value in model.state_dict().items()}
-    monkeypatch.setattr(matmul, "onednn_pays", lambda: False)
-    assert not any(isinstance(m, QuickLinear | QuickConv1D) for m in matmul.quicken(model).modules())
-    monkeypatch.setattr(matmul, "onednn_pays", lambda: True)
-    assert matmul.quicken(model) is model
+    monkeypatch.setattr(onednn_linear, "onednn_pays", lambda: False)
+    assert not any(isinstance(m, QuickLinear | QuickConv1D) for m in onednn_linear.quicken(model).modules())
+    monkeypatch.setattr(onednn_linear, "onednn_pays", lambda: True)
+    assert onednn_linear.quicken(model) is model
     kinds = [type(module) for module in model.modules() if not list(module.children())]
     assert kinds == [QuickLinear, QuickConv1D, torch.nn.LayerNorm, Own]
     assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())

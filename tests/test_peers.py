@@ -11,7 +11,7 @@ import yaml
 import methods
 from bench import suite as suites
 from bench.grid import grid
-from bench.models import MINI
+from bench.model.resolve import MINI
 from methods.parts import Material
 from tasks.loader.splits import sample
 from tests.benchmarks.peers import cases, whole_suite

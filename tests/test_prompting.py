@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from bench import tiny
 from bench.core.nouns import Example, Item
 from bench.core.prompt import Prompt
-from bench.models import ModelSpec, resolve
+from bench.model import tiny_random
+from bench.model.resolve import ModelSpec, resolve
+from bench.model.tokenizer import Codec
 from bench.prompting import TOO_LONG, Writer
-from bench.tokens import Codec
 from methods.parts import Block, Evidence
 
 MINI = resolve(ModelSpec(path="mini")).folder
@@ -181,20 +181,20 @@ def test_a_training_example_never_sees_its_own_answer(codec: Codec) -> None:
         text = codec.decode(list(prompt))
         assert text.count(f"thing {i}") == 1
         assert text.count("Colour: red") == 2
-        assert tuple(answer) == (*b" red", tiny.EOS)
+        assert tuple(answer) == (*b" red", tiny_random.EOS)
 
 
 def test_a_chat_template_frames_the_prompt(tmp_path: Path) -> None:
-    codec = codec_of(tiny.build(tmp_path / "chat", chat_template=True), chat=True)
+    codec = codec_of(tiny_random.build(tmp_path / "chat", chat_template=True), chat=True)
     (encoded,) = Writer(codec, PROMPT, Given(), 512, 0).write([item("sky")])
     ids = [*encoded.prefix, *encoded.query]
     assert codec.decode(ids) == "[user]\nName the colour.\n\nThing: sky\nColour:\n[assistant]\n"
-    assert ids.count(tiny.BOS) == 1
+    assert ids.count(tiny_random.BOS) == 1
     assert [bytes(choice) for choice in encoded.choices] == [b"red", b"dark blue"]
 
 
 def test_a_model_without_an_end_token_ends_answers_with_a_blank_line(tmp_path: Path) -> None:
-    codec = codec_of(tiny.build(tmp_path / "bare", eos=False, pad=False, bos=False))
+    codec = codec_of(tiny_random.build(tmp_path / "bare", eos=False, pad=False, bos=False))
     assert bytes(codec.end) == b"\n\n"
     assert codec.stops == frozenset()
     assert codec.head == ()

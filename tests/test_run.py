@@ -18,10 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import child, runner, store, tiny
+from bench import child, runner, store
 from bench.cells import canonical_json
 from bench.core.errors import UsageError
 from bench.core.nouns import Example, Prediction, Record, Score
+from bench.model import tiny_random
 from tasks.loader.splits import sample
 from tests.small import cells_of, measure, write_suite
 
@@ -217,7 +218,7 @@ def test_what_does_not_decide_predictions_does_not_change_the_key(suite_file: Pa
 
 
 def test_weights_that_moved_change_the_key(suite_file: Path, tiny_model: Path, tmp_path: Path) -> None:
-    other = tiny.build(tmp_path / "other" / tiny_model.name, seed=1)
+    other = tiny_random.build(tmp_path / "other" / tiny_model.name, seed=1)
     changed = cells_of(suite_file, models=[str(other)])[1]
     assert not {c.key for c in changed} & {c.key for c in cells_of(suite_file)[1]}
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import tiny
 from bench.core.errors import UsageError
+from bench.model import tiny_random
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -73,7 +73,7 @@ def test_any_text_round_trips(tokenizer: Any, text: str) -> None:
 
 
 def test_same_seed_same_bytes_other_seed_other_weights(tmp_path: Path) -> None:
-    one, two, three = (tiny.build(tmp_path / str(i), seed=seed) for i, seed in enumerate((7, 7, 8)))
+    one, two, three = (tiny_random.build(tmp_path / str(i), seed=seed) for i, seed in enumerate((7, 7, 8)))
     assert contents(one) == contents(two)
     changed = {name for name, data in contents(one).items() if data != contents(three)[name]}
     assert changed == {"model.safetensors", "tiny-random.json"}
@@ -83,7 +83,7 @@ def test_weights_are_those_of_the_stream(tmp_path: Path) -> None:
     import numpy as np
     from safetensors.numpy import load_file
 
-    folder = tiny.build(tmp_path / "m", seed=3)
+    folder = tiny_random.build(tmp_path / "m", seed=3)
     # The first rows of the stream, drawn here a second time, over the square root of the width.
     expected = (np.random.RandomState(3).standard_normal(259 * 64) / 8).astype(np.float32)
     found = load_file(folder / "model.safetensors")["model.embed_tokens.weight"]
@@ -93,7 +93,7 @@ def test_weights_are_those_of_the_stream(tmp_path: Path) -> None:
 @pytest.mark.parametrize("without", ["bos", "eos", "pad"])
 def test_special_tokens_can_be_left_out(tmp_path: Path, without: str) -> None:
     flags = {name: name != without for name in ("bos", "eos", "pad")}
-    tokenizer = load_tokenizer(tiny.build(tmp_path / "m", **flags))
+    tokenizer = load_tokenizer(tiny_random.build(tmp_path / "m", **flags))
     ids = {"bos": 256, "eos": 257, "pad": 258}
     for name, number in ids.items():
         assert getattr(tokenizer, f"{name}_token_id") == (None if name == without else number)
@@ -103,7 +103,7 @@ def test_special_tokens_can_be_left_out(tmp_path: Path, without: str) -> None:
 
 
 def test_chat_template(tmp_path: Path) -> None:
-    tokenizer = load_tokenizer(tiny.build(tmp_path / "m", chat_template=True))
+    tokenizer = load_tokenizer(tiny_random.build(tmp_path / "m", chat_template=True))
     turn = [{"role": "user", "content": "hi"}]
     text = tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
     assert text == "<s>[user]\nhi\n[assistant]\n"
@@ -115,21 +115,21 @@ def test_no_chat_template_unless_asked(tokenizer: Any) -> None:
 
 
 def test_complete_folder_is_reused(tmp_path: Path) -> None:
-    folder = tiny.build(tmp_path / "m")
+    folder = tiny_random.build(tmp_path / "m")
     before = (folder / "model.safetensors").stat().st_mtime_ns
-    assert tiny.build(folder) == folder
+    assert tiny_random.build(folder) == folder
     assert (folder / "model.safetensors").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("damage", ["truncate", "remove", "other recipe"])
 def test_damaged_or_other_folder_is_made_again(tmp_path: Path, damage: str) -> None:
-    sound = contents(tiny.build(tmp_path / "sound"))
-    folder = tiny.build(tmp_path / "m", seed=5 if damage == "other recipe" else 0)
+    sound = contents(tiny_random.build(tmp_path / "sound"))
+    folder = tiny_random.build(tmp_path / "m", seed=5 if damage == "other recipe" else 0)
     if damage == "truncate":
         (folder / "model.safetensors").write_bytes(b"")
     elif damage == "remove":
         (folder / "tokenizer.json").unlink()
-    tiny.build(folder)
+    tiny_random.build(folder)
     assert contents(folder) == sound
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "sound"]  # nothing left beside them
 
@@ -137,25 +137,25 @@ def test_damaged_or_other_folder_is_made_again(tmp_path: Path, damage: str) -> N
 def test_a_folder_of_someone_else_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="something other than the tiny model"):
-        tiny.build(tmp_path)
+        tiny_random.build(tmp_path)
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_a_file_in_the_way_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="is no folder"):
-        tiny.build(tmp_path / "file")
+        tiny_random.build(tmp_path / "file")
     with pytest.raises(UsageError, match="ADAPTBENCH_CACHE"):
-        tiny.build(tmp_path / "file" / "m")
+        tiny_random.build(tmp_path / "file" / "m")
 
 
 def test_failure_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full_disk(recipe: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tiny, "_tokenizer", full_disk)
+    monkeypatch.setattr(tiny_random, "_tokenizer", full_disk)
     with pytest.raises(UsageError, match="No space left"):
-        tiny.build(tmp_path / "m")
+        tiny_random.build(tmp_path / "m")
     assert not list(tmp_path.iterdir())
 
 
@@ -164,7 +164,7 @@ def test_builders_at_the_same_time_agree(tmp_path: Path) -> None:
 
     def work() -> None:
         try:
-            tiny.build(folder)
+            tiny_random.build(folder)
         except BaseException as error:
             failures.append(error)
 
@@ -175,12 +175,12 @@ def test_builders_at_the_same_time_agree(tmp_path: Path) -> None:
         thread.join()
     assert not failures
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
-    assert contents(folder) == contents(tiny.build(tmp_path / "alone"))
+    assert contents(folder) == contents(tiny_random.build(tmp_path / "alone"))
 
 
 def test_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADAPTBENCH_CACHE", str(tmp_path))
-    assert tiny.cache_folder() == tmp_path
+    assert tiny_random.cache_folder() == tmp_path
     monkeypatch.delenv("ADAPTBENCH_CACHE")
     monkeypatch.setenv("HOME", "/home/somebody")
-    assert tiny.cache_folder() == Path("/home/somebody/.cache/adaptbench")
+    assert tiny_random.cache_folder() == Path("/home/somebody/.cache/adaptbench")

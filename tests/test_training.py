@@ -21,7 +21,7 @@ from bench import training, worker
 from bench.batches import IGNORED, LengthGroups, Pair, Pairs, collate
 from bench.core.errors import DivergedError, OutOfMemoryError
 from bench.loss import mean_loss, summed_loss
-from bench.models import ModelSpec, resolve
+from bench.model.resolve import ModelSpec, resolve
 from bench.training import Setting, train
 from methods.full import FullOptions
 

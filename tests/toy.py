@@ -13,9 +13,9 @@ import methods
 from bench.adapt import Adapted, adapt
 from bench.core.nouns import Example, Item, Passage, Prediction, Task
 from bench.core.prompt import Prompt
-from bench.loading import load_base
 from bench.meter import Meter
-from bench.models import ModelSpec, resolve
+from bench.model.load import load_base
+from bench.model.resolve import ModelSpec, resolve
 from bench.retrieval import build
 from bench.workshop import Limits, Workshop
 from methods.parts import Material, Search

@@ -13,7 +13,7 @@ from bench.mini import skills
 from bench.mini.card import card
 from bench.mini.pretrain import pretrain
 from bench.mini.recipe import Recipe
-from bench.models import count_parameters
+from bench.model.resolve import count_parameters
 from tasks.world import relations
 
 SKILLS_FILE = "skills.json"

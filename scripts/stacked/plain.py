@@ -29,7 +29,7 @@ class Technique:
     within: float | None
     ours: bool = False  # what adaptbench does, to which the other rows are compared
     keeps: bool = False  # whether memory that is freed stays with the process
-    quick: bool = False  # whether products are by oneDNN where that pays (`bench.matmul`)
+    quick: bool = False  # whether products are by oneDNN where that pays (`bench.model.onednn_linear`)
 
 
 @dataclass

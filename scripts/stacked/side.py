@@ -20,17 +20,17 @@ from typing import Any
 import torch
 
 import methods
-from bench import tiny
 from bench.core.errors import UsageError
 from bench.core.nouns import Task
-from bench.devices import BATCH_TOKENS
 from bench.engine import Engine
 from bench.environment import describe
-from bench.loading import load_base
 from bench.loss import mean_loss
-from bench.memory import keep_freed
 from bench.meter import Meter
-from bench.models import ModelSpec, resolve
+from bench.model import tiny_random
+from bench.model.devices import BATCH_TOKENS
+from bench.model.load import load_base
+from bench.model.memory import keep_freed
+from bench.model.resolve import ModelSpec, resolve
 from bench.predict import ModelPredictor, question
 from bench.workshop import Base, Limits, Workshop
 from methods.parts import Material, Search
@@ -62,7 +62,7 @@ def main(asked: dict[str, Any]) -> dict[str, Any]:
     go = trained if case.kind == "train" else answered
     base = loaded(cases.folder_of(asked["model"], Path(asked["cache"])), technique, device)
     with tempfile.TemporaryDirectory() as folder:
-        go(case, technique, loaded(tiny.build(Path(folder) / "tiny"), technique, device), {**asked, **WARM})
+        go(case, technique, loaded(tiny_random.build(Path(folder) / "tiny"), technique, device), {**asked, **WARM})
     return {**go(case, technique, base, asked), "environment": describe(device)}
 
 

@@ -12,11 +12,11 @@ import pytest
 
 from bench.core.nouns import Item
 from bench.core.prompt import Prompt
+from bench.model.tokenizer import Codec
 from bench.packing import trees_of
 from bench.prompting import Writer
 from bench.statistics.intervals import bootstrap_mean
 from bench.statistics.seeds import crossed_means
-from bench.tokens import Codec
 from methods.parts import Block, Evidence
 from tests.benchmarks import kernels
 

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from bench.mini import remake, skills
 from bench.mini.recipe import Recipe
 from bench.mini.skills import SKILLS
-from bench.models import MINI
+from bench.model.resolve import MINI
 
 DRAWS = 60
 QUICK = ("world facts, closed book", "reading: plain statements, names never seen", "style of records: 3 examples",

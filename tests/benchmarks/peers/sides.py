@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.memory import give_back, keep_freed
+from bench.model.memory import give_back, keep_freed
 from tests.benchmarks.peers import cases, theirs, whole_suite
 from tests.benchmarks.peers.theirs import RATE
 
@@ -70,8 +70,8 @@ def _questions(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[A
     """Base, task, writer and questions of a case; the peer's model is as transformers loads it."""
     import torch
 
-    from bench.loading import load_base
-    from bench.models import ModelSpec, resolve
+    from bench.model.load import load_base
+    from bench.model.resolve import ModelSpec, resolve
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     base = load_base(resolve(ModelSpec(path=str(folder), dtype=asked["dtype"])), device, quick=asked["side"] == "ours")
@@ -82,8 +82,8 @@ def _questions(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[A
 def _predicted(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     import torch
 
-    from bench.devices import BATCH_TOKENS
     from bench.engine import Engine
+    from bench.model.devices import BATCH_TOKENS
     from bench.predict import ModelPredictor, question
 
     base, task, writer, items = _questions(case, folder, asked)
@@ -141,7 +141,7 @@ def _rows(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, A
 
     import methods
     from bench.batches import micro_batch
-    from bench.devices import train_tokens
+    from bench.model.devices import train_tokens
 
     base, task, writer, _ = _questions(case, folder, asked)
     options = {"learning_rate": RATE, "epochs": 1, "batch_size": asked["train_batch"]}

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from transformers.pytorch_utils import Conv1D
 
-from bench.devices import onednn_pays
+from bench.model.devices import onednn_pays
 
 # multiplications: for fewer, oneDNN's code for a new shape takes longer than it saves, and memory that stays; training
 # brings more shapes, three products of each

@@ -110,9 +110,9 @@ def _locate(text: str, spec: ModelSpec, base: Path) -> tuple[Path, str | None]:
             raise UsageError(f"{MINI} holds no model; `adaptbench pretrain-mini` makes one, to be named by its folder")
         return MINI, None
     if text in BUILT_IN:
-        from bench import tiny
+        from bench.model import tiny_random
 
-        return tiny.build(tiny.DEFAULT_FOLDER), None
+        return tiny_random.build(tiny_random.DEFAULT_FOLDER), None
     local = base / text
     if local.is_dir():
         return local.resolve(), None

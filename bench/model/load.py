@@ -10,10 +10,10 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from bench.core.errors import CellError
-from bench.devices import pick_dtype
-from bench.matmul import quicken
-from bench.models import ResolvedModel
-from bench.tokens import Codec
+from bench.model.devices import pick_dtype
+from bench.model.onednn_linear import quicken
+from bench.model.resolve import ResolvedModel
+from bench.model.tokenizer import Codec
 from bench.workshop import Base
 
 _UNSET_LENGTH = 10**9  # tokenizers without a limit say a number far above this
@@ -22,7 +22,7 @@ _UNSET_LENGTH = 10**9  # tokenizers without a limit say a number far above this
 def load_base(model: ResolvedModel, device: torch.device, quick: bool = True) -> Base:
     """Tokenizer now, weights on demand: `Base.load(full_precision)` reads them afresh.
 
-    `quick`: products are asked of the quicker library, see `bench.matmul`.
+    `quick`: products are asked of the quicker library, see `bench.model.onednn_linear`.
 
     Raises:
         CellError: the configuration, tokenizer or architecture cannot be loaded as a causal language model.
