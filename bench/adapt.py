@@ -10,11 +10,11 @@ from bench import head
 from bench.batches import Pair
 from bench.core.nouns import Method
 from bench.curve import Snapshots
+from bench.engine.predictor import ModelPredictor
+from bench.engine.prompts import Writer
 from bench.flop_check import of_training
 from bench.grid import grid, settle
 from bench.loss import mean_loss
-from bench.predict import ModelPredictor
-from bench.prompting import Writer
 from bench.training import Outcome, Setting, train
 from bench.tuning import Tuning, search
 from bench.workshop import Workshop

@@ -21,7 +21,7 @@ from bench.statistics.seeds import crossed_means
 from methods.frozen import Frozen
 
 if TYPE_CHECKING:  # readers of records never load torch
-    from bench.predict import ModelPredictor
+    from bench.engine.predictor import ModelPredictor
 
 
 def changed(

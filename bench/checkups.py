@@ -10,11 +10,11 @@ from typing import Any
 from bench.bias import changed
 from bench.core.nouns import Score, Task
 from bench.drift import divergence
-from bench.engine import Engine
+from bench.engine.predictor import ModelPredictor, question
+from bench.engine.prompts import Encoded
+from bench.engine.transformers_engine import Engine
 from bench.meter import Meter
-from bench.predict import ModelPredictor, question
 from bench.probes import ask, fingerprint
-from bench.prompting import Encoded
 from bench.scoring import score
 from bench.serving import FEWEST, SAMPLE, latency
 from bench.workshop import Base

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.engine import Engine
-from bench.prompting import Encoded
+from bench.engine.prompts import Encoded
+from bench.engine.transformers_engine import Engine
 
 PROMPTS = 100  # asked at most
 

@@ -22,8 +22,8 @@ import torch
 from transformers.pytorch_utils import Conv1D
 
 from bench.batches import Work
+from bench.engine.prompts import Encoded
 from bench.model.devices import onednn_pays
-from bench.prompting import Encoded
 
 _MATRIX = (torch.nn.Linear, Conv1D)
 

@@ -19,9 +19,9 @@ from sklearn.preprocessing import StandardScaler
 from bench import flops
 from bench.core.errors import CellError
 from bench.core.nouns import Example, Item
-from bench.engine import Engine
-from bench.predict import ModelPredictor
-from bench.prompting import Encoded, Writer, by_prefix
+from bench.engine.predictor import ModelPredictor
+from bench.engine.prompts import Encoded, Writer, by_prefix
+from bench.engine.transformers_engine import Engine
 from bench.workshop import Workshop
 
 _NEVER = -1e4  # bias of a label that no training example has

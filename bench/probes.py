@@ -18,9 +18,9 @@ import methods
 import tasks
 from bench import store
 from bench.core.nouns import Item, Score, Task
-from bench.engine import Engine
-from bench.predict import ModelPredictor
-from bench.prompting import Writer
+from bench.engine.predictor import ModelPredictor
+from bench.engine.prompts import Writer
+from bench.engine.transformers_engine import Engine
 from bench.scoring import score
 from bench.workshop import Base
 from methods.parts import Material

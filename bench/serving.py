@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from bench.core.nouns import Item
-from bench.engine import Engine
-from bench.predict import ModelPredictor
+from bench.engine.predictor import ModelPredictor
+from bench.engine.transformers_engine import Engine
 
 WARM_UP = 2  # questions asked before the clock starts
 SAMPLE = 24  # questions timed: the 95th percentile of fewer says little

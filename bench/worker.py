@@ -28,6 +28,8 @@ from bench.checkups import Checkups, after, on_training_items
 from bench.core.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
 from bench.core.nouns import Method, Prediction, Record, Score, Task
 from bench.curve import Snapshots
+from bench.engine.predictor import question
+from bench.engine.prompts import Encoded
 from bench.environment import describe
 from bench.flop_check import of_answers, of_prediction
 from bench.head import replace_output
@@ -36,8 +38,6 @@ from bench.model.devices import BATCH_TOKENS, pick_device, pick_dtype
 from bench.model.load import load_base
 from bench.model.memory import is_out_of_memory
 from bench.model.resolve import ResolvedModel
-from bench.predict import question
-from bench.prompting import Encoded
 from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
 from bench.scoring import score
 from bench.vectors import Keeping

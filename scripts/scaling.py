@@ -22,11 +22,11 @@ import torch
 
 import tasks
 from bench.embedders import find_embedder
-from bench.engine import Engine
+from bench.engine.predictor import ModelPredictor, question
+from bench.engine.transformers_engine import Engine
 from bench.model.devices import BATCH_TOKENS
 from bench.model.load import load_base
 from bench.model.resolve import ModelSpec, resolve
-from bench.predict import ModelPredictor, question
 from bench.report.charts import css, lines
 from bench.report.charts.chart import About, Chart
 from bench.report.charts.lines import At, Series

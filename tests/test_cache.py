@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import DynamicCache
 
-from bench.cache import LayerStates, copied, states_of
+from bench.engine.kv_cache import LayerStates, copied, states_of
 
 
 def drawn(rows: int, tokens: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

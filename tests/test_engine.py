@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from bench.core.errors import OutOfMemoryError
-from bench.engine import Engine
+from bench.engine.transformers_engine import Engine
 from bench.model import memory
 
 Ids = list[int]

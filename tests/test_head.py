@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 
 import methods
 from bench.core.errors import CellError
-from bench.engine import Engine
+from bench.engine.transformers_engine import Engine
 from bench.head import Features, fit, mean_loss, replace_output
 from bench.probes import fingerprint
 from tests.small import measure, write_suite

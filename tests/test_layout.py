@@ -92,7 +92,7 @@ class TestImportReader:
             ("from bench import nouns", {"bench.core.nouns"}),
             ("from bench import __version__", {"bench"}),
             ("from bench.core.errors import UsageError", {"bench.core.errors"}),
-            ("def f():\n    from bench import engine, nouns", {"bench.engine", "bench.core.nouns"}),
+            ("def f():\n    from bench import engine, nouns", {"bench.engine.transformers_engine", "bench.core.nouns"}),
             ("if TYPE_CHECKING:\n    from methods.parts import Block", {"methods.parts"}),
             ("from .parts import Block", {"methods.parts"}),
             ("from . import parts", {"methods.parts"}),

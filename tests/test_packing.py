@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.packing import Laid, Read, Tree, lay, trees_of, with_ancestors
+from bench.engine.choice_tree import Laid, Read, Tree, lay, trees_of, with_ancestors
 from tests.test_engine import engine, plain_score
 
 CHOICES = ((7, 8, 9), (7, 8, 4), (7, 5), (3,))

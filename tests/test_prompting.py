@@ -13,10 +13,10 @@ from transformers import AutoTokenizer
 
 from bench.core.nouns import Example, Item
 from bench.core.prompt import Prompt
+from bench.engine.prompts import TOO_LONG, Writer
 from bench.model import tiny_random
 from bench.model.resolve import ModelSpec, resolve
 from bench.model.tokenizer import Codec
-from bench.prompting import TOO_LONG, Writer
 from methods.parts import Block, Evidence
 
 MINI = resolve(ModelSpec(path="mini")).folder

@@ -16,9 +16,9 @@ from bench import store
 from bench.core.errors import UsageError
 from bench.core.nouns import Prediction, Record, Run, Score
 from bench.drift import divergence
-from bench.engine import Engine
+from bench.engine.prompts import Encoded
+from bench.engine.transformers_engine import Engine
 from bench.probes import fingerprint
-from bench.prompting import Encoded
 from bench.report.sheets import sheets
 from bench.retention import base_scores, changes, paired
 from bench.statistics.paired import paired_means

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from bench.engine import Engine
+from bench.engine.transformers_engine import Engine
 from bench.mini.corpus import arithmetic, basics, classify, copying, facts, forms, reading
 from bench.mini.corpus.document import Document
 

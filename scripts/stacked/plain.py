@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from bench.cache import LayerStates
+from bench.engine.kv_cache import LayerStates
 
 Ids = Sequence[int]
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from bench.cache import LayerStates, states_of
-from bench.engine import Engine
+from bench.engine.kv_cache import LayerStates, states_of
+from bench.engine.transformers_engine import Engine
 from scripts.stacked.plain import Ids, Limits, Technique, by_length, forward, padded, picked, sliced
 
 

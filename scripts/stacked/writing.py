@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.cache import LayerStates, states_of
-from bench.engine import LOOK_EVERY, Engine
+from bench.engine.kv_cache import LayerStates, states_of
+from bench.engine.transformers_engine import LOOK_EVERY, Engine
 from scripts.stacked.plain import Ids, Limits, Technique, by_length, forward, padded, picked, sliced
 from scripts.stacked.scoring import begun, on_beginning
 

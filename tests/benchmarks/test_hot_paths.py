@@ -12,9 +12,9 @@ import pytest
 
 from bench.core.nouns import Item
 from bench.core.prompt import Prompt
+from bench.engine.choice_tree import trees_of
+from bench.engine.prompts import Writer
 from bench.model.tokenizer import Codec
-from bench.packing import trees_of
-from bench.prompting import Writer
 from bench.statistics.intervals import bootstrap_mean
 from bench.statistics.seeds import crossed_means
 from methods.parts import Block, Evidence
@@ -36,7 +36,7 @@ def tiny(tiny_model: Path) -> Any:
 
 
 def engine(model: Any) -> Any:
-    from bench.engine import Engine
+    from bench.engine.transformers_engine import Engine
 
     return Engine(model, pad=0, stops=frozenset({257}), batch_tokens=2048)
 

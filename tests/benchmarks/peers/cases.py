@@ -15,8 +15,8 @@ from typing import Literal
 import methods
 import tasks
 from bench.core.nouns import Example, Task, derive_seed
+from bench.engine.prompts import Writer
 from bench.model.resolve import ModelSpec, resolve
-from bench.prompting import Writer
 from bench.workshop import Base
 from methods.parts import Material, Search
 

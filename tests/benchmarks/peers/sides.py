@@ -82,9 +82,9 @@ def _questions(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[A
 def _predicted(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     import torch
 
-    from bench.engine import Engine
+    from bench.engine.predictor import ModelPredictor, question
+    from bench.engine.transformers_engine import Engine
     from bench.model.devices import BATCH_TOKENS
-    from bench.predict import ModelPredictor, question
 
     base, task, writer, items = _questions(case, folder, asked)
     budget = BATCH_TOKENS["cuda" if torch.cuda.is_available() else "cpu"]

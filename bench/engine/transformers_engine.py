@@ -1,7 +1,7 @@
 """Inference in two calls: `score` ranks choices by log-likelihood, `generate` writes greedy text.
 
 The prefix that prompts share is computed once and its key-value cache handed to every batch; a question is computed
-once and its cache shared by its choices, as are the tokens that choices begin with alike (`bench.packing`). Logits are
+once and its cache shared by its choices, as are the tokens that choices begin with alike (`bench.engine.choice_tree`). Logits are
 kept only where a choice or a next token stands, and are taken to fp32 before the softmax. Batches are sized by a token
 budget, longest first, and halved when memory runs out.
 Results equal the plain computation of one prompt at a time (tests/test_engine.py holds that computation).
@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from bench.cache import LayerStates, copied, plain_cache, states_of
+from bench.engine.choice_tree import NARROWEST, Ids, Laid, filled, lay, with_ancestors
+from bench.engine.kv_cache import LayerStates, copied, plain_cache, states_of
 from bench.model.memory import halving
-from bench.packing import NARROWEST, Ids, Laid, filled, lay, with_ancestors
 
 LOOK_EVERY = 8  # generated tokens between two looks at the text: each look copies from the device
 _PREFIXES_KEPT = 2

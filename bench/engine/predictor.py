@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.core.nouns import Example, Item, Prediction, Task
-from bench.engine import Engine
-from bench.prompting import Encoded, Writer, by_prefix
+from bench.engine.prompts import Encoded, Writer, by_prefix
+from bench.engine.transformers_engine import Engine
 
 
 @dataclass(frozen=True)
