@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from bench import head
-from bench.batches import Pair
 from bench.core.nouns import Method
-from bench.curve import Snapshots
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
 from bench.flop_check import of_training
 from bench.grid import grid, settle
-from bench.loss import mean_loss
-from bench.training import Outcome, Setting, train
+from bench.training.batches import Pair
+from bench.training.checkpoints import Snapshots
+from bench.training.loss import mean_loss
+from bench.training.trainer import Outcome, Setting, train
 from bench.tuning import Tuning, search
 from bench.workshop import Workshop
 from methods.parts import only

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench import flops
-from bench.batches import Pair, Pairs, Work, collate
 from bench.core.nouns import Prediction
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
-from bench.loss import on, packed, summed_loss
+from bench.training.batches import Pair, Pairs, Work, collate
+from bench.training.loss import on, packed, summed_loss
 
 _TOKENS = 8  # generated for a count
 _ROWS = 2  # of the batch: attention is done as plain products while torch counts, which takes memory

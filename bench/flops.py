@@ -21,9 +21,9 @@ from typing import Any
 import torch
 from transformers.pytorch_utils import Conv1D
 
-from bench.batches import Work
 from bench.engine.prompts import Encoded
 from bench.model.devices import onednn_pays
+from bench.training.batches import Work
 
 _MATRIX = (torch.nn.Linear, Conv1D)
 

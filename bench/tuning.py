@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.batches import Pair
 from bench.core.errors import CellError, DivergedError
 from bench.core.nouns import Method
 from bench.engine.predictor import question
@@ -19,7 +18,8 @@ from bench.grid import Edge, at_edge, candidates, grid, settle
 from bench.head import Fitting, prepare
 from bench.metrics import NAMES
 from bench.scoring import score
-from bench.training import train
+from bench.training.batches import Pair
+from bench.training.trainer import train
 from bench.workshop import Workshop
 from methods.parts import Indexer, Search, only
 from tasks.loader.splits import TRIAL_ITEMS, sample

@@ -27,7 +27,6 @@ from bench.adapt import Adapted, adapt
 from bench.checkups import Checkups, after, on_training_items
 from bench.core.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
 from bench.core.nouns import Method, Prediction, Record, Score, Task
-from bench.curve import Snapshots
 from bench.engine.predictor import question
 from bench.engine.prompts import Encoded
 from bench.environment import describe
@@ -40,6 +39,7 @@ from bench.model.memory import is_out_of_memory
 from bench.model.resolve import ResolvedModel
 from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
 from bench.scoring import score
+from bench.training.checkpoints import Snapshots
 from bench.vectors import Keeping
 from bench.workshop import Base, Limits, Workshop
 from methods.parts import Material, Search, learns

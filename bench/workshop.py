@@ -9,17 +9,17 @@ from typing import Any
 import torch
 
 from bench import flops
-from bench.batches import Pair, micro_batch
 from bench.core.errors import CellError
 from bench.core.nouns import Method, Task, derive_seed
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
 from bench.engine.transformers_engine import Engine
-from bench.loss import work_of
 from bench.meter import Meter
 from bench.model.devices import train_tokens
 from bench.model.tokenizer import Codec
-from bench.training import Outcome, Setting
+from bench.training.batches import Pair, micro_batch
+from bench.training.loss import work_of
+from bench.training.trainer import Outcome, Setting
 from methods.parts import Context, Material, only
 
 

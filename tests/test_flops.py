@@ -10,10 +10,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 import methods
 from bench import flops
-from bench.batches import Pairs, Work, collate, laid_out
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
-from bench.loss import summed_loss
+from bench.training.batches import Pairs, Work, collate, laid_out
+from bench.training.loss import summed_loss
 
 
 @pytest.fixture(scope="module")

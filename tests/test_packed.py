@@ -15,9 +15,9 @@ from transformers import AttentionInterface, AutoModelForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 import methods
-from bench import attention
-from bench.batches import Layout, Pair, Pairs, Work, collate, laid_out
-from bench.loss import mean_loss, packed, packs, summed_loss
+from bench.training import packed_attention
+from bench.training.batches import Layout, Pair, Pairs, Work, collate, laid_out
+from bench.training.loss import mean_loss, packed, packs, summed_loss
 
 SMALL = {
     "vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -102,9 +102,9 @@ def test_a_line_by_hand() -> None:
 def test_a_model_goes_back_to_its_own_attention(model: Any) -> None:
     before = model.config._attn_implementation
     with packed(model):
-        assert model.config._attn_implementation == attention.NAME
+        assert model.config._attn_implementation == packed_attention.NAME
         assert mean_loss(model, PAIRS, pad=0, rows=2) > 0  # which packs too
-        assert model.config._attn_implementation == attention.NAME
+        assert model.config._attn_implementation == packed_attention.NAME
     assert model.config._attn_implementation == before
 
 
@@ -141,12 +141,12 @@ def test_an_attention_that_sees_its_neighbours_is_noticed(tiny_model: Path) -> N
         return sdpa_attention_forward(module, query, key, value, None, **kwargs)
 
     made = AutoModelForCausalLM.from_pretrained(tiny_model)
-    AttentionInterface.register(attention.NAME, leaking)
+    AttentionInterface.register(packed_attention.NAME, leaking)
     try:
         with packed(made) as on:
             assert not on
     finally:
-        AttentionInterface.register(attention.NAME, attention.attend)
+        AttentionInterface.register(packed_attention.NAME, packed_attention.attend)
     assert packs(AutoModelForCausalLM.from_pretrained(tiny_model))
 
 

@@ -11,8 +11,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import methods
-from bench.loss import mean_loss
-from bench.training import Setting
+from bench.training.loss import mean_loss
+from bench.training.trainer import Setting
 from scripts.stacked import __main__ as stacked
 from scripts.stacked import learning, scoring, writing
 from scripts.stacked.plain import Technique

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from bench.steps import FIRST, LAST, PARTS, Stopwatch
+from bench.training.step_timer import FIRST, LAST, PARTS, Stopwatch
 from tests.toy import adapted, choice_task
 
 

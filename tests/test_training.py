@@ -17,12 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from bench import training, worker
-from bench.batches import IGNORED, LengthGroups, Pair, Pairs, collate
+from bench import worker
 from bench.core.errors import DivergedError, OutOfMemoryError
-from bench.loss import mean_loss, summed_loss
 from bench.model.resolve import ModelSpec, resolve
-from bench.training import Setting, train
+from bench.training import trainer
+from bench.training.batches import IGNORED, LengthGroups, Pair, Pairs, collate
+from bench.training.loss import mean_loss, summed_loss
+from bench.training.trainer import Setting, train
 from methods.full import FullOptions
 
 
@@ -174,7 +175,7 @@ def test_out_of_memory_halves_the_micro_batch_then_recomputes_activations(
         tried.append((given.micro_batch, given.checkpointing))
         raise torch.OutOfMemoryError("no more")
 
-    monkeypatch.setattr(training, "_train_once", fails)
+    monkeypatch.setattr(trainer, "_train_once", fails)
     with pytest.raises(OutOfMemoryError):
         train(lambda: None, drawn(4), [], setting(), lambda d, n: None)
     assert tried == [(4, False), (2, False), (1, False), (1, True)]

@@ -1,8 +1,8 @@
-"""Training: from a plain loop to `bench.training.train`.
+"""Training: from a plain loop to `bench.training.trainer.train`.
 
 Every way takes the same number of steps, of the same size, with the same rate, schedule and clipping; and from the
 second on the same batches, so that their losses are equal up to rounding. A step's loss is the sum over its answer
-tokens divided by those of an average step, as in `bench.training`: other batches then weigh an example no differently.
+tokens divided by those of an average step, as in `bench.training.trainer`: other batches then weigh an example no differently.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from transformers import get_scheduler
 
-from bench.batches import IGNORED, LengthGroups, Pair, Pairs, collate
-from bench.loss import on, summed_loss
-from bench.training import Setting, train
+from bench.training.batches import IGNORED, LengthGroups, Pair, Pairs, collate
+from bench.training.loss import on, summed_loss
+from bench.training.trainer import Setting, train
 from scripts.stacked.plain import Technique
 
 
@@ -122,7 +122,7 @@ class InParts(Fused):
 
 
 class Ours(InParts):
-    """`bench.training.train`."""
+    """`bench.training.trainer.train`."""
 
     def train(self) -> Any:
         return train(lambda: self.model, self.pairs, [], self.setting, lambda done, of: None)[0]
@@ -135,7 +135,7 @@ TECHNIQUES = (
     Technique("+ head on answers only", AnswerLogits, SAME),
     Technique("+ fused AdamW", Fused, SAME),
     Technique("+ micro-batches in a token budget", InParts, SAME),
-    Technique("+ rows in one line behind what they share = bench.training.train", Ours, SAME, ours=True),
+    Technique("+ rows in one line behind what they share = bench.training.trainer.train", Ours, SAME, ours=True),
     Technique("+ freed memory kept", Ours, SAME, keeps=True),
     Technique("+ products by oneDNN, as in the process of a cell", Ours, SAME, keeps=True, quick=True),
     Technique("+ dtype: bfloat16 (gives other numbers)", Ours, None, keeps=True),

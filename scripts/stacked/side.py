@@ -25,13 +25,13 @@ from bench.core.nouns import Task
 from bench.engine.predictor import ModelPredictor, question
 from bench.engine.transformers_engine import Engine
 from bench.environment import describe
-from bench.loss import mean_loss
 from bench.meter import Meter
 from bench.model import tiny_random
 from bench.model.devices import BATCH_TOKENS
 from bench.model.load import load_base
 from bench.model.memory import keep_freed
 from bench.model.resolve import ModelSpec, resolve
+from bench.training.loss import mean_loss
 from bench.workshop import Base, Limits, Workshop
 from methods.parts import Material, Search
 from scripts.stacked import learning, scoring, writing

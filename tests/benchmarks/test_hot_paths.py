@@ -68,8 +68,8 @@ def test_a_training_step(benchmark: Any, tiny_model: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from bench.batches import Pairs, collate
-    from bench.loss import summed_loss
+    from bench.training.batches import Pairs, collate
+    from bench.training.loss import summed_loss
 
     rng = random.Random(2)
     rows = Pairs([(drawn(rng, 40, 80), drawn(rng, 2, 8)) for _ in range(8)]).rows

@@ -17,7 +17,7 @@ from bench.core.nouns import Failure, Phase, Record, Score
 from bench.report.data import SCHEMA, schema, to_json
 from bench.report.summary import Row, Spread
 from bench.serving import Latency
-from bench.training import Outcome
+from bench.training.trainer import Outcome
 from bench.tuning import Judged, Tuning
 from tests.report.test_report import HOSTILE, failed, record, run
 

@@ -140,8 +140,8 @@ def _rows(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, A
     import torch
 
     import methods
-    from bench.batches import micro_batch
     from bench.model.devices import train_tokens
+    from bench.training.batches import micro_batch
 
     base, task, writer, _ = _questions(case, folder, asked)
     options = {"learning_rate": RATE, "epochs": 1, "batch_size": asked["train_batch"]}
@@ -160,7 +160,7 @@ def _tokens(pairs: Any) -> int:
 
 def train_ours(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
     """Training by adaptbench."""
-    from bench.training import Setting, train
+    from bench.training.trainer import Setting, train
 
     base, method, pairs, rows = _rows(case, folder, asked)
     model = method.weights.start(base.load(True), 0)
@@ -172,7 +172,7 @@ def train_ours(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[st
 
 def _loss(model: Any, base: Any, pairs: Any) -> float:
     """What the training left: nats for each answer token of its examples."""
-    from bench.loss import mean_loss
+    from bench.training.loss import mean_loss
 
     return mean_loss(model, pairs, pad=base.codec.pad, rows=8)
 

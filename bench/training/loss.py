@@ -10,9 +10,9 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from bench.attention import over_lines
-from bench.batches import IGNORED, Pair, Pairs, Work, collate, laid_out
 from bench.engine.kv_cache import plain_cache
+from bench.training.batches import IGNORED, Pair, Pairs, Work, collate, laid_out
+from bench.training.packed_attention import over_lines
 
 # rows that share a beginning, one of them nothing but it: what a model must give the same loss for in both layouts
 _TRIAL = (((1, 2, 3, 4), (5, 6)), ((1, 2, 3), (7,)), ((1, 2, 3, 2, 1, 3), (4, 4, 5)))

@@ -20,11 +20,11 @@ from torch import Tensor
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ProgressCallback
 
-from bench.batches import LengthGroups, Pair, Pairs, Work, collate
 from bench.core.errors import DivergedError, OutOfMemoryError
-from bench.loss import mean_loss, packed, summed_loss
 from bench.model.memory import free_cached, is_out_of_memory
-from bench.steps import Stopwatch
+from bench.training.batches import LengthGroups, Pair, Pairs, Work, collate
+from bench.training.loss import mean_loss, packed, summed_loss
+from bench.training.step_timer import Stopwatch
 from methods.parts import TrainingOptions
 
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
@@ -60,7 +60,9 @@ class Outcome:
     checkpointing: bool = False
     packed: bool = False  # rows in one line, behind the beginning that they share
     work: Work = field(default_factory=Work)
-    step_seconds: dict[str, float] = field(default_factory=dict)  # of the parts of a step, see bench.steps
+    step_seconds: dict[str, float] = field(
+        default_factory=dict
+    )  # of the parts of a step, see bench.training.step_timer
 
 
 class AnswerTrainer(Trainer):

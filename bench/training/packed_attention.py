@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from bench.batches import Layout
+from bench.training.batches import Layout
 
 NAME = "adaptbench_line"
 
