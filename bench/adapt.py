@@ -10,8 +10,8 @@ from bench import head
 from bench.core.nouns import Method
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
-from bench.flop_check import of_training
 from bench.grid import grid, settle
+from bench.meters.flop_check import of_training
 from bench.training.batches import Pair
 from bench.training.checkpoints import Snapshots
 from bench.training.loss import mean_loss

@@ -13,10 +13,10 @@ from bench.drift import divergence
 from bench.engine.predictor import ModelPredictor, question
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
-from bench.meter import Meter
+from bench.meters.latency import FEWEST, SAMPLE, latency
+from bench.meters.phases import Meter
 from bench.probes import ask, fingerprint
 from bench.scoring import score
-from bench.serving import FEWEST, SAMPLE, latency
 from bench.workshop import Base
 from tasks.loader.splits import sample
 
@@ -35,7 +35,7 @@ class Checkups:
     base: Base
     meter: Meter
     progress: Progress
-    latency: dict[str, dict[str, float]] = field(default_factory=dict)  # way of serving -> bench.serving.Latency
+    latency: dict[str, dict[str, float]] = field(default_factory=dict)  # way of serving -> bench.meters.latency.Latency
     curve: list[dict[str, Any]] = field(default_factory=list)
     scaled: list[dict[str, Any]] = field(default_factory=list)
     flips: dict[str, dict[str, bool]] = field(default_factory=dict)  # slot -> item -> whether its answer changed

@@ -13,9 +13,9 @@ from typing import Any
 from bench.core.errors import CellError, DivergedError
 from bench.core.nouns import Method
 from bench.engine.predictor import question
-from bench.flop_check import of_answers
 from bench.grid import Edge, at_edge, candidates, grid, settle
 from bench.head import Fitting, prepare
+from bench.meters.flop_check import of_answers
 from bench.metrics import NAMES
 from bench.scoring import score
 from bench.training.batches import Pair

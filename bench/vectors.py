@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bench.cells import STAGE_VERSION, canonical_json
-from bench.environment import describe
-from bench.meter import Meter, Work, higher
+from bench.meters.environment import describe
+from bench.meters.phases import Meter, Work, higher
 from bench.retrieval import one_each
 from tasks.loader.digest import sha256_of
 

@@ -29,10 +29,10 @@ from bench.core.errors import AdaptbenchError, CrashedError, NotApplicableError,
 from bench.core.nouns import Method, Prediction, Record, Score, Task
 from bench.engine.predictor import question
 from bench.engine.prompts import Encoded
-from bench.environment import describe
-from bench.flop_check import of_answers, of_prediction
 from bench.head import replace_output
-from bench.meter import Meter
+from bench.meters.environment import describe
+from bench.meters.flop_check import of_answers, of_prediction
+from bench.meters.phases import Meter
 from bench.model.devices import BATCH_TOKENS, pick_device, pick_dtype
 from bench.model.load import load_base
 from bench.model.memory import is_out_of_memory

@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from bench import flops
 from bench.core.errors import CellError
 from bench.core.nouns import Method, Task, derive_seed
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
 from bench.engine.transformers_engine import Engine
-from bench.meter import Meter
+from bench.meters import flops
+from bench.meters.phases import Meter
 from bench.model.devices import train_tokens
 from bench.model.tokenizer import Codec
 from bench.training.batches import Pair, micro_batch

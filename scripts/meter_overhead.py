@@ -22,7 +22,7 @@ from unittest import mock
 import methods
 from bench import worker
 from bench.core.nouns import Phase
-from bench.meter import Meter
+from bench.meters.phases import Meter
 from bench.model.resolve import ModelSpec, resolve
 
 PAIRS = 10

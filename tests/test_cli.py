@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bench import cli, environment
+from bench import cli
+from bench.meters import environment
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from bench import energy
+from bench.meters import energy
 
 CPU = torch.device("cpu")
 

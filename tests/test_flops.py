@@ -9,9 +9,9 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import methods
-from bench import flops
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
+from bench.meters import flops
 from bench.training.batches import Pairs, Work, collate, laid_out
 from bench.training.loss import summed_loss
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.pytorch_utils import Conv1D
 
-from bench import flops
+from bench.meters import flops
 from bench.model import devices, onednn_linear
 from bench.model.onednn_linear import QuickConv1D, QuickLinear
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.energy import Energy
-from bench.meter import Meter, Work, peak_host_bytes
+from bench.meters.energy import Energy
+from bench.meters.phases import Meter, Work, peak_host_bytes
 
 MIB = 1024 * 1024
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="peaks of single phases are Linux's")
@@ -150,7 +150,7 @@ def test_a_phase_that_fails_is_measured_too() -> None:
 @pytest.mark.skipif(not Path("/usr/bin/time").exists(), reason="needs /usr/bin/time")
 def test_the_peak_is_what_an_observer_sees() -> None:
     code = (
-        "import torch; from bench.meter import Meter; meter = Meter(torch.device('cpu'))\n"
+        "import torch; from bench.meters.phases import Meter; meter = Meter(torch.device('cpu'))\n"
         "with meter.phase('work'):\n    block = torch.ones(100_000_000)\n"
         "print(meter.phases['work'].peak_host_bytes)"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.serving import FEWEST, SAMPLE, WARM_UP, latency
+from bench.meters.latency import FEWEST, SAMPLE, WARM_UP, latency
 from tests.toy import adapted, blind, choice_task
 
 

@@ -13,7 +13,7 @@ import methods
 from bench.adapt import Adapted, adapt
 from bench.core.nouns import Example, Item, Passage, Prediction, Task
 from bench.core.prompt import Prompt
-from bench.meter import Meter
+from bench.meters.phases import Meter
 from bench.model.load import load_base
 from bench.model.resolve import ModelSpec, resolve
 from bench.retrieval import build

@@ -166,7 +166,7 @@ def _seeds(text: str) -> list[int]:
 
 
 def _surroundings(suite: Any) -> Any:
-    from bench.environment import surroundings
+    from bench.meters.environment import surroundings
 
     return surroundings(suite)
 

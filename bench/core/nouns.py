@@ -102,7 +102,9 @@ class Phase:
     peak_reserved_bytes: int | None = None  # highest held by the allocator during the phase; None without a device
     joules: float | None = None  # by the hardware's counter; None where there is none that counts
     joules_missing: str = ""  # why there is none
-    flops: int | None = None  # worked out from shapes and tokens (bench.flops); None where nothing was multiplied
+    flops: int | None = (
+        None  # worked out from shapes and tokens (bench.meters.flops); None where nothing was multiplied
+    )
     reused_s: float = 0.0  # of wall_s: what an earlier cell spent on the vectors that were taken over from it
 
 
@@ -146,8 +148,10 @@ class Record:
     training: Mapping[str, Any] = field(default_factory=dict)
     on_train: Mapping[str, Score] = field(default_factory=dict)  # of a trained method, asked what it was trained on
     retrieval: Mapping[str, float] = field(default_factory=dict)
-    latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # way of serving -> bench.serving.Latency
-    flop_check: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # phase -> see bench.flop_check
+    latency: Mapping[str, Mapping[str, float]] = field(
+        default_factory=dict
+    )  # way of serving -> bench.meters.latency.Latency
+    flop_check: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # phase -> see bench.meters.flop_check
     parameters: Mapping[str, int] = field(default_factory=dict)  # total, trained; stored_bytes, index_bytes
     weights_changed: bool | None = None  # whether any weight differs from the base's; None where not looked at
     divergence: float | None = None  # of changed weights from the base on the task's prompts, see bench.drift

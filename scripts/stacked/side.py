@@ -24,8 +24,8 @@ from bench.core.errors import UsageError
 from bench.core.nouns import Task
 from bench.engine.predictor import ModelPredictor, question
 from bench.engine.transformers_engine import Engine
-from bench.environment import describe
-from bench.meter import Meter
+from bench.meters.environment import describe
+from bench.meters.phases import Meter
 from bench.model import tiny_random
 from bench.model.devices import BATCH_TOKENS
 from bench.model.load import load_base

@@ -14,9 +14,9 @@ from jsonschema import Draft202012Validator
 
 from bench import store
 from bench.core.nouns import Failure, Phase, Record, Score
+from bench.meters.latency import Latency
 from bench.report.data import SCHEMA, schema, to_json
 from bench.report.summary import Row, Spread
-from bench.serving import Latency
 from bench.training.trainer import Outcome
 from bench.tuning import Judged, Tuning
 from tests.report.test_report import HOSTILE, failed, record, run

@@ -1,15 +1,15 @@
-"""One batch of a cell's real work as torch counts it, beside what `bench.flops` works out for the same batch."""
+"""One batch of a cell's real work as torch counts it, beside what `bench.meters.flops` works out for the same batch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from bench import flops
 from bench.core.nouns import Prediction
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
+from bench.meters import flops
 from bench.training.batches import Pair, Pairs, Work, collate
 from bench.training.loss import on, packed, summed_loss
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 import torch
 
 from bench.core.nouns import Phase
-from bench.energy import Energy, counter_for
+from bench.meters.energy import Energy, counter_for
 from bench.model.memory import give_back
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
