@@ -15,8 +15,8 @@ from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
 from bench.meters.latency import FEWEST, SAMPLE, latency
 from bench.meters.phases import Meter
+from bench.metrics.scoring import score
 from bench.probes import ask, fingerprint
-from bench.scoring import score
 from bench.workshop import Base
 from tasks.loader.splits import sample
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bench import __version__
 from bench.core.errors import AdaptbenchError
-from bench.formats import clean, size
+from bench.metrics.formats import clean, size
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement

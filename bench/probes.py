@@ -21,7 +21,7 @@ from bench.core.nouns import Item, Score, Task
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
 from bench.engine.transformers_engine import Engine
-from bench.scoring import score
+from bench.metrics.scoring import score
 from bench.workshop import Base
 from methods.parts import Material
 

@@ -243,7 +243,7 @@ def write_predictions(
 ) -> None:
     """One line for each item: what was answered, what it took, and what its scores are made of. No item text.
 
-    `beside` gives what stands beside the prediction of item i (see `bench.scoring.Scored.of`).
+    `beside` gives what stands beside the prediction of item i (see `bench.metrics.scoring.Scored.of`).
     """
     with (folder / name).open("w", encoding="utf-8") as stream:
         for i, prediction in enumerate(predictions):

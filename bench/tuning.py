@@ -17,7 +17,7 @@ from bench.grid import Edge, at_edge, candidates, grid, settle
 from bench.head import Fitting, prepare
 from bench.meters.flop_check import of_answers
 from bench.metrics import NAMES
-from bench.scoring import score
+from bench.metrics.scoring import score
 from bench.training.batches import Pair
 from bench.training.trainer import train
 from bench.workshop import Workshop

@@ -33,12 +33,12 @@ from bench.head import replace_output
 from bench.meters.environment import describe
 from bench.meters.flop_check import of_answers, of_prediction
 from bench.meters.phases import Meter
+from bench.metrics.scoring import score
 from bench.model.devices import BATCH_TOKENS, pick_device, pick_dtype
 from bench.model.load import load_base
 from bench.model.memory import is_out_of_memory
 from bench.model.resolve import ResolvedModel
 from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
-from bench.scoring import score
 from bench.training.checkpoints import Snapshots
 from bench.vectors import Keeping
 from bench.workshop import Base, Limits, Workshop

@@ -23,7 +23,7 @@ def merge(runs: Sequence[Path], out: Path) -> None:
       adaptbench merge results/local/mine-*-of-3 --out results/local/mine
     """
     from bench import merge as merging
-    from bench.formats import clean
+    from bench.metrics.formats import clean
 
     found = merging.merge(runs, out)
     print(f"{found.cells - len(found.missing)} of {found.cells} cells from {_some(len(runs), 'run')}")

@@ -8,7 +8,7 @@ from bench.decision.learning import Overtaking
 from bench.decision.rule import Check, Standing, by_worth, lead
 from bench.decision.sensitivity import Crossing, Flip
 from bench.decision.verdict import Verdict
-from bench.formats import clean, number, title
+from bench.metrics.formats import clean, number, title
 
 _CHECKS = {
     "quality": "the quality asked for",

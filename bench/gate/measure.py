@@ -14,11 +14,11 @@ from bench import metrics
 from bench.answers import Answers, CorpusScore, by_unit, groups_of, of_lines
 from bench.core.errors import AdaptbenchError, NotComparableError
 from bench.core.nouns import Record, Run
-from bench.formats import clean
 from bench.gate import costs, turns
 from bench.gate.expand import Group, Planned, groups
 from bench.gate.policy import Policy
 from bench.metrics import NAMES
+from bench.metrics.formats import clean
 from bench.statistics import onesided
 from bench.statistics.onesided import OneSided
 from bench.store import find_predictions, lines_of, probe_file, read_predictions

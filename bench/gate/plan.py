@@ -12,12 +12,12 @@ import numpy as np
 from bench.answers import by_unit, groups_of
 from bench.core.errors import AdaptbenchError
 from bench.core.nouns import Record, Run
-from bench.formats import clean, number
 from bench.gate import costs
 from bench.gate.expand import Group, Planned, groups
 from bench.gate.measure import Lines, MissingError, Side, answers_of
 from bench.gate.policy import Policy
 from bench.metrics import NAMES
+from bench.metrics.formats import clean, number
 from bench.statistics import drops
 from bench.statistics.seeds import seeds_variance
 

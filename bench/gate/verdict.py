@@ -8,13 +8,13 @@ from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from bench.core.errors import IncompleteError, NotComparableError
-from bench.formats import number
 from bench.gate import costs
 from bench.gate.expand import Planned
 from bench.gate.measure import Measured
 from bench.gate.policy import Mode, Policy
 from bench.gate.turns import Ratio
 from bench.metrics import NAMES
+from bench.metrics.formats import number
 from bench.statistics.drops import found_means, found_shares
 from bench.statistics.family import holm
 from bench.statistics.intervals import Interval

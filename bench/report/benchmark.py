@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.core.nouns import Record, Run
-from bench.formats import clean
+from bench.metrics.formats import clean
 from bench.report.summary import plain
 
 VERSION = "5.3.1"  # of pytest-benchmark, whose format this is

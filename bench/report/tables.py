@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bench.core.nouns import Record, Run
-from bench.formats import clean, number
 from bench.metrics import NAMES
+from bench.metrics.formats import clean, number
 from bench.report.measures import measures
 from bench.report.sheet import Text
 from bench.report.sheets import scores
@@ -201,6 +201,6 @@ def _mean(metric: str, score: Spread, best: bool) -> str:
 
 
 def _in_mathematics(text: str) -> str:
-    """A number as `bench.formats.number` writes it; a power of ten as one."""
+    """A number as `bench.metrics.formats.number` writes it; a power of ten as one."""
     mantissa, _, exponent = text.partition("e")
     return f"{mantissa} \\times 10^{{{int(exponent)}}}" if exponent else mantissa

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from bench.formats import clean
+from bench.metrics.formats import clean
 
 _COMMANDS = {
     "\\": "textbackslash",

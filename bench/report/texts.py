@@ -7,7 +7,7 @@ from functools import lru_cache
 import tasks
 from bench.core.errors import AdaptbenchError
 from bench.core.nouns import Record, Run, Task
-from bench.formats import clean
+from bench.metrics.formats import clean
 from tasks.loader.digest import question_digest
 
 

@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from bench.core.nouns import Failure, Phase, Record, Run, Score
-from bench.formats import clean, number, seconds, size
+from bench.metrics.formats import clean, number, seconds, size
 from bench.report.data import to_json
 from bench.report.markdown import markdown
 from bench.report.sheets import chapters, sheets

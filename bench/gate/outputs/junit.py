@@ -10,9 +10,9 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
-from bench.formats import clean
 from bench.gate.outputs.words import figures, headline, label
 from bench.gate.verdict import Finding, Verdict
+from bench.metrics.formats import clean
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TAGS = {"regression": "failure", "missing": "error", "not_comparable": "error", "inconclusive": "skipped"}

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from bench.formats import clean
 from bench.gate.flips import Flip, Flips
 from bench.gate.outputs.words import counted, figures, headline, label, ordered, unit
 from bench.gate.verdict import Finding, Verdict
+from bench.metrics.formats import clean
 
 SUMMARY_BYTES = 1_000_000  # GitHub takes 1 MiB for a step's summary
 COMMENT_BYTES = 64_000  # and 65,536 characters for a comment

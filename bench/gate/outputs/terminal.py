@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.formats import clean
 from bench.gate.outputs.words import amount, counted, figures, label, ordered, unit
 from bench.gate.plan import Need
 from bench.gate.verdict import Finding, Verdict
+from bench.metrics.formats import clean
 from bench.report.sheet import NOTHING, Sheet, Text
 
 _HEAD = ("check", "baseline", "candidate", "change", "interval", "tolerated", "p\n(Holm)", "outcome")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.formats import clean, number
 from bench.gate.costs import ALL
 from bench.gate.verdict import PASSED, Finding, Status, Verdict
 from bench.metrics import NAMES
+from bench.metrics.formats import clean, number
 from bench.report.sheet import NOTHING
 
 _ORDER: tuple[Status, ...] = ("regression", "missing", "not_comparable", "inconclusive", "warn", "pass")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.formats import clean
+from bench.metrics.formats import clean
 from bench.report.charts.svg import Element, el
 from bench.report.charts.text import SIZE, words
 from bench.report.sheet import Sheet, Text

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.formats import clean
+from bench.metrics.formats import clean
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from bench.decision.candidates import candidates
 from bench.decision.learning import size_of
 from bench.decision.rule import quality_intervals
 from bench.decision.verdict import Verdict, decide
-from bench.formats import clean
+from bench.metrics.formats import clean
 from bench.money import Prices
 from bench.statistics.intervals import Interval
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.core.errors import UsageError
-from bench.formats import clean, number, title
 from bench.history.steps import Change, changes, shown
 from bench.history.tracks import Dated, Panel, Point
+from bench.metrics.formats import clean, number, title
 from bench.report.charts import lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from bench import __version__
 from bench.core.nouns import Run
-from bench.formats import clean
+from bench.metrics.formats import clean
 from bench.report.charts import css
 from bench.report.html.blocks import Section
 from bench.report.html.cases import cases

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.core.nouns import Run
-from bench.formats import clean
+from bench.metrics.formats import clean
 from bench.report.sheet import Chapter, Sheet
 from bench.report.sheets import bias, costs, notes, retention, retrieval, scores, tuning
 from bench.report.summary import summarise

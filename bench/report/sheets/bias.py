@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.bias import Bias, base_of, biases
 from bench.core.nouns import Run
-from bench.formats import clean
+from bench.metrics.formats import clean
 from bench.report.sheet import NOTHING, Sheet, Text
 from bench.report.summary import by_method
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.comparison import ALPHA, Answers, Difference, Family, flips
-from bench.formats import clean, number, title
 from bench.metrics import NAMES
+from bench.metrics.formats import clean, number, title
 from bench.report.sheet import Sheet, Text
 from bench.statistics.intervals import Interval
 

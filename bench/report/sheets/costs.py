@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bench import money
 from bench.core.nouns import Record, Run
-from bench.formats import clean, seconds, size
+from bench.metrics.formats import clean, seconds, size
 from bench.money import Cost, Prices
 from bench.report.sheet import NOTHING, Sheet, Text
 from bench.report.summary import Row, by_method

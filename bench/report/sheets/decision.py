@@ -11,7 +11,7 @@ from bench.decision.assumptions import Assumptions
 from bench.decision.candidates import candidates
 from bench.decision.verdict import Verdict, decide
 from bench.decision.words import crossing, money, sentences
-from bench.formats import clean, number, title
+from bench.metrics.formats import clean, number, title
 from bench.money import Prices
 from bench.report.sheet import NOTHING, Sheet, Text
 from bench.report.summary import plain

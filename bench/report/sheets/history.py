@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.comparison import ALPHA
-from bench.formats import clean, number, title
 from bench.history.steps import Change, changes, shown
 from bench.history.tracks import Dated, Panel, Point, Track
+from bench.metrics.formats import clean, number, title
 from bench.report.sheet import NOTHING, Chapter, Sheet, Text
 
 _BARS = "▁▂▃▄▅▆▇█"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from bench.core.nouns import Failure, Run
-from bench.formats import clean
+from bench.metrics.formats import clean
 from bench.report.sheet import Sheet
 from bench.report.summary import Row, parse_missing
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 from bench.core.nouns import Record, Run
-from bench.formats import clean, number, title
+from bench.metrics.formats import clean, number, title
 from bench.report.sheet import NOTHING, Sheet, Text
 from bench.report.summary import by_method, spread
 from bench.retention import Change, Paired, base_scores, by_probe, paired

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.formats import clean
+from bench.metrics.formats import clean
 from bench.report.sheet import NOTHING, Sheet, Text
 from bench.report.summary import Row
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.formats import clean, number, title
 from bench.metrics import NAMES
+from bench.metrics.formats import clean, number, title
 from bench.report.sheet import NOTHING, Sheet, Text
 from bench.report.summary import Row, Spread
 

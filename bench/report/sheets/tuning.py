@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.core.nouns import Record, Run
-from bench.formats import clean, number, seconds, title
 from bench.metrics import NAMES
+from bench.metrics.formats import clean, number, seconds, title
 from bench.report.sheet import NOTHING, Sheet, Text
 from bench.report.summary import by_method
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.core.errors import UsageError
 from bench.core.nouns import Record, Run
-from bench.formats import clean
+from bench.metrics.formats import clean
 from bench.report.measures import measures
 from bench.report.summary import plain
 

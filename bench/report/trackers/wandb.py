@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.core.errors import UsageError
 from bench.core.nouns import Run
-from bench.formats import clean
+from bench.metrics.formats import clean
 from bench.report.trackers import environment, need
 from bench.report.trackers.entries import Entry, entries
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.core.nouns import Record, Run
-from bench.formats import clean
 from bench.metrics import NAMES
+from bench.metrics.formats import clean
 from bench.money import Prices
 from bench.report.html.blocks import Block, Heading, Points, Section, Table
 from bench.report.html.cases import Case, of_runs

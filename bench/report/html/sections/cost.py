@@ -11,8 +11,8 @@ from bench.decision.candidates import Candidate, Price, line_of
 from bench.decision.lines import below
 from bench.decision.sensitivity import resampled
 from bench.decision.verdict import Verdict
-from bench.formats import clean, number, title
 from bench.metrics import NAMES
+from bench.metrics.formats import clean, number, title
 from bench.report.charts import bars, lines, scatter
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series

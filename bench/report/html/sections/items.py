@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from bench.comparison import Answers, spread
 from bench.core.nouns import Example, Task
-from bench.formats import clean, number
 from bench.metrics import NAMES
+from bench.metrics.formats import clean, number
 from bench.report.html.blocks import Answer, Block, Heading, Paragraph, Points, Question, Questions, Section
 from bench.report.html.cases import Case
 from bench.report.texts import asked

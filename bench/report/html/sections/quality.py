@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from bench.core.nouns import Run
-from bench.formats import clean, number, title
 from bench.metrics import NAMES
+from bench.metrics.formats import clean, number, title
 from bench.report.charts import dots
 from bench.report.charts.chart import About
 from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, tables

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.core.nouns import Record, Run
-from bench.formats import clean, title
 from bench.metrics import NAMES
+from bench.metrics.formats import clean, title
 from bench.report.charts import heatmap, lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from bench.decision.rule import Standing
 from bench.decision.verdict import Verdict
 from bench.decision.words import money, sentences
-from bench.formats import clean, number, title
+from bench.metrics.formats import clean, number, title
 from bench.report.html.blocks import Block, Heading, More, Points, Section, Table, tables
 from bench.report.html.cases import Case
 from bench.report.sheet import NOTHING, Sheet, Text
