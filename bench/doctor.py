@@ -238,7 +238,7 @@ def _disk(results: Path) -> Iterator[Finding]:
 
 
 def _embedder() -> Iterator[Finding]:
-    from bench.retrieval import find_embedder
+    from bench.retrieval.index import find_embedder
 
     name = "sentence embedder"
     try:

@@ -4,7 +4,7 @@
 <run>/run.json                      the suite's cells, in order; of a shard all of them, with those measured elsewhere
 <run>/suite.yaml                    the suite as it was given
 <run>/cells/<name>-<key>/           record.json, predictions.jsonl, log.txt
-<run>/vectors/                      of documents, between cells (bench.vectors); gone when all are measured
+<run>/vectors/                      of documents, between cells (bench.retrieval.embedding_cache); gone when all are measured
 ```
 A cell is written into a folder whose name begins with a dot, its files are synced, and the folder is renamed.
 Killing the process at any moment leaves finished cells whole and unfinished ones absent.

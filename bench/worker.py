@@ -38,9 +38,9 @@ from bench.model.devices import BATCH_TOKENS, pick_device, pick_dtype
 from bench.model.load import load_base
 from bench.model.memory import is_out_of_memory
 from bench.model.resolve import ResolvedModel
-from bench.retrieval import Embedder, build, find_embedder, retrieval_scores
+from bench.retrieval.embedding_cache import Keeping
+from bench.retrieval.index import Embedder, build, find_embedder, retrieval_scores
 from bench.training.checkpoints import Snapshots
-from bench.vectors import Keeping
 from bench.workshop import Base, Limits, Workshop
 from methods.parts import Material, Search, learns
 from tasks.loader.digest import question_digest

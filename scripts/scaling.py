@@ -21,7 +21,6 @@ from typing import Any
 import torch
 
 import tasks
-from bench.embedders import find_embedder
 from bench.engine.predictor import ModelPredictor, question
 from bench.engine.transformers_engine import Engine
 from bench.model.devices import BATCH_TOKENS
@@ -30,7 +29,8 @@ from bench.model.resolve import ModelSpec, resolve
 from bench.report.charts import css, lines
 from bench.report.charts.chart import About, Chart
 from bench.report.charts.lines import At, Series
-from bench.retrieval import build
+from bench.retrieval.embedders import find_embedder
+from bench.retrieval.index import build
 from tests.benchmarks.peers import cases
 
 SHOTS = (0, 4, 8, 16, 32)

@@ -165,7 +165,7 @@ def test_little_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_embedder_absent_is_a_note_and_broken_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.retrieval.find_embedder", lambda: None)
+    monkeypatch.setattr("bench.retrieval.index.find_embedder", lambda: None)
     (found,) = doctor._embedder()
     assert found.state == "note"
     assert "adaptbench[offline-embedder]" in found.remedy
@@ -173,7 +173,7 @@ def test_embedder_absent_is_a_note_and_broken_is_missing(monkeypatch: pytest.Mon
     def tampered() -> None:
         raise UsageError("the weights are not those published")
 
-    monkeypatch.setattr("bench.retrieval.find_embedder", tampered)
+    monkeypatch.setattr("bench.retrieval.index.find_embedder", tampered)
     (found,) = doctor._embedder()
     assert (found.state, found.detail) == ("missing", "the weights are not those published")
 

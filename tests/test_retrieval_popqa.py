@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench import embedders
-from bench.embedders import Embedder
-from bench.retrieval import build, find_embedder, retrieval_scores
+from bench.retrieval import embedders
+from bench.retrieval.embedders import Embedder
+from bench.retrieval.index import build, find_embedder, retrieval_scores
 
 
 def rows(file: Path) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from bench import tuning, worker
 from bench.core.errors import CellError
 from bench.core.nouns import Example
 from bench.grid import at_edge, candidates, grid, settle
-from bench.retrieval import build
+from bench.retrieval.index import build
 from bench.tuning import Tuning
 from tests.small import measure, write_suite
 from tests.toy import adapted, choice_task, text_task

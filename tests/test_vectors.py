@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from bench import merge, runner, store, worker
 from bench.core.nouns import Phase, Record, Score
 from bench.display import outcome
-from bench.embedders import find_embedder
 from bench.gate import baseline
 from bench.meters.energy import Energy
 from bench.meters.phases import Meter
-from bench.vectors import Keeping
+from bench.retrieval.embedders import find_embedder
+from bench.retrieval.embedding_cache import Keeping
 from tests.encoder import WORDS
 from tests.small import cells_of, measure, write_suite
 

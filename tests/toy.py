@@ -16,7 +16,7 @@ from bench.core.prompt import Prompt
 from bench.meters.phases import Meter
 from bench.model.load import load_base
 from bench.model.resolve import ModelSpec, resolve
-from bench.retrieval import build
+from bench.retrieval.index import build
 from bench.workshop import Limits, Workshop
 from methods.parts import Material, Search
 

@@ -14,7 +14,7 @@ import torch
 
 from bench import __version__
 from bench.model.devices import cpu, onednn_pays, pick_device, pick_dtype
-from bench.retrieval import find_embedder
+from bench.retrieval.index import find_embedder
 from bench.suite import Suite
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")

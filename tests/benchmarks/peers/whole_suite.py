@@ -24,7 +24,7 @@ import yaml
 
 import methods
 from bench.core.nouns import Task
-from bench.embedders import SentenceEncoder, find_embedder
+from bench.retrieval.embedders import SentenceEncoder, find_embedder
 from methods.parts import Material, TrainingOptions
 from tasks.loader.splits import sample
 from tests.benchmarks.peers.cases import ROOT, Case, never

@@ -1,6 +1,6 @@
 """Vectors of documents, kept from one cell of a run to the next together with what they took.
 
-A vector depends on the embedder, on what it is computed with and on its text (`bench.embedders`), so that one of an
+A vector depends on the embedder, on what it is computed with and on its text (`bench.retrieval.embedders`), so that one of an
 earlier cell is the same to the last bit. What computing it took is told to the meter again: a record says what its cell
 costs on its own. Every call that embeds something leaves one file, whose name is the sha256 of its content: what a kill
 or a full disk has damaged is not read. Queries are embedded every time, since how long that takes is measured.
@@ -21,13 +21,13 @@ import numpy as np
 from bench.cells import STAGE_VERSION, canonical_json
 from bench.meters.environment import describe
 from bench.meters.phases import Meter, Work, higher
-from bench.retrieval import one_each
+from bench.retrieval.index import one_each
 from tasks.loader.digest import sha256_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from bench.embedders import Embedder
+    from bench.retrieval.embedders import Embedder
 
 _SUFFIX = ".npz"
 _DIGEST = 32  # bytes of a sha256

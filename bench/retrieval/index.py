@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.core.errors import UsageError, unknown
-from bench.embedders import REMEDY, Embedder, find_embedder
+from bench.retrieval.embedders import REMEDY, Embedder, find_embedder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
