@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from bench import head
+from bench.config.search_space import grid, settle
 from bench.core.nouns import Method
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
-from bench.grid import grid, settle
 from bench.meters.flop_check import of_training
 from bench.training.batches import Pair
 from bench.training.checkpoints import Snapshots

@@ -12,11 +12,11 @@ from typing import Any
 
 import methods
 import tasks
+from bench.config.search_space import candidates, grid
+from bench.config.suite import Suite, labelled_methods
 from bench.core.nouns import Method, Task
-from bench.grid import candidates, grid
 from bench.metrics import refuse_unfit
 from bench.model.resolve import ResolvedModel, resolve
-from bench.suite import Suite, labelled_methods
 from methods.parts import learns
 
 STAGE_VERSION = 3  # raise it when the same settings would give other predictions than before

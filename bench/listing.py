@@ -43,7 +43,7 @@ def _models() -> Iterator[str]:
 
 
 def _suites() -> Iterator[str]:
-    from bench import suite
+    from bench.config import suite
 
     rows = [(name, suite.load(path).description) for name, path in suite.available().items()]
     return _columns(rows)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bench.config.search_space import Edge, at_edge, candidates, grid, settle
 from bench.core.errors import CellError, DivergedError
 from bench.core.nouns import Method
 from bench.engine.predictor import question
-from bench.grid import Edge, at_edge, candidates, grid, settle
 from bench.head import Fitting, prepare
 from bench.meters.flop_check import of_answers
 from bench.metrics import NAMES

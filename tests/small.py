@@ -9,8 +9,8 @@ import yaml
 
 from bench import runner, shards, store
 from bench.cells import Cell, expand
+from bench.config.suite import Suite, load
 from bench.core.nouns import Record, Run
-from bench.suite import Suite, load
 
 AROUND = {"device": "cpu", "auto_dtype": "float32", "embedder": None}
 

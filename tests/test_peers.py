@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 import methods
-from bench import suite as suites
-from bench.grid import grid
+from bench.config import suite as suites
+from bench.config.search_space import grid
 from bench.model.resolve import MINI
 from methods.parts import Material
 from tasks.loader.splits import sample

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import methods
 from bench import tuning, worker
+from bench.config.search_space import at_edge, candidates, grid, settle
 from bench.core.errors import CellError
 from bench.core.nouns import Example
-from bench.grid import at_edge, candidates, grid, settle
 from bench.retrieval.index import build
 from bench.tuning import Tuning
 from tests.small import measure, write_suite

@@ -138,7 +138,7 @@ def pretrain_mini(out: Path, steps: int | None) -> None:
 
 def _suite(suite: str, limit: int | None, device: str | None, seeds: str | None, keep_failed: bool) -> tuple[Path, Any]:
     """The suite file and its checked content, with the command line's changes."""
-    from bench import suite as suites
+    from bench.config import suite as suites
 
     file = suites.find(suite)
     changes: dict[str, Any] = {}

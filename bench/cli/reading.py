@@ -156,7 +156,7 @@ def decide(
       adaptbench decide results/local/quickstart --queries 50000 --updates 4 --require quality=0.8
     """
     from bench import money
-    from bench.decision import assumptions
+    from bench.config import assumptions
     from bench.report.sheets import decision as decision_sheets
     from bench.store import read_run
 

@@ -9,8 +9,8 @@ from functools import cached_property
 
 from bench import money
 from bench.comparison import Answers, Family
+from bench.config.assumptions import Assumptions
 from bench.core.nouns import Record, Run
-from bench.decision.assumptions import Assumptions
 from bench.decision.lines import Line
 from bench.metrics import NAMES
 from bench.money import Cost, Prices

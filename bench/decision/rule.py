@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.comparison import Answers, Difference, Family, by_unit
+from bench.config.assumptions import Assumptions
 from bench.decision import pareto
-from bench.decision.assumptions import Assumptions
 from bench.decision.candidates import Candidate
 from bench.decision.lines import Line
 from bench.metrics import NAMES

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.decision.assumptions import Assumptions
+from bench.config.assumptions import Assumptions
 from bench.decision.candidates import Candidate, line_of
 from bench.decision.lines import BreakEven, below, rounded
 from bench.decision.rule import DRAWS, Differ, Standing, choose, standing

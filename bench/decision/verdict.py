@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.comparison import Family
-from bench.decision.assumptions import Assumptions
+from bench.config.assumptions import Assumptions
 from bench.decision.candidates import Candidate
 from bench.decision.learning import Overtaking, overtakings, size_of
 from bench.decision.lines import highest, lowest

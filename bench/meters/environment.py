@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from bench import __version__
+from bench.config.suite import Suite
 from bench.model.devices import cpu, onednn_pays, pick_device, pick_dtype
 from bench.retrieval.index import find_embedder
-from bench.suite import Suite
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PACKAGES = (

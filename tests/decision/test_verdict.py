@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from bench import money, store
 from bench.cli import cli
+from bench.config import assumptions
 from bench.core.errors import UsageError
 from bench.core.nouns import Phase, Record, Run, Score
-from bench.decision import assumptions
 from bench.decision.lines import BreakEven
 from bench.decision.verdict import Verdict
 from bench.decision.words import crossing, sentences

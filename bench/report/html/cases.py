@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from bench import comparison, money
 from bench.comparison import Answers, Family
+from bench.config import assumptions
 from bench.core.errors import AdaptbenchError
 from bench.core.nouns import Record, Run
-from bench.decision import assumptions
 from bench.decision.candidates import candidates
 from bench.decision.learning import size_of
 from bench.decision.rule import quality_intervals

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.comparison import Family, within
+from bench.config.assumptions import Assumptions
 from bench.core.nouns import Run
-from bench.decision.assumptions import Assumptions
 from bench.decision.candidates import candidates
 from bench.decision.verdict import Verdict, decide
 from bench.decision.words import crossing, money, sentences

@@ -13,9 +13,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 import methods
 from bench import money
+from bench.config import assumptions
 from bench.core.errors import UsageError, nearest, unknown
 from bench.core.nouns import Method
-from bench.decision import assumptions
 from bench.model.resolve import ModelSpec
 
 BUNDLED = Path(__file__).parent / "suites"

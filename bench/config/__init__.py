@@ -1,0 +1,1 @@
+"""What users write: suites, prices, assumptions, search spaces. May import `core`, `methods`, `model` and `metrics`."""
