@@ -14,7 +14,7 @@ from bench.core.errors import NotComparableError, UsageError, unknown
 from bench.core.nouns import Record, Run
 from bench.core.nouns import Score as Scored
 from bench.statistics.intervals import pseudo_values
-from bench.store import read_predictions
+from bench.store.run_folder import read_predictions
 
 Array = NDArray[np.float64]
 

@@ -50,7 +50,7 @@ def _suites() -> Iterator[str]:
 
 
 def _runs(results: Path) -> Iterator[str]:
-    from bench.store import read_run, runs
+    from bench.store.run_folder import read_run, runs
 
     rows = []
     for path in runs(results):

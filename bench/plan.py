@@ -22,7 +22,7 @@ from rich.text import Text
 from bench.cells import Cell
 from bench.core.nouns import Example, Record, Task
 from bench.display import duration, spent
-from bench.store import Store
+from bench.store.run_folder import Store
 from tasks.loader.splits import TRIAL_ITEMS
 
 CHARS_PER_TOKEN = 4.0  # of English under common vocabularies; only ratios of work depend on it

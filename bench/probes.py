@@ -16,12 +16,12 @@ import torch
 
 import methods
 import tasks
-from bench import store
 from bench.core.nouns import Item, Score, Task
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
 from bench.engine.transformers_engine import Engine
 from bench.metrics.scoring import score
+from bench.store import run_folder
 from bench.workshop import Base
 from methods.parts import Material
 
@@ -42,7 +42,7 @@ def ask(
     predictions = predictor.predict([Item(example.id, example.fields, example.choices) for example in task.test])
     scored = score(task, predictions)
     if out is not None:
-        store.write_predictions(out, predictions, scored.of, name=store.probe_file(task.name))
+        run_folder.write_predictions(out, predictions, scored.of, name=run_folder.probe_file(task.name))
     return task.name, scored.scores
 
 

@@ -17,7 +17,7 @@ from bench.core.nouns import Record, Run, Score
 from bench.metrics import NAMES
 from bench.statistics.intervals import Interval
 from bench.statistics.seeds import crossed_means
-from bench.store import find_predictions, lines_of, probe_file
+from bench.store.run_folder import find_predictions, lines_of, probe_file
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from bench.cells import Cell
 from bench.config.suite import Suite
 from bench.core.errors import AdaptbenchError, CellError, CrashedError
 from bench.core.nouns import Failure, Record
-from bench.store import LOG, Store, write_json, write_record
+from bench.store.run_folder import LOG, Store, write_json, write_record
 
 _JOB = "job.json"
 _VECTORS = "vectors"  # the folder in which cells leave each other vectors of documents

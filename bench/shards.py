@@ -1,4 +1,4 @@
-"""A suite in n parts that are measured apart, as in a matrix of jobs, and joined by `bench.merge`.
+"""A suite in n parts that are measured apart, as in a matrix of jobs, and joined by `bench.store.merge`.
 
 Which cells a shard measures depends on the suite alone: not on what is measured already, nor on the machine.
 """

@@ -22,7 +22,6 @@ import torch
 
 import methods
 import tasks
-from bench import store
 from bench.adapt import Adapted, adapt
 from bench.checkups import Checkups, after, on_training_items
 from bench.core.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
@@ -40,6 +39,7 @@ from bench.model.memory import is_out_of_memory
 from bench.model.resolve import ResolvedModel
 from bench.retrieval.embedding_cache import Keeping
 from bench.retrieval.index import Embedder, build, find_embedder, retrieval_scores
+from bench.store import run_folder
 from bench.training.checkpoints import Snapshots
 from bench.workshop import Base, Limits, Workshop
 from methods.parts import Material, Search, learns
@@ -99,7 +99,7 @@ def run(file: Path, say: Callable[[Message], None]) -> int:
         failure = _classify(error)
         say({"failure": {"kind": failure.kind, "message": str(failure)}})
         return failure.exit_code
-    store.write_record(Path(job.out), record)
+    run_folder.write_record(Path(job.out), record)
     say({"done": True})
     return 0
 
@@ -127,7 +127,7 @@ def measure(job: Job, progress: Progress) -> Record:
     checks = _count(adapted, prompts, predictions, meter)
     with meter.phase("score"):
         scored = score(task, predictions)
-    store.write_predictions(Path(job.out), predictions, scored.of)
+    run_folder.write_predictions(Path(job.out), predictions, scored.of)
     with meter.phase("overfit"):
         on_train = on_training_items(adapted.predictor, task) if learns(method.weights) else {}
     record = replace(

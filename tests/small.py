@@ -7,10 +7,11 @@ from typing import Any
 
 import yaml
 
-from bench import runner, shards, store
+from bench import runner, shards
 from bench.cells import Cell, expand
 from bench.config.suite import Suite, load
 from bench.core.nouns import Record, Run
+from bench.store import run_folder
 
 AROUND = {"device": "cpu", "auto_dtype": "float32", "embedder": None}
 
@@ -48,8 +49,8 @@ class Silent:
 def measure(file: Path, out: Path, shard: str | None = None, **changes: Any) -> tuple[runner.Outcome, list[str], Run]:
     suite, cells = cells_of(file, **changes)
     own = cells if shard is None else shards.part(cells, shards.parse(shard))
-    part = None if shard is None else store.Part(shard, frozenset(cell.key for cell in own))
+    part = None if shard is None else run_folder.Part(shard, frozenset(cell.key for cell in own))
     shown = Silent()
-    with store.open_run(out, file, suite.name, cells, part) as opened:
+    with run_folder.open_run(out, file, suite.name, cells, part) as opened:
         outcome = runner.run(suite, own, opened, shown)
-    return outcome, shown.started, store.read_run(out)
+    return outcome, shown.started, run_folder.read_run(out)

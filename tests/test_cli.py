@@ -139,7 +139,7 @@ def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device", "results/local/mine/run.json")
 
-    monkeypatch.setattr("bench.store.read_run", full)
+    monkeypatch.setattr("bench.store.run_folder.read_run", full)
     with pytest.raises(SystemExit) as stopped:
         cli.main(["report", "mine"])
     assert stopped.value.code == 70
@@ -150,7 +150,7 @@ def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 def test_a_defect_shows_where_and_ends_with_seventy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("bench.store.read_run", lambda path: 1 / 0)
+    monkeypatch.setattr("bench.store.run_folder.read_run", lambda path: 1 / 0)
     with pytest.raises(SystemExit) as stopped:
         cli.main(["report", "mine"])
     assert stopped.value.code == 70

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
 from sklearn.metrics import f1_score
 
-from bench import metrics, store
+from bench import metrics
 from bench.cli import cli
 from bench.comparison import between, flips, within
 from bench.core.errors import NotComparableError, UsageError
@@ -26,6 +26,7 @@ from bench.core.nouns import Prediction, Record, Run, Score
 from bench.report.sheets.comparison import sheets, to_json
 from bench.statistics.paired import paired_means
 from bench.statistics.seeds import crossed_means
+from bench.store import run_folder
 
 HELD = [1.0] * 30 + [0.0] * 10
 
@@ -43,7 +44,7 @@ def answers(folder: Path, method: str, seed: int, lines: Sequence[dict[str, Any]
     cell = folder / "cells" / f"{method}-{seed}-{record.key[:12]}"
     cell.mkdir(parents=True)
     predictions = [Prediction(line.get("id", f"test/{i}"), line.get("output", "")) for i, line in enumerate(lines)]
-    store.write_predictions(
+    run_folder.write_predictions(
         cell, predictions, lambda i: {k: v for k, v in lines[i].items() if k not in ("id", "output")}
     )
     return record
@@ -243,12 +244,12 @@ def test_the_command_compares_and_names_what_is_unknown(tmp_path: Path) -> None:
     record = answers(tmp_path, "full", 0, scored(HELD))
     other = answers(tmp_path, "rag", 0, scored(HELD[::-1]))
     for one in (record, other):
-        store.write_record(next((tmp_path / "cells").glob(f"*-{one.key[:12]}")), one)
+        run_folder.write_record(next((tmp_path / "cells").glob(f"*-{one.key[:12]}")), one)
     cells = [
         {"key": r.key, "name": r.method, **{n: getattr(r, n) for n in ("model", "task", "method", "seed")}}
         for r in (record, other)
     ]
-    store.write_json(tmp_path / store.RUN_FILE, {"schema": 1, "suite": "trial", "cells": cells})
+    run_folder.write_json(tmp_path / run_folder.RUN_FILE, {"schema": 1, "suite": "trial", "cells": cells})
     shown = CliRunner().invoke(cli, ["compare", str(tmp_path), "--flips", "1"])
     assert shown.exit_code == 0, shown.output
     assert "against rag" in shown.output

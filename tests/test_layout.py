@@ -88,7 +88,7 @@ class TestImportReader:
     @pytest.mark.parametrize(
         ("source", "expected"),
         [
-            ("import bench.store", {"bench.store"}),
+            ("import bench.store", {"bench.store.run_folder"}),
             ("from bench import nouns", {"bench.core.nouns"}),
             ("from bench import __version__", {"bench"}),
             ("from bench.core.errors import UsageError", {"bench.core.errors"}),

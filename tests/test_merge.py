@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bench import cli, merge, store
+from bench import cli
 from bench.core.errors import UsageError
 from bench.core.nouns import Failure, Record, Run, Score
+from bench.store import merge, run_folder
 from tests.small import measure, write_suite
 
 ROOT = Path(__file__).parent.parent
@@ -45,9 +46,9 @@ def made(folder: Path, cells: list[str], *records: Record, suite: str = "trial",
     for one in records:
         cell = folder / "cells" / f"{one.method}-{one.key[:12]}"
         cell.mkdir()
-        store.write_record(cell, one)
-        (cell / store.PREDICTIONS).write_text(f"answers of {folder.name}\n")
-    store.write_json(folder / store.RUN_FILE, {"schema": 1, "suite": suite, "cells": entries})
+        run_folder.write_record(cell, one)
+        (cell / run_folder.PREDICTIONS).write_text(f"answers of {folder.name}\n")
+    run_folder.write_json(folder / run_folder.RUN_FILE, {"schema": 1, "suite": suite, "cells": entries})
     (folder / "suite.yaml").write_text(text)
     return folder
 
@@ -85,7 +86,7 @@ def test_all_shards_together_are_the_undivided_run(task_folder: Path, tmp_path: 
                 "weights_changed", "divergence", "identity", "on_train", "retrieval", "parameters")  # fmt: skip
         return [{name: asdict(one)[name] for name in same} for one in (*run.base, *run.records)]
 
-    joined, whole = store.read_run(tmp_path / "deep" / "joined"), store.read_run(tmp_path / "whole")
+    joined, whole = run_folder.read_run(tmp_path / "deep" / "joined"), run_folder.read_run(tmp_path / "whole")
     assert answered(joined) == answered(whole)
     assert (joined.missing, joined.shard) == ((), "")
     place = tmp_path / "deep" / "joined" / joined.task_paths["paint"]
@@ -102,14 +103,16 @@ def test_what_is_missing_or_failed_is_named(tmp_path: Path) -> None:
     assert code == 4
     assert out.splitlines()[0] == "2 of 3 cells from 2 runs"
     assert err.splitlines() == ["missing: m · mail · c · seed 0", "failed: m · mail · b · seed 0"]
-    assert store.read_run(tmp_path / "out").missing == ("m · mail · c · seed 0",)
+    assert run_folder.read_run(tmp_path / "out").missing == ("m · mail · c · seed 0",)
 
 
 def test_what_was_measured_comes_before_what_failed_and_the_first_before_others(tmp_path: Path) -> None:
     one = made(tmp_path / "one", ["a", "b"], failed("a"), record("b"))
     two = made(tmp_path / "two", ["a", "b"], record("a"), record("b", created="2027-01-01T00:00:00+00:00"))
     assert merge.merge([one, two], tmp_path / "out") == merge.Merged(2, (), ())
-    kept = {cell.name[0]: (cell / store.PREDICTIONS).read_text() for cell in (tmp_path / "out" / "cells").iterdir()}
+    kept = {
+        cell.name[0]: (cell / run_folder.PREDICTIONS).read_text() for cell in (tmp_path / "out" / "cells").iterdir()
+    }
     assert kept == {"a": "answers of two\n", "b": "answers of one\n"}
 
 
@@ -117,7 +120,7 @@ def test_cells_that_only_some_list_keep_their_place(tmp_path: Path) -> None:
     one = made(tmp_path / "one", ["b", "d"], record("b"), record("d"))
     two = made(tmp_path / "two", ["a", "b", "c", "e"], *map(record, "abce"))
     merge.merge([one, two], tmp_path / "out")
-    assert [r.method for r in store.read_run(tmp_path / "out").records] == ["a", "b", "c", "e", "d"]
+    assert [r.method for r in run_folder.read_run(tmp_path / "out").records] == ["a", "b", "c", "e", "d"]
 
 
 @pytest.mark.parametrize(
@@ -154,9 +157,9 @@ def test_other_suites_and_settings_are_refused(tmp_path: Path) -> None:
     written = made(tmp_path / "written", ["a"], record("a"), text="name: trial\nlimit: 5\n")
     assert refused(one, written).startswith("not the same suite: ")
     limited = made(tmp_path / "limited", ["a"])
-    listed = json.loads((limited / store.RUN_FILE).read_text())
+    listed = json.loads((limited / run_folder.RUN_FILE).read_text())
     listed["cells"][0]["key"] = "f" * 64
-    store.write_json(limited / store.RUN_FILE, listed)
+    run_folder.write_json(limited / run_folder.RUN_FILE, listed)
     assert '"m · mail · a · seed 0" has other settings, weights or data' in refused(one, limited)
 
 
@@ -165,7 +168,7 @@ def test_what_cannot_be_joined_is_one_line(tmp_path: Path) -> None:
     assert "is no run directory" in refused(one, tmp_path / "on")
     assert refused(one, tmp_path / "." / "one") == f"{tmp_path / 'one'} is given twice"
     two = made(tmp_path / "two", ["b"], record("b"))
-    (two / store.RUN_FILE).write_text('{"suite": "trial", "cells": [{}]}')
+    (two / run_folder.RUN_FILE).write_text('{"suite": "trial", "cells": [{}]}')
     assert "is not what adaptbench writes" in refused(one, two)
     link = made(tmp_path / "link", ["b"], record("b"))
     next((link / "cells").iterdir()).joinpath("log.txt").symlink_to("/etc/hostname")
@@ -207,7 +210,7 @@ def test_a_kill_leaves_no_half_run_and_the_next_merge_clears_up(tmp_path: Path) 
     assert ended.returncode == -9
     assert not (tmp_path / "out").exists()
     assert len(list(tmp_path.glob(".merging-out-*"))) == 1
-    assert store.runs(tmp_path) == [one]
+    assert run_folder.runs(tmp_path) == [one]
     merge.merge([one], tmp_path / "out")
     assert not list(tmp_path.glob(".merging-*"))
 

@@ -12,7 +12,6 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import methods
-from bench import store
 from bench.core.errors import UsageError
 from bench.core.nouns import Prediction, Record, Run, Score
 from bench.drift import divergence
@@ -22,6 +21,7 @@ from bench.probes import fingerprint
 from bench.report.sheets import sheets
 from bench.retention import base_scores, changes, paired
 from bench.statistics.paired import paired_means
+from bench.store import run_folder
 from tests.small import cells_of, measure, write_suite
 from tests.toy import QUICK, adapted, choice_task
 
@@ -93,15 +93,15 @@ def answered(run: Path, key: str, name: str, values: list[float], order: list[in
     folder = run / "cells" / f"x-{key[:12]}"
     folder.mkdir(parents=True)
     predictions = [Prediction(f"test/{i}") for i in order]
-    store.write_predictions(folder, predictions, lambda at: {"metrics": {"accuracy": values[order[at]]}}, name)
+    run_folder.write_predictions(folder, predictions, lambda at: {"metrics": {"accuracy": values[order[at]]}}, name)
 
 
 def test_a_change_is_no_more_than_there_was_to_lose_or_gain(tmp_path: Path) -> None:
-    answered(tmp_path, "b" * 64, store.PREDICTIONS, [1.0] * 6 + [0.0] * 4, list(range(10)))
+    answered(tmp_path, "b" * 64, run_folder.PREDICTIONS, [1.0] * 6 + [0.0] * 4, list(range(10)))
     base = Record("b" * 64, "m", "facts", "base", 0, "ok", "now", scores={"accuracy": Score(0.6)})
     seeds = []
     for seed, value in enumerate((0.0, 1.0)):  # two seeds that could not lie further apart
-        answered(tmp_path, str(seed) * 64, store.probe_file("facts"), [value] * 10, list(range(10)))
+        answered(tmp_path, str(seed) * 64, run_folder.probe_file("facts"), [value] * 10, list(range(10)))
         seeds.append(Record(str(seed) * 64, "m", "mail", "full", seed, "ok", "now", weights_changed=True,
                             probes={"facts": {"accuracy": Score(value)}}))  # fmt: skip
     found = paired(Run(tmp_path, "trial", tuple(seeds), (), (base,)), seeds, "facts")
@@ -111,8 +111,8 @@ def test_a_change_is_no_more_than_there_was_to_lose_or_gain(tmp_path: Path) -> N
 
 def test_a_change_is_paired_by_item(tmp_path: Path) -> None:
     before, after = [1.0] * 6 + [0.0] * 4, [0.0] * 2 + [1.0] * 5 + [0.0] * 3  # two lost, one gained, four kept
-    answered(tmp_path, "b" * 64, store.PREDICTIONS, before, list(range(10)))
-    answered(tmp_path, "a" * 64, store.probe_file("facts"), after, list(range(9, -1, -1)))  # matched by id
+    answered(tmp_path, "b" * 64, run_folder.PREDICTIONS, before, list(range(10)))
+    answered(tmp_path, "a" * 64, run_folder.probe_file("facts"), after, list(range(9, -1, -1)))  # matched by id
     base = Record("b" * 64, "m", "facts", "base", 0, "ok", "now", scores={"accuracy": Score(0.6)})
     full = Record("a" * 64, "m", "mail", "full", 0, "ok", "now", weights_changed=True,
                   probes={"facts": {"accuracy": Score(0.5)}})  # fmt: skip
@@ -157,7 +157,7 @@ def test_only_moved_weights_are_asked_again(notes: Path, tmp_path: Path, tiny_mo
     [moved] = changes(run.records[2], scores)
     after = run.records[2].probes["notes"]["bits_per_byte"].value
     assert moved.difference == after - base.scores["bits_per_byte"].value != 0
-    [answers] = (tmp_path / "run" / "cells").glob("*full*/" + store.probe_file("notes"))
+    [answers] = (tmp_path / "run" / "cells").glob("*full*/" + run_folder.probe_file("notes"))
     values = [json.loads(line)["metrics"]["bits_per_byte"] for line in answers.read_text().splitlines()]
     assert sum(values) / 4 == pytest.approx(after)
     [sheet] = [sheet for sheet in sheets(run) if "retention" in sheet.title]

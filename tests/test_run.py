@@ -18,11 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import child, runner, store
+from bench import child, runner
 from bench.cells import canonical_json
 from bench.core.errors import UsageError
 from bench.core.nouns import Example, Prediction, Record, Score
 from bench.model import tiny_random
+from bench.store import run_folder
 from tasks.loader.splits import sample
 from tests.small import cells_of, measure, write_suite
 
@@ -47,10 +48,10 @@ def test_a_run_leaves_a_record_of_every_cell_and_runs_again_only_what_is_missing
     assert full.items == 6
     assert set(full.phases) >= {"train", "predict", "score"}
     folder = next((tmp_path / "run" / "cells").glob("*full*"))
-    lines = [json.loads(line) for line in (folder / store.PREDICTIONS).read_text().splitlines()]
+    lines = [json.loads(line) for line in (folder / run_folder.PREDICTIONS).read_text().splitlines()]
     assert len(lines) == 6
     assert sum(line["metrics"]["accuracy"] for line in lines) / 6 == pytest.approx(full.scores["accuracy"].value)
-    assert "looks" not in (folder / store.PREDICTIONS).read_text() + (folder / store.RECORD).read_text()
+    assert "looks" not in (folder / run_folder.PREDICTIONS).read_text() + (folder / run_folder.RECORD).read_text()
 
     again, started, _ = measure(suite_file, tmp_path / "run")
     assert (again.ok, again.cached, started) == (3, 3, [])
@@ -153,8 +154,8 @@ def test_a_worker_that_dies_is_a_typed_failure(
 
 def test_two_processes_cannot_write_one_run(suite_file: Path, tmp_path: Path) -> None:
     suite, cells = cells_of(suite_file)
-    with store.open_run(tmp_path / "run", suite_file, suite.name, cells):
-        second = store.open_run(tmp_path / "run", suite_file, suite.name, cells)
+    with run_folder.open_run(tmp_path / "run", suite_file, suite.name, cells):
+        second = run_folder.open_run(tmp_path / "run", suite_file, suite.name, cells)
         with pytest.raises(UsageError, match="another process is writing"), second:
             pass
 
@@ -240,19 +241,19 @@ def test_a_record_comes_back_as_it_was_written(
 ) -> None:
     folder = tmp_path_factory.mktemp("record")
     record = Record("k", "m", "t", message, 3, "ok", "now", scores={"bleu": Score(value, "sig")}, tokens=tokens)
-    store.write_record(folder, record)
-    assert store.read_record(folder / store.RECORD) == record
+    run_folder.write_record(folder, record)
+    assert run_folder.read_record(folder / run_folder.RECORD) == record
 
 
 def test_a_number_that_is_none_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        store.write_json(tmp_path / "x.json", {"loss": float("nan")})
+        run_folder.write_json(tmp_path / "x.json", {"loss": float("nan")})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_predictions_hold_no_item_text(tmp_path: Path) -> None:
-    store.write_predictions(tmp_path, [Prediction("test/1", "red")], lambda i: {"metrics": {"accuracy": 1.0}})
-    line = json.loads((tmp_path / store.PREDICTIONS).read_text())
+    run_folder.write_predictions(tmp_path, [Prediction("test/1", "red")], lambda i: {"metrics": {"accuracy": 1.0}})
+    line = json.loads((tmp_path / run_folder.PREDICTIONS).read_text())
     assert (line["id"], line["output"], line["metrics"]) == ("test/1", "red", {"accuracy": 1.0})
 
 
@@ -260,9 +261,9 @@ def test_predictions_hold_no_item_text(tmp_path: Path) -> None:
     ("content", "words"), [("{", "cannot be read"), ("[]", "JSON object"), ('{"schema": 99}', "schema 99")]
 )
 def test_a_damaged_record_is_one_clear_line(tmp_path: Path, content: str, words: str) -> None:
-    (tmp_path / store.RECORD).write_text(content)
+    (tmp_path / run_folder.RECORD).write_text(content)
     with pytest.raises(UsageError, match=words):
-        store.read_record(tmp_path / store.RECORD)
+        run_folder.read_record(tmp_path / run_folder.RECORD)
 
 
 @pytest.mark.parametrize(
@@ -318,7 +319,7 @@ def written(cells: Path) -> dict[str, int]:
 
 
 def table_of(out: Path) -> list[tuple[str, int, float, int]]:
-    run = store.read_run(out)
+    run = run_folder.read_run(out)
     return [(r.method, r.seed, r.scores["accuracy"].value, r.tokens["prompt_tokens"]) for r in run.records]
 
 

@@ -13,10 +13,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench import shards, store
+from bench import shards
 from bench.cells import Cell
 from bench.core.errors import UsageError
 from bench.report.sheets import chapters
+from bench.store import run_folder
 from tests.small import cells_of, measure, write_suite
 
 GRID = {"learning_rate": [1e-3, 1e-2], "max_steps": 2}
@@ -102,7 +103,7 @@ def test_a_shard_speaks_of_its_own_part(task_folder: Path, tmp_path: Path, tiny_
     file = write_suite(tmp_path, tiny_model, methods=["zero-shot", {"few-shot": {"k": 2}}])
     outcome, started, run = measure(file, tmp_path / "one", "1/2")
     assert (outcome.ok, len(started), len(run.records), run.missing) == (1, 1, 1, ())
-    listed = json.loads((tmp_path / "one" / store.RUN_FILE).read_text())
+    listed = json.loads((tmp_path / "one" / run_folder.RUN_FILE).read_text())
     assert listed["shard"] == run.shard == "1/2"
     assert [entry.get("elsewhere", False) for entry in listed["cells"]] == [
         r != started[0] for r in ("zero-shot", "few-shot")
@@ -111,6 +112,6 @@ def test_a_shard_speaks_of_its_own_part(task_folder: Path, tmp_path: Path, tiny_
     assert heading.startswith("small, shard 1/2 (")
     # its own cell, when lost, is missing; the whole suite in the same folder has no shard
     next((tmp_path / "one" / "cells").glob("*few*" if started == ["few-shot"] else "*zero*")).rename(tmp_path / "away")
-    assert len(store.read_run(tmp_path / "one").missing) == 1
+    assert len(run_folder.read_run(tmp_path / "one").missing) == 1
     _, started, run = measure(file, tmp_path / "one")
     assert (len(started), run.shard, len(run.records)) == (2, "", 2)

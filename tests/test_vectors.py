@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench import merge, runner, store, worker
+from bench import runner, worker
 from bench.core.nouns import Phase, Record, Score
 from bench.display import outcome
 from bench.gate import baseline
@@ -26,6 +26,7 @@ from bench.meters.energy import Energy
 from bench.meters.phases import Meter
 from bench.retrieval.embedders import find_embedder
 from bench.retrieval.embedding_cache import Keeping
+from bench.store import merge, run_folder
 from tests.encoder import WORDS
 from tests.small import cells_of, measure, write_suite
 
@@ -230,7 +231,7 @@ def test_a_cell_answers_the_same_with_vectors_of_another(
 ) -> None:
     rag = {"top_k": 2, "retriever": ["dense", "hybrid"]}  # several values: there is a search for options too
     suite, cells = cells_of(write_suite(tmp_path, tiny_model, methods=[{"rag": rag}], embedder="auto"))
-    run = store.Store(tmp_path / "run")
+    run = run_folder.Store(tmp_path / "run")
     embedder = Hashes()
     monkeypatch.setattr(worker, "find_embedder", lambda reference, device: embedder)
 
@@ -239,7 +240,7 @@ def test_a_cell_answers_the_same_with_vectors_of_another(
         staging = run.staging(cells[0])
         job = runner._job(suite, cells[0], run, staging, None)
         record = worker.measure(worker.Job(**{**job, **changes}), lambda *_: None)
-        return record, (staging / store.PREDICTIONS).read_bytes(), list(embedder.asked)
+        return record, (staging / run_folder.PREDICTIONS).read_bytes(), list(embedder.asked)
 
     without, expected, _ = cell(vectors=None)
     assert not (run.path / "vectors").exists()
@@ -269,8 +270,8 @@ def test_vectors_are_kept_as_long_as_something_is_to_be_measured(
     assert len(kept) == 1
 
     # they are no part of the run
-    assert store.runs(tmp_path / "run") == [tmp_path / "run"]
-    assert len(store.cell_folders(tmp_path / "run")) == 3
+    assert run_folder.runs(tmp_path / "run") == [tmp_path / "run"]
+    assert len(run_folder.cell_folders(tmp_path / "run")) == 3
     merge.merge([tmp_path / "run"], tmp_path / "merged")
     accepted = baseline.accept(tmp_path / "run", "small", tmp_path / "baselines")
     for folder in (tmp_path / "merged", accepted):
@@ -293,5 +294,5 @@ def test_a_cell_is_said_to_take_what_it_took(tmp_path: Path) -> None:
     record = Record("k", "m", "t", "rag", 0, "ok", "2026-01-01T00:00:00+00:00", scores=scores, phases=phases)
     assert outcome(record, cached=False) == "accuracy 0.5 in 15 s"
     old = {name: value for name, value in asdict(phases["predict"]).items() if name != "reused_s"}
-    store.write_json(tmp_path / "record.json", {**asdict(record), "phases": {"predict": old}})
-    assert store.read_record(tmp_path / "record.json").phases["predict"].reused_s == 0
+    run_folder.write_json(tmp_path / "record.json", {**asdict(record), "phases": {"predict": old}})
+    assert run_folder.read_record(tmp_path / "record.json").phases["predict"].reused_s == 0

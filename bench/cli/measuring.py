@@ -49,10 +49,11 @@ def run(
     from rich.console import Console
 
     from bench import cells as cells_module
-    from bench import display, runner, shards, store
+    from bench import display, runner, shards
     from bench.plan import work
     from bench.report.sheets import chapters
     from bench.report.terminal import terminal
+    from bench.store import run_folder
 
     of = shards.parse(shard) if shard is not None else None
     file, loaded = _suite(suite, limit, device, seeds, keep_failed)
@@ -60,15 +61,15 @@ def run(
     folder = out or _default_folder(loaded.name, of)
     every = cells_module.expand(loaded, file, partial(_prepared_surroundings, folder))
     cells = shards.part(every, of) if of else every
-    part = store.Part(str(of), frozenset(cell.key for cell in cells)) if of else None
-    with store.open_run(folder, file, loaded.name, every, part) as opened:
+    part = run_folder.Part(str(of), frozenset(cell.key for cell in cells)) if of else None
+    with run_folder.open_run(folder, file, loaded.name, every, part) as opened:
         try:
             with display.display_for(console, {cell.key: work(cell) for cell in cells}) as shown:
                 outcome = runner.run(loaded, cells, opened, shown)
         except KeyboardInterrupt:
             print(f"interrupted; finished cells are in {folder}, run the same command to go on", file=sys.stderr)
             sys.exit(130)
-    console.print(terminal(chapters([store.read_run(folder)])))
+    console.print(terminal(chapters([run_folder.read_run(folder)])))
     if of:
         console.print(f"shard {of}: {len(cells)} of the suite's {len(every)} cells", markup=False, highlight=False)
     console.print(f"records: {folder}", markup=False, soft_wrap=True)
@@ -102,7 +103,7 @@ def plan(
     from bench import cells as cells_module
     from bench import plan as planning
     from bench import shards
-    from bench.store import Store
+    from bench.store.run_folder import Store
 
     of = shards.parse(shard) if shard is not None else None
     file, loaded = _suite(suite, limit, device, seeds, False)
@@ -182,10 +183,10 @@ def _prepared_surroundings(folder: Path, suite: Any) -> Any:
 
 def _seems_finished(folder: Path) -> bool:
     """Whether every cell that a run there had is there: told from names, before this run's own cells are known."""
-    from bench import store
+    from bench.store import run_folder
 
     try:
-        listed = store.read_listed(folder)
+        listed = run_folder.read_listed(folder)
     except UsageError:
         return False
-    return {entry["key"][:12] for entry in listed["cells"]} <= store.cell_folders(folder).keys()
+    return {entry["key"][:12] for entry in listed["cells"]} <= run_folder.cell_folders(folder).keys()

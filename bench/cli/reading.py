@@ -45,7 +45,7 @@ def report(
       adaptbench report results/local/quickstart --html report.html --mlflow sqlite:///mlflow.db
     """
     from bench.report import data, sheets
-    from bench.store import read_run
+    from bench.store.run_folder import read_run
 
     read = [read_run(path) for path in runs]
     for line in _files(read, html, pdf, mlflow, wandb):
@@ -112,7 +112,7 @@ def compare(
     """
     from bench import comparison
     from bench.report.sheets import comparison as comparison_sheets
-    from bench.store import read_run
+    from bench.store.run_folder import read_run
 
     new = read_run(run)
     if old is None:
@@ -158,7 +158,7 @@ def decide(
     from bench import money
     from bench.config import assumptions
     from bench.report.sheets import decision as decision_sheets
-    from bench.store import read_run
+    from bench.store.run_folder import read_run
 
     read = read_run(run)
     said = {name: value for name, value in assumed.items() if value is not None}

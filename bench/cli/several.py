@@ -22,8 +22,8 @@ def merge(runs: Sequence[Path], out: Path) -> None:
     Example:
       adaptbench merge results/local/mine-*-of-3 --out results/local/mine
     """
-    from bench import merge as merging
     from bench.metrics.formats import clean
+    from bench.store import merge as merging
 
     found = merging.merge(runs, out)
     print(f"{found.cells - len(found.missing)} of {found.cells} cells from {_some(len(runs), 'run')}")
@@ -63,7 +63,7 @@ def history(
     from bench.cli.reading import show
     from bench.history import tracks
     from bench.report.sheets import history as sheets
-    from bench.store import read_run
+    from bench.store.run_folder import read_run
 
     dated = tracks.dated([read_run(path) for path in runs])
     panels = tracks.panels(dated, task, metric, methods)

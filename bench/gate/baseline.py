@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import tasks
-from bench import store
 from bench.core.errors import IncompleteError, UsageError
 from bench.core.nouns import Record, Run
 from bench.gate.reading import read, read_object
 from bench.report.texts import asked
+from bench.store import run_folder
 from tasks.loader.digest import item_digest, sha256_of
 
 FILE, SCHEMA = "baseline.json", 1
@@ -67,7 +67,7 @@ def accept(source: Path, name: str, folder: Path = FOLDER, *, replace: bool = Fa
             "items": _items(run),
             "files": {str(file.relative_to(staging)): sha256_of(file) for file in _files(staging)},
         }
-        store.write_json(staging / FILE, content)
+        run_folder.write_json(staging / FILE, content)
         if final.exists():
             shutil.rmtree(final)
         staging.rename(final)
@@ -124,24 +124,24 @@ def _refuse_incomplete(run: Run) -> None:
 
 
 def _copy(run: Run, staging: Path, final: Path, outputs: bool) -> None:
-    listed = json.loads((run.path / store.RUN_FILE).read_text(encoding="utf-8"))
+    listed = json.loads((run.path / run_folder.RUN_FILE).read_text(encoding="utf-8"))
     for entry in listed["cells"]:
         path = entry.get("task_path", entry["task"])
         if path not in tasks.available():
             entry["task_path"] = os.path.relpath(run.path / path, final)
-    store.write_json(staging / store.RUN_FILE, listed)
+    run_folder.write_json(staging / run_folder.RUN_FILE, listed)
     if (run.path / "suite.yaml").is_file():
         shutil.copyfile(run.path / "suite.yaml", staging / "suite.yaml")
     for record in (*run.records, *run.base):
         source = next((run.path / "cells").glob(f"[!.]*-{record.key[:12]}"))
         cell = staging / "cells" / source.name
         cell.mkdir(parents=True)
-        shutil.copyfile(source / store.RECORD, cell / store.RECORD)
-        files = [source / store.PREDICTIONS, *sorted(source.glob(store.probe_file("*")))]
+        shutil.copyfile(source / run_folder.RECORD, cell / run_folder.RECORD)
+        files = [source / run_folder.PREDICTIONS, *sorted(source.glob(run_folder.probe_file("*")))]
         for file in files if record.status == "ok" else []:
             if not file.is_file():
                 raise IncompleteError(f"{source} has no {file.name}; a baseline is compared item by item")
-            _write_lines(cell / file.name, store.lines_of(file), outputs)
+            _write_lines(cell / file.name, run_folder.lines_of(file), outputs)
 
 
 def _write_lines(file: Path, lines: list[dict[str, Any]], outputs: bool) -> None:

@@ -21,7 +21,7 @@ from bench.metrics import NAMES
 from bench.metrics.formats import clean
 from bench.statistics import onesided
 from bench.statistics.onesided import OneSided
-from bench.store import find_predictions, lines_of, probe_file, read_predictions
+from bench.store.run_folder import find_predictions, lines_of, probe_file, read_predictions
 
 FEW_SEEDS = 3  # with fewer of a trained method a verdict is one on these checkpoints
 _COUNTS = 60_000_000  # drawn at most for one bootstrap, down to what its p needs

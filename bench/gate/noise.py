@@ -19,7 +19,7 @@ from bench.gate import costs
 from bench.gate.expand import Group, groups, probe_metrics
 from bench.gate.reading import read_object
 from bench.statistics.distributions import t_quantile
-from bench.store import write_json
+from bench.store.run_folder import write_json
 
 FILE, SCHEMA = "noise.json", 1
 LEAST_RUNS = 3

@@ -11,7 +11,7 @@ from typing import Any
 from bench.core.errors import AdaptbenchError, IncompleteError, UsageError, unknown
 from bench.core.nouns import Record, Run
 from bench.gate.policy import Rename
-from bench.store import RUN_FILE, read_run
+from bench.store.run_folder import RUN_FILE, read_run
 
 
 def read(path: Path, what: str) -> Run:

@@ -19,7 +19,7 @@ from bench.core.errors import UsageError, unknown
 from bench.core.nouns import Record, Run
 from bench.decision.rule import quality_intervals
 from bench.statistics.intervals import Interval, wilson
-from bench.store import find_predictions
+from bench.store.run_folder import find_predictions
 
 
 @dataclass(frozen=True, slots=True)

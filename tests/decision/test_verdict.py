@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from bench import money, store
+from bench import money
 from bench.cli import cli
 from bench.config import assumptions
 from bench.core.errors import UsageError
@@ -20,6 +20,7 @@ from bench.decision.verdict import Verdict
 from bench.decision.words import crossing, sentences
 from bench.report.sheets.decision import sheets, to_json, verdicts
 from bench.statistics.paired import PairedTable, newcombe
+from bench.store import run_folder
 from tests.test_comparison import answers, run, scored
 
 PRICES = money.replaced({"cpu_core_hour": 3600.0, "currency": "EUR"}, "test")
@@ -249,10 +250,10 @@ def test_the_command_takes_what_the_suite_says_and_what_it_is_told(tmp_path: Pat
     records = (method(tmp_path, "few-shot", 150, 200, query=0.3), method(tmp_path, "lora", 150, 200, train=50))
     for record in records:
         [folder] = (tmp_path / "cells").glob(f"*-{record.key[:12]}")
-        store.write_record(folder, record)
+        run_folder.write_record(folder, record)
     listed = [{"key": r.key, "name": r.method, "model": r.model, "task": r.task, "method": r.method, "seed": 0}
               for r in records]  # fmt: skip
-    (tmp_path / store.RUN_FILE).write_text(json.dumps({"schema": 1, "suite": "trial", "cells": listed}))
+    (tmp_path / run_folder.RUN_FILE).write_text(json.dumps({"schema": 1, "suite": "trial", "cells": listed}))
     suite = {"prices": {"cpu_core_hour": 3600.0}, "decide": {"queries_per_month": 100, "months": 1}}
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite))
     shown = CliRunner().invoke(cli, ["decide", str(tmp_path)])

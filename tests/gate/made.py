@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from bench import store
 from bench.core.nouns import Phase, Prediction, Record, Score
+from bench.store import run_folder
 
 HARDWARE = {"device": "cpu", "device_name": "a chip", "cpu_count": 2, "threads": 2, "platform": "Linux x86_64"}
 
@@ -57,10 +57,10 @@ class Made:
         cell.mkdir(parents=True)
         said = outputs or [f"said {v}" for v in values]
         corpus = not isinstance(values[0], (int, float))
-        _write(cell, values, said, metric, corpus, store.PREDICTIONS)
+        _write(cell, values, said, metric, corpus, run_folder.PREDICTIONS)
         for name, own in (probes or {}).items():
-            _write(cell, own, [f"said {v}" for v in own], "exact_match", False, store.probe_file(name))
-        store.write_record(cell, record)
+            _write(cell, own, [f"said {v}" for v in own], "exact_match", False, run_folder.probe_file(name))
+        run_folder.write_record(cell, record)
         labels = {name: getattr(record, name) for name in ("model", "task", "method", "seed")}
         self.entries.append({"key": key, "name": f"{model} · {task} · {method} · seed {seed}", **labels,
                              "is_base": is_base})  # fmt: skip
@@ -68,7 +68,7 @@ class Made:
 
     def done(self) -> Path:
         """The run directory, listed."""
-        store.write_json(self.path / store.RUN_FILE, {"schema": 1, "suite": "trial", "cells": self.entries})
+        run_folder.write_json(self.path / run_folder.RUN_FILE, {"schema": 1, "suite": "trial", "cells": self.entries})
         (self.path / "suite.yaml").write_text("name: trial\n")
         return self.path
 
@@ -79,7 +79,7 @@ def _write(cell: Path, values: Sequence[Any], said: Sequence[str], metric: str, 
     def beside(i: int) -> dict[str, Any]:
         return {"metrics": {}, "counts": {metric: list(values[i])}} if corpus else {"metrics": {metric: values[i]}}
 
-    store.write_predictions(cell, predictions, beside, name)
+    run_folder.write_predictions(cell, predictions, beside, name)
 
 
 def simple(folder: Path, values: Sequence[float], **changes: Any) -> Path:

@@ -17,7 +17,7 @@ from bench.core.nouns import Failure, Score
 from bench.gate import baseline, noise
 from bench.gate.policy import Policy
 from bench.gate.run import gate
-from bench.store import read_run
+from bench.store.run_folder import read_run
 from tasks.loader.digest import question_digest
 from tests.gate.made import HARDWARE, Made, change, shares, simple
 

@@ -17,7 +17,7 @@ from bench.gate.policy import Policy
 from bench.gate.run import gate
 from bench.gate.verdict import Finding, Verdict
 from bench.statistics.seeds import crossed_means
-from bench.store import read_run
+from bench.store.run_folder import read_run
 from tests.gate.made import HARDWARE, Made, change, shares, simple
 
 QUALITY = [{"margin": 0.02, "detect": 0.1}]

@@ -14,7 +14,7 @@ from bench.gate.noise import Floor
 from bench.gate.plan import Need, plan
 from bench.gate.policy import Policy
 from bench.statistics import drops
-from bench.store import read_run
+from bench.store.run_folder import read_run
 from tests.gate.made import Made, simple
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import store
 from bench.comparison import Answers
 from bench.core.nouns import Record, Run, Score
 from bench.history.tracks import Panel, Point, Track
+from bench.store import run_folder
 from tests.test_comparison import answers, scored
 
 Lines = Sequence[dict[str, Any]]
@@ -36,16 +36,16 @@ def made(root: Path, number: int, methods: Mapping[str, Lines | Sequence[float]]
 
 def listed(folder: Path, records: Sequence[Record]) -> Run:
     """A run directory of records whose predictions are there already."""
-    found = store.cell_folders(folder)
+    found = run_folder.cell_folders(folder)
     for record in records:
-        (found[record.key[:12]] / store.RECORD).write_text(json.dumps(asdict(record)))
+        (found[record.key[:12]] / run_folder.RECORD).write_text(json.dumps(asdict(record)))
     entries = [
         {"key": r.key, "name": f"{r.model} · {r.task} · {r.method} · seed {r.seed}", "model": r.model, "task": r.task,
          "method": r.method, "seed": r.seed}
         for r in records
     ]  # fmt: skip
-    store.write_json(folder / store.RUN_FILE, {"schema": 1, "suite": "trial", "cells": entries})
-    return store.read_run(folder)
+    run_folder.write_json(folder / run_folder.RUN_FILE, {"schema": 1, "suite": "trial", "cells": entries})
+    return run_folder.read_run(folder)
 
 
 def right(count: int, of: int = 40) -> list[float]:

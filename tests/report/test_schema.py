@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from bench import store
 from bench.core.nouns import Failure, Phase, Record, Score
 from bench.meters.latency import Latency
 from bench.report.data import SCHEMA, schema, to_json
 from bench.report.summary import Row, Spread
+from bench.store import run_folder
 from bench.training.trainer import Outcome
 from bench.tuning import Judged, Tuning
 from tests.report.test_report import HOSTILE, failed, record, run
@@ -99,7 +99,7 @@ class TestWhatIsWritten:
 
     @pytest.mark.parametrize("folder", MEASURED, ids=lambda path: path.name)
     def test_measured_runs(self, folder: Path) -> None:
-        assert wrong(json.loads(json.dumps(to_json([store.read_run(folder)])))) == []
+        assert wrong(json.loads(json.dumps(to_json([run_folder.read_run(folder)])))) == []
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:

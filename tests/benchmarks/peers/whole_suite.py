@@ -46,7 +46,7 @@ def measured(case: Case, folder: Path, asked: Mapping[str, Any]) -> dict[str, An
 
 def _ours(case: Case, folder: Path, out: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     """`adaptbench run` on a suite that leaves nothing to choose and asks no probes."""
-    from bench.store import read_predictions, read_run
+    from bench.store.run_folder import read_predictions, read_run
 
     file = out / "suite.yaml"
     file.write_text(yaml.safe_dump(suite(case, folder, asked), sort_keys=False), encoding="utf-8")

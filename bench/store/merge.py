@@ -21,7 +21,7 @@ import tasks
 from bench.core.errors import UsageError
 from bench.core.nouns import Record, Score
 from bench.report.summary import BASE_PROBE
-from bench.store import RECORD, RUN_FILE, SCHEMA, cell_folders, read_listed, read_record, sync, write_json
+from bench.store.run_folder import RECORD, RUN_FILE, SCHEMA, cell_folders, read_listed, read_record, sync, write_json
 
 _SUITE, _LOCK = "suite.yaml", ".lock"
 _CLOSE = 1e-6  # two scores of one cell may differ by this share of them: sums of floats depend on the processor
