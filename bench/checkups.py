@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bench.adapt.session import Base
 from bench.bias import changed
 from bench.core.nouns import Score, Task
 from bench.drift import divergence
@@ -17,7 +18,6 @@ from bench.meters.latency import FEWEST, SAMPLE, latency
 from bench.meters.phases import Meter
 from bench.metrics.scoring import score
 from bench.probes import ask, fingerprint
-from bench.workshop import Base
 from tasks.loader.splits import sample
 
 Progress = Callable[[str, int, int], None]

@@ -16,13 +16,13 @@ import torch
 
 import methods
 import tasks
+from bench.adapt.session import Base
 from bench.core.nouns import Item, Score, Task
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
 from bench.engine.transformers_engine import Engine
 from bench.metrics.scoring import score
 from bench.store import run_folder
-from bench.workshop import Base
 from methods.parts import Material
 
 

@@ -22,13 +22,14 @@ import torch
 
 import methods
 import tasks
-from bench.adapt import Adapted, adapt
+from bench.adapt.adapt import Adapted, adapt
+from bench.adapt.linear_probe import replace_output
+from bench.adapt.session import Base, Limits, Workshop
 from bench.checkups import Checkups, after, on_training_items
 from bench.core.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
 from bench.core.nouns import Method, Prediction, Record, Score, Task
 from bench.engine.predictor import question
 from bench.engine.prompts import Encoded
-from bench.head import replace_output
 from bench.meters.environment import describe
 from bench.meters.flop_check import of_answers, of_prediction
 from bench.meters.phases import Meter
@@ -41,7 +42,6 @@ from bench.retrieval.embedding_cache import Keeping
 from bench.retrieval.index import Embedder, build, find_embedder, retrieval_scores
 from bench.store import run_folder
 from bench.training.checkpoints import Snapshots
-from bench.workshop import Base, Limits, Workshop
 from methods.parts import Material, Search, learns
 from tasks.loader.digest import question_digest
 from tasks.loader.splits import sample

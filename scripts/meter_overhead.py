@@ -26,7 +26,7 @@ from bench.meters.phases import Meter
 from bench.model.resolve import ModelSpec, resolve
 
 PAIRS = 10
-_COUNTS = ("bench.worker.of_prediction", "bench.worker.of_answers", "bench.adapt.of_training")
+_COUNTS = ("bench.worker.of_prediction", "bench.worker.of_answers", "bench.adapt.adapt.of_training")
 METHODS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("zero-shot", {}),
     ("full", {"learning_rate": 1e-3, "max_steps": 40}),

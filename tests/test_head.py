@@ -13,9 +13,9 @@ from sklearn.preprocessing import StandardScaler
 from transformers import AutoModelForCausalLM
 
 import methods
+from bench.adapt.linear_probe import Features, fit, mean_loss, replace_output
 from bench.core.errors import CellError
 from bench.engine.transformers_engine import Engine
-from bench.head import Features, fit, mean_loss, replace_output
 from bench.probes import fingerprint
 from tests.small import measure, write_suite
 from tests.toy import adapted, blind, choice_task, text_task

@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import methods
-from bench import tuning, worker
+from bench import worker
+from bench.adapt import tuning
+from bench.adapt.tuning import Tuning
 from bench.config.search_space import at_edge, candidates, grid, settle
 from bench.core.errors import CellError
 from bench.core.nouns import Example
 from bench.retrieval.index import build
-from bench.tuning import Tuning
 from tests.small import measure, write_suite
 from tests.toy import adapted, choice_task, text_task
 
@@ -88,7 +89,7 @@ def test_the_best_score_on_validation_is_chosen(tiny_model: Path, monkeypatch: p
         assert all(example.id.startswith("validation/") for example in task.test)
         return type("Scored", (), {"scores": {"accuracy": type("Score", (), {"value": next(scored)})}})
 
-    monkeypatch.setattr("bench.tuning.score", fake)
+    monkeypatch.setattr("bench.adapt.tuning.score", fake)
     found = adapted(choice_task(), "few-shot", {"k": [1, 2, 3]}, tiny_model).tuning
     assert found is not None
     assert [trial.value for trial in found.trials] == [0.25, 0.75, 0.75]
@@ -166,7 +167,7 @@ def test_no_method_reads_the_test_split_before_its_options_are_chosen(
 
     real = tuning.search
     monkeypatch.setattr(Sealed, "broken", False)
-    monkeypatch.setattr("bench.adapt.search", searched)
+    monkeypatch.setattr("bench.adapt.adapt.search", searched)
     monkeypatch.setattr("tasks.load", lambda *given: task)
     job = job_of(name, tiny_model, tmp_path)
     record = worker.measure(job, lambda phase, done, all_: None)

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 
 import methods
-from bench.adapt import Adapted, adapt
+from bench.adapt.adapt import Adapted, adapt
+from bench.adapt.session import Limits, Workshop
 from bench.core.nouns import Example, Item, Passage, Prediction, Task
 from bench.core.prompt import Prompt
 from bench.meters.phases import Meter
 from bench.model.load import load_base
 from bench.model.resolve import ModelSpec, resolve
 from bench.retrieval.index import build
-from bench.workshop import Limits, Workshop
 from methods.parts import Material, Search
 
 COLOURS = ("red", "green", "dark blue")

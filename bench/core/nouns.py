@@ -144,7 +144,7 @@ class Record:
     dropped: Mapping[str, int] = field(default_factory=dict)  # to fit the model's context
     tokens: Mapping[str, int] = field(default_factory=dict)  # prompt, context, output; unpadded
     phases: Mapping[str, Phase] = field(default_factory=dict)
-    tuning: Mapping[str, Any] = field(default_factory=dict)  # the search for its options, see bench.tuning.Tuning
+    tuning: Mapping[str, Any] = field(default_factory=dict)  # the search for its options, see bench.adapt.tuning.Tuning
     training: Mapping[str, Any] = field(default_factory=dict)
     on_train: Mapping[str, Score] = field(default_factory=dict)  # of a trained method, asked what it was trained on
     retrieval: Mapping[str, float] = field(default_factory=dict)

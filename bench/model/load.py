@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from bench.adapt.session import Base
 from bench.core.errors import CellError
 from bench.model.devices import pick_dtype
 from bench.model.onednn_linear import quicken
 from bench.model.resolve import ResolvedModel
 from bench.model.tokenizer import Codec
-from bench.workshop import Base
 
 _UNSET_LENGTH = 10**9  # tokenizers without a limit say a number far above this
 

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 import methods
+from bench.adapt.session import Base, Limits, Workshop
 from bench.core.errors import UsageError
 from bench.core.nouns import Task
 from bench.engine.predictor import ModelPredictor, question
@@ -32,7 +33,6 @@ from bench.model.load import load_base
 from bench.model.memory import keep_freed
 from bench.model.resolve import ModelSpec, resolve
 from bench.training.loss import mean_loss
-from bench.workshop import Base, Limits, Workshop
 from methods.parts import Material, Search
 from scripts.stacked import learning, scoring, writing
 from scripts.stacked.plain import Ids, Technique, forward

@@ -14,10 +14,10 @@ from typing import Literal
 
 import methods
 import tasks
+from bench.adapt.session import Base
 from bench.core.nouns import Example, Task, derive_seed
 from bench.engine.prompts import Writer
 from bench.model.resolve import ModelSpec, resolve
-from bench.workshop import Base
 from methods.parts import Material, Search
 
 Kind = Literal["score", "write", "train", "suite"]

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from bench.adapt.session import Workshop
 from bench.core.errors import CellError
 from bench.core.nouns import Example, Item
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded, Writer, by_prefix
 from bench.engine.transformers_engine import Engine
 from bench.meters import flops
-from bench.workshop import Workshop
 
 _NEVER = -1e4  # bias of a label that no training example has
 

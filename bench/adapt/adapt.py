@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from bench import head
+from bench.adapt import linear_probe
+from bench.adapt.session import Workshop
+from bench.adapt.tuning import Tuning, search
 from bench.config.search_space import grid, settle
 from bench.core.nouns import Method
 from bench.engine.predictor import ModelPredictor
@@ -16,8 +18,6 @@ from bench.training.batches import Pair
 from bench.training.checkpoints import Snapshots
 from bench.training.loss import mean_loss
 from bench.training.trainer import Outcome, Setting, train
-from bench.tuning import Tuning, search
-from bench.workshop import Workshop
 from methods.parts import only
 
 
@@ -120,7 +120,7 @@ def _fit(method: Method, shop: Workshop, writer: Writer) -> Adapted:
     with meter.phase("load"):
         model = shop.start(method, shop.material.seed).to(shop.base.dtype)
     with meter.phase("train"):
-        fitting = head.prepare(shop, model, writer, "train")
+        fitting = linear_probe.prepare(shop, model, writer, "train")
         layer = fitting.fit(only(method.weights.options.c))
     with meter.phase("overfit"):
         loss = fitting.losses(layer)
