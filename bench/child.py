@@ -26,7 +26,7 @@ from bench.core.errors import CellTimeoutError
 
 # what most cells import; a library that is missing or broken is reported by the cell that needs it
 _PRELOADED = [
-    "bench.worker",
+    "bench.cell.worker",
     "peft",
     "evaluate",
     "sklearn.metrics",
@@ -133,7 +133,7 @@ def _measure(job: str, log: str, line: Connection, variables: Mapping[str, str],
         import torch
 
         torch.set_num_threads(threads)
-    from bench import worker
+    from bench.cell import worker
     from bench.model import memory
 
     memory.keep_freed()

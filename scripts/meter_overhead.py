@@ -20,13 +20,13 @@ from typing import Any
 from unittest import mock
 
 import methods
-from bench import worker
+from bench.cell import worker
 from bench.core.nouns import Phase
 from bench.meters.phases import Meter
 from bench.model.resolve import ModelSpec, resolve
 
 PAIRS = 10
-_COUNTS = ("bench.worker.of_prediction", "bench.worker.of_answers", "bench.adapt.adapt.of_training")
+_COUNTS = ("bench.cell.worker.of_prediction", "bench.cell.worker.of_answers", "bench.adapt.adapt.of_training")
 METHODS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("zero-shot", {}),
     ("full", {"learning_rate": 1e-3, "max_steps": 40}),
@@ -68,7 +68,7 @@ def _once(job: worker.Job, metered: bool) -> float:
     if metered:
         worker.measure(job, lambda *_: None)
     else:
-        with mock.patch("bench.worker.Meter", NoMeter), counts[0], counts[1], counts[2]:
+        with mock.patch("bench.cell.worker.Meter", NoMeter), counts[0], counts[1], counts[2]:
             worker.measure(job, lambda *_: None)
     return time.perf_counter() - start
 

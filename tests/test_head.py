@@ -14,9 +14,9 @@ from transformers import AutoModelForCausalLM
 
 import methods
 from bench.adapt.linear_probe import Features, fit, mean_loss, replace_output
+from bench.cell.probes import fingerprint
 from bench.core.errors import CellError
 from bench.engine.transformers_engine import Engine
-from bench.probes import fingerprint
 from tests.small import measure, write_suite
 from tests.toy import adapted, blind, choice_task, text_task
 

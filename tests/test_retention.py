@@ -12,12 +12,12 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import methods
+from bench.cell.divergence import divergence
+from bench.cell.probes import fingerprint
 from bench.core.errors import UsageError
 from bench.core.nouns import Prediction, Record, Run, Score
-from bench.drift import divergence
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
-from bench.probes import fingerprint
 from bench.report.sheets import sheets
 from bench.retention import base_scores, changes, paired
 from bench.statistics.paired import paired_means

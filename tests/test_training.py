@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from bench import worker
+from bench.cell import worker
 from bench.core.errors import DivergedError, OutOfMemoryError
 from bench.model.resolve import ModelSpec, resolve
 from bench.training import trainer

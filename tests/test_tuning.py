@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import methods
-from bench import worker
 from bench.adapt import tuning
 from bench.adapt.tuning import Tuning
+from bench.cell import worker
 from bench.config.search_space import at_edge, candidates, grid, settle
 from bench.core.errors import CellError
 from bench.core.nouns import Example

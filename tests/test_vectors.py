@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench import runner, worker
+from bench import runner
+from bench.cell import worker
 from bench.core.nouns import Phase, Record, Score
 from bench.display import outcome
 from bench.gate import baseline

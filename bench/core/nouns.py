@@ -154,7 +154,7 @@ class Record:
     flop_check: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # phase -> see bench.meters.flop_check
     parameters: Mapping[str, int] = field(default_factory=dict)  # total, trained; stored_bytes, index_bytes
     weights_changed: bool | None = None  # whether any weight differs from the base's; None where not looked at
-    divergence: float | None = None  # of changed weights from the base on the task's prompts, see bench.drift
+    divergence: float | None = None  # of changed weights from the base on the task's prompts, see bench.cell.divergence
     probes: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)  # of changed weights, by probe task
     counterfactual: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # slot -> item -> answer changed?
     curve: list[dict[str, Any]] = field(default_factory=list)  # step, and scores on validation and probes by then

@@ -1,4 +1,4 @@
-"""One cell, in a process of its own (`bench.child` starts it; `python -m bench.worker JOB.json` repeats one by hand).
+"""One cell, in a process of its own (`bench.child` starts it; `python -m bench.cell.worker JOB.json` repeats one by hand).
 
 Says what it does in messages: `{"progress": [phase, done, all]}`, and at the end `{"done": true}` or
 `{"failure": {"kind": …, "message": …}}`.
@@ -25,7 +25,7 @@ import tasks
 from bench.adapt.adapt import Adapted, adapt
 from bench.adapt.linear_probe import replace_output
 from bench.adapt.session import Base, Limits, Workshop
-from bench.checkups import Checkups, after, on_training_items
+from bench.cell.side_evals import Checkups, after, on_training_items
 from bench.core.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
 from bench.core.nouns import Method, Prediction, Record, Score, Task
 from bench.engine.predictor import question

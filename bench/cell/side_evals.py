@@ -9,15 +9,15 @@ from typing import Any
 
 from bench.adapt.session import Base
 from bench.bias import changed
+from bench.cell.divergence import divergence
+from bench.cell.probes import ask, fingerprint
 from bench.core.nouns import Score, Task
-from bench.drift import divergence
 from bench.engine.predictor import ModelPredictor, question
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
 from bench.meters.latency import FEWEST, SAMPLE, latency
 from bench.meters.phases import Meter
 from bench.metrics.scoring import score
-from bench.probes import ask, fingerprint
 from tasks.loader.splits import sample
 
 Progress = Callable[[str, int, int], None]

@@ -1,0 +1,1 @@
+"""One cell in its own process: job, worker, probes, evaluations in addition to the test. May import `adapt`, `retrieval`, `store` and the rooms below them."""
