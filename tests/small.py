@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
-from bench import runner, shards
-from bench.cells import Cell, expand
 from bench.config.suite import Suite, load
 from bench.core.nouns import Record, Run
+from bench.run import runner, shards
+from bench.run.cells import Cell, expand
 from bench.store import run_folder
 
 AROUND = {"device": "cpu", "auto_dtype": "float32", "embedder": None}

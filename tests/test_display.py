@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 import methods
-from bench import display
 from bench.core.nouns import Failure, Phase, Record, Score
-from bench.plan import CHARS_PER_TOKEN, work
+from bench.run import progress
+from bench.run.plan import CHARS_PER_TOKEN, work
 from tests.small import cells_of, write_suite
 
 
@@ -24,7 +24,7 @@ def record(seconds: float, **changes: object) -> Record:
 def test_time_left_is_an_overhead_for_each_cell_and_a_rate_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    clock = display.Clock({"a": 10.0, "b": 20.0, "c": 40.0})
+    clock = progress.Clock({"a": 10.0, "b": 20.0, "c": 40.0})
     assert "known after the first" in clock.remaining()
     clock.start()
     now[0] += 14.0
@@ -34,25 +34,25 @@ def test_time_left_is_an_overhead_for_each_cell_and_a_rate_of_work(monkeypatch: 
 
 
 def test_cells_measured_before_say_nothing_of_time() -> None:
-    clock = display.Clock({"a": 1.0, "b": 1.0})
+    clock = progress.Clock({"a": 1.0, "b": 1.0})
     clock.finish("a", record(50.0), cached=True)
     assert "known after the first" in clock.remaining()
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (89, "89 s"), (600, "10 min"), (9000, "2.5 h")])
 def test_durations_as_people_say_them(seconds: float, said: str) -> None:
-    assert display.duration(seconds) == said
+    assert progress.duration(seconds) == said
 
 
 def test_an_outcome_is_a_score_or_a_reason() -> None:
-    assert display.outcome(record(4.0), cached=False) == "accuracy 0.5 in 13 s"
+    assert progress.outcome(record(4.0), cached=False) == "accuracy 0.5 in 13 s"
     failed = record(0.0, failure=Failure("timeout", "too long"), scores={}, phases={})
-    assert display.outcome(failed, cached=False) == "failed (timeout): too long"
+    assert progress.outcome(failed, cached=False) == "failed (timeout): too long"
 
 
 def test_bars_where_somebody_watches_and_lines_where_nobody_does() -> None:
-    assert isinstance(display.display_for(Console(file=io.StringIO(), force_terminal=True), {}), display.BarDisplay)
-    assert isinstance(display.display_for(Console(file=io.StringIO()), {}), display.PlainDisplay)
+    assert isinstance(progress.display_for(Console(file=io.StringIO(), force_terminal=True), {}), progress.BarDisplay)
+    assert isinstance(progress.display_for(Console(file=io.StringIO()), {}), progress.PlainDisplay)
 
 
 def test_training_on_a_part_of_the_items_is_so_much_less_work(

@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import child, runner
-from bench.cells import canonical_json
 from bench.core.errors import UsageError
 from bench.core.nouns import Example, Prediction, Record, Score
 from bench.model import tiny_random
+from bench.run import cell_process, runner
+from bench.run.cells import canonical_json
 from bench.store import run_folder
 from tasks.loader.splits import sample
 from tests.small import cells_of, measure, write_suite
@@ -139,13 +139,13 @@ def test_a_cell_over_its_time_is_a_typed_failure(suite_file: Path, tmp_path: Pat
 def test_a_worker_that_dies_is_a_typed_failure(
     suite_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = child.Child.messages
+    original = cell_process.Child.messages
 
-    def kill_first(self: child.Child, seconds: float | None) -> Any:
+    def kill_first(self: cell_process.Child, seconds: float | None) -> Any:
         os.kill(self.process.pid, signal.SIGKILL)
         return original(self, seconds)
 
-    monkeypatch.setattr(child.Child, "messages", kill_first)
+    monkeypatch.setattr(cell_process.Child, "messages", kill_first)
     _, _, run = measure(suite_file, tmp_path / "run", methods=["zero-shot"])
     assert run.records[0].failure is not None
     assert run.records[0].failure.kind == "crashed"

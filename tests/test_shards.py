@@ -13,10 +13,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench import shards
-from bench.cells import Cell
 from bench.core.errors import UsageError
 from bench.report.sheets import chapters
+from bench.run import shards
+from bench.run.cells import Cell
 from bench.store import run_folder
 from tests.small import cells_of, measure, write_suite
 

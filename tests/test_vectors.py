@@ -18,15 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench import runner
 from bench.cell import worker
 from bench.core.nouns import Phase, Record, Score
-from bench.display import outcome
 from bench.gate import baseline
 from bench.meters.energy import Energy
 from bench.meters.phases import Meter
 from bench.retrieval.embedders import find_embedder
 from bench.retrieval.embedding_cache import Keeping
+from bench.run import runner
+from bench.run.progress import outcome
 from bench.store import merge, run_folder
 from tests.encoder import WORDS
 from tests.small import cells_of, measure, write_suite

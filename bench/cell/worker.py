@@ -1,4 +1,4 @@
-"""One cell, in a process of its own (`bench.child` starts it; `python -m bench.cell.worker JOB.json` repeats one by hand).
+"""One cell, in a process of its own (`bench.run.cell_process` starts it; `python -m bench.cell.worker JOB.json` repeats one by hand).
 
 Says what it does in messages: `{"progress": [phase, done, all]}`, and at the end `{"done": true}` or
 `{"failure": {"kind": …, "message": …}}`.

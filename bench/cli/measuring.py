@@ -13,7 +13,7 @@ import click
 from bench.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.shards import Shard
+    from bench.run.shards import Shard
 
 RESULTS = Path("results/local")
 
@@ -48,11 +48,11 @@ def run(
     """
     from rich.console import Console
 
-    from bench import cells as cells_module
-    from bench import display, runner, shards
-    from bench.plan import work
     from bench.report.sheets import chapters
     from bench.report.terminal import terminal
+    from bench.run import cells as cells_module
+    from bench.run import progress, runner, shards
+    from bench.run.plan import work
     from bench.store import run_folder
 
     of = shards.parse(shard) if shard is not None else None
@@ -64,7 +64,7 @@ def run(
     part = run_folder.Part(str(of), frozenset(cell.key for cell in cells)) if of else None
     with run_folder.open_run(folder, file, loaded.name, every, part) as opened:
         try:
-            with display.display_for(console, {cell.key: work(cell) for cell in cells}) as shown:
+            with progress.display_for(console, {cell.key: work(cell) for cell in cells}) as shown:
                 outcome = runner.run(loaded, cells, opened, shown)
         except KeyboardInterrupt:
             print(f"interrupted; finished cells are in {folder}, run the same command to go on", file=sys.stderr)
@@ -100,9 +100,9 @@ def plan(
     """Say what `run` would do: the cells, which are measured already, estimated time and memory."""
     from rich.console import Console
 
-    from bench import cells as cells_module
-    from bench import plan as planning
-    from bench import shards
+    from bench.run import cells as cells_module
+    from bench.run import plan as planning
+    from bench.run import shards
     from bench.store.run_folder import Store
 
     of = shards.parse(shard) if shard is not None else None
@@ -174,10 +174,10 @@ def _surroundings(suite: Any) -> Any:
 
 def _prepared_surroundings(folder: Path, suite: Any) -> Any:
     """The same where cells are to be measured; asked once the suite is known to be right, before torch is loaded."""
-    from bench import child
+    from bench.run import cell_process
 
     if not _seems_finished(folder):
-        child.prepare()
+        cell_process.prepare()
     return _surroundings(suite)
 
 

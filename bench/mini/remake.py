@@ -8,12 +8,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.display import duration
 from bench.mini import skills
 from bench.mini.card import card
 from bench.mini.pretrain import pretrain
 from bench.mini.recipe import Recipe
 from bench.model.resolve import count_parameters
+from bench.run.progress import duration
 from tasks.world import relations
 
 SKILLS_FILE = "skills.json"

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from bench.cells import STAGE_VERSION, canonical_json
 from bench.meters.environment import describe
 from bench.meters.phases import Meter, Work, higher
 from bench.retrieval.index import one_each
+from bench.run.cells import STAGE_VERSION, canonical_json
 from tasks.loader.digest import sha256_of
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from bench.core.nouns import Prediction, Record, Run
 from bench.report.summary import BASE_PROBE
 
 if TYPE_CHECKING:
-    from bench.cells import Cell
+    from bench.run.cells import Cell
 
 RUN_FILE = "run.json"
 RECORD = "record.json"

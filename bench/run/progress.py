@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from bench.cells import Cell
 from bench.core.nouns import Phase, Record
+from bench.run.cells import Cell
 
 _WORK = {"tune", "train", "retrieve", "predict"}  # phases that grow with the work; the others cost about the same
 

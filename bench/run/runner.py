@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench import child
-from bench.cells import Cell
 from bench.config.suite import Suite
 from bench.core.errors import AdaptbenchError, CellError, CrashedError
 from bench.core.nouns import Failure, Record
+from bench.run import cell_process
+from bench.run.cells import Cell
 from bench.store.run_folder import LOG, Store, write_json, write_record
 
 _JOB = "job.json"
@@ -22,7 +22,7 @@ _VECTORS = "vectors"  # the folder in which cells leave each other vectors of do
 
 
 class Display(Protocol):
-    """Shows a run as it goes; see `bench.display`."""
+    """Shows a run as it goes; see `bench.run.progress`."""
 
     def start(self, cell: Cell) -> None: ...
 
@@ -125,7 +125,7 @@ def _attend(staging: Path, suite: Suite, display: Display) -> None:
     variables = {
         "CUDA_VISIBLE_DEVICES": visible_device(suite.engine.device, os.environ.get("CUDA_VISIBLE_DEVICES")),
     }
-    with child.start(staging / _JOB, staging / LOG, variables, suite.engine.threads) as cell:
+    with cell_process.start(staging / _JOB, staging / LOG, variables, suite.engine.threads) as cell:
         for message in cell.messages(suite.cell_timeout_s):
             if "progress" in message:
                 display.progress(*message["progress"])

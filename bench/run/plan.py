@@ -19,9 +19,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bench.cells import Cell
 from bench.core.nouns import Example, Record, Task
-from bench.display import duration, spent
+from bench.run.cells import Cell
+from bench.run.progress import duration, spent
 from bench.store.run_folder import Store
 from tasks.loader.splits import TRIAL_ITEMS
 
@@ -169,7 +169,7 @@ def table(estimates: Sequence[Estimate]) -> Group:
     total = f"about {duration(sum(known))}" if len(known) == len(todo) else "time not estimated"
     return Group(
         shown,
-        Text(f"{len(todo)} of {len(estimates)} cells to do, {total}. Estimates; the basis is in bench/plan.py."),
+        Text(f"{len(todo)} of {len(estimates)} cells to do, {total}. Estimates; the basis is in bench/run/plan.py."),
     )
 
 

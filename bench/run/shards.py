@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.cells import Cell
 from bench.core.errors import UsageError
-from bench.plan import work
+from bench.run.cells import Cell
+from bench.run.plan import work
 
 _MOST = 1_000
 

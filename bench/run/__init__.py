@@ -1,0 +1,1 @@
+"""A whole suite: cells, plan, executor, progress. May import `cell`, `config`, `store` and the rooms below them."""
