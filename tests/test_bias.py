@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tasks
-from bench.bias import base_of, biases, changed
+from bench.analysis.counterfactuals import base_of, biases, changed
 from bench.core.counterfactual import Slot, pairs, swapped
 from bench.core.errors import TaskError
 from bench.core.nouns import Item, Prediction, Record

@@ -19,13 +19,13 @@ from sacrebleu.metrics.bleu import BLEU
 from sklearn.metrics import f1_score
 
 from bench import metrics
+from bench.analysis.comparison import between, flips, within
+from bench.analysis.statistics.paired import paired_means
+from bench.analysis.statistics.seeds import crossed_means
 from bench.cli import cli
-from bench.comparison import between, flips, within
 from bench.core.errors import NotComparableError, UsageError
 from bench.core.nouns import Prediction, Record, Run, Score
 from bench.report.sheets.comparison import sheets, to_json
-from bench.statistics.paired import paired_means
-from bench.statistics.seeds import crossed_means
 from bench.store import run_folder
 
 HELD = [1.0] * 30 + [0.0] * 10

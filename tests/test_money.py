@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from bench import money
+from bench.analysis import costs
 from bench.core.errors import UsageError
 from bench.core.nouns import Phase, Record, Score
 
 CPU = {"device": "cpu", "threads": 4}
-PRICES = money.replaced({"cpu_core_hour": 0.9, "gpu_hour": {"L4": 0.5}, "kwh": 0.36}, "suite.yaml")
+PRICES = costs.replaced({"cpu_core_hour": 0.9, "gpu_hour": {"L4": 0.5}, "kwh": 0.36}, "suite.yaml")
 
 
 def record(**changes: Any) -> Record:
@@ -24,7 +24,7 @@ def record(**changes: Any) -> Record:
 
 
 def test_seconds_become_money() -> None:
-    found = money.cost(record(), PRICES)
+    found = costs.cost(record(), PRICES)
     second = 4 * 0.9 / 3600  # 0.001
     assert found.search == pytest.approx(50 * second)
     assert found.production == pytest.approx(100 * second)
@@ -35,16 +35,16 @@ def test_seconds_become_money() -> None:
 
 
 def test_what_is_not_known_is_none() -> None:
-    assert money.cost(record(scores={"accuracy": Score(0.0)}), PRICES).correct_answer is None
-    assert money.cost(record(scores={"bleu": Score(31.0)}), PRICES).correct_answer is None
-    assert money.cost(record(latency={}), PRICES).thousand_single is None
-    assert money.cost(record(items=0), PRICES).thousand_queries is None
+    assert costs.cost(record(scores={"accuracy": Score(0.0)}), PRICES).correct_answer is None
+    assert costs.cost(record(scores={"bleu": Score(31.0)}), PRICES).correct_answer is None
+    assert costs.cost(record(latency={}), PRICES).thousand_single is None
+    assert costs.cost(record(items=0), PRICES).thousand_queries is None
 
 
 def test_energy_has_its_price_where_every_phase_was_counted() -> None:
     counted = {"train": Phase(1.0, 1, joules=7.2e6), "predict": Phase(1.0, 1, joules=3.6e6)}
-    assert money.cost(record(phases=counted), PRICES).energy == pytest.approx(3 * 0.36)
-    assert money.cost(record(phases={**counted, "score": Phase(1.0, 1)}), PRICES).energy is None
+    assert costs.cost(record(phases=counted), PRICES).energy == pytest.approx(3 * 0.36)
+    assert costs.cost(record(phases={**counted, "score": Phase(1.0, 1)}), PRICES).energy is None
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_gpu_has_the_price_of_its_name(name: str, hour: float) -> None:
 
 def test_a_cpu_has_the_price_of_its_threads() -> None:
     assert PRICES.hour(CPU) == pytest.approx(3.6)
-    assert money.replaced({}, "suite.yaml").hour({"device": "cpu", "threads": 2}) == pytest.approx(0.0816)
+    assert costs.replaced({}, "suite.yaml").hour({"device": "cpu", "threads": 2}) == pytest.approx(0.0816)
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_a_cpu_has_the_price_of_its_threads() -> None:
 )
 def test_wrong_prices_are_named(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=rf"suite.yaml: prices: {words}"):
-        money.replaced(changes, "suite.yaml")
+        costs.replaced(changes, "suite.yaml")

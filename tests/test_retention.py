@@ -12,6 +12,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import methods
+from bench.analysis.retention import base_scores, changes, paired
+from bench.analysis.statistics.paired import paired_means
 from bench.cell.divergence import divergence
 from bench.cell.probes import fingerprint
 from bench.core.errors import UsageError
@@ -19,8 +21,6 @@ from bench.core.nouns import Prediction, Record, Run, Score
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
 from bench.report.sheets import sheets
-from bench.retention import base_scores, changes, paired
-from bench.statistics.paired import paired_means
 from bench.store import run_folder
 from tests.small import cells_of, measure, write_suite
 from tests.toy import QUICK, adapted, choice_task

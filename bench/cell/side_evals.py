@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.adapt.session import Base
-from bench.bias import changed
+from bench.analysis.counterfactuals import changed
 from bench.cell.divergence import divergence
 from bench.cell.probes import ask, fingerprint
 from bench.core.nouns import Score, Task

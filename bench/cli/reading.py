@@ -110,7 +110,7 @@ def compare(
       adaptbench compare results/local/quickstart
       adaptbench compare results/local/new results/local/old --method lora --flips 10
     """
-    from bench import comparison
+    from bench.analysis import comparison
     from bench.report.sheets import comparison as comparison_sheets
     from bench.store.run_folder import read_run
 
@@ -155,7 +155,7 @@ def decide(
       adaptbench decide results/local/quickstart
       adaptbench decide results/local/quickstart --queries 50000 --updates 4 --require quality=0.8
     """
-    from bench import money
+    from bench.analysis import costs
     from bench.config import assumptions
     from bench.report.sheets import decision as decision_sheets
     from bench.store.run_folder import read_run
@@ -164,7 +164,7 @@ def decide(
     said = {name: value for name, value in assumed.items() if value is not None}
     required = {**read.decide.get("require", {}), **dict(_required(text) for text in require)}
     merged = assumptions.read({**read.decide, **said, "require": required}, str(run))
-    prices = money.replaced(read.prices, str(run))
+    prices = costs.replaced(read.prices, str(run))
     found = decision_sheets.verdicts(read, prices, merged, task)
     chapters: list[Chapter] = [(str(run), decision_sheets.sheets(found, prices.currency))]
     show(style, chapters, lambda: decision_sheets.to_json(found, prices.currency))

@@ -60,8 +60,8 @@ def history(
       adaptbench history results/nightly/*
       adaptbench history results/nightly/* --method lora --html history.html
     """
+    from bench.analysis.history import tracks
     from bench.cli.reading import show
-    from bench.history import tracks
     from bench.report.sheets import history as sheets
     from bench.store.run_folder import read_run
 

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import tasks
+from bench.analysis.item_texts import asked
 from bench.core.errors import IncompleteError, UsageError
 from bench.core.nouns import Record, Run
 from bench.gate.reading import read, read_object
-from bench.report.texts import asked
 from bench.store import run_folder
 from tasks.loader.digest import item_digest, sha256_of
 

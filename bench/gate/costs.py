@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.analysis.costs import ANSWERING, PRODUCTION
 from bench.core.nouns import Phase, Record
-from bench.money import ANSWERING, PRODUCTION
 
 Reader = Callable[[Record], float | None]
 _HARDWARE = ("device", "device_name", "cpu_count", "threads", "platform")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.answers import spread
+from bench.analysis.answers import spread
+from bench.analysis.item_texts import asked
 from bench.core.nouns import Example, Record, Run
 from bench.gate.expand import Planned
 from bench.gate.verdict import Finding
 from bench.metrics import NAMES
-from bench.report.texts import asked
 
 LONGEST = 600  # characters of a text
 

@@ -11,7 +11,9 @@ from typing import Any, Literal
 import numpy as np
 
 from bench import metrics
-from bench.answers import Answers, CorpusScore, by_unit, groups_of, of_lines
+from bench.analysis.answers import Answers, CorpusScore, by_unit, groups_of, of_lines
+from bench.analysis.statistics import onesided
+from bench.analysis.statistics.onesided import OneSided
 from bench.core.errors import AdaptbenchError, NotComparableError
 from bench.core.nouns import Record, Run
 from bench.gate import costs, turns
@@ -19,8 +21,6 @@ from bench.gate.expand import Group, Planned, groups
 from bench.gate.policy import Policy
 from bench.metrics import NAMES
 from bench.metrics.formats import clean
-from bench.statistics import onesided
-from bench.statistics.onesided import OneSided
 from bench.store.run_folder import find_predictions, lines_of, probe_file, read_predictions
 
 FEW_SEEDS = 3  # with fewer of a trained method a verdict is one on these checkpoints

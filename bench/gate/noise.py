@@ -13,12 +13,12 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from bench.analysis.statistics.distributions import t_quantile
 from bench.core.errors import IncompleteError, NotComparableError, UsageError
 from bench.core.nouns import Record, Run
 from bench.gate import costs
 from bench.gate.expand import Group, groups, probe_metrics
 from bench.gate.reading import read_object
-from bench.statistics.distributions import t_quantile
 from bench.store.run_folder import write_json
 
 FILE, SCHEMA = "noise.json", 1

@@ -9,7 +9,9 @@ from itertools import groupby
 
 import numpy as np
 
-from bench.answers import by_unit, groups_of
+from bench.analysis.answers import by_unit, groups_of
+from bench.analysis.statistics import drops
+from bench.analysis.statistics.seeds import seeds_variance
 from bench.core.errors import AdaptbenchError
 from bench.core.nouns import Record, Run
 from bench.gate import costs
@@ -18,8 +20,6 @@ from bench.gate.measure import Lines, MissingError, Side, answers_of
 from bench.gate.policy import Policy
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number
-from bench.statistics import drops
-from bench.statistics.seeds import seeds_variance
 
 Floors = Mapping[tuple[str, str, str, str, str, str], float]
 _MOST = 1_000_000  # items; more is said as "no number"

@@ -14,9 +14,9 @@ from datetime import datetime
 from itertools import pairwise
 from statistics import fmean, stdev
 
+from bench.analysis.statistics.distributions import t_quantile
 from bench.core.nouns import Record
 from bench.gate.costs import ALL
-from bench.statistics.distributions import t_quantile
 
 LEAST = 3  # turns; with fewer nothing is known of how far they lie apart
 

@@ -7,6 +7,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
+from bench.analysis.statistics.drops import found_means, found_shares
+from bench.analysis.statistics.family import holm
+from bench.analysis.statistics.intervals import Interval
+from bench.analysis.statistics.onesided import OneSided
 from bench.core.errors import IncompleteError, NotComparableError
 from bench.gate import costs
 from bench.gate.expand import Planned
@@ -15,10 +19,6 @@ from bench.gate.policy import Mode, Policy
 from bench.gate.turns import Ratio
 from bench.metrics import NAMES
 from bench.metrics.formats import number
-from bench.statistics.drops import found_means, found_shares
-from bench.statistics.family import holm
-from bench.statistics.intervals import Interval
-from bench.statistics.onesided import OneSided
 
 Status: TypeAlias = Literal["pass", "warn", "regression", "inconclusive", "missing", "not_comparable"]
 PASSED, REGRESSION, INCONCLUSIVE = 0, 1, 3

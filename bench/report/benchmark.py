@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bench.analysis.summary import plain
 from bench.core.nouns import Record, Run
 from bench.metrics.formats import clean
-from bench.report.summary import plain
 
 VERSION = "5.3.1"  # of pytest-benchmark, whose format this is
 NOT_KNOWN = "unknown"

@@ -7,13 +7,13 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from bench.analysis.measures import measures
+from bench.analysis.summary import Row, Spread, spread, summarise
 from bench.core.nouns import Record, Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number
-from bench.report.measures import measures
 from bench.report.sheet import Text
 from bench.report.sheets import scores
-from bench.report.summary import Row, Spread, spread, summarise
 from bench.report.tex import escaped
 
 COLUMNS = (

@@ -28,9 +28,9 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 import tasks
+from bench.analysis.summary import BASE_PROBE
 from bench.core.errors import UsageError, nearest
 from bench.core.nouns import Prediction, Record, Run
-from bench.report.summary import BASE_PROBE
 
 if TYPE_CHECKING:
     from bench.run.cells import Cell

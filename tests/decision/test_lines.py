@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.decision.lines import BreakEven, Line, below, highest, lowest, rounded
+from bench.analysis.decision.lines import BreakEven, Line, below, highest, lowest, rounded
 
 numbers = st.integers(0, 20).map(float)
 some_lines = st.dictionaries(st.sampled_from("abcde"), st.builds(Line, numbers, numbers), min_size=1, max_size=5)

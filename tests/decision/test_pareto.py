@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bench.decision.pareto import chances, quality_draws
+from bench.analysis.decision.pareto import chances, quality_draws
 
 
 def front(points: np.ndarray) -> np.ndarray:

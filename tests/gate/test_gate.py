@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 
+from bench.analysis.statistics.seeds import crossed_means
 from bench.core.errors import IncompleteError, UsageError
 from bench.core.nouns import Failure, Phase, Score
 from bench.gate.policy import Policy
 from bench.gate.run import gate
 from bench.gate.verdict import Finding, Verdict
-from bench.statistics.seeds import crossed_means
 from bench.store.run_folder import read_run
 from tests.gate.made import HARDWARE, Made, change, shares, simple
 

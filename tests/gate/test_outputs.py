@@ -11,6 +11,8 @@ from jsonschema import Draft202012Validator
 from junitparser import Error, Failure, JUnitXml, Skipped
 from markdown_it import MarkdownIt
 
+from bench.analysis.statistics import onesided
+from bench.analysis.statistics.paired import PairedTable
 from bench.gate.flips import Flip, Flips
 from bench.gate.measure import Measured
 from bench.gate.outputs import data, files, junit, markdown
@@ -18,8 +20,6 @@ from bench.gate.outputs.words import headline
 from bench.gate.policy import Policy
 from bench.gate.run import Gated, gate
 from bench.gate.verdict import Verdict, judge
-from bench.statistics import onesided
-from bench.statistics.paired import PairedTable
 from tests.gate.made import Made, shares, simple
 from tests.gate.test_rates import measured
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.analysis.statistics import drops
 from bench.gate import noise
 from bench.gate.expand import expand
 from bench.gate.noise import Floor
 from bench.gate.plan import Need, plan
 from bench.gate.policy import Policy
-from bench.statistics import drops
 from bench.store.run_folder import read_run
 from tests.gate.made import Made, simple
 

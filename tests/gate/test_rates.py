@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from bench.analysis.statistics import drops, onesided
+from bench.analysis.statistics.onesided import OneSided
+from bench.analysis.statistics.paired import PairedTable
 from bench.gate.expand import Planned
 from bench.gate.measure import Measured
 from bench.gate.policy import Policy
 from bench.gate.verdict import judge
-from bench.statistics import drops, onesided
-from bench.statistics.onesided import OneSided
-from bench.statistics.paired import PairedTable
 
 RNG = np.random.Generator
 

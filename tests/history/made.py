@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.comparison import Answers
+from bench.analysis.comparison import Answers
+from bench.analysis.history.tracks import Panel, Point, Track
 from bench.core.nouns import Record, Run, Score
-from bench.history.tracks import Panel, Point, Track
 from bench.store import run_folder
 from tests.test_comparison import answers, scored
 

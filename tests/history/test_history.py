@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from bench.analysis.history.tracks import dated, panels
 from bench.cli import cli
 from bench.core.nouns import Run
-from bench.history.tracks import dated, panels
 from bench.report.html import history as pages
 from bench.report.sheets import history as sheets
 from tests.history.made import made, right

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.comparison import between
+from bench.analysis.comparison import between
+from bench.analysis.history.changepoints import changes, shown
+from bench.analysis.history.tracks import dated, panels
+from bench.analysis.statistics.seeds import crossed_means
 from bench.core.nouns import Score
-from bench.history.steps import changes, shown
-from bench.history.tracks import dated, panels
-from bench.statistics.seeds import crossed_means
 from tests.history.made import made, panel, right
 from tests.test_comparison import scored
 

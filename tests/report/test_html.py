@@ -17,10 +17,11 @@ import yaml
 from click.testing import CliRunner
 
 import tasks
+from bench.analysis import item_texts
 from bench.cli import cli
 from bench.core.errors import UsageError
 from bench.core.nouns import Phase, Record, Run, Score
-from bench.report import files, texts
+from bench.report import files
 from bench.report.html import page, sections
 from bench.report.html.cases import cases
 from bench.report.pdf import VARIABLE, browser
@@ -256,7 +257,7 @@ def test_items_show_their_text_where_the_task_is_still_what_was_asked(tmp_path: 
     assert "The items' texts are not shown: " in gone
     spec = yaml.safe_load((task_folder / "task.yaml").read_text())
     (task_folder / "task.yaml").write_text(yaml.safe_dump({**spec, "instruction": "Say the hue."}))
-    texts._read.cache_clear()
+    item_texts._read.cache_clear()
     changed = Parsed(page.html([known])).text
     assert "the task's items or prompt are not those that were asked" in changed
     assert "test thing 0 looks red" not in changed

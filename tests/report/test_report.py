@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from bench.analysis.summary import Row, parse_missing, plain, spread, summarise
 from bench.core.nouns import Failure, Phase, Record, Run, Score
 from bench.metrics.formats import clean, number, seconds, size
 from bench.report.data import to_json
 from bench.report.markdown import markdown
 from bench.report.sheets import chapters, sheets
-from bench.report.summary import Row, parse_missing, plain, spread, summarise
 from bench.report.terminal import terminal
 
 MIB = 1024 * 1024

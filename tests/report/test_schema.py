@@ -13,10 +13,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bench.adapt.tuning import Judged, Tuning
+from bench.analysis.summary import Row, Spread
 from bench.core.nouns import Failure, Phase, Record, Score
 from bench.meters.latency import Latency
 from bench.report.data import SCHEMA, schema, to_json
-from bench.report.summary import Row, Spread
 from bench.store import run_folder
 from bench.training.trainer import Outcome
 from tests.report.test_report import HOSTILE, failed, record, run

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.statistics.intervals import Interval, bootstrap_corpus, bootstrap_mean, pseudo_values, wilson
-from bench.statistics.paired import PairedTable, newcombe, paired_corpus, paired_means
-from bench.statistics.resampling import Kind
-from bench.statistics.seeds import crossed_bootstrap, crossed_means
+from bench.analysis.statistics.intervals import Interval, bootstrap_corpus, bootstrap_mean, pseudo_values, wilson
+from bench.analysis.statistics.paired import PairedTable, newcombe, paired_corpus, paired_means
+from bench.analysis.statistics.resampling import Kind
+from bench.analysis.statistics.seeds import crossed_bootstrap, crossed_means
 
 Array = NDArray[np.float64]
 N, DRAWS = 200, 400

@@ -7,8 +7,8 @@ import math
 import pytest
 import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 
-from bench.statistics import drops
-from bench.statistics.onesided import tango
+from bench.analysis.statistics import drops
+from bench.analysis.statistics.onesided import tango
 
 
 def found(gained: int, lost: int, n: int, alpha: float, margin: float) -> bool:

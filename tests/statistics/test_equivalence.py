@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 
-from bench.statistics.equivalence import tost, tost_bootstrap, within
-from bench.statistics.intervals import Interval
+from bench.analysis.statistics.equivalence import tost, tost_bootstrap, within
+from bench.analysis.statistics.intervals import Interval
 
 # Student 1908, Biometrika 6, p. 20: hours of sleep gained by two drugs.
 FIRST = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from bench.statistics.family import TieGroups, different_pairs, holm, tie_groups
+from bench.analysis.statistics.family import TieGroups, different_pairs, holm, tie_groups
 
 
 def differ(*pairs: str) -> frozenset[frozenset[str]]:

@@ -8,9 +8,9 @@ import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 from numpy.typing import NDArray
 from sacrebleu.metrics.bleu import BLEU
 
-from bench.statistics import resampling
-from bench.statistics.intervals import Interval, bootstrap_corpus, bootstrap_mean, pseudo_values, wilson
-from bench.statistics.resampling import Kind
+from bench.analysis.statistics import resampling
+from bench.analysis.statistics.intervals import Interval, bootstrap_corpus, bootstrap_mean, pseudo_values, wilson
+from bench.analysis.statistics.resampling import Kind
 
 Array = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.statistics import onesided
-from bench.statistics.paired import PairedTable, paired_means, table
-from bench.statistics.randomisation import exchanged_means
-from bench.statistics.seeds import crossed_means
+from bench.analysis.statistics import onesided
+from bench.analysis.statistics.paired import PairedTable, paired_means, table
+from bench.analysis.statistics.randomisation import exchanged_means
+from bench.analysis.statistics.seeds import crossed_means
 
 
 def constrained(only_a: int, only_b: int, n: int, null: float) -> float:

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 from numpy.typing import NDArray
 
-from bench.statistics.paired import (
+from bench.analysis.statistics.paired import (
     PairedTable,
     mcnemar,
     newcombe,

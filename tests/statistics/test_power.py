@@ -9,9 +9,9 @@ import pytest
 import scipy.integrate  # type: ignore[import-untyped]  # scipy ships no types
 import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 
-from bench.statistics.distributions import noncentral_t_within
-from bench.statistics.intervals import Interval
-from bench.statistics.power import (
+from bench.analysis.statistics.distributions import noncentral_t_within
+from bench.analysis.statistics.intervals import Interval
+from bench.analysis.statistics.power import (
     mcnemar_power,
     mdd_interval,
     mdd_means,

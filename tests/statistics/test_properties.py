@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench.statistics.equivalence import tost, tost_bootstrap
-from bench.statistics.family import different_pairs, holm, tie_groups
-from bench.statistics.intervals import Interval, bootstrap_corpus, bootstrap_mean, wilson
-from bench.statistics.paired import (
+from bench.analysis.statistics.equivalence import tost, tost_bootstrap
+from bench.analysis.statistics.family import different_pairs, holm, tie_groups
+from bench.analysis.statistics.intervals import Interval, bootstrap_corpus, bootstrap_mean, wilson
+from bench.analysis.statistics.paired import (
     PairedResult,
     PairedTable,
     mcnemar,
@@ -23,8 +23,8 @@ from bench.statistics.paired import (
     paired_means,
     paired_shares,
 )
-from bench.statistics.power import mcnemar_power, mdd_means, mdd_shares, required_n_means, required_n_shares
-from bench.statistics.seeds import SeedsResult, crossed_bootstrap, crossed_means
+from bench.analysis.statistics.power import mcnemar_power, mdd_means, mdd_shares, required_n_means, required_n_shares
+from bench.analysis.statistics.seeds import SeedsResult, crossed_bootstrap, crossed_means
 
 Array = NDArray[np.float64]
 Rows = list[tuple[float, float, str]]  # of each item: score of a, score of b, group

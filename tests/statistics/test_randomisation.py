@@ -10,7 +10,7 @@ import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bench.statistics.randomisation import exchanged_corpus, exchanged_means
+from bench.analysis.statistics.randomisation import exchanged_corpus, exchanged_means
 
 NUMBERS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=25)
 

@@ -16,8 +16,8 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import PairedTest
 
 from bench import metrics
-from bench.statistics.intervals import bootstrap_corpus
-from bench.statistics.paired import paired_corpus
+from bench.analysis.statistics.intervals import bootstrap_corpus
+from bench.analysis.statistics.paired import paired_corpus
 
 WORDS = (
     "the", "a", "red", "old", "small", "house", "river", "garden", "stands", "flows", "lies", "near", "under", "behind",

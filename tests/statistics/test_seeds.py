@@ -9,8 +9,8 @@ import pytest
 import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 from numpy.typing import NDArray
 
-from bench.statistics.intervals import pseudo_values
-from bench.statistics.seeds import crossed_bootstrap, crossed_means
+from bench.analysis.statistics.intervals import pseudo_values
+from bench.analysis.statistics.seeds import crossed_bootstrap, crossed_means
 
 Array = NDArray[np.float64]
 

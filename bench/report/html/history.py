@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench.analysis.history.changepoints import Change, changes, shown
+from bench.analysis.history.tracks import Dated, Panel, Point
 from bench.core.errors import UsageError
-from bench.history.steps import Change, changes, shown
-from bench.history.tracks import Dated, Panel, Point
 from bench.metrics.formats import clean, number, title
 from bench.report.charts import lines
 from bench.report.charts.chart import About

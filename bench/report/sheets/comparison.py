@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench.comparison import ALPHA, Answers, Difference, Family, flips
+from bench.analysis.comparison import ALPHA, Answers, Difference, Family, flips
+from bench.analysis.statistics.intervals import Interval
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, title
 from bench.report.sheet import Sheet, Text
-from bench.statistics.intervals import Interval
 
 _LONGEST = 80  # characters of an answer
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench.comparison import Family, within
+from bench.analysis.comparison import Family, within
+from bench.analysis.costs import Prices
+from bench.analysis.decision.candidates import candidates
+from bench.analysis.decision.verdict import Verdict, decide
+from bench.analysis.decision.words import crossing, money, sentences
+from bench.analysis.summary import plain
 from bench.config.assumptions import Assumptions
 from bench.core.nouns import Run
-from bench.decision.candidates import candidates
-from bench.decision.verdict import Verdict, decide
-from bench.decision.words import crossing, money, sentences
 from bench.metrics.formats import clean, number, title
-from bench.money import Prices
 from bench.report.sheet import NOTHING, Sheet, Text
-from bench.report.summary import plain
 
 
 def verdicts(run: Run, prices: Prices, assumed: Assumptions, task: str | None = None) -> list[Verdict]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench.comparison import ALPHA
-from bench.history.steps import Change, changes, shown
-from bench.history.tracks import Dated, Panel, Point, Track
+from bench.analysis.comparison import ALPHA
+from bench.analysis.history.changepoints import Change, changes, shown
+from bench.analysis.history.tracks import Dated, Panel, Point, Track
 from bench.metrics.formats import clean, number, title
 from bench.report.sheet import NOTHING, Chapter, Sheet, Text
 

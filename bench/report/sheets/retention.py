@@ -5,11 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from bench.analysis.retention import Change, Paired, base_scores, by_probe, paired
+from bench.analysis.summary import by_method, spread
 from bench.core.nouns import Record, Run
 from bench.metrics.formats import clean, number, title
 from bench.report.sheet import NOTHING, Sheet, Text
-from bench.report.summary import by_method, spread
-from bench.retention import Change, Paired, base_scores, by_probe, paired
 
 _LEGEND = "base model: its score; below: by how much it changed, 0 where no weight did"
 _KL = "KL from base: of the first token of answers to the task's own prompts, in nats"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.analysis.summary import Row
 from bench.metrics.formats import clean
 from bench.report.sheet import NOTHING, Sheet, Text
-from bench.report.summary import Row
 
 _RETRIEVAL = ("hit@1", "hit@5", "mrr")
 

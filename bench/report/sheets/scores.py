@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.analysis.summary import Row, Spread
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, title
 from bench.report.sheet import NOTHING, Sheet, Text
-from bench.report.summary import Row, Spread
 
 
 def sheets(model: str, tasks: Sequence[str], rows: Sequence[Row]) -> list[Sheet]:

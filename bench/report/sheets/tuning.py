@@ -6,11 +6,11 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bench.analysis.summary import by_method
 from bench.core.nouns import Record, Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, seconds, title
 from bench.report.sheet import NOTHING, Sheet, Text
-from bench.report.summary import by_method
 
 
 def sheets(run: Run, model: str) -> list[Sheet]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bench.analysis.measures import measures
+from bench.analysis.summary import plain
 from bench.core.errors import UsageError
 from bench.core.nouns import Record, Run
 from bench.metrics.formats import clean
-from bench.report.measures import measures
-from bench.report.summary import plain
 
 LONGEST_KEY = 200  # MLflow takes 250
 LONGEST_VALUE = 5000  # MLflow takes 6000 of a parameter, 8000 of a tag

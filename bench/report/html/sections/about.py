@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bench.analysis.costs import Prices
 from bench.core.nouns import Record, Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean
-from bench.money import Prices
 from bench.report.html.blocks import Block, Heading, Points, Section, Table
 from bench.report.html.cases import Case, of_runs
 from bench.report.sheet import Sheet, Text

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.decision.candidates import Candidate, Price, line_of
-from bench.decision.lines import below
-from bench.decision.sensitivity import resampled
-from bench.decision.verdict import Verdict
+from bench.analysis.decision.candidates import Candidate, Price, line_of
+from bench.analysis.decision.lines import below
+from bench.analysis.decision.sensitivity import resampled
+from bench.analysis.decision.verdict import Verdict
+from bench.analysis.summary import summarise
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, title
 from bench.report.charts import bars, lines, scatter
@@ -19,7 +20,6 @@ from bench.report.charts.lines import At, Series
 from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, tables
 from bench.report.html.cases import Case, of_runs
 from bench.report.sheets import costs
-from bench.report.summary import summarise
 
 _LEAD = (
     "Money over the horizon: choosing options and making the method ready once, making it ready again for each update, "

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.comparison import Answers, spread
+from bench.analysis.comparison import Answers, spread
+from bench.analysis.item_texts import asked
 from bench.core.nouns import Example, Task
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number
 from bench.report.html.blocks import Answer, Block, Heading, Paragraph, Points, Question, Questions, Section
 from bench.report.html.cases import Case
-from bench.report.texts import asked
 
 _LEAD = (
     "Items on which the methods' scores lie furthest apart, answers of the first seed. They show what kinds of "

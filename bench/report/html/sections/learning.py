@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.decision.learning import method_of, size_of
+from bench.analysis.decision.learning import method_of, size_of
 from bench.metrics.formats import clean, title
 from bench.report.charts import lines
 from bench.report.charts.chart import About

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from bench.analysis.summary import summarise
 from bench.core.nouns import Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, title
@@ -14,7 +15,6 @@ from bench.report.html.cases import Case, of_runs
 from bench.report.sheet import Sheet
 from bench.report.sheets import comparison
 from bench.report.sheets import scores as score_sheets
-from bench.report.summary import summarise
 
 _LEAD = (
     "Scores with 95% intervals over items and seeds. Methods that share a letter cannot be told apart in pairwise "

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bench.analysis.retention import Change, base_scores, by_probe
+from bench.analysis.summary import by_method
 from bench.core.nouns import Record, Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, title
@@ -15,8 +17,6 @@ from bench.report.charts.lines import At, Series
 from bench.report.html.blocks import Block, Figure, Section, tables
 from bench.report.html.cases import Case, of_runs
 from bench.report.sheets import retention
-from bench.report.summary import by_method
-from bench.retention import Change, base_scores, by_probe
 
 _LEAD = (
     "Each probe asks the model something it was not adapted to, before and after. Methods that leave the weights as "

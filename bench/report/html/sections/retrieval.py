@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bench.analysis.summary import summarise
 from bench.report.html.blocks import Block, Section, tables
 from bench.report.html.cases import Case
 from bench.report.html.sections.quality import scores
 from bench.report.sheets import retrieval
-from bench.report.summary import summarise
 
 _LEAD = (
     "hit@k: share of questions with a right passage among the first k. The control `oracle` is given the right "

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.decision.rule import Standing
-from bench.decision.verdict import Verdict
-from bench.decision.words import money, sentences
+from bench.analysis.decision.rule import Standing
+from bench.analysis.decision.verdict import Verdict
+from bench.analysis.decision.words import money, sentences
 from bench.metrics.formats import clean, number, title
 from bench.report.html.blocks import Block, Heading, More, Points, Section, Table, tables
 from bench.report.html.cases import Case

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.analysis.statistics.intervals import Interval
+from bench.analysis.statistics.seeds import crossed_means
 from bench.core.nouns import Record, Run, Score
 from bench.metrics import NAMES
-from bench.statistics.intervals import Interval
-from bench.statistics.seeds import crossed_means
 from bench.store.run_folder import find_predictions, lines_of, probe_file
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.statistics import checks, resampling
-from bench.statistics.distributions import binomial_cdf, binomial_pmf
-from bench.statistics.intervals import Interval, Score, each, mean_of, wilson
-from bench.statistics.resampling import DRAWS, Draws, Kind, Statistic
+from bench.analysis.statistics import checks, resampling
+from bench.analysis.statistics.distributions import binomial_cdf, binomial_pmf
+from bench.analysis.statistics.intervals import Interval, Score, each, mean_of, wilson
+from bench.analysis.statistics.resampling import DRAWS, Draws, Kind, Statistic
 
 Array = NDArray[np.float64]
 

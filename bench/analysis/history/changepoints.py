@@ -1,7 +1,7 @@
 """Where a score changed from one run to the next, and not by chance.
 
 Neighbouring runs of a track are compared item by item: McNemar's exact test for right and wrong with one seed each,
-else the variance components of items and seeds (`bench.statistics.seeds`), a corpus metric spread over its items.
+else the variance components of items and seeds (`bench.analysis.statistics.seeds`), a corpus metric spread over its items.
 Why this, and no search for change points such as PELT or e-divisive: those know a series by its scatter alone and need
 about ten runs to see anything, while the runs here share their items, so that two runs are enough, a small change
 shows, and the place of a change needs no search. What many small changes add up to, none of which is a step, one more
@@ -26,14 +26,14 @@ from typing import Literal
 
 import numpy as np
 
-from bench.comparison import ALPHA, Answers, by_unit
-from bench.history.settings import differing
-from bench.history.tracks import Panel, Point, Track
+from bench.analysis.comparison import ALPHA, Answers, by_unit
+from bench.analysis.history.settings import differing
+from bench.analysis.history.tracks import Panel, Point, Track
+from bench.analysis.statistics.family import holm
+from bench.analysis.statistics.intervals import Interval
+from bench.analysis.statistics.paired import PairedResult, paired_shares
+from bench.analysis.statistics.seeds import SeedsResult, crossed_means
 from bench.metrics import NAMES
-from bench.statistics.family import holm
-from bench.statistics.intervals import Interval
-from bench.statistics.paired import PairedResult, paired_shares
-from bench.statistics.seeds import SeedsResult, crossed_means
 
 
 @dataclass(frozen=True, slots=True)

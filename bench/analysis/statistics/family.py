@@ -10,7 +10,7 @@ from string import ascii_letters
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.statistics import checks
+from bench.analysis.statistics import checks
 
 Array = NDArray[np.float64]
 

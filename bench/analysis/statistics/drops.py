@@ -13,9 +13,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.statistics import checks
-from bench.statistics.distributions import binomial_cdf, normal_cdf, normal_quantile, t_quantile
-from bench.statistics.power import discordant_counts, fewest
+from bench.analysis.statistics import checks
+from bench.analysis.statistics.distributions import binomial_cdf, normal_cdf, normal_quantile, t_quantile
+from bench.analysis.statistics.power import discordant_counts, fewest
 
 Array = NDArray[np.float64]
 Chance: TypeAlias = Callable[[int], float]  # of items to a chance

@@ -13,9 +13,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.statistics import checks, resampling
-from bench.statistics.intervals import Score, each
-from bench.statistics.resampling import DRAWS
+from bench.analysis.statistics import checks, resampling
+from bench.analysis.statistics.intervals import Score, each
+from bench.analysis.statistics.resampling import DRAWS
 
 Array = NDArray[np.float64]
 _KEPT = 64_000_000  # signs kept, in bytes, for the next comparison of as many units

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from bench import money
-from bench.comparison import Answers, Family
+from bench.analysis import costs
+from bench.analysis.comparison import Answers, Family
+from bench.analysis.costs import Cost, Prices
+from bench.analysis.decision.lines import Line
+from bench.analysis.retention import base_scores, changes
 from bench.config.assumptions import Assumptions
 from bench.core.nouns import Record, Run
-from bench.decision.lines import Line
 from bench.metrics import NAMES
-from bench.money import Cost, Prices
-from bench.retention import base_scores, changes
 
 REFRESH = ("index", "prepare", "train")  # what is done again when documents, examples or labels change
 
@@ -101,11 +101,11 @@ def _is_control(record: Record) -> bool:
 
 
 def _price(record: Record, prices: Prices, assumed: Assumptions) -> Price | None:
-    cost: Cost = money.cost(record, prices)
+    cost: Cost = costs.cost(record, prices)
     thousand = cost.thousand_queries if assumed.serving == "batches" else cost.thousand_single
     if thousand is None:
         return None
-    return Price(cost.search, cost.production, money.of_phases(record, prices, REFRESH), thousand / 1000)
+    return Price(cost.search, cost.production, costs.of_phases(record, prices, REFRESH), thousand / 1000)
 
 
 def _memory(record: Record) -> int:

@@ -16,9 +16,9 @@ from typing import Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.statistics import checks, resampling
-from bench.statistics.distributions import normal_quantile
-from bench.statistics.resampling import DRAWS, Kind, Statistic
+from bench.analysis.statistics import checks, resampling
+from bench.analysis.statistics.distributions import normal_quantile
+from bench.analysis.statistics.resampling import DRAWS, Kind, Statistic
 
 Array = NDArray[np.float64]
 Score: TypeAlias = Callable[[Array], float]  # summed statistics [k] to a score

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
-from bench.statistics import checks, resampling
-from bench.statistics.distributions import t_cdf, t_quantile
-from bench.statistics.intervals import Interval
-from bench.statistics.paired import paired_draws
-from bench.statistics.resampling import DRAWS, Kind
+from bench.analysis.statistics import checks, resampling
+from bench.analysis.statistics.distributions import t_cdf, t_quantile
+from bench.analysis.statistics.intervals import Interval
+from bench.analysis.statistics.paired import paired_draws
+from bench.analysis.statistics.resampling import DRAWS, Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.comparison import Family
+from bench.analysis.comparison import Family
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import methods
+from bench.analysis.statistics.intervals import Interval, wilson
+from bench.analysis.statistics.seeds import crossed_means
 from bench.core.counterfactual import Slot, pairs
 from bench.core.nouns import Item, Record
-from bench.statistics.intervals import Interval, wilson
-from bench.statistics.seeds import crossed_means
 from methods.frozen import Frozen
 
 if TYPE_CHECKING:  # readers of records never load torch

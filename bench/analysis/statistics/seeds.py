@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.statistics import checks, resampling
-from bench.statistics.distributions import bisect, t_quantile
-from bench.statistics.intervals import Interval
-from bench.statistics.resampling import DRAWS, Draws
+from bench.analysis.statistics import checks, resampling
+from bench.analysis.statistics.distributions import bisect, t_quantile
+from bench.analysis.statistics.intervals import Interval
+from bench.analysis.statistics.resampling import DRAWS, Draws
 
 Array = NDArray[np.float64]
 

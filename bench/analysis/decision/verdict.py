@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.comparison import Family
-from bench.config.assumptions import Assumptions
-from bench.decision.candidates import Candidate
-from bench.decision.learning import Overtaking, overtakings, size_of
-from bench.decision.lines import highest, lowest
-from bench.decision.rule import (
+from bench.analysis.comparison import Family
+from bench.analysis.decision.candidates import Candidate
+from bench.analysis.decision.learning import Overtaking, overtakings, size_of
+from bench.analysis.decision.lines import highest, lowest
+from bench.analysis.decision.rule import (
     Standing,
     by_worth,
     choose,
@@ -23,7 +22,8 @@ from bench.decision.rule import (
     ties,
     worth_of,
 )
-from bench.decision.sensitivity import Crossing, Flip, crossings_of, flips_of
+from bench.analysis.decision.sensitivity import Crossing, Flip, crossings_of, flips_of
+from bench.config.assumptions import Assumptions
 from bench.metrics import NAMES
 
 Evidence = Literal["enough", "tie", "not enough", "none meets"]

@@ -20,18 +20,18 @@ from itertools import combinations
 import numpy as np
 
 from bench import metrics
-from bench.answers import Answers as Answers  # as they are found here too
-from bench.answers import CorpusScore, groups_of, read, refuse_other_questions
-from bench.answers import by_unit as by_unit
-from bench.answers import spread as spread
+from bench.analysis.answers import Answers as Answers  # as they are found here too
+from bench.analysis.answers import CorpusScore, groups_of, read, refuse_other_questions
+from bench.analysis.answers import by_unit as by_unit
+from bench.analysis.answers import spread as spread
+from bench.analysis.statistics.family import TieGroups, different_pairs, holm, tie_groups
+from bench.analysis.statistics.intervals import Interval
+from bench.analysis.statistics.paired import PairedResult, paired_corpus, paired_means, paired_shares
+from bench.analysis.statistics.power import mdd_interval
+from bench.analysis.statistics.seeds import SeedsResult, crossed_means
 from bench.core.errors import UsageError, unknown
 from bench.core.nouns import Record, Run
 from bench.metrics import NAMES
-from bench.statistics.family import TieGroups, different_pairs, holm, tie_groups
-from bench.statistics.intervals import Interval
-from bench.statistics.paired import PairedResult, paired_corpus, paired_means, paired_shares
-from bench.statistics.power import mdd_interval
-from bench.statistics.seeds import SeedsResult, crossed_means
 
 ALPHA = 0.05
 

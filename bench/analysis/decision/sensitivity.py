@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.analysis.decision.candidates import Candidate, line_of
+from bench.analysis.decision.lines import BreakEven, below, rounded
+from bench.analysis.decision.rule import DRAWS, Differ, Standing, choose, standing
 from bench.config.assumptions import Assumptions
-from bench.decision.candidates import Candidate, line_of
-from bench.decision.lines import BreakEven, below, rounded
-from bench.decision.rule import DRAWS, Differ, Standing, choose, standing
 
 _SCAN = 1000.0  # an assumption is varied from a thousandth to a thousand times its value
 _VARIED = ("queries_per_month", "updates_per_month", "value_of_right")

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import comparison
-from bench.comparison import Answers, by_unit
+from bench.analysis import comparison
+from bench.analysis.comparison import Answers, by_unit
+from bench.analysis.decision.rule import quality_intervals
+from bench.analysis.statistics.intervals import Interval, wilson
 from bench.core.errors import UsageError, unknown
 from bench.core.nouns import Record, Run
-from bench.decision.rule import quality_intervals
-from bench.statistics.intervals import Interval, wilson
 from bench.store.run_folder import find_predictions
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from bench.statistics import checks
-from bench.statistics.distributions import normal_cdf, normal_quantile, t_cdf, t_quantile
+from bench.analysis.statistics import checks
+from bench.analysis.statistics.distributions import normal_cdf, normal_quantile, t_cdf, t_quantile
 
 Array = NDArray[np.float64]
 Kind: TypeAlias = Literal["expanded", "percentile", "bca"]

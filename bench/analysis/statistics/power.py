@@ -13,8 +13,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.statistics import checks
-from bench.statistics.distributions import (
+from bench.analysis.statistics import checks
+from bench.analysis.statistics.distributions import (
     binomial_cdf,
     binomial_pmf,
     bisect,
@@ -23,7 +23,7 @@ from bench.statistics.distributions import (
     normal_quantile,
     t_quantile,
 )
-from bench.statistics.intervals import Interval
+from bench.analysis.statistics.intervals import Interval
 
 Array = NDArray[np.float64]
 Method: TypeAlias = Literal["exact", "normal"]

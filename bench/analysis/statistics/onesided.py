@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.statistics import resampling, seeds
-from bench.statistics.distributions import binomial_cdf, bisect, normal_cdf, normal_quantile, t_cdf, t_quantile
-from bench.statistics.intervals import Interval, Score
-from bench.statistics.paired import PairedTable, corpus_draws, paired_draws, table
-from bench.statistics.randomisation import Exchanged, exchanged_corpus, exchanged_means
-from bench.statistics.resampling import DRAWS, Draws, Kind
+from bench.analysis.statistics import resampling, seeds
+from bench.analysis.statistics.distributions import binomial_cdf, bisect, normal_cdf, normal_quantile, t_cdf, t_quantile
+from bench.analysis.statistics.intervals import Interval, Score
+from bench.analysis.statistics.paired import PairedTable, corpus_draws, paired_draws, table
+from bench.analysis.statistics.randomisation import Exchanged, exchanged_corpus, exchanged_means
+from bench.analysis.statistics.resampling import DRAWS, Draws, Kind
 
 _ZERO = 1e-12  # a null of a share nearer to 0 is 0
 

@@ -14,13 +14,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.comparison import Answers, Difference, Family, by_unit
+from bench.analysis.comparison import Answers, Difference, Family, by_unit
+from bench.analysis.decision import pareto
+from bench.analysis.decision.candidates import Candidate
+from bench.analysis.decision.lines import Line
+from bench.analysis.statistics.intervals import Interval, wilson
 from bench.config.assumptions import Assumptions
-from bench.decision import pareto
-from bench.decision.candidates import Candidate
-from bench.decision.lines import Line
 from bench.metrics import NAMES
-from bench.statistics.intervals import Interval, wilson
 
 Status = Literal["meets", "fails", "unsure", "not measured"]
 Differ = Callable[[str, str], bool]  # whether two methods differ in quality

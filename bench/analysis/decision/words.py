@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.decision.learning import Overtaking
-from bench.decision.rule import Check, Standing, by_worth, lead
-from bench.decision.sensitivity import Crossing, Flip
-from bench.decision.verdict import Verdict
+from bench.analysis.decision.learning import Overtaking
+from bench.analysis.decision.rule import Check, Standing, by_worth, lead
+from bench.analysis.decision.sensitivity import Crossing, Flip
+from bench.analysis.decision.verdict import Verdict
 from bench.metrics.formats import clean, number, title
 
 _CHECKS = {

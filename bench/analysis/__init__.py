@@ -1,0 +1,1 @@
+"""Readers of finished runs: comparison, retention, costs, decision, history. May import `store`, `config`, `metrics`, `tasks` and `core`."""
