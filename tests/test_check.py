@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.check import (
+from bench.authoring.check import (
     Lengths,
     gold_coverage,
     label_counts,

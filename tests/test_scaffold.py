@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tasks
-from bench.check import report
+from bench.authoring.check import report
+from bench.authoring.init import init
 from bench.core.errors import TaskError, UsageError
 from bench.core.nouns import Task
-from bench.scaffold import init
 
 TICKETS = "text,team\n" + "".join(f"ticket number {n},{('billing', 'tech_help')[n % 2]}\n" for n in range(20))
 

@@ -19,7 +19,7 @@ def check(task: str) -> None:
     """
     from rich.console import Console
 
-    from bench import check as checking
+    from bench.authoring import check as checking
 
     shown, problems = checking.report(task)
     Console().print(shown, soft_wrap=bool(problems))  # a problem is one line, however long
@@ -48,9 +48,9 @@ def init(
     Example:
       adaptbench init tickets.csv --answer team
     """
-    from bench import scaffold
+    from bench.authoring import init
 
-    for line in scaffold.init(data, out, test=test, question=question, answer=answer, kind=kind):
+    for line in init.init(data, out, test=test, question=question, answer=answer, kind=kind):
         print(line)
 
 

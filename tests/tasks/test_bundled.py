@@ -41,7 +41,7 @@ def test_tasks_are_found_by_name_folder_and_file(tmp_path: Path) -> None:
 
 def test_reading_a_task_imports_nothing_heavy() -> None:
     code = (
-        "import sys, tasks, bench.check, bench.scaffold; tasks.load('support-intents'); "
+        "import sys, tasks, bench.authoring.check, bench.authoring.init; tasks.load('support-intents'); "
         "heavy = {'torch', 'transformers', 'evaluate', 'pandas', 'sklearn', 'numpy', 'datasets', 'pyarrow'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )

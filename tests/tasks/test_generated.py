@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tasks
-from bench.check import near_duplicates
+from bench.authoring.check import near_duplicates
 from bench.metrics import refuse_unfit
 
 ROOT = Path(__file__).resolve().parents[2]

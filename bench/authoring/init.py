@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
+from bench.authoring.column_guess import Guess, Row, answers_of, guess, is_usable
 from bench.core.errors import UsageError, unknown
-from bench.guess import Guess, Row, answers_of, guess, is_usable
 from tasks.loader.digest import sha256
 from tasks.loader.examples import as_words
 from tasks.loader.manifest import FILE

@@ -1,0 +1,1 @@
+"""Help for authors of tasks: `init` and `check`. May import `tasks`, `metrics` and `core`."""
