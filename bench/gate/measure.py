@@ -16,7 +16,7 @@ from bench.analysis.statistics import onesided
 from bench.analysis.statistics.onesided import OneSided
 from bench.core.errors import AdaptbenchError, NotComparableError
 from bench.core.nouns import Record, Run
-from bench.gate import costs, turns
+from bench.gate import costs, interleaved
 from bench.gate.expand import Group, Planned, groups
 from bench.gate.policy import Policy
 from bench.metrics import NAMES
@@ -42,7 +42,7 @@ class Measured:
     answers: tuple[Answers, Answers] | None = None  # candidate's, baseline's
     trained: bool = False
     same_hardware: bool = True  # of a measured cost
-    ratio: turns.Ratio | None = None  # of a measured cost, where both runs were measured in turns
+    ratio: interleaved.Ratio | None = None  # of a measured cost, where both runs were measured in turns
     problem: Problem = ""
     reason: str = ""
 
@@ -175,7 +175,7 @@ def _cost(one: Planned, pair: _Pair) -> Measured:
         raise MissingError(f"{'the candidate' if now is None else 'the baseline'} holds no {one.name}")
     if one.name in costs.COUNTERS:
         return Measured(one, before, now)
-    ratio = turns.ratio(new, old, one.name, pair.alpha)
+    ratio = interleaved.ratio(new, old, one.name, pair.alpha)
     return Measured(one, before, now, same_hardware=costs.same_hardware(new, old), ratio=ratio)
 
 

@@ -14,9 +14,9 @@ from bench.analysis.statistics.onesided import OneSided
 from bench.core.errors import IncompleteError, NotComparableError
 from bench.gate import costs
 from bench.gate.expand import Planned
+from bench.gate.interleaved import Ratio
 from bench.gate.measure import Measured
 from bench.gate.policy import Mode, Policy
-from bench.gate.turns import Ratio
 from bench.metrics import NAMES
 from bench.metrics.formats import number
 

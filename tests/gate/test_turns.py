@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.core.nouns import Phase, Record
-from bench.gate.turns import in_turns, ratio
+from bench.gate.interleaved import in_turns, ratio
 from tests.gate.made import HARDWARE, Made
 from tests.gate.test_gate import only, verdict
 from tests.small import measure, write_suite
