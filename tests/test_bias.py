@@ -15,7 +15,7 @@ from bench.analysis.counterfactuals import base_of, biases, changed
 from bench.core.counterfactual import Slot, pairs, swapped
 from bench.core.errors import TaskError
 from bench.core.nouns import Item, Prediction, Record
-from bench.report.sheets import sheets
+from bench.report.tables import sheets
 from tests.small import cells_of, measure, write_suite
 
 WORDS = Slot("dialect", ("text",), swap=(("parcel", "package"), ("hi", "hey", "hello")))

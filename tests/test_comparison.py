@@ -25,7 +25,7 @@ from bench.analysis.statistics.seeds import crossed_means
 from bench.cli import cli
 from bench.core.errors import NotComparableError, UsageError
 from bench.core.nouns import Prediction, Record, Run, Score
-from bench.report.sheets.comparison import sheets, to_json
+from bench.report.tables.comparison import sheets, to_json
 from bench.store import run_folder
 
 HELD = [1.0] * 30 + [0.0] * 10

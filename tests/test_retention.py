@@ -20,7 +20,7 @@ from bench.core.errors import UsageError
 from bench.core.nouns import Prediction, Record, Run, Score
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
-from bench.report.sheets import sheets
+from bench.report.tables import sheets
 from bench.store import run_folder
 from tests.small import cells_of, measure, write_suite
 from tests.toy import QUICK, adapted, choice_task

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.core.errors import UsageError
-from bench.report.sheets import chapters
+from bench.report.tables import chapters
 from bench.run import shards
 from bench.run.cells import Cell
 from bench.store import run_folder

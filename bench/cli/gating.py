@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bench.gate.flips import Flips
     from bench.gate.policy import Mode, Policy
     from bench.gate.verdict import Verdict
-    from bench.report.sheet import Sheet
+    from bench.report.table import Sheet
 
 _FOLDER = click.Path(path_type=Path)
 

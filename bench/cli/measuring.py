@@ -48,7 +48,7 @@ def run(
     """
     from rich.console import Console
 
-    from bench.report.sheets import chapters
+    from bench.report.tables import chapters
     from bench.report.terminal import terminal
     from bench.run import cells as cells_module
     from bench.run import progress, runner, shards

@@ -15,7 +15,7 @@ from bench.core.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.core.nouns import Run
-    from bench.report.sheet import Chapter
+    from bench.report.table import Chapter
 
 
 @click.command()
@@ -44,7 +44,7 @@ def report(
       adaptbench report results/local/quickstart --markdown > table.md
       adaptbench report results/local/quickstart --html report.html --mlflow sqlite:///mlflow.db
     """
-    from bench.report import data, sheets
+    from bench.report import data, tables
     from bench.store.run_folder import read_run
 
     read = [read_run(path) for path in runs]
@@ -53,7 +53,7 @@ def report(
     if style in ("csv", "latex", "benchmark", "schema"):
         sys.stdout.write(_text(read, style))
     elif style or not (html or pdf or mlflow or wandb):
-        show(style, sheets.chapters(read), lambda: data.to_json(read))
+        show(style, tables.chapters(read), lambda: data.to_json(read))
 
 
 def _files(
@@ -75,11 +75,11 @@ def _files(
 
 
 def _text(runs: Sequence[Run], style: str) -> str:
-    from bench.report import benchmark, data, tables
+    from bench.report import benchmark, csv_latex, data
 
     if style == "schema":
         return json.dumps(data.schema(), indent=1, ensure_ascii=False) + "\n"
-    return {"csv": tables.csv_text, "latex": tables.latex, "benchmark": benchmark.pytest_json}[style](runs)
+    return {"csv": csv_latex.csv_text, "latex": csv_latex.latex, "benchmark": benchmark.pytest_json}[style](runs)
 
 
 @click.command()
@@ -111,7 +111,7 @@ def compare(
       adaptbench compare results/local/new results/local/old --method lora --flips 10
     """
     from bench.analysis import comparison
-    from bench.report.sheets import comparison as comparison_sheets
+    from bench.report.tables import comparison as comparison_sheets
     from bench.store.run_folder import read_run
 
     new = read_run(run)
@@ -157,7 +157,7 @@ def decide(
     """
     from bench.analysis import costs
     from bench.config import assumptions
-    from bench.report.sheets import decision as decision_sheets
+    from bench.report.tables import decision as decision_sheets
     from bench.store.run_folder import read_run
 
     read = read_run(run)

@@ -62,7 +62,7 @@ def history(
     """
     from bench.analysis.history import tracks
     from bench.cli.reading import show
-    from bench.report.sheets import history as sheets
+    from bench.report.tables import history as sheets
     from bench.store.run_folder import read_run
 
     dated = tracks.dated([read_run(path) for path in runs])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from bench.report.sheet import Chapter, Sheet
+from bench.report.table import Chapter, Sheet
 
 
 def markdown(chapters: Sequence[Chapter]) -> str:

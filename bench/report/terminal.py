@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text as RichText
 
-from bench.report.sheet import Chapter, Sheet, Text
+from bench.report.table import Chapter, Sheet, Text
 
 _STYLES = {"": "", "best": "bold", "faint": "dim", "bad": "red"}
 _GAP = 3  # between two columns: padding and the box's own

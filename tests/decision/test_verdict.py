@@ -19,7 +19,7 @@ from bench.cli import cli
 from bench.config import assumptions
 from bench.core.errors import UsageError
 from bench.core.nouns import Phase, Record, Run, Score
-from bench.report.sheets.decision import sheets, to_json, verdicts
+from bench.report.tables.decision import sheets, to_json, verdicts
 from bench.store import run_folder
 from tests.test_comparison import answers, run, scored
 

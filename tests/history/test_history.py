@@ -13,7 +13,7 @@ from bench.analysis.history.tracks import dated, panels
 from bench.cli import cli
 from bench.core.nouns import Run
 from bench.report.html import history as pages
-from bench.report.sheets import history as sheets
+from bench.report.tables import history as sheets
 from tests.history.made import made, right
 from tests.report.test_html import HOSTILE, Parsed, refuse_anything_live
 

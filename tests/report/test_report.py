@@ -21,7 +21,7 @@ from bench.core.nouns import Failure, Phase, Record, Run, Score
 from bench.metrics.formats import clean, number, seconds, size
 from bench.report.data import to_json
 from bench.report.markdown import markdown
-from bench.report.sheets import chapters, sheets
+from bench.report.tables import chapters, sheets
 from bench.report.terminal import terminal
 
 MIB = 1024 * 1024

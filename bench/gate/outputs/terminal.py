@@ -8,7 +8,7 @@ from bench.gate.outputs.words import amount, counted, figures, label, ordered, u
 from bench.gate.plan import Need
 from bench.gate.verdict import Finding, Verdict
 from bench.metrics.formats import clean
-from bench.report.sheet import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, Sheet, Text
 
 _HEAD = ("check", "baseline", "candidate", "change", "interval", "tolerated", "p\n(Holm)", "outcome")
 

@@ -9,7 +9,7 @@ from bench.gate.costs import ALL
 from bench.gate.verdict import PASSED, Finding, Status, Verdict
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number
-from bench.report.sheet import NOTHING
+from bench.report.table import NOTHING
 
 _ORDER: tuple[Status, ...] = ("regression", "missing", "not_comparable", "inconclusive", "warn", "pass")
 _NAMED = 3  # checks named in the headline

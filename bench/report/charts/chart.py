@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bench.metrics.formats import clean
 from bench.report.charts.svg import Element, el
 from bench.report.charts.text import SIZE, words
-from bench.report.sheet import Sheet, Text
+from bench.report.table import Sheet, Text
 
 WIDTH = 720.0  # px of a chart, save of a heatmap with many columns
 

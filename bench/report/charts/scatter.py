@@ -15,7 +15,7 @@ from bench.report.charts.place import Anchor, Box, around, labelled, place, trai
 from bench.report.charts.scale import fit, tame
 from bench.report.charts.svg import Element, el, path, printable
 from bench.report.charts.text import LINE, MIDDLE, Show, cut, plain, shown, width, words
-from bench.report.sheet import NOTHING
+from bench.report.table import NOTHING
 
 _TALL = 360.0  # px of the plot
 _LABEL = 240.0  # px, the widest label

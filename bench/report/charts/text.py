@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 
 from bench.report.charts.svg import Element, el, printable
-from bench.report.sheet import NOTHING
+from bench.report.table import NOTHING
 
 SIZE = 12  # px
 ASCENT, DESCENT = 10, 3  # px above and below the baseline

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from bench.report.charts.chart import Chart
-from bench.report.sheet import Sheet
+from bench.report.table import Sheet
 
 
 @dataclass(frozen=True, slots=True)

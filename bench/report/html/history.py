@@ -15,7 +15,7 @@ from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
 from bench.report.html import page
 from bench.report.html.blocks import Block, Figure, More, Points, Section, Table
-from bench.report.sheets import history as sheets
+from bench.report.tables import history as sheets
 from bench.store.run_folder import write_atomically
 
 _LEAD = (

@@ -11,7 +11,7 @@ from bench.metrics import NAMES
 from bench.metrics.formats import clean
 from bench.report.html.blocks import Block, Heading, Points, Section, Table
 from bench.report.html.cases import Case, of_runs
-from bench.report.sheet import Sheet, Text
+from bench.report.table import Sheet, Text
 
 _LEAD = "All figures come from the records of the run; whoever has its weights and data can measure them again."
 _METRICS = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.report.html.blocks import Block, Section, tables
 from bench.report.html.cases import Case, of_runs
-from bench.report.sheets import bias
+from bench.report.tables import bias
 
 _LEAD = "The same question twice, with a name, a way of speaking or a tone swapped: how often the answer is another."
 

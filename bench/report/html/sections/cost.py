@@ -19,7 +19,7 @@ from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
 from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, tables
 from bench.report.html.cases import Case, of_runs
-from bench.report.sheets import costs
+from bench.report.tables import costs
 
 _LEAD = (
     "Money over the horizon: choosing options and making the method ready once, making it ready again for each update, "

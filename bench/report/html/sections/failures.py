@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from bench.analysis.summary import summarise
 from bench.report.html.blocks import Block, Paragraph, Section, tables
 from bench.report.html.cases import Case, of_runs
-from bench.report.sheets import notes
+from bench.report.tables import notes
 
 _LEAD = "What failed counts as wrong and stays in the denominator; a method whose cells did not all end is never best."
 

@@ -12,9 +12,9 @@ from bench.report.charts import dots
 from bench.report.charts.chart import About
 from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, tables
 from bench.report.html.cases import Case, of_runs
-from bench.report.sheet import Sheet
-from bench.report.sheets import comparison
-from bench.report.sheets import scores as score_sheets
+from bench.report.table import Sheet
+from bench.report.tables import comparison
+from bench.report.tables import scores as score_sheets
 
 _LEAD = (
     "Scores with 95% intervals over items and seeds. Methods that share a letter cannot be told apart in pairwise "

@@ -16,7 +16,7 @@ from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
 from bench.report.html.blocks import Block, Figure, Section, tables
 from bench.report.html.cases import Case, of_runs
-from bench.report.sheets import retention
+from bench.report.tables import retention
 
 _LEAD = (
     "Each probe asks the model something it was not adapted to, before and after. Methods that leave the weights as "

@@ -8,7 +8,7 @@ from bench.analysis.summary import summarise
 from bench.report.html.blocks import Block, Section, tables
 from bench.report.html.cases import Case
 from bench.report.html.sections.quality import scores
-from bench.report.sheets import retrieval
+from bench.report.tables import retrieval
 
 _LEAD = (
     "hit@k: share of questions with a right passage among the first k. The control `oracle` is given the right "

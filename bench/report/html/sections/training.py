@@ -10,7 +10,7 @@ from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
 from bench.report.html.blocks import Block, Figure, More, Section, tables
 from bench.report.html.cases import Case, of_runs
-from bench.report.sheets import tuning
+from bench.report.tables import tuning
 
 _LEAD = (
     "Options were chosen on the validation split, with as many trials for every method that has a choice. Loss that "

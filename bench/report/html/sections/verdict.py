@@ -10,8 +10,8 @@ from bench.analysis.decision.words import money, sentences
 from bench.metrics.formats import clean, number, title
 from bench.report.html.blocks import Block, Heading, More, Points, Section, Table, tables
 from bench.report.html.cases import Case
-from bench.report.sheet import NOTHING, Sheet, Text
-from bench.report.sheets import decision
+from bench.report.table import NOTHING, Sheet, Text
+from bench.report.tables import decision
 
 _SURE = {
     "enough": "Clear",

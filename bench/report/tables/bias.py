@@ -6,7 +6,7 @@ from bench.analysis.counterfactuals import Bias, base_of, biases
 from bench.analysis.summary import by_method
 from bench.core.nouns import Run
 from bench.metrics.formats import clean
-from bench.report.sheet import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, Sheet, Text
 
 _SHARES = "share of pairs whose two forms got different answers, with its 95% interval over pairs"
 _MORE = "against the base model: the share less that of the base model with the same context, pair by pair"

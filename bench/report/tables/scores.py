@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.analysis.summary import Row, Spread
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, title
-from bench.report.sheet import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, Sheet, Text
 
 
 def sheets(model: str, tasks: Sequence[str], rows: Sequence[Row]) -> list[Sheet]:

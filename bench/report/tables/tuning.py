@@ -10,7 +10,7 @@ from bench.analysis.summary import by_method
 from bench.core.nouns import Record, Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, seconds, title
-from bench.report.sheet import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, Sheet, Text
 
 
 def sheets(run: Run, model: str) -> list[Sheet]:

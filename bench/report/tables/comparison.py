@@ -9,7 +9,7 @@ from bench.analysis.comparison import ALPHA, Answers, Difference, Family, flips
 from bench.analysis.statistics.intervals import Interval
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, title
-from bench.report.sheet import Sheet, Text
+from bench.report.table import Sheet, Text
 
 _LONGEST = 80  # characters of an answer
 

@@ -14,7 +14,7 @@ from bench.analysis.summary import plain
 from bench.config.assumptions import Assumptions
 from bench.core.nouns import Run
 from bench.metrics.formats import clean, number, title
-from bench.report.sheet import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, Sheet, Text
 
 
 def verdicts(run: Run, prices: Prices, assumed: Assumptions, task: str | None = None) -> list[Verdict]:

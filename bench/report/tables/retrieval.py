@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.analysis.summary import Row
 from bench.metrics.formats import clean
-from bench.report.sheet import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, Sheet, Text
 
 _RETRIEVAL = ("hit@1", "hit@5", "mrr")
 

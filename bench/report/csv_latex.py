@@ -12,8 +12,8 @@ from bench.analysis.summary import Row, Spread, spread, summarise
 from bench.core.nouns import Record, Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number
-from bench.report.sheet import Text
-from bench.report.sheets import scores
+from bench.report.table import Text
+from bench.report.tables import scores
 from bench.report.tex import escaped
 
 COLUMNS = (
@@ -137,7 +137,7 @@ def latex(runs: Sequence[Run]) -> str:
     r"""A booktabs table of primary scores for each run and model: methods × tasks, mean ± standard deviation.
 
     ASCII alone, and nothing but `\usepackage{booktabs}` is needed: signs that LaTeX cannot set in its first font
-    appear as their code points. Bold is what the report says is best (`bench.report.sheets.scores`).
+    appear as their code points. Bold is what the report says is best (`bench.report.tables.scores`).
     """
     blocks = ["% needs \\usepackage{booktabs}"]
     for run in runs:

@@ -9,7 +9,7 @@ from bench.analysis.comparison import ALPHA
 from bench.analysis.history.changepoints import Change, changes, shown
 from bench.analysis.history.tracks import Dated, Panel, Point, Track
 from bench.metrics.formats import clean, number, title
-from bench.report.sheet import NOTHING, Chapter, Sheet, Text
+from bench.report.table import NOTHING, Chapter, Sheet, Text
 
 _BARS = "▁▂▃▄▅▆▇█"
 _NARROW = 20  # runs that a sparkline shows at most, the newest

@@ -9,7 +9,7 @@ from bench.analysis.retention import Change, Paired, base_scores, by_probe, pair
 from bench.analysis.summary import by_method, spread
 from bench.core.nouns import Record, Run
 from bench.metrics.formats import clean, number, title
-from bench.report.sheet import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, Sheet, Text
 
 _LEGEND = "base model: its score; below: by how much it changed, 0 where no weight did"
 _KL = "KL from base: of the first token of answers to the task's own prompts, in nats"

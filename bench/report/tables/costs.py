@@ -11,7 +11,7 @@ from bench.analysis.costs import Cost, Prices
 from bench.analysis.summary import Row, by_method
 from bench.core.nouns import Record, Run
 from bench.metrics.formats import clean, seconds, size
-from bench.report.sheet import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, Sheet, Text
 
 _LEGEND = (
     "wall time, mean over seeds; highest memory of any phase",

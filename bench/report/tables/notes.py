@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from bench.analysis.summary import Row, parse_missing
 from bench.core.nouns import Failure, Run
 from bench.metrics.formats import clean
-from bench.report.sheet import Sheet
+from bench.report.table import Sheet
 
 _MOST_NOTES = 20  # of one kind; the JSON has all of them
 _LONGEST_MESSAGE = 300

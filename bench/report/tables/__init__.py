@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from bench.analysis.summary import summarise
 from bench.core.nouns import Run
 from bench.metrics.formats import clean
-from bench.report.sheet import Chapter, Sheet
-from bench.report.sheets import bias, costs, notes, retention, retrieval, scores, tuning
+from bench.report.table import Chapter, Sheet
 
 
 def chapters(runs: Sequence[Run]) -> list[Chapter]:
