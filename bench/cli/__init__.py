@@ -10,11 +10,11 @@ from typing import Any, NoReturn
 import click
 
 from bench import __version__
-from bench.cli.gating import baseline, calibrate, gate
-from bench.cli.measuring import plan, pretrain_mini, run
-from bench.cli.preparing import check, doctor, init
-from bench.cli.reading import compare, decide, list_, report
+from bench.cli.gate import baseline, calibrate, gate
+from bench.cli.reports import compare, decide, list_, report
+from bench.cli.runs import plan, pretrain_mini, run
 from bench.cli.several import history, merge
+from bench.cli.tasks import check, doctor, init
 from bench.core.errors import AdaptbenchError, UsageError, nearest
 
 INTERNAL = AdaptbenchError.exit_code

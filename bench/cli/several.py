@@ -61,7 +61,7 @@ def history(
       adaptbench history results/nightly/* --method lora --html history.html
     """
     from bench.analysis.history import tracks
-    from bench.cli.reading import show
+    from bench.cli.reports import show
     from bench.report.tables import history as sheets
     from bench.store.run_folder import read_run
 

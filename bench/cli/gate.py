@@ -191,16 +191,16 @@ def _measure(
     suite: str, times: int, out: Path | None, limit: int | None, device: str | None, seeds: str | None
 ) -> list[Path]:
     """Run a suite so many times, each into a fresh folder."""
-    from bench.cli import measuring
+    from bench.cli import runs
 
-    root = out or measuring.RESULTS / "calibration"
+    root = out or runs.RESULTS / "calibration"
     folders = [root / f"repeat-{number}" for number in range(1, times + 1)]
     there = [folder for folder in folders if folder.exists()]
     if there:
         raise UsageError(f"{there[0]} exists; a repeat must be measured anew: remove it, or choose another --out")
     context = click.get_current_context()
     for folder in folders:
-        context.invoke(measuring.run, suite=suite, out=folder, limit=limit, device=device, seeds=seeds)
+        context.invoke(runs.run, suite=suite, out=folder, limit=limit, device=device, seeds=seeds)
     return folders
 
 

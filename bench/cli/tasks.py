@@ -59,7 +59,7 @@ def doctor() -> None:
     """Look at this machine: versions, devices, memory, what is missing and the command that mends it."""
     from rich.console import Console
 
-    from bench import doctor as examining
+    from bench.cli import doctor_checks as examining
 
     findings = examining.examine()
     Console().print(examining.render(findings))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.measuring import RESULTS
+from bench.cli.runs import RESULTS
 from bench.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def list_(what: str) -> None:
     Example:
       adaptbench list methods
     """
-    from bench import listing
+    from bench.cli import listing
 
     for line in listing.lines(what, RESULTS.parent):
         print(line)
