@@ -15,9 +15,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.core.errors import UsageError, unknown
-from bench.core.nouns import Method
+from bench.core.method import Method, Options
 from methods.frozen import Frozen
-from methods.parts import Options
 from methods.zero_shot import ZeroShot
 
 

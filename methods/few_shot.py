@@ -16,9 +16,12 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from bench.core.nouns import Example, Item, Task, derive_seed
+from bench.core.hashing import derive_seed
+from bench.core.item import Example, Item
+from bench.core.method import Block, Evidence, Material, Search
 from bench.core.prompt import Prompt
-from methods.parts import Block, ContextOptions, Evidence, Grid, Material, Search, only
+from bench.core.task import Task
+from methods.options import ContextOptions, Grid, only
 
 
 def example_block(example: Example, prompt: Prompt) -> Block:

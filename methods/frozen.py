@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from methods import parts
+from bench.core.method import Options as NoOptions
 
 if TYPE_CHECKING:
-    from bench.core.nouns import Task
+    from bench.core.task import Task
 
 
 class Frozen:
@@ -18,9 +18,9 @@ class Frozen:
     classifies = False
     full_precision = False
     merges = False
-    Options: type[parts.Options] = parts.Options
+    Options = NoOptions
 
-    def __init__(self, options: parts.Options) -> None:
+    def __init__(self, options: NoOptions) -> None:
         self.options = options
 
     def requires(self, task: Task) -> str | None:

@@ -11,9 +11,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bench.core.nouns import Task
+from bench.core.method import Options
+from bench.core.task import Task
 from methods.frozen import Frozen
-from methods.parts import Grid, Options, needs_train
+from methods.options import Grid, needs_train
 
 
 class HeadOptions(Options):

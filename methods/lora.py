@@ -16,8 +16,8 @@ from typing import Any
 
 from pydantic import Field
 
-from bench.core.nouns import Task
-from methods.parts import TrainingOptions, needs_train
+from bench.core.task import Task
+from methods.options import TrainingOptions, needs_train
 
 
 class LoraOptions(TrainingOptions):

@@ -15,10 +15,13 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from bench.core.nouns import Item, Passage, Task, derive_seed
+from bench.core.hashing import derive_seed
+from bench.core.item import Item, Passage
+from bench.core.method import Block, Evidence, Material, Search
 from bench.core.prompt import Prompt
+from bench.core.task import Task
 from methods.few_shot import SimilarExamples, neighbours
-from methods.parts import Block, ContextOptions, Evidence, Grid, Material, Search, only
+from methods.options import ContextOptions, Grid, only
 
 RANKING_DEPTH = 10  # kept for hit@k and MRR, whatever is shown to the model
 

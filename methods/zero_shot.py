@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.core.nouns import Item, Task
-from methods import parts
-from methods.parts import Block, Evidence, Material
+from bench.core.item import Item
+from bench.core.method import Block, Evidence, Material
+from bench.core.method import Options as NoOptions
+from bench.core.task import Task
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class ZeroShot:
     uses_seed = False
     retrieves = False
     sees_gold = False
-    Options = parts.Options
+    Options = NoOptions
 
-    def __init__(self, options: parts.Options) -> None:
+    def __init__(self, options: NoOptions) -> None:
         self.options = options
 
     def requires(self, task: Task) -> str | None:

@@ -21,7 +21,8 @@ from unittest import mock
 
 import methods
 from bench.cell import worker
-from bench.core.nouns import Phase
+from bench.cell.job import Job
+from bench.core.record import Phase
 from bench.meters.phases import Meter
 from bench.model.resolve import ModelSpec, resolve
 
@@ -61,7 +62,7 @@ def main(pairs: int) -> None:
             )
 
 
-def _once(job: worker.Job, metered: bool) -> float:
+def _once(job: Job, metered: bool) -> float:
     """Seconds of a cell."""
     counts = [mock.patch(name, return_value=None) for name in _COUNTS]
     start = time.perf_counter()
@@ -73,11 +74,11 @@ def _once(job: worker.Job, metered: bool) -> float:
     return time.perf_counter() - start
 
 
-def _job(name: str, options: dict[str, Any], out: Path) -> worker.Job:
+def _job(name: str, options: dict[str, Any], out: Path) -> Job:
     method = methods.create(name, options)
     chosen = {**method.weights.options.model_dump(mode="json"), **method.context.options.model_dump(mode="json")}
     model = resolve(ModelSpec(path="tiny-random"))
-    return worker.Job(
+    return Job(
         key="overhead", identity={}, model={**asdict(model), "folder": str(model.folder)}, task="support-intents",
         limit=None, train_size=None, probes=[], probe_limit=None, counterfactuals=0, checkpoints=0, adapter_scales=[],
         method=name, options=chosen, trials=3, chosen=None, label=name, seed=0, embedder="none", device="cpu",

@@ -31,7 +31,7 @@ from bench.report.charts.chart import About, Chart
 from bench.report.charts.lines import At, Series
 from bench.retrieval.embedders import find_embedder
 from bench.retrieval.index import build
-from tests.benchmarks.peers import cases
+from scripts.peers import cases
 
 SHOTS = (0, 4, 8, 16, 32)
 QUESTIONS = 60

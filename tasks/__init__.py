@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bench.core.errors import UsageError, unknown
 
 if TYPE_CHECKING:
-    from bench.core.nouns import Task
+    from bench.core.task import Task
     from tasks.loader.spec import TaskSpec
 
 _FILE = "task.yaml"

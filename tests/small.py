@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from bench.config.suite import Suite, load
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.run import runner, shards
 from bench.run.cells import Cell, expand
 from bench.store import run_folder
@@ -51,6 +51,6 @@ def measure(file: Path, out: Path, shard: str | None = None, **changes: Any) -> 
     own = cells if shard is None else shards.part(cells, shards.parse(shard))
     part = None if shard is None else run_folder.Part(shard, frozenset(cell.key for cell in own))
     shown = Silent()
-    with run_folder.open_run(out, file, suite.name, cells, part) as opened:
+    with run_folder.open_run(out, file, suite.name, [cell.ref for cell in cells], part) as opened:
         outcome = runner.run(suite, own, opened, shown)
     return outcome, shown.started, run_folder.read_run(out)

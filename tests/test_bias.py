@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tasks
-from bench.analysis.counterfactuals import base_of, biases, changed
+from bench.analysis.counterfactuals import base_of, biases
+from bench.cell.counterfactuals import changed
 from bench.core.counterfactual import Slot, pairs, swapped
 from bench.core.errors import TaskError
-from bench.core.nouns import Item, Prediction, Record
+from bench.core.item import Item
+from bench.core.record import Prediction, Record
 from bench.report.tables import sheets
 from tests.small import cells_of, measure, write_suite
 

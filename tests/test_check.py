@@ -22,8 +22,9 @@ from bench.authoring.check import (
     report,
 )
 from bench.core.errors import UsageError
-from bench.core.nouns import Example, Passage, Task
+from bench.core.item import Example, Passage
 from bench.core.prompt import Prompt
+from bench.core.task import Task
 
 PROMPT = Prompt("", "{text}:")
 

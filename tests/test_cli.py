@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from bench import cli
-from bench.meters import environment
+from bench.run import surroundings
 
 ROOT = Path(__file__).parent.parent
 
@@ -59,7 +59,7 @@ def no_device_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     def late(suite: object) -> None:
         raise AssertionError("the device was looked at before the input was checked")
 
-    monkeypatch.setattr(environment, "surroundings", late)
+    monkeypatch.setattr(surroundings, "surroundings", late)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from bench.analysis.statistics.paired import paired_means
 from bench.analysis.statistics.seeds import crossed_means
 from bench.cli import cli
 from bench.core.errors import NotComparableError, UsageError
-from bench.core.nouns import Prediction, Record, Run, Score
+from bench.core.record import Prediction, Record, Run, Score
 from bench.report.tables.comparison import sheets, to_json
 from bench.store import run_folder
 

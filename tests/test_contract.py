@@ -10,7 +10,8 @@ import pytest
 
 import methods
 from bench.core.errors import UsageError
-from bench.core.nouns import Prediction, Task
+from bench.core.record import Prediction
+from bench.core.task import Task
 from tests.toy import QUICK, adapted, blind, choice_task, predictions, text_task
 
 METHODS: dict[str, dict[str, Any]] = {

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 import methods
-from bench.core.nouns import Failure, Phase, Record, Score
+from bench.core.record import Failure, Phase, Record, Score
+from bench.metrics.formats import duration
 from bench.run import progress
 from bench.run.plan import CHARS_PER_TOKEN, work
 from tests.small import cells_of, write_suite
@@ -41,7 +42,7 @@ def test_cells_measured_before_say_nothing_of_time() -> None:
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (89, "89 s"), (600, "10 min"), (9000, "2.5 h")])
 def test_durations_as_people_say_them(seconds: float, said: str) -> None:
-    assert progress.duration(seconds) == said
+    assert duration(seconds) == said
 
 
 def test_an_outcome_is_a_score_or_a_reason() -> None:

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from bench import cli
 from bench.core.errors import UsageError
-from bench.core.nouns import Failure, Record, Run, Score
+from bench.core.record import Failure, Record, Run, Score
 from bench.store import merge, run_folder
 from tests.small import measure, write_suite
 

@@ -16,10 +16,10 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 import methods
 from bench.core.errors import NotApplicableError, UsageError
-from bench.core.nouns import Example
+from bench.core.item import Example
+from bench.core.method import Material, Search
 from bench.retrieval.index import build
 from methods.few_shot import stratified
-from methods.parts import Material, Search
 from tests.toy import COLOURS, blind, choice_task, predictions, text_task
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from bench.analysis import costs
+from bench.config.prices import replaced
 from bench.core.errors import UsageError
-from bench.core.nouns import Phase, Record, Score
+from bench.core.record import Phase, Record, Score
 
 CPU = {"device": "cpu", "threads": 4}
-PRICES = costs.replaced({"cpu_core_hour": 0.9, "gpu_hour": {"L4": 0.5}, "kwh": 0.36}, "suite.yaml")
+PRICES = replaced({"cpu_core_hour": 0.9, "gpu_hour": {"L4": 0.5}, "kwh": 0.36}, "suite.yaml")
 
 
 def record(**changes: Any) -> Record:
@@ -56,7 +57,7 @@ def test_a_gpu_has_the_price_of_its_name(name: str, hour: float) -> None:
 
 def test_a_cpu_has_the_price_of_its_threads() -> None:
     assert PRICES.hour(CPU) == pytest.approx(3.6)
-    assert costs.replaced({}, "suite.yaml").hour({"device": "cpu", "threads": 2}) == pytest.approx(0.0816)
+    assert replaced({}, "suite.yaml").hour({"device": "cpu", "threads": 2}) == pytest.approx(0.0816)
 
 
 @pytest.mark.parametrize(
@@ -72,4 +73,4 @@ def test_a_cpu_has_the_price_of_its_threads() -> None:
 )
 def test_wrong_prices_are_named(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=rf"suite.yaml: prices: {words}"):
-        costs.replaced(changes, "suite.yaml")
+        replaced(changes, "suite.yaml")

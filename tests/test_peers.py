@@ -11,11 +11,11 @@ import yaml
 import methods
 from bench.config import suite as suites
 from bench.config.search_space import grid
+from bench.core.method import Material
 from bench.model.resolve import MINI
-from methods.parts import Material
+from scripts.peers import cases, whole_suite
+from scripts.peers.cases import CASES
 from tasks.loader.splits import sample
-from tests.benchmarks.peers import cases, whole_suite
-from tests.benchmarks.peers.cases import CASES
 
 ASKED = {"dtype": "float32", "train_batch": 16, "items": 24, "threads": 1}
 NAMES = [name for name, case in CASES.items() if case.kind == "suite"]

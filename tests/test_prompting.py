@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from bench.core.nouns import Example, Item
+from bench.core.item import Example, Item
+from bench.core.method import Block, Evidence
 from bench.core.prompt import Prompt
 from bench.engine.prompts import TOO_LONG, Writer
 from bench.model import tiny_random
 from bench.model.resolve import ModelSpec, resolve
 from bench.model.tokenizer import Codec
-from methods.parts import Block, Evidence
 
 MINI = resolve(ModelSpec(path="mini")).folder
 PROMPT = Prompt("Name the colour.", "Thing: {text}\nColour:")

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import tasks
 from bench.core.errors import TaskError
-from bench.core.nouns import Task
+from bench.core.task import Task
 from bench.metrics import compute
 from tests.toy import adapted, predictions
 

@@ -17,7 +17,7 @@ from bench.analysis.statistics.paired import paired_means
 from bench.cell.divergence import divergence
 from bench.cell.probes import fingerprint
 from bench.core.errors import UsageError
-from bench.core.nouns import Prediction, Record, Run, Score
+from bench.core.record import Prediction, Record, Run, Score
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
 from bench.report.tables import sheets

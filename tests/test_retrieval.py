@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bench.core.errors import UsageError
-from bench.retrieval.index import RETRIEVERS, build, fuse, retrieval_scores
+from bench.metrics.retrieval import retrieval_scores
+from bench.retrieval.index import RETRIEVERS, build, fuse
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 texts = st.lists(st.sampled_from(["cat", "dog", "fish", "the", "tea", "zoo"]), max_size=6).map(" ".join)

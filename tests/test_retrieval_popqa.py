@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bench.metrics.retrieval import retrieval_scores
 from bench.retrieval import embedders
 from bench.retrieval.embedders import Embedder
-from bench.retrieval.index import build, find_embedder, retrieval_scores
+from bench.retrieval.index import build, find_embedder
 
 
 def rows(file: Path) -> list[dict[str, Any]]:

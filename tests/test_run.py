@@ -19,10 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.core.errors import UsageError
-from bench.core.nouns import Example, Prediction, Record, Score
+from bench.core.hashing import canonical
+from bench.core.item import Example
+from bench.core.record import Prediction, Record, Score
 from bench.model import tiny_random
 from bench.run import cell_process, runner
-from bench.run.cells import canonical_json
 from bench.store import run_folder
 from tasks.loader.splits import sample
 from tests.small import cells_of, measure, write_suite
@@ -154,8 +155,8 @@ def test_a_worker_that_dies_is_a_typed_failure(
 
 def test_two_processes_cannot_write_one_run(suite_file: Path, tmp_path: Path) -> None:
     suite, cells = cells_of(suite_file)
-    with run_folder.open_run(tmp_path / "run", suite_file, suite.name, cells):
-        second = run_folder.open_run(tmp_path / "run", suite_file, suite.name, cells)
+    with run_folder.open_run(tmp_path / "run", suite_file, suite.name, [cell.ref for cell in cells]):
+        second = run_folder.open_run(tmp_path / "run", suite_file, suite.name, [cell.ref for cell in cells])
         with pytest.raises(UsageError, match="another process is writing"), second:
             pass
 
@@ -225,10 +226,10 @@ def test_weights_that_moved_change_the_key(suite_file: Path, tiny_model: Path, t
 
 
 @given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5) | st.none(), max_size=6))
-def test_canonical_json_has_one_spelling(value: dict[str, Any]) -> None:
+def test_canonical_has_one_spelling(value: dict[str, Any]) -> None:
     turned = dict(reversed(list(value.items())))
-    assert canonical_json(value) == canonical_json(turned)
-    assert json.loads(canonical_json(value)) == value
+    assert canonical(value) == canonical(turned)
+    assert json.loads(canonical(value)) == value
 
 
 @settings(max_examples=30)

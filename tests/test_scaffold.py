@@ -20,7 +20,7 @@ import tasks
 from bench.authoring.check import report
 from bench.authoring.init import init
 from bench.core.errors import TaskError, UsageError
-from bench.core.nouns import Task
+from bench.core.task import Task
 
 TICKETS = "text,team\n" + "".join(f"ticket number {n},{('billing', 'tech_help')[n % 2]}\n" for n in range(20))
 

@@ -13,10 +13,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import methods
 from bench.training.loss import mean_loss
 from bench.training.trainer import Setting
+from scripts.peers.cases import CASES
 from scripts.stacked import __main__ as stacked
 from scripts.stacked import learning, scoring, writing
 from scripts.stacked.plain import Technique
-from tests.benchmarks.peers.cases import CASES
 
 ALL = pytest.mark.parametrize("empty", [False, True], ids=["behind a beginning", "without"])
 

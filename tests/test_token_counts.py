@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from bench.core.nouns import Example, Task
+from bench.core.item import Example
+from bench.core.task import Task
 from tests.toy import adapted, blind, choice_task, text_task
 
 OPTIONS: dict[str, dict[str, Any]] = {"zero-shot": {}, "few-shot": {"k": 2}, "rag": {"top_k": 2}}

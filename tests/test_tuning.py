@@ -16,9 +16,10 @@ import methods
 from bench.adapt import tuning
 from bench.adapt.tuning import Tuning
 from bench.cell import worker
+from bench.cell.job import Job
 from bench.config.search_space import at_edge, candidates, grid, settle
 from bench.core.errors import CellError
-from bench.core.nouns import Example
+from bench.core.item import Example
 from bench.retrieval.index import build
 from tests.small import measure, write_suite
 from tests.toy import adapted, choice_task, text_task
@@ -177,13 +178,13 @@ def test_no_method_reads_the_test_split_before_its_options_are_chosen(
     assert record.phases["tune"].wall_s > 0
 
 
-def job_of(name: str, model: Path, out: Path) -> worker.Job:
+def job_of(name: str, model: Path, out: Path) -> Job:
     """The job of a cell of a toy task, as the runner writes it."""
     method = methods.create(name, SHORT if methods.classes(name)[0].trains else {})
     options = {**method.weights.options.model_dump(mode="json"), **method.context.options.model_dump(mode="json")}
     resolved = {"name": "tiny", "folder": str(model), "digest": "x", "dtype": "auto", "chat_template": "auto",
                 "trust_remote_code": False}  # fmt: skip
-    return worker.Job(
+    return Job(
         key="k", identity={}, model=resolved, task="toy", limit=None, train_size=None, probes=[], probe_limit=None,
         counterfactuals=0, checkpoints=0, adapter_scales=[], method=name, options=options, trials=3, chosen=None,
         label=name, seed=0, embedder="none",

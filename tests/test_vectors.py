@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bench.cell import worker
-from bench.core.nouns import Phase, Record, Score
+from bench.cell.job import Job
+from bench.core.record import Phase, Record, Score
 from bench.gate import baseline
 from bench.meters.energy import Energy
 from bench.meters.phases import Meter
@@ -238,9 +239,9 @@ def test_a_cell_answers_the_same_with_vectors_of_another(
 
     def cell(**changes: Any) -> tuple[Record, bytes, list[str]]:
         embedder.asked.clear()
-        staging = run.staging(cells[0])
+        staging = run.staging(cells[0].ref)
         job = runner._job(suite, cells[0], run, staging, None)
-        record = worker.measure(worker.Job(**{**job, **changes}), lambda *_: None)
+        record = worker.measure(Job(**{**job, **changes}), lambda *_: None)
         return record, (staging / run_folder.PREDICTIONS).read_bytes(), list(embedder.asked)
 
     without, expected, _ = cell(vectors=None)

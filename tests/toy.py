@@ -12,13 +12,15 @@ import torch
 import methods
 from bench.adapt.adapt import Adapted, adapt
 from bench.adapt.session import Limits, Workshop
-from bench.core.nouns import Example, Item, Passage, Prediction, Task
+from bench.core.item import Example, Item, Passage
+from bench.core.method import Material, Search
 from bench.core.prompt import Prompt
+from bench.core.record import Prediction
+from bench.core.task import Task
 from bench.meters.phases import Meter
 from bench.model.load import load_base
 from bench.model.resolve import ModelSpec, resolve
 from bench.retrieval.index import build
-from methods.parts import Material, Search
 
 COLOURS = ("red", "green", "dark blue")
 QUICK = {"max_steps": 3, "batch_size": 4, "learning_rate": 1e-3}

@@ -1,1 +1,4 @@
-"""A method applied to a base model: option search, training or fitting, a predictor. May import `meters`, `config`, `metrics`, `tasks` and the rooms below them."""
+"""A method applied to a base model: option search, training or fitting, a predictor.
+
+May import `meters`, `training`, `engine`, `config`, `metrics`, `tasks`, `methods`, `model` and `core`.
+"""

@@ -10,7 +10,7 @@ from bench.adapt import linear_probe
 from bench.adapt.session import Workshop
 from bench.adapt.tuning import Tuning, search
 from bench.config.search_space import grid, settle
-from bench.core.nouns import Method
+from bench.core.method import Method
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
 from bench.meters.flop_check import of_training
@@ -18,7 +18,7 @@ from bench.training.batches import Pair
 from bench.training.checkpoints import Snapshots
 from bench.training.loss import mean_loss
 from bench.training.trainer import Outcome, Setting, train
-from methods.parts import only
+from methods.options import only
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from bench.adapt.session import Workshop
 from bench.core.errors import CellError
-from bench.core.nouns import Example, Item
+from bench.core.item import Example, Item
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded, Writer, by_prefix
 from bench.engine.transformers_engine import Engine

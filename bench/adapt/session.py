@@ -6,21 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from bench.core.errors import CellError
-from bench.core.nouns import Method, Task, derive_seed
+from bench.core.hashing import derive_seed
+from bench.core.method import Context, Material, Method
+from bench.core.task import Task
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
 from bench.engine.transformers_engine import Engine
 from bench.meters import flops
 from bench.meters.phases import Meter
+from bench.model.base import Base
 from bench.model.devices import train_tokens
-from bench.model.tokenizer import Codec
 from bench.training.batches import Pair, micro_batch
 from bench.training.loss import work_of
 from bench.training.trainer import Outcome, Setting
-from methods.parts import Context, Material, only
+from methods.options import only
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,6 @@ class Limits:
     train_tokens: int | None  # None: as the model and the device suggest
     batch_size: int | None
     bf16: bool
-
-
-@dataclass(frozen=True)
-class Base:
-    """A base model ready to be adapted: `load(full_precision)` gives a fresh copy each time."""
-
-    load: Callable[[bool], Any]
-    codec: Codec
-    context_length: int
-    dtype: torch.dtype  # of prediction, the same for every method
-    numbers: int  # of hidden state for a token: layers × width
 
 
 @dataclass(frozen=True)

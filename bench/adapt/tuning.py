@@ -14,14 +14,14 @@ from bench.adapt.linear_probe import Fitting, prepare
 from bench.adapt.session import Workshop
 from bench.config.search_space import Edge, at_edge, candidates, grid, settle
 from bench.core.errors import CellError, DivergedError
-from bench.core.nouns import Method
+from bench.core.method import Indexer, Method, Search
 from bench.engine.predictor import question
 from bench.meters.flop_check import of_answers
 from bench.metrics import NAMES
 from bench.metrics.scoring import score
 from bench.training.batches import Pair
 from bench.training.trainer import train
-from methods.parts import Indexer, Search, only
+from methods.options import only
 from tasks.loader.splits import TRIAL_ITEMS, sample
 
 Options = Mapping[str, Any]

@@ -1,1 +1,4 @@
-"""Readers of finished runs: comparison, retention, costs, decision, history. May import `store`, `config`, `metrics`, `tasks` and `core`."""
+"""Readers of finished runs: comparison, retention, costs, decision, history.
+
+May import `store`, `config`, `metrics`, `tasks`, `methods` and `core`. Never torch.
+"""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from bench import metrics
 from bench.analysis.statistics.intervals import pseudo_values
 from bench.core.errors import NotComparableError, UsageError, unknown
-from bench.core.nouns import Record, Run
-from bench.core.nouns import Score as Scored
+from bench.core.record import Record, Run
+from bench.core.record import Score as Scored
 from bench.store.run_folder import read_predictions
 
 Array = NDArray[np.float64]

@@ -30,7 +30,7 @@ from bench.analysis.statistics.paired import PairedResult, paired_corpus, paired
 from bench.analysis.statistics.power import mdd_interval
 from bench.analysis.statistics.seeds import SeedsResult, crossed_means
 from bench.core.errors import UsageError, unknown
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.metrics import NAMES
 
 ALPHA = 0.05

@@ -1,14 +1,13 @@
 """Bias carry-over: how often an answer changes where it ought not to, and whether adapting a model changed that.
 
-A task names the changes (`bench/core/counterfactual.py`); a cell's model answers both forms of an item. An adapted model is
-set against the base model with the same context, pair by pair.
+A task names the changes (`bench/core/counterfactual.py`); a cell's model answers both forms of an item. An adapted model
+is set against the base model with the same context, pair by pair.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,31 +15,8 @@ from numpy.typing import NDArray
 import methods
 from bench.analysis.statistics.intervals import Interval, wilson
 from bench.analysis.statistics.seeds import crossed_means
-from bench.core.counterfactual import Slot, pairs
-from bench.core.nouns import Item, Record
+from bench.core.record import Record
 from methods.frozen import Frozen
-
-if TYPE_CHECKING:  # readers of records never load torch
-    from bench.engine.predictor import ModelPredictor
-
-
-def changed(
-    predictor: ModelPredictor, slots: Sequence[Slot], items: Sequence[Item], limit: int
-) -> dict[str, dict[str, bool]]:
-    """{slot: {item: whether its two forms got different answers}} of at most `limit` pairs for each slot.
-
-    A pair of which a form cannot be answered is left out.
-    """
-    found: dict[str, dict[str, bool]] = {}
-    for slot in slots:
-        asked = pairs(slot, items, limit)
-        one, other = (predictor.predict([pair[form] for pair in asked]) for form in (0, 1))
-        found[slot.name] = {
-            pair[0].id: not slot.same(pair[0], a.output, b.output)
-            for pair, a, b in zip(asked, one, other, strict=True)
-            if a.failure is None and b.failure is None
-        }
-    return found
 
 
 @dataclass(frozen=True, slots=True)

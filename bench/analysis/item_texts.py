@@ -6,7 +6,8 @@ from functools import lru_cache
 
 import tasks
 from bench.core.errors import AdaptbenchError
-from bench.core.nouns import Record, Run, Task
+from bench.core.record import Record, Run
+from bench.core.task import Task
 from bench.metrics.formats import clean
 from tasks.loader.digest import question_digest
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.core.nouns import Record, Score
+from bench.core.record import Record, Score
 from bench.metrics import NAMES
 
 _TRAINING = {

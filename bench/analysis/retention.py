@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.analysis.statistics.intervals import Interval
 from bench.analysis.statistics.seeds import crossed_means
-from bench.core.nouns import Record, Run, Score
+from bench.core.record import Record, Run, Score
 from bench.metrics import NAMES
 from bench.store.run_folder import find_predictions, lines_of, probe_file
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from os import PathLike
 from typing import Any, Literal
 
-from bench.core.nouns import Failure, Record, Run
+from bench.core.record import Failure, Record, Run, parse_missing
 
-BASE_PROBE = "probe of the base model: "  # how a missing cell of a base model is called
 Status = Literal["ok", "partial", "failed", "not run"]
 
 
@@ -96,15 +95,6 @@ def by_method(
         if record.model == model and record.status == "ok" and wanted(record):
             groups.setdefault((record.method, record.task), []).append(record)
     return groups
-
-
-def parse_missing(name: str) -> tuple[tuple[str, str, str], int] | None:
-    """((model, task, method), seed) of a cell's name, or None where it is no such name."""
-    pieces = name.rsplit(" · ", 3)
-    seed = pieces[-1].removeprefix("seed ")
-    if len(pieces) != 4 or not seed.isdecimal() or pieces[0].startswith(BASE_PROBE):
-        return None
-    return (pieces[0], pieces[1], pieces[2]), int(seed)
 
 
 def plain(value: Any) -> Any:

@@ -1,1 +1,4 @@
-"""Help for authors of tasks: `init` and `check`. May import `tasks`, `metrics` and `core`."""
+"""Help for authors of tasks: `init` and `check`.
+
+May import `tasks`, `metrics` and `core`.
+"""

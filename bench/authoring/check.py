@@ -19,7 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.core.errors import TaskError
-from bench.core.nouns import Example, Task
+from bench.core.item import Example
+from bench.core.task import Task
 from bench.metrics import refuse_unfit
 from tasks import find
 from tasks.loader.manifest import spec_file

@@ -16,7 +16,7 @@ import yaml
 
 from bench.authoring.column_guess import Guess, Row, answers_of, guess, is_usable
 from bench.core.errors import UsageError, unknown
-from tasks.loader.digest import sha256
+from bench.core.hashing import sha256
 from tasks.loader.examples import as_words
 from tasks.loader.manifest import FILE
 from tasks.loader.problems import Problems, listed, shown

@@ -16,14 +16,16 @@ import torch
 
 import methods
 import tasks
-from bench.adapt.session import Base
-from bench.core.nouns import Item, Score, Task
+from bench.core.item import Item
+from bench.core.method import Material
+from bench.core.record import Score
+from bench.core.task import Task
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
 from bench.engine.transformers_engine import Engine
 from bench.metrics.scoring import score
+from bench.model.base import Base
 from bench.store import run_folder
-from methods.parts import Material
 
 
 def ask(

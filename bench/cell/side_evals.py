@@ -7,17 +7,18 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.adapt.session import Base
-from bench.analysis.counterfactuals import changed
+from bench.cell.counterfactuals import changed
 from bench.cell.divergence import divergence
 from bench.cell.probes import ask, fingerprint
-from bench.core.nouns import Score, Task
+from bench.core.record import Score
+from bench.core.task import Task
 from bench.engine.predictor import ModelPredictor, question
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
 from bench.meters.latency import FEWEST, SAMPLE, latency
 from bench.meters.phases import Meter
 from bench.metrics.scoring import score
+from bench.model.base import Base
 from tasks.loader.splits import sample
 
 Progress = Callable[[str, int, int], None]

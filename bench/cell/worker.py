@@ -1,4 +1,4 @@
-"""One cell, in a process of its own (`bench.run.cell_process` starts it; `python -m bench.cell.worker JOB.json` repeats one by hand).
+"""One cell, in its own process. `python -m bench.cell.worker JOB.json` repeats one by hand.
 
 Says what it does in messages: `{"progress": [phase, done, all]}`, and at the end `{"done": true}` or
 `{"failure": {"kind": …, "message": …}}`.
@@ -13,10 +13,9 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -24,64 +23,32 @@ import methods
 import tasks
 from bench.adapt.adapt import Adapted, adapt
 from bench.adapt.linear_probe import replace_output
-from bench.adapt.session import Base, Limits, Workshop
+from bench.adapt.session import Limits, Workshop
+from bench.cell.job import Job, Message
 from bench.cell.side_evals import Checkups, after, on_training_items
 from bench.core.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
-from bench.core.nouns import Method, Prediction, Record, Score, Task
+from bench.core.method import Material, Method, Search, learns
+from bench.core.record import Prediction, Record, Score
+from bench.core.task import Task
 from bench.engine.predictor import question
 from bench.engine.prompts import Encoded
 from bench.meters.environment import describe
 from bench.meters.flop_check import of_answers, of_prediction
 from bench.meters.phases import Meter
+from bench.metrics.retrieval import retrieval_scores
 from bench.metrics.scoring import score
+from bench.model.base import Base
 from bench.model.devices import BATCH_TOKENS, pick_device, pick_dtype
 from bench.model.load import load_base
 from bench.model.memory import is_out_of_memory
-from bench.model.resolve import ResolvedModel
 from bench.retrieval.embedding_cache import Keeping
-from bench.retrieval.index import Embedder, build, find_embedder, retrieval_scores
+from bench.retrieval.index import Embedder, build, find_embedder
 from bench.store import run_folder
 from bench.training.checkpoints import Snapshots
-from methods.parts import Material, Search, learns
 from tasks.loader.digest import question_digest
 from tasks.loader.splits import sample
 
 Progress = Callable[[str, int, int], None]
-Message = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker is told: everything, so that a job file repeats a cell."""
-
-    key: str
-    identity: dict[str, Any]
-    model: dict[str, Any]
-    task: str
-    limit: int | None
-    train_size: int | None
-    probes: list[str]
-    probe_limit: int | None
-    counterfactuals: int
-    checkpoints: int
-    adapter_scales: list[float]
-    method: str
-    options: dict[str, Any]
-    trials: int
-    chosen: dict[str, Any] | None  # of the options, on the suite's first seed; None: to be chosen here
-    label: str
-    seed: int
-    embedder: str
-    device: str
-    batch_tokens: int | None
-    train_tokens: int | None
-    batch_size: int | None
-    out: str
-    vectors: str | None = None  # where vectors of documents are kept; None: nowhere
-
-    @property
-    def resolved(self) -> ResolvedModel:
-        return ResolvedModel(**{**self.model, "folder": Path(self.model["folder"])})
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,4 +1,7 @@
-"""The command line. Every command is thin: it parses, calls one module, prints. No torch until a command needs it."""
+"""The command line. Every command is thin: it parses, calls one module, prints. No torch until a command needs it.
+
+May import every room.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import click
 from bench import __version__
 from bench.cli.gate import baseline, calibrate, gate
 from bench.cli.reports import compare, decide, list_, report
-from bench.cli.runs import plan, pretrain_mini, run
+from bench.cli.runs import plan, run
 from bench.cli.several import history, merge
 from bench.cli.tasks import check, doctor, init
 from bench.core.errors import AdaptbenchError, UsageError, nearest
@@ -47,7 +50,7 @@ def cli() -> None:
 
 
 _READING = (report, compare, decide, history, gate, calibrate, baseline, list_)
-for command in (run, plan, merge, *_READING, check, init, pretrain_mini, doctor):
+for command in (run, plan, merge, *_READING, check, init, doctor):
     cli.add_command(command)
 
 

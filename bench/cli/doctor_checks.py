@@ -28,7 +28,7 @@ State = Literal["ok", "missing", "old", "note"]
 
 RESULTS = Path("results/local")
 _ENOUGH_DISK = 1024**3  # one full fine-tuning of a small model with its predictions fits
-_PROJECT = Path(__file__).parent.parent / "pyproject.toml"
+_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86, x86 with tiles, Arm
 _LABELS = {
     "ok": ("ok", "green"),

@@ -14,7 +14,7 @@ from bench.cli.runs import RESULTS
 from bench.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.core.nouns import Run
+    from bench.core.record import Run
     from bench.report.table import Chapter
 
 
@@ -155,8 +155,8 @@ def decide(
       adaptbench decide results/local/quickstart
       adaptbench decide results/local/quickstart --queries 50000 --updates 4 --require quality=0.8
     """
-    from bench.analysis import costs
     from bench.config import assumptions
+    from bench.config.prices import replaced
     from bench.report.tables import decision as decision_sheets
     from bench.store.run_folder import read_run
 
@@ -164,7 +164,7 @@ def decide(
     said = {name: value for name, value in assumed.items() if value is not None}
     required = {**read.decide.get("require", {}), **dict(_required(text) for text in require)}
     merged = assumptions.read({**read.decide, **said, "require": required}, str(run))
-    prices = costs.replaced(read.prices, str(run))
+    prices = replaced(read.prices, str(run))
     found = decision_sheets.verdicts(read, prices, merged, task)
     chapters: list[Chapter] = [(str(run), decision_sheets.sheets(found, prices.currency))]
     show(style, chapters, lambda: decision_sheets.to_json(found, prices.currency))

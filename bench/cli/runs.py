@@ -1,4 +1,4 @@
-"""Commands that measure, or say what measuring would take: run, plan, pretrain-mini."""
+"""Commands that measure, or say what measuring would take: run, plan."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def run(
     every = cells_module.expand(loaded, file, partial(_prepared_surroundings, folder))
     cells = shards.part(every, of) if of else every
     part = run_folder.Part(str(of), frozenset(cell.key for cell in cells)) if of else None
-    with run_folder.open_run(folder, file, loaded.name, every, part) as opened:
+    with run_folder.open_run(folder, file, loaded.name, [cell.ref for cell in every], part) as opened:
         try:
             with progress.display_for(console, {cell.key: work(cell) for cell in cells}) as shown:
                 outcome = runner.run(loaded, cells, opened, shown)
@@ -118,25 +118,6 @@ def plan(
         Console().print(planning.table(estimates))
 
 
-@click.command("pretrain-mini")
-@click.option("--out", type=click.Path(path_type=Path), default=RESULTS / "mini", show_default=True)
-@click.option("--steps", type=click.IntRange(min=1), help="Stop, with a checkpoint, after this many steps in all.")
-def pretrain_mini(out: Path, steps: int | None) -> None:
-    """Make the base model `mini` anew from its corpus, and measure what it can do.
-
-    Takes about two hours on two CPU cores (41 million tokens at 5,000 to 6,000 a second). Running the same command
-    again goes on where it stopped.
-
-    \b
-    Examples:
-      adaptbench pretrain-mini
-      adaptbench pretrain-mini --out ~/mini --steps 500
-    """
-    from bench.mini import remake
-
-    remake.run(out, steps)
-
-
 def _suite(suite: str, limit: int | None, device: str | None, seeds: str | None, keep_failed: bool) -> tuple[Path, Any]:
     """The suite file and its checked content, with the command line's changes."""
     from bench.config import suite as suites
@@ -167,7 +148,7 @@ def _seeds(text: str) -> list[int]:
 
 
 def _surroundings(suite: Any) -> Any:
-    from bench.meters.environment import surroundings
+    from bench.run.surroundings import surroundings
 
     return surroundings(suite)
 

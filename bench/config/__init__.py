@@ -1,1 +1,4 @@
-"""What users write: suites, prices, assumptions, search spaces. May import `core`, `methods`, `model` and `metrics`."""
+"""What users write: suites, prices, assumptions, search spaces.
+
+May import `core`, `methods`, `model`, `metrics` and `tasks`.
+"""

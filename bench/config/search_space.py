@@ -14,7 +14,8 @@ from itertools import product
 from typing import Any, Literal
 
 import methods
-from bench.core.nouns import Method, derive_seed
+from bench.core.hashing import derive_seed
+from bench.core.method import Method
 
 Edge = Literal["lowest", "highest"]
 

@@ -12,10 +12,9 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 import methods
-from bench.analysis import costs
-from bench.config import assumptions
+from bench.config import assumptions, prices
 from bench.core.errors import UsageError, nearest, unknown
-from bench.core.nouns import Method
+from bench.core.method import Method
 from bench.model.resolve import ModelSpec
 
 BUNDLED = Path(__file__).parent / "suites"
@@ -113,7 +112,7 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> Suite:
         suite = Suite.model_validate(merged)
     except ValidationError as error:
         raise UsageError("\n".join(f"{path}: {_problem(e)}" for e in error.errors())) from None
-    costs.replaced(suite.prices, str(path))
+    prices.replaced(suite.prices, str(path))
     assumptions.read(suite.decide, str(path))
     labelled_methods(suite)  # names and options are checked here, before any model loads
     return suite

@@ -1,1 +1,4 @@
-"""What everything talks about: items, tasks, methods, records, errors, hashing. Imports nothing of ours."""
+"""What everything talks about: items, tasks, methods, records, errors, hashing.
+
+Imports nothing of ours.
+"""

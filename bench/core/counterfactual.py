@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from bench.core.nouns import Item
+from bench.core.item import Item
 
 _HOLE = "{}"
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.core.nouns import Example, Item, Passage
+from bench.core.item import Example, Item, Passage
 
 CHOICES = "choices"  # in a choice task's template: the item's choices, joined by CHOICE_SEPARATOR
 CHOICE_SEPARATOR = "; "

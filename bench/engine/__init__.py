@@ -1,1 +1,4 @@
-"""Answers of a loaded model: prompts, shared prefixes, ranked choices, generated text. May import `core` and `model`."""
+"""Answers of a loaded model: prompts, shared prefixes, ranked choices, generated text.
+
+May import `core` and `model`.
+"""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bench.core.nouns import Example, Item, Prediction, Task
+from bench.core.item import Example, Item
+from bench.core.record import Prediction
+from bench.core.task import Task
 from bench.engine.prompts import Encoded, Writer, by_prefix
 from bench.engine.transformers_engine import Engine
 

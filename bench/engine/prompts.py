@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.core.nouns import Example, Item
+from bench.core.item import Example, Item
+from bench.core.method import Block, Context, Evidence
 from bench.core.prompt import Prompt
 from bench.model.tokenizer import Codec
-from methods.parts import Block, Context, Evidence
 
 TOO_LONG = "item_too_long"
 _WORTH_SHOWING = 16  # a passage cut to fewer tokens than this says nothing

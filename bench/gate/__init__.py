@@ -9,4 +9,6 @@ verdict.py    numbers to statuses, Holm, exit code               flips.py      i
 reading.py    runs as the gate reads them                        run.py        all of it, in order
 ```
 Differences are candidate less baseline. Reads records and predictions; loads no model, and never torch.
+
+May import `report`, `analysis`, `store`, `config`, `metrics`, `tasks`, `methods` and `core`.
 """

@@ -23,10 +23,11 @@ from typing import Any
 import tasks
 from bench.analysis.item_texts import asked
 from bench.core.errors import IncompleteError, UsageError
-from bench.core.nouns import Record, Run
+from bench.core.hashing import sha256_of
+from bench.core.record import Record, Run
 from bench.gate.reading import read, read_object
 from bench.store import run_folder
-from tasks.loader.digest import item_digest, sha256_of
+from tasks.loader.digest import item_digest
 
 FILE, SCHEMA = "baseline.json", 1
 FOLDER = Path("baselines")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.analysis.costs import ANSWERING, PRODUCTION
-from bench.core.nouns import Phase, Record
+from bench.core.record import Phase, Record
 
 Reader = Callable[[Record], float | None]
 _HARDWARE = ("device", "device_name", "cpu_count", "threads", "platform")

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
 from bench.core.errors import IncompleteError, UsageError, unknown
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.gate import costs
 from bench.gate.policy import PRIMARY, Cost, Entry, Policy, Quality, Retention, Scored, Tier
 from bench.metrics import NAMES

@@ -9,7 +9,8 @@ import numpy as np
 
 from bench.analysis.answers import spread
 from bench.analysis.item_texts import asked
-from bench.core.nouns import Example, Record, Run
+from bench.core.item import Example
+from bench.core.record import Record, Run
 from bench.gate.expand import Planned
 from bench.gate.verdict import Finding
 from bench.metrics import NAMES

@@ -15,7 +15,7 @@ from itertools import pairwise
 from statistics import fmean, stdev
 
 from bench.analysis.statistics.distributions import t_quantile
-from bench.core.nouns import Record
+from bench.core.record import Record
 from bench.gate.costs import ALL
 
 LEAST = 3  # turns; with fewer nothing is known of how far they lie apart

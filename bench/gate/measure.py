@@ -15,7 +15,7 @@ from bench.analysis.answers import Answers, CorpusScore, by_unit, groups_of, of_
 from bench.analysis.statistics import onesided
 from bench.analysis.statistics.onesided import OneSided
 from bench.core.errors import AdaptbenchError, NotComparableError
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.gate import costs, interleaved
 from bench.gate.expand import Group, Planned, groups
 from bench.gate.policy import Policy

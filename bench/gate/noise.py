@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.analysis.statistics.distributions import t_quantile
 from bench.core.errors import IncompleteError, NotComparableError, UsageError
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.gate import costs
 from bench.gate.expand import Group, groups, probe_metrics
 from bench.gate.reading import read_object

@@ -13,7 +13,7 @@ from bench.analysis.answers import by_unit, groups_of
 from bench.analysis.statistics import drops
 from bench.analysis.statistics.seeds import seeds_variance
 from bench.core.errors import AdaptbenchError
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.gate import costs
 from bench.gate.expand import Group, Planned, groups
 from bench.gate.measure import Lines, MissingError, Side, answers_of

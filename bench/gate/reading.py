@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.core.errors import AdaptbenchError, IncompleteError, UsageError, unknown
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.gate.policy import Rename
 from bench.store.run_folder import RUN_FILE, read_run
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.core.errors import UsageError
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.gate import baseline as baselines
 from bench.gate import noise
 from bench.gate.expand import Planned, expand, groups

@@ -1,1 +1,4 @@
-"""What a phase took: seconds, memory, energy, FLOPs, latency. May import `training`, `engine`, `model` and `core`."""
+"""What a phase took: seconds, memory, energy, FLOPs, latency; and on which machine.
+
+May import `training`, `engine`, `model` and `core`.
+"""

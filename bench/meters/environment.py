@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,7 @@ from typing import Any
 import torch
 
 from bench import __version__
-from bench.config.suite import Suite
-from bench.model.devices import cpu, onednn_pays, pick_device, pick_dtype
-from bench.retrieval.index import find_embedder
+from bench.model.devices import cpu, onednn_pays
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PACKAGES = (
@@ -43,17 +40,6 @@ def describe(device: torch.device) -> dict[str, Any]:
         "cpu_count": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "boot": _boot(),
-    }
-
-
-def surroundings(suite: Suite) -> Mapping[str, Any]:
-    """What of this machine decides predictions: device type, the dtype `auto` means on it, the sentence embedder."""
-    device = pick_device(suite.engine.device)
-    embedder = None if suite.embedder == "none" else find_embedder(suite.embedder)
-    return {
-        "device": device.type,
-        "auto_dtype": str(pick_dtype("auto", device)).removeprefix("torch."),
-        "embedder": embedder.digest if embedder else None,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.core.nouns import Prediction
+from bench.core.record import Prediction
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine

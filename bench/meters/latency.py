@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from bench.core.nouns import Item
+from bench.core.item import Item
 from bench.engine.predictor import ModelPredictor
 from bench.engine.transformers_engine import Engine
 

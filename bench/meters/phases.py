@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import torch
 
-from bench.core.nouns import Phase
+from bench.core.record import Phase
 from bench.meters.energy import Energy, counter_for
 from bench.model.memory import give_back
 

@@ -6,6 +6,8 @@ per-item counts and a closed form, so that resampling needs no second look at th
 This module imports neither `evaluate` nor scikit-learn: the suite's validator and the report read
 `NAMES` from it. `compute` imports them, and `evaluate` alone takes seconds (it brings torch,
 transformers, datasets and pandas with it), so call it where a model was loaded anyway.
+
+May import `core`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import metrics
-from bench.core.nouns import Prediction, Score, Task
+from bench.core.record import Prediction, Score
+from bench.core.task import Task
 
 
 @dataclass(frozen=True, slots=True)

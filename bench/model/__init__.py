@@ -1,1 +1,4 @@
-"""From what a suite calls a model to loaded weights and a tokenizer on a device. May import `core`."""
+"""From what a suite calls a model to loaded weights and a tokenizer on a device.
+
+May import `core`.
+"""

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from bench.adapt.session import Base
 from bench.core.errors import CellError
+from bench.model.base import Base
 from bench.model.devices import pick_dtype
 from bench.model.onednn_linear import quicken
 from bench.model.resolve import ResolvedModel

@@ -20,10 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench.core.errors import UsageError, nearest
 
 BUILT_IN = {
-    "mini": "a small Llama that knows facts, reads and follows examples; `adaptbench pretrain-mini` makes it",
+    "mini": "a small Llama that knows facts, reads and follows examples; comes with adaptbench",
     "tiny-random": "a Llama shape of 115,200 random weights that reads bytes; made on this machine",
 }
-MINI = Path(__file__).parent / "mini" / "model"
+MINI = Path(__file__).parent / "mini"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py"]
 _IDENTITY_SUFFIXES = {".safetensors", ".json", ".txt", ".model", ".jinja", ".py"}
@@ -107,7 +107,7 @@ def _product(shape: list[int]) -> int:
 def _locate(text: str, spec: ModelSpec, base: Path) -> tuple[Path, str | None]:
     if text == "mini":
         if not (MINI / "config.json").is_file():
-            raise UsageError(f"{MINI} holds no model; `adaptbench pretrain-mini` makes one, to be named by its folder")
+            raise UsageError(f"{MINI} holds no model: the installation is incomplete; install adaptbench again")
         return MINI, None
     if text in BUILT_IN:
         from bench.model import tiny_random

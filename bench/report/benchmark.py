@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.analysis.summary import plain
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.metrics.formats import clean
 
 VERSION = "5.3.1"  # of pytest-benchmark, whose format this is

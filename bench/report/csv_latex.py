@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.analysis.measures import measures
 from bench.analysis.summary import Row, Spread, spread, summarise
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number
 from bench.report.table import Text

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.summary import plain, summarise
-from bench.core.nouns import Run
+from bench.core.record import Run
 
 SCHEMA = 1
 SCHEMA_FILE = Path(__file__).with_name(f"schema-{SCHEMA}.json")
@@ -17,7 +17,8 @@ SCHEMA_FILE = Path(__file__).with_name(f"schema-{SCHEMA}.json")
 def to_json(runs: Sequence[Run]) -> dict[str, Any]:
     """{"schema": 1, "runs": [{path, suite, rows, missing, records, base}]}: aggregated rows, then the records.
 
-    A row is `bench.analysis.summary.Row` with its `status` and primary `metric`; a record is `bench.core.nouns.Record`.
+    A row is `bench.analysis.summary.Row` with its `status` and primary `metric`; a record is
+    `bench.core.record.Record`.
     `schema` describes all of it.
     """
     return {"schema": SCHEMA, "runs": [_run_json(run) for run in runs]}

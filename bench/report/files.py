@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.core.errors import UsageError
-from bench.core.nouns import Run
+from bench.core.record import Run
 from bench.report import data
 from bench.report.html import page
 from bench.report.pdf import browser, print_pdf

@@ -1,1 +1,4 @@
-"""Search over documents: embedders, their cache, indexes. May import `meters`, `model` and `core`."""
+"""Search over documents: embedders, their cache, indexes.
+
+May import `meters`, `model` and `core`.
+"""

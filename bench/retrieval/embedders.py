@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.core.errors import UsageError
-from tasks.loader.digest import sha256_of
+from bench.core.hashing import sha256_of
 
 if TYPE_CHECKING:
     import numpy as np

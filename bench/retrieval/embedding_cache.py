@@ -1,7 +1,7 @@
 """Vectors of documents, kept from one cell of a run to the next together with what they took.
 
-A vector depends on the embedder, on what it is computed with and on its text (`bench.retrieval.embedders`), so that one of an
-earlier cell is the same to the last bit. What computing it took is told to the meter again: a record says what its cell
+A vector depends on the embedder, on what it is computed with and on its text (`bench.retrieval.embedders`), so that one of
+an earlier cell is the same to the last bit. What computing it took is told to the meter again: a record says what its cell
 costs on its own. Every call that embeds something leaves one file, whose name is the sha256 of its content: what a kill
 or a full disk has damaged is not read. Queries are embedded every time, since how long that takes is measured.
 """
@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from bench.core.hashing import STAGE_VERSION, canonical, sha256, sha256_of
 from bench.meters.environment import describe
 from bench.meters.phases import Meter, Work, higher
 from bench.retrieval.index import one_each
-from bench.run.cells import STAGE_VERSION, canonical_json
-from tasks.loader.digest import sha256_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,7 +88,7 @@ class Keeping:
 def _setting(embedder: Embedder, meter: Meter) -> str:
     """A folder's name for all beside the text that can change the last bits of a vector of a document."""
     content = {"stage": STAGE_VERSION, "embedder": embedder.digest, **describe(meter.device)}
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:24]
+    return sha256(canonical(content))[:24]
 
 
 def _together(shares: Sequence[Work]) -> Work:

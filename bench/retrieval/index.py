@@ -6,7 +6,6 @@ comes first, and neither the other queries of a call nor its depth changes an or
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,9 @@ from bench.retrieval.embedders import REMEDY, Embedder, find_embedder
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from methods.parts import Search
+    from bench.core.method import Search
 
-__all__ = ["RETRIEVERS", "Embedder", "build", "find_embedder", "retrieval_scores"]
+__all__ = ["RETRIEVERS", "Embedder", "build", "find_embedder"]
 
 RETRIEVERS = ("dense", "lexical", "hybrid")
 _RRF_K = 60  # Cormack, Clarke & Büttcher 2009, section 2
@@ -46,50 +45,6 @@ def build(retriever: str, documents: Sequence[str], *, embedder: Embedder | None
         raise UsageError(f"retriever {retriever} needs a sentence embedder and none was found; {REMEDY}")
     dense = DenseSearch(documents, embedder)
     return dense if retriever == "dense" else HybridSearch(dense, LexicalSearch(documents))
-
-
-def retrieval_scores(
-    rankings: Sequence[Sequence[str]], gold: Sequence[Sequence[str]], at: Sequence[int] = (1, 5, 10)
-) -> dict[str, float]:
-    """How well `rankings` (ids, best first) find `gold` (ids), means over the items that have gold.
-
-    Keys: "questions" (items with gold; the others are left out), "hit@k" (share with a gold id among
-    the first k), "recall@k" (share of the gold ids among the first k), "mrr" (1 / rank of the first
-    gold id anywhere in the ranking, else 0), "ndcg@10" (binary gains; Järvelin & Kekäläinen 2002).
-    Without any such item only "questions" is there. An id that is ranked twice counts where it is first.
-
-    Raises UsageError where the two lists differ in length.
-    """
-    if len(rankings) != len(gold):
-        raise UsageError(f"retrieval scores: {len(rankings)} rankings but {len(gold)} lists of gold ids")
-    pairs = [
-        (list(dict.fromkeys(ranking)), set(wanted)) for ranking, wanted in zip(rankings, gold, strict=True) if wanted
-    ]
-    scores = {"questions": float(len(pairs))}
-    if not pairs:
-        return scores
-
-    for k in at:
-        recalls = [len(wanted.intersection(ranking[:k])) / len(wanted) for ranking, wanted in pairs]
-        scores[f"hit@{k}"] = _mean([float(recall > 0) for recall in recalls])
-        scores[f"recall@{k}"] = _mean(recalls)
-    scores["mrr"] = _mean([_reciprocal_rank(ranking, wanted) for ranking, wanted in pairs])
-    scores["ndcg@10"] = _mean([_ndcg(ranking, wanted) for ranking, wanted in pairs])
-    return scores
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
-def _reciprocal_rank(ranking: list[str], wanted: set[str]) -> float:
-    return next((1 / rank for rank, found in enumerate(ranking, start=1) if found in wanted), 0.0)
-
-
-def _ndcg(ranking: list[str], wanted: set[str], depth: int = 10) -> float:
-    gains = [1 / math.log2(rank + 1) for rank in range(1, depth + 1)]
-    found = (gain for gain, document in zip(gains, ranking, strict=False) if document in wanted)
-    return math.fsum(found) / math.fsum(gains[: len(wanted)])
 
 
 def fuse(rankings: Sequence[Sequence[int]], k: int = _RRF_K) -> list[int]:

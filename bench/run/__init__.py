@@ -1,1 +1,4 @@
-"""A whole suite: cells, plan, executor, progress. May import `cell`, `config`, `store` and the rooms below them."""
+"""A whole suite: cells, plan, executor, progress.
+
+May import `cell`, `config`, `store` and what those may import.
+"""

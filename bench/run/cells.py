@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,12 @@ import methods
 import tasks
 from bench.config.search_space import candidates, grid
 from bench.config.suite import Suite, labelled_methods
-from bench.core.nouns import Method, Task
+from bench.core.hashing import STAGE_VERSION, canonical, sha256
+from bench.core.method import Method, learns
+from bench.core.record import CellRef
+from bench.core.task import Task
 from bench.metrics import refuse_unfit
 from bench.model.resolve import ResolvedModel, resolve
-from methods.parts import learns
-
-STAGE_VERSION = 3  # raise it when the same settings would give other predictions than before
 
 
 @dataclass(frozen=True)
@@ -43,29 +41,24 @@ class Cell:
     @property
     def key(self) -> str:
         """sha256 over the canonical JSON of the identity."""
-        return hashlib.sha256(canonical_json(self.identity).encode()).hexdigest()
+        return sha256(canonical(self.identity))
 
     @property
     def name(self) -> str:
         """What people read: model, task, method and seed."""
-        return f"{self.model.name} · {self.task.name} · {self.label} · seed {self.seed}"
+        return self.ref.name
 
-    @property
-    def folder(self) -> str:
-        """Name of the cell's folder in a run: readable, and unique by the key."""
-        text = f"{self.task.name}.{self.model.name}.{self.label}.seed{self.seed}"
-        return f"{re.sub(r'[^A-Za-z0-9.+=_-]+', '_', text)[:80]}-{self.key[:12]}"
-
-
-def canonical_json(value: object) -> str:
-    """JSON with one spelling for each value: sorted keys, no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    @cached_property
+    def ref(self) -> CellRef:
+        """What the store knows of it."""
+        named = (self.model.name, self.task.name, self.label, self.seed)
+        return CellRef(self.key, *named, is_base=self.is_base, task_path=self.task_path)
 
 
 def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Mapping[str, Any]]) -> list[Cell]:
     """All cells of a suite, each key once. Models and tasks are read here, weights are not.
 
-    `surroundings` tells what of the machine decides predictions (see `bench.meters.environment`); it is asked only once the
+    `surroundings` tells what of the machine decides predictions (see `bench.run.surroundings`); it is asked only once the
     suite is known to be right, because looking at a device takes seconds. A method that uses no randomness is one
     cell, whatever the number of seeds.
 

@@ -19,9 +19,11 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bench.core.nouns import Example, Record, Task
+from bench.core.item import Example
+from bench.core.record import Record, spent
+from bench.core.task import Task
+from bench.metrics.formats import duration
 from bench.run.cells import Cell
-from bench.run.progress import duration, spent
 from bench.store.run_folder import Store
 from tasks.loader.splits import TRIAL_ITEMS
 
@@ -44,7 +46,7 @@ class Estimate:
 
 def plan(cells: Sequence[Cell], store: Store | None, *, device: str = "auto", pilot: bool = True) -> list[Estimate]:
     """Estimates for all cells; `pilot` allows a timed pass of a model that has no measured cell yet."""
-    records = {cell.key: store.record(cell) if store else None for cell in cells}
+    records = {cell.key: store.record(cell.ref) if store else None for cell in cells}
     rates = _measured_rates(cells, records)
     if pilot:
         todo = {c.model.digest: c for c in cells if c.model.digest not in rates and records[c.key] is None}

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from bench.core.nouns import Phase, Record
+from bench.core.record import Record, spent
+from bench.metrics.formats import duration
 from bench.run.cells import Cell
 
 _WORK = {"tune", "train", "retrieve", "predict"}  # phases that grow with the work; the others cost about the same
@@ -43,18 +44,6 @@ class Clock:
             return "time left: known after the first cell"
         working = self.worked_s / self.work * sum(self.left.values())
         return f"about {duration(working + self.overhead_s / self.cells * len(self.left))} left"
-
-
-def spent(phase: Phase) -> float:
-    """Seconds that a phase took in this cell, without those of an earlier one that its cost counts."""
-    return phase.wall_s - phase.reused_s
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class PlainDisplay:

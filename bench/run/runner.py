@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from bench.config.suite import Suite
 from bench.core.errors import AdaptbenchError, CellError, CrashedError
-from bench.core.nouns import Failure, Record
+from bench.core.record import Failure, Record
 from bench.run import cell_process
 from bench.run.cells import Cell
 from bench.store.run_folder import LOG, Store, write_json, write_record
@@ -45,7 +45,7 @@ def run(suite: Suite, cells: Sequence[Cell], store: Store, display: Display) -> 
     ok = failed = cached = 0
     records: dict[str, Record] = {}
     for cell in cells:
-        record = store.record(cell)
+        record = store.record(cell.ref)
         known = record is not None and (record.status == "ok" or suite.failed == "keep")
         if record is None or not known:
             display.start(cell)
@@ -65,7 +65,7 @@ def _measure(suite: Suite, cell: Cell, store: Store, display: Display, chooser: 
 
     `chooser` is the record of the cell whose choice of options this one takes over.
     """
-    staging = store.staging(cell)
+    staging = store.staging(cell.ref)
     try:
         chosen = _chosen(chooser) if cell.chooser else None
         write_json(staging / _JOB, _job(suite, cell, store, staging, chosen))
@@ -73,8 +73,8 @@ def _measure(suite: Suite, cell: Cell, store: Store, display: Display, chooser: 
     except CellError as error:
         write_record(staging, _failed(cell, error))
     (staging / _JOB).unlink(missing_ok=True)
-    store.publish(staging, cell)
-    record = store.record(cell)
+    store.publish(staging, cell.ref)
+    record = store.record(cell.ref)
     assert record is not None
     return record
 

@@ -1,1 +1,4 @@
-"""The run folder: records and predictions on disk. May import `core` and `tasks`."""
+"""The run folder: records and predictions on disk, and how shards are merged.
+
+May import `core` and `tasks`.
+"""

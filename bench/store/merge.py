@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import tasks
-from bench.analysis.summary import BASE_PROBE
 from bench.core.errors import UsageError
-from bench.core.nouns import Record, Score
+from bench.core.record import BASE_PROBE, Record, Score
 from bench.store.run_folder import RECORD, RUN_FILE, SCHEMA, cell_folders, read_listed, read_record, sync, write_json
 
 _SUITE, _LOCK = "suite.yaml", ".lock"

@@ -4,7 +4,7 @@
 <run>/run.json                      the suite's cells, in order; of a shard all of them, with those measured elsewhere
 <run>/suite.yaml                    the suite as it was given
 <run>/cells/<name>-<key>/           record.json, predictions.jsonl, log.txt
-<run>/vectors/                      of documents, between cells (bench.retrieval.embedding_cache); gone when all are measured
+<run>/vectors/                      embeddings of documents, shared by cells; removed when all are measured
 ```
 A cell is written into a folder whose name begins with a dot, its files are synced, and the folder is renamed.
 Killing the process at any moment leaves finished cells whole and unfinished ones absent.
@@ -21,19 +21,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 import tasks
-from bench.analysis.summary import BASE_PROBE
 from bench.core.errors import UsageError, nearest
-from bench.core.nouns import Prediction, Record, Run
-
-if TYPE_CHECKING:
-    from bench.run.cells import Cell
+from bench.core.record import BASE_PROBE, CellRef, Prediction, Record, Run
 
 RUN_FILE = "run.json"
 RECORD = "record.json"
@@ -54,23 +50,23 @@ class Store:
     def cells(self) -> Path:
         return self.path / "cells"
 
-    def folder(self, cell: Cell) -> Path | None:
+    def folder(self, cell: CellRef) -> Path | None:
         """The published folder of a cell, found by its key alone: labels may have changed."""
         return next(self.cells.glob(f"[!.]*-{cell.key[:12]}"), None)
 
-    def record(self, cell: Cell) -> Record | None:
+    def record(self, cell: CellRef) -> Record | None:
         """The record of a cell, or None where there is none."""
         folder = self.folder(cell)
         return read_record(folder / RECORD) if folder else None
 
-    def staging(self, cell: Cell) -> Path:
+    def staging(self, cell: CellRef) -> Path:
         """A fresh folder to write the cell into."""
         folder = self.cells / f".writing-{cell.folder}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return folder
 
-    def publish(self, staging: Path, cell: Cell) -> Path:
+    def publish(self, staging: Path, cell: CellRef) -> Path:
         """Sync `staging` to disk and make it the cell's folder, in place of an older one."""
         for file in staging.iterdir():
             sync(file)
@@ -96,7 +92,7 @@ class Part:
 
 @contextmanager
 def open_run(
-    path: Path, suite_file: Path, suite_name: str, cells: Sequence[Cell], part: Part | None = None
+    path: Path, suite_file: Path, suite_name: str, cells: Sequence[CellRef], part: Part | None = None
 ) -> Iterator[Store]:
     """Create or go on with the run at `path`, locked against other processes.
 
@@ -121,9 +117,9 @@ def open_run(
             {
                 "key": c.key,
                 "name": c.name,
-                "model": c.model.name,
-                "task": c.task.name,
-                "method": c.label,
+                "model": c.model,
+                "task": c.task,
+                "method": c.method,
                 "seed": c.seed,
                 "is_base": c.is_base,
                 "task_path": _task_path(c, path),
@@ -137,7 +133,7 @@ def open_run(
         yield Store(path)
 
 
-def _task_path(cell: Cell, run: Path) -> str:
+def _task_path(cell: CellRef, run: Path) -> str:
     """The name of a bundled task, else its folder as seen from the run's."""
     if cell.task_path in tasks.available():
         return cell.task_path

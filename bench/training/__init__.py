@@ -1,1 +1,4 @@
-"""Training of a loaded model: batches, loss, checkpoints. May import `engine`, `model`, `methods` and `core`."""
+"""Training of a loaded model: batches, loss, checkpoints, packed attention.
+
+May import `engine`, `model`, `methods` and `core`.
+"""

@@ -1,7 +1,7 @@
 """(prompt, answer) pairs as the batches of a training: their order, and how they are laid out.
 
-Where a model allows it (`bench.training.loss`), rows stand one after the other in one line, behind the beginning that they
-share: nothing is padded, and the beginning is computed once for a batch, not once for a row. Otherwise they are padded
+Where a model allows it (`bench.training.loss`), rows stand one after the other in one line, behind the beginning that
+they share: nothing is padded, and the beginning is computed once for a batch, not once for a row. Otherwise they are padded
 on the left, so all answers end in the last column and the language-model head needs to run on the last few positions
 alone. The last token of an answer is not fed: nothing comes after it.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from bench.core.nouns import derive_seed
+from bench.core.hashing import derive_seed
 
 IGNORED = -100  # label of a position that is not part of an answer (torch's cross_entropy convention)
 Pair = tuple[Sequence[int], Sequence[int]]  # (prompt ids, answer ids)

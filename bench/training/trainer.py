@@ -25,7 +25,7 @@ from bench.model.memory import free_cached, is_out_of_memory
 from bench.training.batches import LengthGroups, Pair, Pairs, Work, collate
 from bench.training.loss import mean_loss, packed, summed_loss
 from bench.training.step_timer import Stopwatch
-from methods.parts import TrainingOptions
+from methods.options import TrainingOptions
 
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
 

@@ -33,9 +33,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from scripts.peers.cases import CASES, Case
 from scripts.stacked.plain import Technique
 from scripts.stacked.side import TECHNIQUES
-from tests.benchmarks.peers.cases import CASES, Case
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".benchmarks" / "peers"  # the shapes with random weights that the peers are measured with

@@ -2,7 +2,8 @@
 
 Every way takes the same number of steps, of the same size, with the same rate, schedule and clipping; and from the
 second on the same batches, so that their losses are equal up to rounding. A step's loss is the sum over its answer
-tokens divided by those of an average step, as in `bench.training.trainer`: other batches then weigh an example no differently.
+tokens divided by those of an average step, as in `bench.training.trainer`: other batches then weigh an
+example no differently.
 """
 
 from __future__ import annotations

@@ -20,23 +20,24 @@ from typing import Any
 import torch
 
 import methods
-from bench.adapt.session import Base, Limits, Workshop
+from bench.adapt.session import Limits, Workshop
 from bench.core.errors import UsageError
-from bench.core.nouns import Task
+from bench.core.method import Material, Search
+from bench.core.task import Task
 from bench.engine.predictor import ModelPredictor, question
 from bench.engine.transformers_engine import Engine
 from bench.meters.environment import describe
 from bench.meters.phases import Meter
 from bench.model import tiny_random
+from bench.model.base import Base
 from bench.model.devices import BATCH_TOKENS
 from bench.model.load import load_base
 from bench.model.memory import keep_freed
 from bench.model.resolve import ModelSpec, resolve
 from bench.training.loss import mean_loss
-from methods.parts import Material, Search
+from scripts.peers import cases, sides
 from scripts.stacked import learning, scoring, writing
 from scripts.stacked.plain import Ids, Technique, forward
-from tests.benchmarks.peers import cases, sides
 
 WARM = {"items": 2, "steps": 1}  # what the tiny model is asked
 TECHNIQUES: dict[cases.Kind, tuple[Technique, ...]] = {

@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 
-from bench.core.nouns import Example, Passage, Task
-
-
-def canonical(value: object) -> str:
-    """JSON with one spelling for each value: sorted keys, no spaces, no ASCII escapes."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-def sha256_of(file: Path) -> str:
-    """sha256 of a file's content, in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def sha256(text: str) -> str:
-    """The hexadecimal sha256 of `text` as UTF-8."""
-    return hashlib.sha256(text.encode()).hexdigest()
+from bench.core.hashing import canonical, sha256
+from bench.core.item import Example, Passage
+from bench.core.task import Task
 
 
 def task_digest(task: Task) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.core.errors import nearest
-from bench.core.nouns import Example, Passage
+from bench.core.item import Example, Passage
 from tasks.loader.problems import Problems, listed, shown
 from tasks.loader.rows import Table, list_of, missing_column, text_of, text_or_none
 from tasks.loader.spec import Corpus, Split, TaskSpec

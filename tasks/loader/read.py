@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.core.errors import UsageError
-from bench.core.nouns import Example, Passage, Task
+from bench.core.item import Example, Passage
+from bench.core.task import Task
 from tasks.loader.choices import Choices, find_choices
 from tasks.loader.digest import task_digest
 from tasks.loader.examples import Draft, Reading, drafts, has_columns, passages, select

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from bench.core.nouns import Example, Item
+from bench.core.hashing import canonical, sha256
+from bench.core.item import Example, Item
 from bench.core.prompt import Prompt
-from tasks.loader.digest import canonical, sha256
 from tasks.loader.examples import Draft
 from tasks.loader.problems import Problems, shown
 

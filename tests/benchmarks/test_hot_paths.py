@@ -12,12 +12,12 @@ import pytest
 
 from bench.analysis.statistics.intervals import bootstrap_mean
 from bench.analysis.statistics.seeds import crossed_means
-from bench.core.nouns import Item
+from bench.core.item import Item
+from bench.core.method import Block, Evidence
 from bench.core.prompt import Prompt
 from bench.engine.choice_tree import trees_of
 from bench.engine.prompts import Writer
 from bench.model.tokenizer import Codec
-from methods.parts import Block, Evidence
 from tests.benchmarks import kernels
 
 pytestmark = pytest.mark.benchmark

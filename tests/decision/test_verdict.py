@@ -10,20 +10,20 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from bench.analysis import costs
 from bench.analysis.decision.lines import BreakEven
 from bench.analysis.decision.verdict import Verdict
 from bench.analysis.decision.words import crossing, sentences
 from bench.analysis.statistics.paired import PairedTable, newcombe
 from bench.cli import cli
 from bench.config import assumptions
+from bench.config.prices import replaced
 from bench.core.errors import UsageError
-from bench.core.nouns import Phase, Record, Run, Score
+from bench.core.record import Phase, Record, Run, Score
 from bench.report.tables.decision import sheets, to_json, verdicts
 from bench.store import run_folder
 from tests.test_comparison import answers, run, scored
 
-PRICES = costs.replaced({"cpu_core_hour": 3600.0, "currency": "EUR"}, "test")
+PRICES = replaced({"cpu_core_hour": 3600.0, "currency": "EUR"}, "test")
 
 
 def method(

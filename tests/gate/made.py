@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from bench.core.nouns import Phase, Prediction, Record, Score
+from bench.core.record import Phase, Prediction, Record, Score
 from bench.store import run_folder
 
 HARDWARE = {"device": "cpu", "device_name": "a chip", "cpu_count": 2, "threads": 2, "platform": "Linux x86_64"}

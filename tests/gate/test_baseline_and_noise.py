@@ -13,7 +13,7 @@ import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 
 import tasks
 from bench.core.errors import AdaptbenchError, IncompleteError, NotComparableError, UsageError
-from bench.core.nouns import Failure, Score
+from bench.core.record import Failure, Score
 from bench.gate import baseline, noise
 from bench.gate.policy import Policy
 from bench.gate.run import gate
@@ -176,7 +176,7 @@ class TestCalibrate:
         assert code(old, simple(tmp_path / "same", values[0]), release) == 3  # nor that two points were kept
 
     def test_seconds_are_shares_of_their_mean(self, tmp_path: Path) -> None:
-        from bench.core.nouns import Phase
+        from bench.core.record import Phase
 
         made = []
         for place, seconds in enumerate((1.0, 1.1, 0.9, 1.0)):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.core.nouns import Phase, Record
+from bench.core.record import Phase, Record
 from bench.gate.interleaved import in_turns, ratio
 from tests.gate.made import HARDWARE, Made
 from tests.gate.test_gate import only, verdict

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.analysis.comparison import Answers
 from bench.analysis.history.tracks import Panel, Point, Track
-from bench.core.nouns import Record, Run, Score
+from bench.core.record import Record, Run, Score
 from bench.store import run_folder
 from tests.test_comparison import answers, scored
 

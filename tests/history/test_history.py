@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from bench.analysis.history.tracks import dated, panels
 from bench.cli import cli
-from bench.core.nouns import Run
+from bench.core.record import Run
 from bench.report.html import history as pages
 from bench.report.tables import history as sheets
 from tests.history.made import made, right

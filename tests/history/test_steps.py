@@ -13,7 +13,7 @@ from bench.analysis.comparison import between
 from bench.analysis.history.changepoints import changes, shown
 from bench.analysis.history.tracks import dated, panels
 from bench.analysis.statistics.seeds import crossed_means
-from bench.core.nouns import Score
+from bench.core.record import Score
 from tests.history.made import made, panel, right
 from tests.test_comparison import scored
 

@@ -12,7 +12,7 @@ from bench.analysis.history.settings import differing
 from bench.analysis.history.tracks import dated, panels
 from bench.analysis.statistics.intervals import wilson
 from bench.core.errors import UsageError
-from bench.core.nouns import Failure, Record, Run, Score
+from bench.core.record import Failure, Record, Run, Score
 from tests.history.made import day, made, right
 from tests.test_comparison import answers, scored
 

@@ -8,9 +8,9 @@ import zlib
 
 import pytest
 
-from bench.mini.corpus import basics
-from bench.mini.corpus.classify_texts import words
-from bench.mini.corpus.document import Document, bank
+from scripts.mini.corpus import basics
+from scripts.mini.corpus.classify_texts import words
+from scripts.mini.corpus.document import Document, bank
 
 DRAWS = range(200)
 

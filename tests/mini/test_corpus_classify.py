@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bench.mini.corpus import classify
-from bench.mini.corpus.classify_texts import FILES, KEPT_EVERY
-from bench.mini.corpus.document import Document, bank
+from scripts.mini.corpus import classify
+from scripts.mini.corpus.classify_texts import FILES, KEPT_EVERY
+from scripts.mini.corpus.document import Document, bank
 
 DRAWS = [classify.draw, classify.draw_mapping]
 

@@ -13,7 +13,7 @@ from datetime import date, datetime
 
 import pytest
 
-from bench.mini.corpus import (
+from scripts.mini.corpus import (
     forms,
     forms_fields,
     forms_mapping,
@@ -22,11 +22,11 @@ from bench.mini.corpus import (
     forms_styles,
     forms_writing,
 )
-from bench.mini.corpus.document import Document
-from bench.mini.corpus.forms_lexicon import words
-from bench.mini.corpus.forms_rules import RULES
-from bench.mini.corpus.forms_text import Choice, Maybe, Parts, YesNo, article, fill, parse, resolve, slots
-from bench.mini.corpus.forms_values import Values, say_time
+from scripts.mini.corpus.document import Document
+from scripts.mini.corpus.forms_lexicon import words
+from scripts.mini.corpus.forms_rules import RULES
+from scripts.mini.corpus.forms_text import Choice, Maybe, Parts, YesNo, article, fill, parse, resolve, slots
+from scripts.mini.corpus.forms_values import Values, say_time
 
 DRAWS: dict[str, Callable[[random.Random, bool], Document]] = {
     "all": forms.draw,
@@ -70,7 +70,7 @@ def test_documents_are_well_formed(name: str, held_out: bool) -> None:
 
 
 def test_documents_do_not_hang_on_the_order_of_sets() -> None:
-    code = "import random; from bench.mini.corpus.forms import draw; "
+    code = "import random; from scripts.mini.corpus.forms import draw; "
     code += "print([draw(random.Random(i)).pieces for i in range(60)])"
     said = [
         subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True)

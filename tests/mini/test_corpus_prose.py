@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import pytest
 
-from bench.mini.corpus import prose, prose_frames, prose_meanings, prose_probe, prose_tasks
-from bench.mini.corpus.document import bank
-from bench.mini.corpus.prose_sentences import filler
-from bench.mini.corpus.prose_words import a, noun, regular, verbs, words
+from scripts.mini.corpus import prose, prose_frames, prose_meanings, prose_probe, prose_tasks
+from scripts.mini.corpus.document import bank
+from scripts.mini.corpus.prose_sentences import filler
+from scripts.mini.corpus.prose_words import a, noun, regular, verbs, words
 
 _PARTS = (prose.sentences, prose.stories, prose.texts, prose.lives, prose_tasks.draw, prose_meanings.draw)
 

@@ -6,13 +6,13 @@ import random
 
 import pytest
 
-from bench.mini.corpus import reading
-from bench.mini.corpus.document import Document, bank
-from bench.mini.corpus.reading_frames import BANKS, Frame, frames, linked, scene
-from bench.mini.corpus.reading_questions import ask
-from bench.mini.corpus.reading_styles import form
-from bench.mini.corpus.reading_text import Choice, Parts, article, fill, parse, slots
-from bench.mini.corpus.reading_values import Source
+from scripts.mini.corpus import reading
+from scripts.mini.corpus.document import Document, bank
+from scripts.mini.corpus.reading_frames import BANKS, Frame, frames, linked, scene
+from scripts.mini.corpus.reading_questions import ask
+from scripts.mini.corpus.reading_styles import form
+from scripts.mini.corpus.reading_text import Choice, Parts, article, fill, parse, slots
+from scripts.mini.corpus.reading_values import Source
 
 EVERY = [*frames(False), *frames(True)]
 NONE = set(bank("reading_forms")["none"].splitlines())

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from bench.mini import remake, skills
-from bench.mini.recipe import Recipe
-from bench.mini.skills import SKILLS
 from bench.model.resolve import MINI
+from scripts.mini import remake, skills
+from scripts.mini.recipe import Recipe
+from scripts.mini.skills import SKILLS
 
 DRAWS = 60
 QUICK = ("world facts, closed book", "reading: plain statements, names never seen", "style of records: 3 examples",

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from bench.core.errors import UsageError
-from bench.mini import induction
-from bench.mini.corpus import mixture
-from bench.mini.corpus.document import Document
-from bench.mini.pretrain import pretrain, rate
-from bench.mini.recipe import Cycle, Recipe, Stage
-from bench.mini.stream import batch, encode
-from bench.mini.tokenizer import train_tokenizer
-from bench.mini.weights import VALUE_GAIN, prepare
+from scripts.mini import induction
+from scripts.mini.corpus import mixture
+from scripts.mini.corpus.document import Document
+from scripts.mini.pretrain import pretrain, rate
+from scripts.mini.recipe import Cycle, Recipe, Stage
+from scripts.mini.stream import batch, encode
+from scripts.mini.tokenizer import train_tokenizer
+from scripts.mini.weights import VALUE_GAIN, prepare
 
 STAGES = (Stage(2 * 512, 8, 64, random_ids=True), Stage(4 * 512, 2, 256), Stage(2 * 512, 1, 512))
 FIRST = Cycle(STAGES, rate=2.5e-3, warmup_steps=2)

@@ -20,7 +20,7 @@ import tasks
 from bench.analysis import item_texts
 from bench.cli import cli
 from bench.core.errors import UsageError
-from bench.core.nouns import Phase, Record, Run, Score
+from bench.core.record import Phase, Record, Run, Score
 from bench.report import files
 from bench.report.html import page, sections
 from bench.report.html.cases import cases
@@ -218,7 +218,7 @@ def test_a_run_without_any_cell_still_has_a_page(tmp_path: Path) -> None:
 
 
 def test_failed_cells_and_their_denominators_are_on_the_page(tmp_path: Path) -> None:
-    from bench.core.nouns import Failure
+    from bench.core.record import Failure
 
     broken = Record(
         key="1" * 64, model="m", task="mail", method="lora", seed=0, status="failed", created="2026-01-01",

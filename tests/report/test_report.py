@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from bench.analysis.summary import Row, parse_missing, plain, spread, summarise
-from bench.core.nouns import Failure, Phase, Record, Run, Score
+from bench.analysis.summary import Row, plain, spread, summarise
+from bench.core.record import Failure, Phase, Record, Run, Score, parse_missing
 from bench.metrics.formats import clean, number, seconds, size
 from bench.report.data import to_json
 from bench.report.markdown import markdown

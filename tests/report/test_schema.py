@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from bench.adapt.tuning import Judged, Tuning
 from bench.analysis.summary import Row, Spread
-from bench.core.nouns import Failure, Phase, Record, Score
+from bench.core.record import Failure, Phase, Record, Score
 from bench.meters.latency import Latency
 from bench.report.data import SCHEMA, schema, to_json
 from bench.store import run_folder

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.measures import Measure, measures, unit
-from bench.core.nouns import Phase, Record, Run, Score
+from bench.core.record import Phase, Record, Run, Score
 from bench.report.csv_latex import COLUMNS, csv_text, latex
 from bench.report.tex import escaped
 from tests.report.test_report import HOSTILE, failed, record, run

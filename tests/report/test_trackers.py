@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bench.core.errors import UsageError
-from bench.core.nouns import Phase, Record, Run, Score
+from bench.core.record import Phase, Record, Run, Score
 from bench.report import trackers
 from bench.report.trackers import mlflow, wandb
 from bench.report.trackers.entries import entries, key, text_of

@@ -13,7 +13,7 @@ import pytest
 
 import tasks
 from bench.core.errors import UsageError
-from bench.core.nouns import Task
+from bench.core.task import Task
 
 ROOT = Path(__file__).resolve().parents[2]
 

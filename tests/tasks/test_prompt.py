@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.core.nouns import Example, Item, Passage
+from bench.core.item import Example, Item, Passage
 from bench.core.prompt import Prompt, fill, placeholders
 
 

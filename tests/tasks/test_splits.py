@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 import tasks
 from bench.core.errors import UsageError
-from bench.core.nouns import Example, Task
+from bench.core.item import Example
 from bench.core.prompt import Prompt
+from bench.core.task import Task
 from tasks.loader.digest import task_digest
 from tasks.loader.examples import Draft
 from tasks.loader.problems import Problems

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.mini.corpus import names
-from bench.mini.corpus.document import bank
+from scripts.mini.corpus import names
+from scripts.mini.corpus.document import bank
 
 HERE = Path(__file__).parent
 PEOPLE, NOTES = 30, 7  # and for every second note an entry with its question alone, as lists of open questions have

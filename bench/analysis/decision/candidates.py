@@ -9,11 +9,12 @@ from functools import cached_property
 
 from bench.analysis import costs
 from bench.analysis.comparison import Answers, Family
-from bench.analysis.costs import Cost, Prices
+from bench.analysis.costs import Cost
 from bench.analysis.decision.lines import Line
 from bench.analysis.retention import base_scores, changes
 from bench.config.assumptions import Assumptions
-from bench.core.nouns import Record, Run
+from bench.config.prices import Prices
+from bench.core.record import Record, Run
 from bench.metrics import NAMES
 
 REFRESH = ("index", "prepare", "train")  # what is done again when documents, examples or labels change

@@ -1,7 +1,8 @@
 """Where a score changed from one run to the next, and not by chance.
 
 Neighbouring runs of a track are compared item by item: McNemar's exact test for right and wrong with one seed each,
-else the variance components of items and seeds (`bench.analysis.statistics.seeds`), a corpus metric spread over its items.
+else the variance components of items and seeds (`bench.analysis.statistics.seeds`), a corpus metric spread over
+its items.
 Why this, and no search for change points such as PELT or e-divisive: those know a series by its scatter alone and need
 about ten runs to see anything, while the runs here share their items, so that two runs are enough, a small change
 shows, and the place of a change needs no search. What many small changes add up to, none of which is a step, one more

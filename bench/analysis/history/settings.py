@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.core.nouns import Record
+from bench.core.record import Record
 
 _LONGEST = 24  # characters of a value that is shown
 _NAMES = {"model.digest": "weights", "task.digest": "task", "stage": "version of the stages"}

@@ -18,7 +18,7 @@ from bench.analysis.comparison import Answers, by_unit
 from bench.analysis.decision.rule import quality_intervals
 from bench.analysis.statistics.intervals import Interval, wilson
 from bench.core.errors import UsageError, unknown
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.store.run_folder import find_predictions
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.analysis import comparison, costs
+from bench.analysis import comparison
 from bench.analysis.comparison import Answers, Family
-from bench.analysis.costs import Prices
 from bench.analysis.decision.candidates import candidates
 from bench.analysis.decision.learning import size_of
 from bench.analysis.decision.rule import quality_intervals
 from bench.analysis.decision.verdict import Verdict, decide
 from bench.analysis.statistics.intervals import Interval
 from bench.config import assumptions
+from bench.config.prices import Prices, replaced
 from bench.core.errors import AdaptbenchError
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.metrics.formats import clean
 
 
@@ -63,7 +63,7 @@ def cases(runs: Sequence[Run]) -> list[Case]:
 
 
 def _case(name: str, title: str, run: Run, model: str, task: str) -> Case:
-    prices = costs.replaced(run.prices, str(run.path))
+    prices = replaced(run.prices, str(run.path))
     records = tuple(r for r in run.records if (r.model, r.task) == (model, task))
     try:
         [family] = (one for one in comparison.within(_only(run, records), task) if one.model == model)

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench import __version__
-from bench.core.nouns import Run
+from bench.core.record import Run
 from bench.metrics.formats import clean
 from bench.report.charts import css
 from bench.report.html.blocks import Section

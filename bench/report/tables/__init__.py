@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.analysis.summary import summarise
-from bench.core.nouns import Run
+from bench.core.record import Run
 from bench.metrics.formats import clean
 from bench.report.table import Chapter, Sheet
+from bench.report.tables import bias, costs, notes, retention, retrieval, scores, tuning
 
 
 def chapters(runs: Sequence[Run]) -> list[Chapter]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.analysis.counterfactuals import Bias, base_of, biases
 from bench.analysis.summary import by_method
-from bench.core.nouns import Run
+from bench.core.record import Run
 from bench.metrics.formats import clean
 from bench.report.table import NOTHING, Sheet, Text
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bench.analysis import costs
-from bench.analysis.costs import Cost, Prices
+from bench.analysis.costs import Cost
 from bench.analysis.summary import Row, by_method
-from bench.core.nouns import Record, Run
+from bench.config.prices import Prices, replaced
+from bench.core.record import Record, Run
 from bench.metrics.formats import clean, seconds, size
 from bench.report.table import NOTHING, Sheet, Text
 
@@ -33,7 +34,7 @@ def sheets(run: Run, model: str, tasks: Sequence[str], rows: Sequence[Row]) -> l
     spent[-1] = replace(spent[-1], notes=_LEGEND)
     served = [sheet for task in tasks for sheet in _serving(run, model, task)]
     if served:
-        served[-1] = replace(served[-1], notes=_serving_legend(costs.replaced(run.prices, str(run.path))))
+        served[-1] = replace(served[-1], notes=_serving_legend(replaced(run.prices, str(run.path))))
     return [*spent, *_steps(run, model), *_kept(run, model), *served]
 
 
@@ -95,7 +96,7 @@ def _serving(run: Run, model: str, task: str) -> list[Sheet]:
     groups = {method: own for (method, _), own in found.items()}
     if not groups:
         return []
-    prices = costs.replaced(run.prices, str(run.path))
+    prices = replaced(run.prices, str(run.path))
     ways = [way for way in ("uncached", "unmerged") if any(way in r.latency for own in groups.values() for r in own)]
     lines = []
     for method, own in groups.items():

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.analysis.comparison import Family, within
-from bench.analysis.costs import Prices
 from bench.analysis.decision.candidates import candidates
 from bench.analysis.decision.verdict import Verdict, decide
 from bench.analysis.decision.words import crossing, money, sentences
 from bench.analysis.summary import plain
 from bench.config.assumptions import Assumptions
-from bench.core.nouns import Run
+from bench.config.prices import Prices
+from bench.core.record import Run
 from bench.metrics.formats import clean, number, title
 from bench.report.table import NOTHING, Sheet, Text
 

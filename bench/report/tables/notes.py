@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from bench.analysis.summary import Row, parse_missing
-from bench.core.nouns import Failure, Run
+from bench.analysis.summary import Row
+from bench.core.record import Failure, Run, parse_missing
 from bench.metrics.formats import clean
 from bench.report.table import Sheet
 

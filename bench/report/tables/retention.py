@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bench.analysis.retention import Change, Paired, base_scores, by_probe, paired
 from bench.analysis.summary import by_method, spread
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.metrics.formats import clean, number, title
 from bench.report.table import NOTHING, Sheet, Text
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.analysis.summary import by_method
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, seconds, title
 from bench.report.table import NOTHING, Sheet, Text

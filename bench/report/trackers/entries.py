@@ -14,7 +14,7 @@ from typing import Any
 from bench.analysis.measures import measures
 from bench.analysis.summary import plain
 from bench.core.errors import UsageError
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.metrics.formats import clean
 
 LONGEST_KEY = 200  # MLflow takes 250

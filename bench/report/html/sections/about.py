@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.analysis.costs import Prices
-from bench.core.nouns import Record, Run
+from bench.config.prices import Prices
+from bench.core.record import Record, Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean
 from bench.report.html.blocks import Block, Heading, Points, Section, Table

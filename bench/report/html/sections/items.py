@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from bench.analysis.comparison import Answers, spread
 from bench.analysis.item_texts import asked
-from bench.core.nouns import Example, Task
+from bench.core.item import Example
+from bench.core.task import Task
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number
 from bench.report.html.blocks import Answer, Block, Heading, Paragraph, Points, Question, Questions, Section

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from bench.analysis.summary import summarise
-from bench.core.nouns import Run
+from bench.core.record import Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, title
 from bench.report.charts import dots

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.analysis.retention import Change, base_scores, by_probe
 from bench.analysis.summary import by_method
-from bench.core.nouns import Record, Run
+from bench.core.record import Record, Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, title
 from bench.report.charts import heatmap, lines

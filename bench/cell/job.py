@@ -1,0 +1,45 @@
+"""What the process of a cell is told, as a file that repeats the cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.model.resolve import ResolvedModel
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is told: everything, so that a job file repeats a cell."""
+
+    key: str
+    identity: dict[str, Any]
+    model: dict[str, Any]
+    task: str
+    limit: int | None
+    train_size: int | None
+    probes: list[str]
+    probe_limit: int | None
+    counterfactuals: int
+    checkpoints: int
+    adapter_scales: list[float]
+    method: str
+    options: dict[str, Any]
+    trials: int
+    chosen: dict[str, Any] | None  # of the options, on the suite's first seed; None: to be chosen here
+    label: str
+    seed: int
+    embedder: str
+    device: str
+    batch_tokens: int | None
+    train_tokens: int | None
+    batch_size: int | None
+    out: str
+    vectors: str | None = None  # where vectors of documents are kept; None: nowhere
+
+    @property
+    def resolved(self) -> ResolvedModel:
+        return ResolvedModel(**{**self.model, "folder": Path(self.model["folder"])})

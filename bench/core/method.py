@@ -1,0 +1,142 @@
+"""A method is a weights part × a context part, and what each part is handed.
+
+A part never imports torch at module level and never sees a task's test labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from bench.core.item import Example, Item, Passage
+
+if TYPE_CHECKING:
+    from bench.core.prompt import Prompt
+    from bench.core.task import Task
+if TYPE_CHECKING:
+    from bench.core.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A weights part × a context part."""
+
+    name: str
+    weights: WeightsPart
+    context: ContextPart
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of a prompt that can be dropped whole: a worked example or a passage."""
+
+    kind: Literal["example", "passage"]
+    source: str  # id of the example or passage
+    text: str  # rendered, with its trailing blank line
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a context part found for one item: blocks, best first, and the full ranking of ids."""
+
+    blocks: tuple[Block, ...] = ()
+    ranking: tuple[str, ...] = ()
+
+
+class Search(Protocol):
+    """An index over texts. `search` gives, for each query, document positions, best first."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the index takes, without the texts."""
+
+    def search(self, queries: Sequence[str], depth: int) -> list[list[int]]: ...
+
+
+class Indexer(Protocol):
+    """Builds a `Search`; handed to methods by the harness, which meters and configures it."""
+
+    def __call__(self, retriever: str, documents: Sequence[str]) -> Search: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """All that a method is handed of a task. Test labels are not in it."""
+
+    task: str
+    prompt: Prompt
+    train: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    corpus: tuple[Passage, ...]
+    seed: int
+    index: Indexer
+    gold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # filled only for controls
+
+
+class Context(Protocol):
+    """A context part, built for one task: blocks shared by every item, and blocks for each item."""
+
+    @property
+    def shared(self) -> tuple[Block, ...]:
+        """Blocks of every prompt; the last is dropped first where they do not all fit."""
+
+    @property
+    def token_budget(self) -> int | None:
+        """Tokens for the blocks of one item; None: what the model's context leaves."""
+
+    def find(self, items: Sequence[Item]) -> list[Evidence]: ...
+
+
+class Options(BaseModel):
+    """Options of a part, as a suite may set them. Unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WeightsPart(Protocol):
+    """What a method does to the weights."""
+
+    name: ClassVar[str]
+    trains: ClassVar[bool]  # moves weights by gradients
+    classifies: ClassVar[bool]  # puts a classifier in the place of the output matrix
+    full_precision: ClassVar[bool]  # trains the base weights: they are held in fp32 while it does
+    merges: ClassVar[bool]  # what it trains stands beside the weights until `finish` merges it; it has `scaled` then
+    Options: ClassVar[type[Options]]
+    options: Any
+
+    def requires(self, task: Task) -> str | None:
+        """Why this part cannot work on `task`, or None."""
+
+    def start(self, model: Any, seed: int) -> Any:
+        """The `torch.nn.Module` to train, from the base model."""
+
+    def finish(self, model: Any) -> Any:
+        """The `torch.nn.Module` to predict with, from the trained one."""
+
+
+def learns(part: WeightsPart) -> bool:
+    """Whether a part learns from the training split, by gradients or by fitting a classifier."""
+    return part.trains or part.classifies
+
+
+class ContextPart(Protocol):
+    """What a method puts in the context."""
+
+    name: ClassVar[str]
+    Options: ClassVar[type[Options]]
+    options: Any
+    uses_seed: bool
+    retrieves: bool  # builds an index: its predictions depend on the sentence embedder
+    sees_gold: bool  # a control: is handed the gold passage ids of the test items
+
+    def requires(self, task: Task) -> str | None:
+        """Why this part cannot work on `task`, or None."""
+
+    def reads_train(self, task: Task) -> bool:
+        """Whether what it puts in the context comes from the training split."""
+
+    def build(self, material: Material) -> Context:
+        """Draw examples, build indexes: all that is done once for a (task, seed)."""

@@ -1,0 +1,155 @@
+"""Records: what one cell measured, and a run of them. Imports no torch, so that readers stay fast."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class CellRef:
+    """Which cell a folder or a record is of: what the store needs to know of it, and what people read."""
+
+    key: str  # sha256 over what decides the predictions
+    model: str
+    task: str
+    method: str  # as reports name it
+    seed: int
+    is_base: bool = False  # the base model's answers to a probe
+    task_path: str = ""  # bundled name or folder of the task
+
+    @property
+    def name(self) -> str:
+        """What people read: model, task, method and seed."""
+        return f"{self.model} · {self.task} · {self.method} · seed {self.seed}"
+
+    @property
+    def folder(self) -> str:
+        """Name of the cell's folder in a run: readable, and unique by the key."""
+        text = f"{self.task}.{self.model}.{self.method}.seed{self.seed}"
+        return f"{re.sub(r'[^A-Za-z0-9.+=_-]+', '_', text)[:80]}-{self.key[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One answer to one item, with what it took."""
+
+    id: str
+    output: str = ""
+    scores: tuple[float, ...] = ()  # log-likelihood of each choice, nats, fp32
+    order: tuple[int, ...] = ()  # places of the choices, the best first, after the task's normalisation
+    failure: str | None = None  # typed reason; the item stays in the denominator
+    prompt_tokens: int = 0  # unpadded, context included
+    context_tokens: int = 0  # of these: worked examples and passages
+    output_tokens: int = 0
+    examples_dropped: int = 0  # to fit the model's context
+    passages_dropped: int = 0
+    passages_truncated: int = 0
+    ranking: tuple[str, ...] = ()  # ids retrieved, best first
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What one phase of a cell cost (tune, train, index, predict, score)."""
+
+    wall_s: float  # with the device synchronised at both ends
+    peak_host_bytes: int  # resident set size of the process, its highest during the phase
+    peak_device_bytes: int | None = None  # highest allocated during the phase; None without a device
+    peak_reserved_bytes: int | None = None  # highest held by the allocator during the phase; None without a device
+    joules: float | None = None  # by the hardware's counter; None where there is none that counts
+    joules_missing: str = ""  # why there is none
+    flops: int | None = (
+        None  # worked out from shapes and tokens (bench.meters.flops); None where nothing was multiplied
+    )
+    reused_s: float = 0.0  # of wall_s: what an earlier cell spent on the vectors that were taken over from it
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One metric over all test items; items that failed count as wrong."""
+
+    value: float
+    signature: str = ""  # how it was computed, e.g. sacrebleu's signature
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a cell has no scores."""
+
+    kind: str  # `kind` of the error class, see bench.core.errors
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one cell measured, and all that is needed to measure it again."""
+
+    key: str  # sha256 over what decides the predictions
+    model: str
+    task: str
+    method: str
+    seed: int
+    status: Literal["ok", "failed"]
+    created: str  # ISO 8601, UTC
+    failure: Failure | None = None
+    kind: str = ""  # the task's kind
+    questions: str = ""  # sha256 over prompt, decoding and test items; "" in older records
+    scores: Mapping[str, Score] = field(default_factory=dict)  # the first is the primary one
+    items: int = 0  # test items asked
+    item_failures: Mapping[str, int] = field(default_factory=dict)  # typed reason -> count
+    dropped: Mapping[str, int] = field(default_factory=dict)  # to fit the model's context
+    tokens: Mapping[str, int] = field(default_factory=dict)  # prompt, context, output; unpadded
+    phases: Mapping[str, Phase] = field(default_factory=dict)
+    tuning: Mapping[str, Any] = field(default_factory=dict)  # the search for its options, see bench.adapt.tuning.Tuning
+    training: Mapping[str, Any] = field(default_factory=dict)
+    on_train: Mapping[str, Score] = field(default_factory=dict)  # of a trained method, asked what it was trained on
+    retrieval: Mapping[str, float] = field(default_factory=dict)
+    latency: Mapping[str, Mapping[str, float]] = field(
+        default_factory=dict
+    )  # way of serving -> bench.meters.latency.Latency
+    flop_check: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # phase -> see bench.meters.flop_check
+    parameters: Mapping[str, int] = field(default_factory=dict)  # total, trained; stored_bytes, index_bytes
+    weights_changed: bool | None = None  # whether any weight differs from the base's; None where not looked at
+    divergence: float | None = None  # of changed weights from the base on the task's prompts, see bench.cell.divergence
+    probes: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)  # of changed weights, by probe task
+    counterfactual: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # slot -> item -> answer changed?
+    curve: list[dict[str, Any]] = field(default_factory=list)  # step, and scores on validation and probes by then
+    scaled: list[dict[str, Any]] = field(default_factory=list)  # the same with a share of a LoRA update: scale, scores
+    identity: Mapping[str, Any] = field(default_factory=dict)  # what the key is hashed from
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    schema: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A directory of records, in the order of its suite."""
+
+    path: Path
+    suite: str
+    records: tuple[Record, ...]
+    missing: tuple[str, ...] = ()  # cells of the suite without a record
+    base: tuple[Record, ...] = ()  # the base models' answers to the probes
+    prices: Mapping[str, Any] = field(default_factory=dict)  # what the suite says in place of bench/prices.yaml
+    decide: Mapping[str, Any] = field(default_factory=dict)  # what its decision assumes and requires
+    task_paths: Mapping[str, str] = field(default_factory=dict)  # task -> bundled name, or folder as seen from `path`
+    shard: str = ""  # such as "1/3" where it is a part: cells of other parts are not missing
+
+
+BASE_PROBE = "probe of the base model: "  # how a missing cell of a base model is called
+
+
+def parse_missing(name: str) -> tuple[tuple[str, str, str], int] | None:
+    """((model, task, method), seed) of a cell's name, or None where it is no such name."""
+    pieces = name.rsplit(" · ", 3)
+    seed = pieces[-1].removeprefix("seed ")
+    if len(pieces) != 4 or not seed.isdecimal() or pieces[0].startswith(BASE_PROBE):
+        return None
+    return (pieces[0], pieces[1], pieces[2]), int(seed)
+
+
+def spent(phase: Phase) -> float:
+    """Seconds that a phase took in this cell, without those of an earlier one that its cost counts."""
+    return phase.wall_s - phase.reused_s

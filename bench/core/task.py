@@ -1,0 +1,32 @@
+"""A task: examples in three splits, a prompt, metrics and, where it has one, a corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from bench.core.item import Example, Passage
+
+if TYPE_CHECKING:
+    from bench.core.counterfactual import Slot
+    from bench.core.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Examples in three splits, a prompt, metrics and, where it has one, a corpus."""
+
+    name: str
+    kind: Literal["choice", "text", "prose"]
+    prompt: Prompt
+    train: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    test: tuple[Example, ...]
+    corpus: tuple[Passage, ...] = ()
+    metrics: tuple[str, ...] = ()  # the first is the primary one
+    normalise: Literal["none", "tokens", "chars"] = "none"  # of a choice's log-likelihood
+    stop: tuple[str, ...] = ("\n\n",)
+    max_new_tokens: int = 64
+    lowercase: bool = False  # compare text lower-cased
+    counterfactuals: tuple[Slot, ...] = ()  # changes of an item that ought not to change its answer
+    digest: str = ""  # sha256 over prompt, rows, corpus and decoding: what decides predictions

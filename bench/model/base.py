@@ -1,0 +1,22 @@
+"""A base model ready to be adapted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from bench.model.tokenizer import Codec
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model ready to be adapted: `load(full_precision)` gives a fresh copy each time."""
+
+    load: Callable[[bool], Any]
+    codec: Codec
+    context_length: int
+    dtype: torch.dtype  # of prediction, the same for every method
+    numbers: int  # of hidden state for a token: layers × width

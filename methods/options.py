@@ -1,0 +1,88 @@
+"""What a method file provides: a weights part or a context part, and what each is handed.
+
+A part never imports torch at module level and never sees a task's test labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
+
+from bench.core.method import Options
+
+if TYPE_CHECKING:
+    from bench.core.task import Task
+
+
+T = TypeVar("T")
+
+
+def _several(value: object) -> object:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _plain(values: tuple[T, ...]) -> T | list[T]:
+    return values[0] if len(values) == 1 else list(values)
+
+
+# One value, or several to choose from on validation; written down as a value where there is one.
+Grid = Annotated[tuple[T, ...], BeforeValidator(_several), Field(min_length=1), PlainSerializer(_plain)]
+
+
+def only(values: tuple[T, ...]) -> T:
+    """The value of an option that has been chosen; raises ValueError where several are left."""
+    [value] = values
+    return value
+
+
+class ContextOptions(Options):
+    """Options of a context part. Left alone, those in `standard` have several values, to choose from on validation.
+
+    Where one of them is set, the others take their standard value: who says k means that k and no search.
+    """
+
+    standard: ClassVar[Mapping[str, Any]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settled(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {**cls.standard, **given} if cls.standard.keys() & given.keys() else given
+
+
+class TrainingOptions(Options):
+    """What every part that trains can be told."""
+
+    learning_rate: tuple[float, ...] = Field(
+        min_length=1, description="one rate, or a grid to choose from on validation"
+    )
+    epochs: float = Field(3.0, gt=0)
+    max_steps: int | None = Field(None, gt=0, description="optimizer steps; overrides epochs")
+    batch_size: int = Field(32, gt=0, description="examples for each optimizer step")
+    weight_decay: float = Field(0.0, ge=0)
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps")
+    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
+    max_grad_norm: float | None = Field(1.0, gt=0, description="gradients are clipped to this norm; null: never")
+    beta2: float = Field(0.999, gt=0, lt=1, description="AdamW's decay of squared gradients")
+    patience: int | None = Field(None, gt=0, description="epochs without a better validation loss before stopping")
+    trial_share: float = Field(
+        0.25, gt=0, le=1, description="length of a trial of the grid, as a share of the training"
+    )
+
+    @field_validator("learning_rate", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return _several(value)
+
+    @field_validator("learning_rate")
+    @classmethod
+    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 < rate < 1 for rate in value):
+            raise ValueError("every learning rate must lie between 0 and 1")
+        return value
+
+
+def needs_train(name: str, task: Task) -> str | None:
+    """What the part `name` says, which learns from the training split."""
+    return None if task.train else f"{name} needs a train split"
