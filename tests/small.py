@@ -46,7 +46,9 @@ class Silent:
     def finish(self, cell: Cell, record: Record, cached: bool) -> None: ...
 
 
-def measure(file: Path, out: Path, shard: str | None = None, **changes: Any) -> tuple[runner.Outcome, list[str], Run]:
+def measure(
+    file: Path, out: Path, shard: str | None = None, **changes: Any
+) -> tuple[runner.RunOutcome, list[str], Run]:
     suite, cells = cells_of(file, **changes)
     own = cells if shard is None else shards.part(cells, shards.parse(shard))
     part = None if shard is None else run_folder.Part(shard, frozenset(cell.key for cell in own))

@@ -15,13 +15,13 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from bench.cli import doctor_checks
-from bench.cli.doctor_checks import Finding
+from bench.cli.doctor_checks import Diagnosis
 from bench.core.errors import UsageError
 
 PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def named(findings: list[Finding], name: str) -> Finding:
+def named(findings: list[Diagnosis], name: str) -> Diagnosis:
     (only,) = [finding for finding in findings if finding.name == name]
     return only
 
@@ -40,7 +40,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, package: str, version: str | None) 
     monkeypatch.setattr("bench.cli.doctor_checks.metadata.version", fake)
 
 
-def shown(findings: list[Finding], width: int = 80) -> str:
+def shown(findings: list[Diagnosis], width: int = 80) -> str:
     console = Console(width=width)
     with console.capture() as capture:
         console.print(doctor_checks.render(findings))
@@ -71,7 +71,7 @@ def test_examines_everything_here() -> None:
 def test_missing_dependency_names_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, "peft", None)
     found = named(list(doctor_checks._dependencies()), "peft")
-    assert found == Finding("peft", "missing", "not installed", "pip install 'peft>=0.19'")
+    assert found == Diagnosis("peft", "missing", "not installed", "pip install 'peft>=0.19'")
     assert not doctor_checks.healthy([found])
 
 
@@ -88,7 +88,7 @@ def test_version_outside_the_range(monkeypatch: pytest.MonkeyPatch, version: str
 @pytest.mark.parametrize("version", ["5.8", "5.8.1", "5.99.0", "5.9.0+local", "5.9.0rc1"])
 def test_version_inside_the_range(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     pretend(monkeypatch, "transformers", version)
-    assert named(list(doctor_checks._dependencies()), "transformers") == Finding("transformers", "ok", version)
+    assert named(list(doctor_checks._dependencies()), "transformers") == Diagnosis("transformers", "ok", version)
 
 
 def test_missing_extra_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_python_outside_the_range(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_look_that_fails_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> Iterator[Finding]:
+    def broken() -> Iterator[Diagnosis]:
         raise ImportError("libtorch.so: cannot open shared object file")
 
     monkeypatch.setattr(doctor_checks, "_torch", broken)
@@ -224,10 +224,10 @@ def test_cuda_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_rendering() -> None:
     findings = [
-        Finding("torch", "ok", "2.13.0"),
-        Finding("peft", "missing", "not installed", "pip install 'peft>=0.19'"),
-        Finding("x[red]", "old", "\x1b[31mbad\x1b[0m [bold]y", "do this"),
-        Finding("data", "note", "not set", "export A=B"),
+        Diagnosis("torch", "ok", "2.13.0"),
+        Diagnosis("peft", "missing", "not installed", "pip install 'peft>=0.19'"),
+        Diagnosis("x[red]", "old", "\x1b[31mbad\x1b[0m [bold]y", "do this"),
+        Diagnosis("data", "note", "not set", "export A=B"),
     ]
     text = shown(findings)
     assert "to mend: pip install 'peft>=0.19'" in text
@@ -240,5 +240,5 @@ def test_rendering() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 160])
 def test_rendering_fits_the_width(width: int) -> None:
-    text = shown([Finding("name " * 10, "missing", "detail " * 30, "remedy " * 20)], width)
+    text = shown([Diagnosis("name " * 10, "missing", "detail " * 30, "remedy " * 20)], width)
     assert max(map(cell_len, text.splitlines())) <= width

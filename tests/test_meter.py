@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bench.meters.energy import Energy
-from bench.meters.phases import Meter, Work, peak_host_bytes
+from bench.meters.phases import MeasuredWork, Meter, peak_host_bytes
 
 MIB = 1024 * 1024
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="peaks of single phases are Linux's")
@@ -80,10 +80,10 @@ def test_what_is_taken_over_counts_in_the_phase_it_is_taken_over_in() -> None:
     meter, counter = Meter(torch.device("cpu")), Joules()
     meter._energy = counter
     with meter.phase("index"):
-        meter.reuse(Work(5.0, 2.0, (0,)))
-        meter.reuse(Work(1.0, 0.5, (0,)))
+        meter.reuse(MeasuredWork(5.0, 2.0, (0,)))
+        meter.reuse(MeasuredWork(1.0, 0.5, (0,)))
     with meter.phase("index"):
-        meter.reuse(Work(10.0, 4.0, (0,)))
+        meter.reuse(MeasuredWork(10.0, 4.0, (0,)))
     with meter.phase("load"):
         pass
     index, load = meter.phases["index"], meter.phases["load"]
@@ -100,7 +100,7 @@ def test_energy_that_was_not_counted_once_is_not_known(counted: bool, joules: fl
     if not counted:
         counter.so_far = None
     with meter.phase("index"):
-        meter.reuse(Work(5.0, joules, (0,)))
+        meter.reuse(MeasuredWork(5.0, joules, (0,)))
     assert meter.phases["index"].joules is None
     assert missing in meter.phases["index"].joules_missing
 
@@ -128,7 +128,7 @@ def test_memory_is_taken_over_as_what_was_held_beside_the_rest() -> None:
         block = held(400)
         del block
         _, took = meter.timed(lambda: held(200).sum())
-        meter.reuse(Work(grown=(0,)))
+        meter.reuse(MeasuredWork(grown=(0,)))
     [grown] = took.grown
     assert grown == pytest.approx(200 * MIB, rel=0.05)
     assert meter.phases["early"].peak_host_bytes > peak_host_bytes() + 150 * MIB  # also before what was timed

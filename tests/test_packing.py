@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.engine.choice_tree import Laid, Read, Tree, lay, trees_of, with_ancestors
+from bench.engine.choice_tree import PlacedTree, TokenRead, Tree, place_trees, trees_of, with_ancestors
 from tests.test_engine import engine, plain_score
 
 CHOICES = ((7, 8, 9), (7, 8, 4), (7, 5), (3,))
@@ -21,15 +21,18 @@ def test_a_tree_by_hand() -> None:
     # in order of their tokens: 3 (no tree), 7 5, 7 8 4, 7 8 9; the tree holds 7 and the 8 after it
     [tree] = trees_of(CHOICES, 128)
     assert tree == Tree(
-        [7, 8], [0, 0], [0, 1], [Read(0, 5, 2), Read(0, 8, 1), Read(1, 4, 1), Read(0, 8, 0), Read(1, 9, 0)]
+        [7, 8],
+        [0, 0],
+        [0, 1],
+        [TokenRead(0, 5, 2), TokenRead(0, 8, 1), TokenRead(1, 4, 1), TokenRead(0, 8, 0), TokenRead(1, 9, 0)],
     )
 
 
 def test_each_question_has_rows_of_its_own() -> None:
     pairs = [(0, (1, 2)), (0, (1, 3)), (2, (5,)), (2, (6, 7))]
-    assert list(lay(pairs, 128)) == [
-        Laid(0, 0, Tree([1], [0], [0], [Read(0, 2, 0), Read(0, 3, 1)])),
-        Laid(2, 2, Tree([6], [0], [0], [Read(0, 7, 1)])),
+    assert list(place_trees(pairs, 128)) == [
+        PlacedTree(0, 0, Tree([1], [0], [0], [TokenRead(0, 2, 0), TokenRead(0, 3, 1)])),
+        PlacedTree(2, 2, Tree([6], [0], [0], [TokenRead(0, 7, 1)])),
     ]
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from bench.training.step_timer import FIRST, LAST, PARTS, Stopwatch
+from bench.training.step_timer import FIRST, LAST, PARTS, StepTimer
 from tests.toy import adapted, choice_task
 
 
 def test_parts_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    watch = Stopwatch(torch.device("cpu"))
+    watch = StepTimer(torch.device("cpu"))
     clock = iter([0.0, 0.0, 1.0, 1.0, 2.0, 5.0, 12.0, 13.0, 15.0, 20.0])
     monkeypatch.setattr(watch, "_now", lambda: next(clock))
     step: list[Any] = [None, None, None]

@@ -25,7 +25,7 @@ from bench.gate import baseline
 from bench.meters.energy import Energy
 from bench.meters.phases import Meter
 from bench.retrieval.embedders import find_embedder
-from bench.retrieval.embedding_cache import Keeping
+from bench.retrieval.embedding_cache import CachedEmbedder
 from bench.run import runner
 from bench.run.progress import outcome
 from bench.store import merge, run_folder
@@ -84,14 +84,14 @@ def files(folder: Path) -> list[Path]:
 def embedded(folder: Path, texts: list[str] = TEXTS, digest: str = "0" * 64) -> tuple[NDArray[np.float32], list[str]]:
     """Vectors of an embedder of its own, as a cell has one, and what it was asked for."""
     embedder = Hashes(digest)
-    return Keeping(embedder, folder, Meter(CPU)).encode_document(texts), embedder.asked
+    return CachedEmbedder(embedder, folder, Meter(CPU)).encode_document(texts), embedder.asked
 
 
 def index_of(folder: Path, texts: list[str] = TEXTS, counter: Any = None) -> Phase:
     """What indexing takes in a cell whose embedder needs a twentieth of a second for a document."""
     meter = Meter(CPU)
     meter._energy = counter or Tenths()
-    keeping = Keeping(Hashes(seconds=0.05), folder, meter)
+    keeping = CachedEmbedder(Hashes(seconds=0.05), folder, meter)
     with meter.phase("index"):
         keeping.encode_document(texts)
     return meter.phases["index"]
@@ -116,7 +116,7 @@ def test_a_real_encoder_gives_the_same_to_the_last_bit(prompted: Path, tmp_path:
     documents = [f"{one} {other}" for one in WORDS for other in WORDS]
     plain = encoder.encode_document(documents)
     for part in (documents[:7], documents[::-1], documents):
-        keeping = Keeping(encoder, tmp_path, Meter(CPU))
+        keeping = CachedEmbedder(encoder, tmp_path, Meter(CPU))
         expected = [plain[documents.index(text)] for text in part]
         assert keeping.encode_document(part).tobytes() == np.stack(expected).tobytes()
     assert len(files(tmp_path)) == 2  # nothing was new in the third call
@@ -127,7 +127,7 @@ def test_the_embedder_is_loaded_where_it_would_have_been(tmp_path: Path) -> None
     # questions follow, and the time of answering them is not to hold what belongs to the index
     embedded(tmp_path)
     embedder = Hashes()
-    keeping = Keeping(embedder, tmp_path, Meter(CPU))
+    keeping = CachedEmbedder(embedder, tmp_path, Meter(CPU))
     assert embedder.loaded == 0
     keeping.encode_document(TEXTS)
     assert (embedder.loaded, embedder.asked) == (1, [])
@@ -224,7 +224,7 @@ def test_nonsense_is_not_kept(tmp_path: Path) -> None:
             return np.full((len(texts), 3), np.nan, dtype=np.float32)
 
     with pytest.raises(ValueError, match="NaN"):
-        Keeping(Broken(), tmp_path, Meter(CPU)).encode_document(TEXTS)
+        CachedEmbedder(Broken(), tmp_path, Meter(CPU)).encode_document(TEXTS)
     assert files(tmp_path) == []
 
 

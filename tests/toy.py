@@ -11,7 +11,7 @@ import torch
 
 import methods
 from bench.adapt.adapt import Adapted, adapt
-from bench.adapt.session import Limits, Workshop
+from bench.adapt.session import AdaptSession, Limits
 from bench.core.item import Example, Item, Passage
 from bench.core.method import Material, Search
 from bench.core.prompt import Prompt
@@ -82,7 +82,7 @@ def adapted(
     base = load_base(resolve(ModelSpec(path=str(model))), device)
     limits = Limits(batch_tokens=4096, train_tokens=4096, batch_size=batch_size, bf16=False)
     nothing = dataclasses.replace(task, test=())
-    shop = Workshop(base, nothing, material, limits, Meter(device), lambda phase, done, total: None)
+    shop = AdaptSession(base, nothing, material, limits, Meter(device), lambda phase, done, total: None)
     return adapt(made, shop)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from bench.adapt import linear_probe
-from bench.adapt.session import Workshop
+from bench.adapt.session import AdaptSession
 from bench.adapt.tuning import Tuning, search
 from bench.config.search_space import grid, settle
 from bench.core.method import Method
@@ -15,9 +15,9 @@ from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
 from bench.meters.flop_check import of_training
 from bench.training.batches import Pair
-from bench.training.checkpoints import Snapshots
+from bench.training.checkpoints import CheckpointCallback
 from bench.training.loss import mean_loss
-from bench.training.trainer import Outcome, Setting, train
+from bench.training.trainer import Setting, TrainingResult, train
 from methods.options import only
 
 
@@ -45,12 +45,12 @@ class _Trained:
 
 def adapt(
     method: Method,
-    shop: Workshop,
+    shop: AdaptSession,
     *,
     trials: int = 3,
     chosen: Mapping[str, Any] | None = None,
     unmerged: Callable[[ModelPredictor], None] = lambda predictor: None,
-    curve: Snapshots | None = None,
+    curve: CheckpointCallback | None = None,
     look: Callable[[int, ModelPredictor], None] = lambda step, predictor: None,
 ) -> Adapted:
     """Adapt the workshop's base model by `method`.
@@ -89,7 +89,7 @@ def adapt(
     return Adapted(shop.predictor(model, writer), trained.report, parameters, trained.flop_check, tuning=found)
 
 
-def _train(method: Method, shop: Workshop, writer: Writer, curve: Snapshots | None) -> _Trained:
+def _train(method: Method, shop: AdaptSession, writer: Writer, curve: CheckpointCallback | None) -> _Trained:
     meter = shop.meter
     with meter.phase("prepare"):
         pairs, validation = shop.written(writer)
@@ -114,7 +114,7 @@ def _train(method: Method, shop: Workshop, writer: Writer, curve: Snapshots | No
     return _Trained(model, trainable, _report(outcome, gap, len(pairs), skipped), check)
 
 
-def _fit(method: Method, shop: Workshop, writer: Writer) -> Adapted:
+def _fit(method: Method, shop: AdaptSession, writer: Writer) -> Adapted:
     """Fit a classifier on what the base model makes of the training prompts."""
     meter = shop.meter
     with meter.phase("load"):
@@ -135,13 +135,13 @@ def _fit(method: Method, shop: Workshop, writer: Writer) -> Adapted:
     return Adapted(predictor, report, _parameters(total, trained, shop), None, output=fitting.output)
 
 
-def _parameters(total: int, trained: int, shop: Workshop) -> dict[str, int]:
+def _parameters(total: int, trained: int, shop: AdaptSession) -> dict[str, int]:
     """Counts, and the bytes that have to be kept of what was trained, in the precision it answers with."""
     return {"total": total, "trained": trained, "stored_bytes": trained * shop.base.dtype.itemsize}
 
 
 def _gap(
-    model: Any, pairs: Sequence[Pair], validation: Sequence[Pair], setting: Setting, outcome: Outcome
+    model: Any, pairs: Sequence[Pair], validation: Sequence[Pair], setting: Setting, outcome: TrainingResult
 ) -> dict[str, float | None]:
     """Train and validation loss of the kept weights, on equally many examples: the overfitting measure."""
     on_validation = outcome.best_validation_loss  # the weights that are kept are those of this loss
@@ -153,7 +153,7 @@ def _gap(
     return {"train": on_train, "validation": on_validation, "gap": on_validation - on_train}
 
 
-def _report(outcome: Outcome, gap: dict[str, float | None], examples: int, skipped: int) -> dict[str, Any]:
+def _report(outcome: TrainingResult, gap: dict[str, float | None], examples: int, skipped: int) -> dict[str, Any]:
     return {
         **asdict(outcome),
         "loss": gap,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from bench.adapt.session import Workshop
+from bench.adapt.session import AdaptSession
 from bench.core.errors import CellError
 from bench.core.item import Example, Item
 from bench.engine.predictor import ModelPredictor
@@ -115,7 +115,7 @@ def replace_output(model: Any, layer: torch.nn.Module) -> Any:
 class Fitting:
     """What classifiers of one task are fitted on, whatever their penalty."""
 
-    shop: Workshop
+    shop: AdaptSession
     model: Any  # with nothing in the place of its output matrix
     output: Any  # what stood there
     writer: LabelWriter
@@ -139,7 +139,7 @@ class Fitting:
         return plain.predictor(self.model, self.writer)
 
 
-def prepare(shop: Workshop, model: Any, writer: Writer, phase: str) -> Fitting:
+def prepare(shop: AdaptSession, model: Any, writer: Writer, phase: str) -> Fitting:
     """Work out the features of both splits with a base model, whose output matrix is taken out of it."""
     output = replace_output(model, torch.nn.Identity())
     labels = shop.material.train[0].choices

@@ -19,7 +19,7 @@ from bench.model.base import Base
 from bench.model.devices import train_tokens
 from bench.training.batches import Pair, micro_batch
 from bench.training.loss import work_of
-from bench.training.trainer import Outcome, Setting
+from bench.training.trainer import Setting, TrainingResult
 from methods.options import only
 
 
@@ -34,7 +34,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class AdaptSession:
     """What adapting is done with: the same for every trial of a search and for the method that it chose.
 
     `task` gives the decoding; examples come from `material` alone.
@@ -82,7 +82,7 @@ class Workshop:
         phase: str,
         model: Any,
         validation: Sequence[Pair],
-        outcome: Outcome,
+        outcome: TrainingResult,
         judged: int,
     ) -> None:
         """Tell the meter what a training multiplied, with `judged` passes over the validation examples."""

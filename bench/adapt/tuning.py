@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.adapt.linear_probe import Fitting, prepare
-from bench.adapt.session import Workshop
+from bench.adapt.session import AdaptSession
 from bench.config.search_space import Edge, at_edge, candidates, grid, settle
 from bench.core.errors import CellError, DivergedError
 from bench.core.method import Indexer, Method, Search
@@ -51,7 +51,7 @@ class Tuning:
 Judge = Callable[[int, int, Options, Method], Judged]  # trial, of how many, its options, the method with them
 
 
-def search(shop: Workshop, method: Method, trials: int) -> Tuning:
+def search(shop: AdaptSession, method: Method, trials: int) -> Tuning:
     """Try at most `trials` of the options that `method` leaves open; of the best ones the first in their order wins.
 
     Raises:
@@ -93,7 +93,7 @@ def _each_once(index: Indexer) -> Indexer:
     return made
 
 
-def _by_training(shop: Workshop) -> Judge:
+def _by_training(shop: AdaptSession) -> Judge:
     """A short training, and the lowest validation loss on its way."""
     kept: dict[str, tuple[Sequence[Pair], Sequence[Pair]]] = {}
 
@@ -117,7 +117,7 @@ def _by_training(shop: Workshop) -> Judge:
     return judge
 
 
-def _by_fitting(shop: Workshop) -> Judge:
+def _by_fitting(shop: AdaptSession) -> Judge:
     """The validation loss of a classifier on what the base model makes of the prompts."""
     kept: dict[str, Fitting] = {}
 
@@ -133,7 +133,7 @@ def _by_fitting(shop: Workshop) -> Judge:
     return judge
 
 
-def _by_asking(shop: Workshop, method: Method) -> Judge:
+def _by_asking(shop: AdaptSession, method: Method) -> Judge:
     """The score of the answers to the items of the task's test, which here are validation items."""
     model = shop.start(method, shop.material.seed).to(shop.base.dtype)
     items = [question(example) for example in shop.task.test]

@@ -75,7 +75,7 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
-class Flip:
+class AnswerFlip:
     """An item that one method got right and the other did not."""
 
     id: str
@@ -135,14 +135,14 @@ def between(
     return found
 
 
-def flips(difference: Difference) -> list[Flip]:
+def flips(difference: Difference) -> list[AnswerFlip]:
     """The items on which the first seeds of both differ in their score, the largest change first."""
     a, b = difference.a, difference.b
     if a.values is None or b.values is None:
         return []
     gains = a.values[0] - b.values[0]
     order = sorted(np.flatnonzero(gains).tolist(), key=lambda i: (-abs(gains[i]), a.ids[i]))
-    return [Flip(a.ids[i], a.outputs[0][i], b.outputs[0][i], float(gains[i])) for i in order]
+    return [AnswerFlip(a.ids[i], a.outputs[0][i], b.outputs[0][i], float(gains[i])) for i in order]
 
 
 def _by_task(run: Run, task: str | None, methods: Sequence[str]) -> dict[tuple[str, str], list[Record]]:

@@ -18,7 +18,7 @@ SEARCH, PRODUCTION, ANSWERING = ("tune",), ("index", "prepare", "load", "train")
 _HOUR, _JOULES_OF_KWH = 3600.0, 3.6e6
 
 
-class Cost(BaseModel):
+class CellCost(BaseModel):
     """Money of one cell, in the prices' currency."""
 
     model_config = ConfigDict(frozen=True)
@@ -31,12 +31,12 @@ class Cost(BaseModel):
     energy: float | None  # of all phases; None where any of them has no counter
 
 
-def cost(record: Record, prices: Prices) -> Cost:
+def cost(record: Record, prices: Prices) -> CellCost:
     """What a cell that ended cost."""
     rate = prices.hour(record.environment) / _HOUR
     query = _seconds(record, ANSWERING) * rate / record.items if record.items else None
     single = record.latency.get("served", {}).get("p50")
-    return Cost(
+    return CellCost(
         search=_seconds(record, SEARCH) * rate,
         production=_seconds(record, PRODUCTION) * rate,
         thousand_queries=None if query is None else 1000 * query,

@@ -21,7 +21,7 @@ from bench.store.run_folder import find_predictions, lines_of, probe_file
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RetentionChange:
     """One cell's change on one probe, in the probe's primary metric."""
 
     probe: str
@@ -41,7 +41,7 @@ def base_scores(run: Run, model: str) -> dict[str, tuple[str, float]]:
     return {record.task: _primary(record.scores) for record in own}
 
 
-def changes(record: Record, base: Mapping[str, tuple[str, float]]) -> list[Change]:
+def changes(record: Record, base: Mapping[str, tuple[str, float]]) -> list[RetentionChange]:
     """The changes of one cell on every probe it can be compared on."""
     if record.weights_changed is None:
         return []
@@ -49,15 +49,15 @@ def changes(record: Record, base: Mapping[str, tuple[str, float]]) -> list[Chang
     for probe, (metric, before) in base.items():
         after = record.probes.get(probe) if record.weights_changed else None
         if not record.weights_changed:
-            found.append(Change(probe, metric, before, before))
+            found.append(RetentionChange(probe, metric, before, before))
         elif after is not None and metric in after:
-            found.append(Change(probe, metric, before, after[metric].value))
+            found.append(RetentionChange(probe, metric, before, after[metric].value))
     return found
 
 
-def by_probe(records: Sequence[Record], base: Mapping[str, tuple[str, float]]) -> dict[str, list[Change]]:
+def by_probe(records: Sequence[Record], base: Mapping[str, tuple[str, float]]) -> dict[str, list[RetentionChange]]:
     """Probe -> the changes of several cells (seeds), in their order."""
-    found: dict[str, list[Change]] = {}
+    found: dict[str, list[RetentionChange]] = {}
     for record in records:
         for change in changes(record, base):
             found.setdefault(change.probe, []).append(change)

@@ -28,7 +28,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SummaryRow:
     """A method on a task with a model. Means are over the cells that ended; `cells` counts all asked for."""
 
     model: str
@@ -67,7 +67,7 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
 
 
-def summarise(run: Run) -> list[Row]:
+def summarise(run: Run) -> list[SummaryRow]:
     """Every row of the grid models × (their tasks × their methods), in the order of the run's records.
 
     A combination with neither a record nor a missing cell is there as "not run", with no cells. `Run.missing`
@@ -112,12 +112,12 @@ def plain(value: Any) -> Any:
     return [plain(each) for each in value]
 
 
-def _row(key: tuple[str, str, str], records: Sequence[Record], missing: tuple[int, ...]) -> Row:
+def _row(key: tuple[str, str, str], records: Sequence[Record], missing: tuple[int, ...]) -> SummaryRow:
     ended = [record for record in records if record.status == "ok"]
     peak_bytes, peak_of = _peak(ended)
     items = sum(record.items for record in ended)
     tokens = _totals(record.tokens for record in ended)
-    return Row(
+    return SummaryRow(
         *key,
         cells=len(records) + len(missing),
         seeds=tuple(record.seed for record in ended),

@@ -26,7 +26,7 @@ ITEMS = 100  # of the training or validation split, at most
 
 
 @dataclass
-class Checkups:
+class SideEvals:
     """Looks at a cell's model at several moments, and remembers what was seen."""
 
     probes: Sequence[str]

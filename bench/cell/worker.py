@@ -23,9 +23,9 @@ import methods
 import tasks
 from bench.adapt.adapt import Adapted, adapt
 from bench.adapt.linear_probe import replace_output
-from bench.adapt.session import Limits, Workshop
+from bench.adapt.session import AdaptSession, Limits
 from bench.cell.job import Job, Message
-from bench.cell.side_evals import Checkups, after, on_training_items
+from bench.cell.side_evals import SideEvals, after, on_training_items
 from bench.core.errors import AdaptbenchError, CrashedError, NotApplicableError, OutOfMemoryError
 from bench.core.method import Material, Method, Search, learns
 from bench.core.record import Prediction, Record, Score
@@ -41,10 +41,10 @@ from bench.model.base import Base
 from bench.model.devices import BATCH_TOKENS, pick_device, pick_dtype
 from bench.model.load import load_base
 from bench.model.memory import is_out_of_memory
-from bench.retrieval.embedding_cache import Keeping
+from bench.retrieval.embedding_cache import CachedEmbedder
 from bench.retrieval.index import Embedder, build, find_embedder
 from bench.store import run_folder
-from bench.training.checkpoints import Snapshots
+from bench.training.checkpoints import CheckpointCallback
 from tasks.loader.digest import question_digest
 from tasks.loader.splits import sample
 
@@ -79,8 +79,8 @@ def measure(job: Job, progress: Progress) -> Record:
     material = _material(job, task, method, meter, progress)
     base = load_base(job.resolved, device)
     blind = replace(task, test=())  # nothing that adapts can read a test label
-    looks = Checkups(job.probes, job.probe_limit, job.adapter_scales, task, base, meter, progress)
-    adapted = _adapt(job, method, Workshop(base, blind, material, _limits(job, device), meter, progress), looks)
+    looks = SideEvals(job.probes, job.probe_limit, job.adapter_scales, task, base, meter, progress)
+    adapted = _adapt(job, method, AdaptSession(base, blind, material, _limits(job, device), meter, progress), looks)
     items = [question(example) for example in task.test]
     with meter.phase("retrieve"):
         prompts = adapted.predictor.writer.write(items)
@@ -121,7 +121,7 @@ def _asked(job: Job) -> tuple[Task, Method]:
     return task, method
 
 
-def _adapt(job: Job, method: Method, shop: Workshop, looks: Checkups) -> Adapted:
+def _adapt(job: Job, method: Method, shop: AdaptSession, looks: SideEvals) -> Adapted:
     snapshots = Path(job.out) / "snapshots"
     try:
         return adapt(
@@ -130,7 +130,7 @@ def _adapt(job: Job, method: Method, shop: Workshop, looks: Checkups) -> Adapted
             trials=job.trials,
             chosen=job.chosen,
             unmerged=lambda predictor: looks.unmerged(method.weights, predictor),
-            curve=Snapshots(snapshots, job.checkpoints) if job.checkpoints else None,
+            curve=CheckpointCallback(snapshots, job.checkpoints) if job.checkpoints else None,
             look=looks.during,
         )
     finally:
@@ -198,7 +198,7 @@ def _material(job: Job, task: Task, method: Method, meter: Meter, progress: Prog
 
 def _embedder(job: Job, meter: Meter) -> Embedder | None:
     found = None if job.embedder == "none" else find_embedder(job.embedder, str(meter.device))
-    return Keeping(found, Path(job.vectors), meter) if found and job.vectors else found
+    return CachedEmbedder(found, Path(job.vectors), meter) if found and job.vectors else found
 
 
 def _limits(job: Job, device: torch.device) -> Limits:

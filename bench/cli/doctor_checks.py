@@ -39,7 +39,7 @@ _LABELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """One thing looked at. `old` is any version outside the range asked for; `remedy` mends it, or is ""."""
 
     name: str
@@ -48,9 +48,9 @@ class Finding:
     remedy: str = ""
 
 
-def examine(results: Path = RESULTS) -> list[Finding]:
+def examine(results: Path = RESULTS) -> list[Diagnosis]:
     """Everything that can be wrong on this machine. Loads torch, takes a few seconds, touches no network."""
-    looks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+    looks: list[tuple[str, Callable[[], Iterator[Diagnosis]]]] = [
         ("python", _python),
         ("dependencies", _dependencies),
         ("torch build", _torch),
@@ -65,12 +65,12 @@ def examine(results: Path = RESULTS) -> list[Finding]:
     return [finding for name, look in looks for finding in _guarded(name, look)]
 
 
-def healthy(findings: Sequence[Finding]) -> bool:
+def healthy(findings: Sequence[Diagnosis]) -> bool:
     """Whether all that is needed is there; notes do not count."""
     return all(finding.state in ("ok", "note") for finding in findings)
 
 
-def render(findings: Sequence[Finding]) -> RenderableType:
+def render(findings: Sequence[Diagnosis]) -> RenderableType:
     """The findings as a table, each remedy below what it mends, and a closing line."""
     from rich import box
     from rich.console import Group
@@ -91,44 +91,44 @@ def render(findings: Sequence[Finding]) -> RenderableType:
     return Group(table, Text(f"\n{closing}"))
 
 
-def _guarded(name: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+def _guarded(name: str, look: Callable[[], Iterator[Diagnosis]]) -> list[Diagnosis]:
     try:
         return list(look())
     except Exception as error:  # a doctor that falls over on what it examines is no help
         reason = f"could not be examined: {type(error).__name__}: {error}"
-        return [Finding(name, "missing", reason, "mend what is named here, then run adaptbench doctor again")]
+        return [Diagnosis(name, "missing", reason, "mend what is named here, then run adaptbench doctor again")]
 
 
-def _python() -> Iterator[Finding]:
+def _python() -> Iterator[Diagnosis]:
     from packaging.specifiers import SpecifierSet
 
     wanted, _ = _asked()
     version = platform.python_version()
     fits = SpecifierSet(wanted).contains(version, prereleases=True)
     remedy = "" if fits else f"make a virtual environment with Python {wanted} and install adaptbench in it"
-    yield Finding("adaptbench", "ok", __version__)
-    yield Finding("Python", "ok" if fits else "old", f"{version} (needs {wanted}), {platform.system()}", remedy)
+    yield Diagnosis("adaptbench", "ok", __version__)
+    yield Diagnosis("Python", "ok" if fits else "old", f"{version} (needs {wanted}), {platform.system()}", remedy)
 
 
-def _dependencies() -> Iterator[Finding]:
+def _dependencies() -> Iterator[Diagnosis]:
     _, requirements = _asked()
     for requirement, extra in requirements:
         if extra != "dev":
             yield _dependency(requirement, extra)
 
 
-def _dependency(requirement: Requirement, extra: str) -> Finding:
+def _dependency(requirement: Requirement, extra: str) -> Diagnosis:
     name, wanted = requirement.name, f"{requirement.name}{requirement.specifier}"
     remedy = f"pip install 'adaptbench[{extra}]'" if extra else f"pip install '{wanted}'"
     purpose = f" (extra {extra})" if extra else ""
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
-        return Finding(name, "note" if extra else "missing", f"not installed{purpose}", remedy)
+        return Diagnosis(name, "note" if extra else "missing", f"not installed{purpose}", remedy)
     if requirement.specifier.contains(version, prereleases=True):
-        return Finding(name, "ok", version + purpose)
+        return Diagnosis(name, "ok", version + purpose)
     detail = f"{version} is installed, {requirement.specifier} is needed{purpose}"
-    return Finding(name, "note" if extra else "old", detail, remedy)
+    return Diagnosis(name, "note" if extra else "old", detail, remedy)
 
 
 def _asked() -> tuple[str, list[tuple[Requirement, str]]]:
@@ -158,26 +158,26 @@ def _belongs(requirement: Requirement, extra: str) -> bool:
     return always if not extra else not always and requirement.marker.evaluate({"extra": extra})
 
 
-def _torch() -> Iterator[Finding]:
+def _torch() -> Iterator[Diagnosis]:
     import torch
 
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "ROCm" if torch.version.hip else "CPU"
     idle = not torch.cuda.is_available() and _has_nvidia_card()
     if not idle:
-        yield Finding("torch build", "ok", f"{torch.__version__}, {build} build")
+        yield Diagnosis("torch build", "ok", f"{torch.__version__}, {build} build")
     elif torch.version.cuda:
         remedy = "update the NVIDIA driver; nvidia-smi shows what it supports"
-        yield Finding("torch build", "note", f"{build} build, but it cannot use the GPU of this machine", remedy)
+        yield Diagnosis("torch build", "note", f"{build} build, but it cannot use the GPU of this machine", remedy)
     else:
         remedy = "pip install --force-reinstall torch, from an index that has the CUDA build"
-        yield Finding("torch build", "note", f"{build} build, and this machine has an NVIDIA GPU", remedy)
+        yield Diagnosis("torch build", "note", f"{build} build, and this machine has an NVIDIA GPU", remedy)
 
 
 def _has_nvidia_card() -> bool:
     return Path("/proc/driver/nvidia/gpus").is_dir() or shutil.which("nvidia-smi") is not None
 
 
-def _devices() -> Iterator[Finding]:
+def _devices() -> Iterator[Diagnosis]:
     import torch
 
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
@@ -185,22 +185,22 @@ def _devices() -> Iterator[Finding]:
         free, total = torch.cuda.mem_get_info(index)
         with torch.cuda.device(index):
             bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
-        yield Finding(
+        yield Diagnosis(
             f"cuda:{index}",
             "ok",
             f"{card.name}, {size(total)} of memory, {size(free)} free, "
             f"compute capability {card.major}.{card.minor}, bf16 {'yes' if bf16 else 'no: float32 is used'}",
         )
     if not torch.cuda.is_available():
-        yield Finding("CUDA device", "note", "none: everything runs on the CPU")
+        yield Diagnosis("CUDA device", "note", "none: everything runs on the CPU")
 
 
-def _cpu() -> Iterator[Finding]:
+def _cpu() -> Iterator[Diagnosis]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     flags = _cpu_flags()
     bf16 = "unknown" if flags is None else "yes" if flags & _BF16_FLAGS else "no"
     detail = f"{usable} of {os.cpu_count()} cores, {platform.machine()}, bf16 in hardware: {bf16}; float32 is used"
-    yield Finding("CPU", "ok", detail)
+    yield Diagnosis("CPU", "ok", detail)
 
 
 def _cpu_flags() -> set[str] | None:
@@ -213,14 +213,14 @@ def _cpu_flags() -> set[str] | None:
     return {flag for key, _, value in named if key.strip() in ("flags", "Features") for flag in value.split()}
 
 
-def _memory() -> Iterator[Finding]:
+def _memory() -> Iterator[Diagnosis]:
     import psutil
 
     memory = psutil.virtual_memory()
-    yield Finding("memory", "ok", f"{size(memory.total)}, {size(memory.available)} available")
+    yield Diagnosis("memory", "ok", f"{size(memory.total)}, {size(memory.available)} available")
 
 
-def _disk(results: Path) -> Iterator[Finding]:
+def _disk(results: Path) -> Iterator[Diagnosis]:
     """Room and permission where runs and the built-in model go."""
     from bench.model.tiny_random import cache_folder
 
@@ -230,42 +230,42 @@ def _disk(results: Path) -> Iterator[Finding]:
         detail = f"{folder}: {size(free)} free"
         option = "run with --out FOLDER" if name == "results" else "export ADAPTBENCH_CACHE=FOLDER"
         if not there.is_dir() or not os.access(there, os.W_OK):
-            yield Finding(name, "missing", f"{folder}: cannot be written", f"{option}, a folder you may write to")
+            yield Diagnosis(name, "missing", f"{folder}: cannot be written", f"{option}, a folder you may write to")
         elif free < _ENOUGH_DISK:
-            yield Finding(name, "missing", f"{detail}, too little", f"free some space, or {option} on another disk")
+            yield Diagnosis(name, "missing", f"{detail}, too little", f"free some space, or {option} on another disk")
         else:
-            yield Finding(name, "ok", detail)
+            yield Diagnosis(name, "ok", detail)
 
 
-def _embedder() -> Iterator[Finding]:
+def _embedder() -> Iterator[Diagnosis]:
     from bench.retrieval.index import find_embedder
 
     name = "sentence embedder"
     try:
         found = find_embedder()
     except AdaptbenchError as error:
-        yield Finding(name, "missing", str(error), "unset ADAPTBENCH_EMBEDDER, or set it to a sound model folder")
+        yield Diagnosis(name, "missing", str(error), "unset ADAPTBENCH_EMBEDDER, or set it to a sound model folder")
         return
     if found is None:
         remedy = "pip install 'adaptbench[offline-embedder]', or export ADAPTBENCH_EMBEDDER=FOLDER"
-        yield Finding(name, "note", "none: retrieval is lexical only", remedy)
+        yield Diagnosis(name, "note", "none: retrieval is lexical only", remedy)
     else:
-        yield Finding(name, "ok", f"{found.name}, sha256 {found.digest[:12]}")
+        yield Diagnosis(name, "ok", f"{found.name}, sha256 {found.digest[:12]}")
 
 
-def _data() -> Iterator[Finding]:
+def _data() -> Iterator[Diagnosis]:
     name, value = "ADAPTBENCH_DATA", os.environ.get("ADAPTBENCH_DATA")
     remedy = f"export {name}=FOLDER, the folder of the public data sets"
     if not value:
-        yield Finding(name, "note", "not set: the tasks on public data cannot be loaded", remedy)
+        yield Diagnosis(name, "note", "not set: the tasks on public data cannot be loaded", remedy)
     elif not Path(value).is_dir():
-        yield Finding(name, "missing", f"{value} is no folder", remedy)
+        yield Diagnosis(name, "missing", f"{value} is no folder", remedy)
     else:
         sets = sorted(p.name for p in Path(value).iterdir() if p.is_dir())
-        yield Finding(name, "ok", f"{value}: {', '.join(sets) or 'empty'}")
+        yield Diagnosis(name, "ok", f"{value}: {', '.join(sets) or 'empty'}")
 
 
-def _network() -> Iterator[Finding]:
+def _network() -> Iterator[Diagnosis]:
     offline = "set" if os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0") else "not set"
     detail = f"not needed: only models and data named by a Hub id are downloaded; HF_HUB_OFFLINE is {offline}"
-    yield Finding("network", "ok", detail)
+    yield Diagnosis("network", "ok", detail)

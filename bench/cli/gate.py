@@ -15,8 +15,8 @@ from bench.core.errors import IncompleteError, NotComparableError, UsageError
 if TYPE_CHECKING:
     from bench.gate.flips import Flips
     from bench.gate.policy import Mode, Policy
-    from bench.gate.verdict import Verdict
-    from bench.report.table import Sheet
+    from bench.gate.verdict import GateVerdict
+    from bench.report.table import ReportTable
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -85,7 +85,7 @@ def _gate(
 ) -> int:
     from bench.gate import run
     from bench.gate.outputs import files
-    from bench.gate.verdict import Verdict
+    from bench.gate.verdict import GateVerdict
 
     items: dict[int, Flips] = {}
     name = baseline.name
@@ -98,14 +98,16 @@ def _gate(
         if out is None and style is None:
             raise
         print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
-        verdict = Verdict(error.exit_code, policy.mode, policy.alpha, 0, (), tuple(str(error).splitlines()))
+        verdict = GateVerdict(error.exit_code, policy.mode, policy.alpha, 0, (), tuple(str(error).splitlines()))
     if out:
         files.write(out, verdict, paths, name, items)
     _show(verdict, paths, name, items, style)
     return verdict.exit_code
 
 
-def _show(verdict: Verdict, paths: Mapping[str, str], name: str, items: Mapping[int, Flips], style: str | None) -> None:
+def _show(
+    verdict: GateVerdict, paths: Mapping[str, str], name: str, items: Mapping[int, Flips], style: str | None
+) -> None:
     from bench.gate.outputs import data, markdown, terminal
     from bench.gate.outputs.words import headline
 
@@ -118,7 +120,7 @@ def _show(verdict: Verdict, paths: Mapping[str, str], name: str, items: Mapping[
         _print(f"{paths['candidate']} against {paths['baseline']}", terminal.sheet(verdict))
 
 
-def _print(heading: str, sheet: Sheet) -> None:
+def _print(heading: str, sheet: ReportTable) -> None:
     from rich.console import Console
 
     from bench.report.terminal import terminal

@@ -19,7 +19,7 @@ Ids = Sequence[int]
 NARROWEST = 128  # tokens; narrower rows copy more cache, wider ones compute more attention that is masked
 
 
-class Read(NamedTuple):
+class TokenRead(NamedTuple):
     """A likelihood that is read off a row: of `token`, after the token at `place`, for a choice."""
 
     place: int
@@ -33,10 +33,10 @@ class Tree(NamedTuple):
     tokens: list[int]
     parents: list[int]  # place of the token before; a first token is its own parent
     depths: list[int]  # tokens before it
-    reads: list[Read]
+    reads: list[TokenRead]
 
 
-class Laid(NamedTuple):
+class PlacedTree(NamedTuple):
     """A tree of a question's choices, in a row of its own."""
 
     row: int  # of the batch: whose cache it stands on
@@ -44,12 +44,12 @@ class Laid(NamedTuple):
     tree: Tree
 
 
-def lay(pairs: Sequence[tuple[int, Ids]], width: int) -> Iterator[Laid]:
+def place_trees(pairs: Sequence[tuple[int, Ids]], width: int) -> Iterator[PlacedTree]:
     """The trees of every (question, choice) pair; those of a question stand together."""
     first = 0
     for row, own in groupby(pairs, key=lambda pair: pair[0]):
         choices = tuple(tuple(choice) for _, choice in own)
-        yield from (Laid(row, first, tree) for tree in trees_of(choices, width))
+        yield from (PlacedTree(row, first, tree) for tree in trees_of(choices, width))
         first += len(choices)
 
 
@@ -71,7 +71,7 @@ def trees_of(choices: tuple[tuple[int, ...], ...], width: int) -> tuple[Tree, ..
             known = {}
         for depth, beginning in enumerate(begun):
             _grow(trees[-1], known, beginning, depth)
-            trees[-1].reads.append(Read(known[beginning], choice[depth + 1], number))
+            trees[-1].reads.append(TokenRead(known[beginning], choice[depth + 1], number))
     return tuple(trees)
 
 

@@ -16,7 +16,7 @@ from transformers.cache_utils import DynamicLayer
 LayerStates = list[tuple[Tensor, Tensor]]  # one (keys, values) for each layer, [rows, heads, tokens, head_dim]
 
 
-class RoomyLayer(DynamicLayer):
+class ReservedLayer(DynamicLayer):
     """A layer's keys and values, the first tokens of buffers [rows, heads, tokens + room, head_dim]."""
 
     keys: Tensor
@@ -63,7 +63,7 @@ def copied(states: LayerStates, rows: Tensor | None, count: int, room: int) -> D
     cache = DynamicCache()
     for layer in states:
         keys, values = (s.expand(count, -1, -1, -1) if rows is None else s.index_select(0, rows) for s in layer)
-        cache.layers.append(RoomyLayer(keys, values, room))
+        cache.layers.append(ReservedLayer(keys, values, room))
     return cache
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from bench.engine.choice_tree import NARROWEST, Ids, Laid, filled, lay, with_ancestors
+from bench.engine.choice_tree import NARROWEST, Ids, PlacedTree, filled, place_trees, with_ancestors
 from bench.engine.kv_cache import LayerStates, copied, plain_cache, states_of
 from bench.model.memory import halving
 
@@ -217,7 +217,7 @@ class Engine:
         rows = torch.tensor([row for row, _ in pairs], device=device)
         firsts = torch.tensor([choice[0] for _, choice in pairs], device=device)
         sums = logits[:, -1].log_softmax(-1)[rows, firsts]
-        laid = sorted(lay(pairs, max(NARROWEST, mask.shape[1] // 4)), key=lambda one: len(one.tree.tokens))
+        laid = sorted(place_trees(pairs, max(NARROWEST, mask.shape[1] // 4)), key=lambda one: len(one.tree.tokens))
         broadest = max((len(one.tree.tokens) for one in laid), default=1)
         step = min(self._read_at_once // (mask.shape[1] + broadest), self._rows_of_logits(broadest, logits.shape[-1]))
         step = max(1, step)
@@ -225,7 +225,7 @@ class Engine:
             self._add_rest(sums, chunk, states, mask)
         return [float(value) for value in sums.tolist()]
 
-    def _add_rest(self, sums: Tensor, laid: Sequence[Laid], states: LayerStates, mask: Tensor) -> None:
+    def _add_rest(self, sums: Tensor, laid: Sequence[PlacedTree], states: LayerStates, mask: Tensor) -> None:
         """Add to `sums` the log-likelihood of each choice's tokens after its first.
 
         A tree is one row: its tokens see their query and what leads to them, and start at the position after the query.

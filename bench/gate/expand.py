@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from bench.core.errors import IncompleteError, UsageError, unknown
 from bench.core.record import Record, Run
 from bench.gate import costs
-from bench.gate.policy import PRIMARY, Cost, Entry, Policy, Quality, Retention, Scored, Tier
+from bench.gate.policy import PRIMARY, CostCheck, Entry, Policy, Quality, Retention, Scored, Tier
 from bench.metrics import NAMES
 
 Kind: TypeAlias = Literal["quality", "retention", "cost"]
@@ -102,7 +102,7 @@ def _checks(entry: Entry, known: Mapping[Group, list[Record]], baseline: Run) ->
     for group, records in known.items():
         if not all(_fits(name, glob) for name, glob in zip(group, _globs(entry), strict=True)):
             continue
-        if isinstance(entry, Cost):
+        if isinstance(entry, CostCheck):
             for counter in costs.ALL:
                 if _fits(counter, entry.counter) and costs.value(records, counter) is not None:
                     yield Planned("cost", *group, counter, entry.tier, entry.limit.value)
@@ -165,7 +165,7 @@ def _nothing(entry: Entry, known: Mapping[Group, list[Record]], baseline: Run) -
             return f"retention: the baseline asked no probes ({of}); name `probes:` in its suite, or drop the check"
         if not any(_fits(probe, entry.probe) for probe in probes):
             return f"retention: {unknown('probe of the baseline:', entry.probe, probes)}"
-    if isinstance(entry, Cost):
+    if isinstance(entry, CostCheck):
         there = {name for name in costs.ALL for records in fitting if costs.value(records, name) is not None}
         return f"cost: {unknown(f'counter in the baseline ({of}):', entry.counter, there)}"
     metrics = _metrics(entry, fitting, baseline)

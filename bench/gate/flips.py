@@ -12,14 +12,14 @@ from bench.analysis.item_texts import asked
 from bench.core.item import Example
 from bench.core.record import Record, Run
 from bench.gate.expand import Planned
-from bench.gate.verdict import Finding
+from bench.gate.verdict import GateFinding
 from bench.metrics import NAMES
 
 LONGEST = 600  # characters of a text
 
 
 @dataclass(frozen=True, slots=True)
-class Flip:
+class ItemFlip:
     """One item."""
 
     id: str
@@ -36,7 +36,7 @@ class Flips:
 
     lost: int  # items that got worse; of a corpus metric by what each adds to it
     gained: int
-    shown: tuple[Flip, ...]
+    shown: tuple[ItemFlip, ...]
     why_no_text: str = ""
 
 
@@ -55,7 +55,7 @@ class Texts:
         return self._found[name]
 
 
-def flips(finding: Finding, texts: Texts, most: int) -> Flips:
+def flips(finding: GateFinding, texts: Texts, most: int) -> Flips:
     """At most `most` items of a check whose scores changed, by the first seeds of both runs."""
     answers = finding.measured.answers
     if answers is None:
@@ -71,7 +71,7 @@ def flips(finding: Finding, texts: Texts, most: int) -> Flips:
     changed = [int(i) for i in order if gains[i] != 0]
     items, why = texts.of(finding.planned)
     shown = tuple(
-        Flip(
+        ItemFlip(
             new.ids[i],
             float(gains[i]),
             _short(old.outputs[0][i]),

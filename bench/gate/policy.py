@@ -82,7 +82,7 @@ class Retention(Scored):
     probe: str = "*"
 
 
-class Cost(Entry):
+class CostCheck(Entry):
     """A counter, or a measured quantity, that may rise by `limit` of what it was."""
 
     counter: str
@@ -108,7 +108,7 @@ class Policy(_Strict):
     rename: Rename = Rename()
     quality: list[Quality] = []
     retention: list[Retention] = []
-    cost: list[Cost] = []
+    cost: list[CostCheck] = []
 
     def entries(self) -> Iterator[Entry]:
         """All checks, in their order."""
@@ -199,7 +199,12 @@ def _once(errors: Sequence[Any]) -> list[Any]:
     return [error for error in errors if not misspelt(error)]
 
 
-_NESTED: Mapping[str, type[BaseModel]] = {"quality": Quality, "retention": Retention, "cost": Cost, "rename": Rename}
+_NESTED: Mapping[str, type[BaseModel]] = {
+    "quality": Quality,
+    "retention": Retention,
+    "cost": CostCheck,
+    "rename": Rename,
+}
 
 
 def _problem(error: Any) -> str:

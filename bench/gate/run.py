@@ -15,7 +15,7 @@ from bench.gate.expand import Planned, expand, groups
 from bench.gate.measure import Side, absent, measure
 from bench.gate.policy import Policy
 from bench.gate.reading import read, renamed
-from bench.gate.verdict import Verdict, judge
+from bench.gate.verdict import GateVerdict, judge
 
 _HARMLESS = "not_applicable"
 
@@ -24,7 +24,7 @@ _HARMLESS = "not_applicable"
 class Gated:
     """A verdict with the runs it is about, for the texts of items."""
 
-    verdict: Verdict
+    verdict: GateVerdict
     baseline: Run
     candidate: Run  # under the baseline's names
 

@@ -34,7 +34,7 @@ _TINY = 1e-12  # below which a difference of scores is rounding
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class GateFinding:
     """What one check found."""
 
     measured: Measured
@@ -76,14 +76,14 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateVerdict:
     """What is said of a candidate."""
 
     exit_code: int
     mode: Mode
     alpha: float
     family: int  # significance tests that were adjusted together
-    findings: tuple[Finding, ...]
+    findings: tuple[GateFinding, ...]
     problems: tuple[str, ...] = ()  # what is missing beside the checks
     notes: tuple[str, ...] = ()
 
@@ -101,7 +101,7 @@ def judge(
     floors: Floors | None = None,
     problems: Sequence[str] = (),
     notes: Sequence[str] = (),
-) -> Verdict:
+) -> GateVerdict:
     """A status for every check, and what they say together.
 
     Checks of scores that can fail the gate are one family, adjusted together (Holm), with those that could not be
@@ -110,7 +110,7 @@ def judge(
     (intersection-union test; Berger 1982, Technometrics 24, 295-300).
     """
     known = floors or {}
-    found: dict[int, Finding] = {}
+    found: dict[int, GateFinding] = {}
     sizes = []
     for advisory in (False, True):
         family = [m for m in measured if m.planned.kind != "cost" and (m.planned.tier == "advisory") == advisory]
@@ -127,10 +127,10 @@ def judge(
     stops = policy.inconclusive == "stop"
     findings = tuple(replace(found[id(one)], stops=stops) for one in measured)
     code = _exit_code(findings, problems)
-    return Verdict(code, policy.mode, policy.alpha, sizes[0], findings, tuple(problems), tuple(notes))
+    return GateVerdict(code, policy.mode, policy.alpha, sizes[0], findings, tuple(problems), tuple(notes))
 
 
-def _exit_code(findings: Sequence[Finding], problems: Sequence[str]) -> int:
+def _exit_code(findings: Sequence[GateFinding], problems: Sequence[str]) -> int:
     """The gravest: a regression is a fact, whatever else is missing."""
     statuses = {finding.status for finding in findings if finding.decides}
     if "regression" in statuses:
@@ -152,14 +152,16 @@ def _p(one: Measured, mode: Mode, margin: float) -> float:
     return one.tails.below(0.0 if mode == "regression" else -margin)
 
 
-def _of_score(one: Measured, policy: Policy, floor: float | None, p: float, adjusted: float, family: int) -> Finding:
+def _of_score(
+    one: Measured, policy: Policy, floor: float | None, p: float, adjusted: float, family: int
+) -> GateFinding:
     margin = max(one.planned.margin, floor or 0.0)
     if one.tails is None:
         assert one.problem
-        return Finding(one, one.problem, one.reason, margin, floor)
+        return GateFinding(one, one.problem, one.reason, margin, floor)
     rule = _regression if policy.mode == "regression" else _non_inferiority
     status, reason, power = rule(one, one.tails, policy, margin, floor or 0.0, adjusted, family)
-    return Finding(one, status, reason, margin, floor, p, adjusted, power, level=1 - 2 * policy.alpha)
+    return GateFinding(one, status, reason, margin, floor, p, adjusted, power, level=1 - 2 * policy.alpha)
 
 
 Outcome: TypeAlias = tuple[Status, str, float | None]
@@ -245,27 +247,27 @@ def _saying(one: Measured) -> _Saying:
     return _Saying(one.planned.name)
 
 
-def _of_cost(one: Measured, floor: float | None, mode: Mode) -> Finding:
+def _of_cost(one: Measured, floor: float | None, mode: Mode) -> GateFinding:
     limit = max(one.planned.margin, floor or 0.0)
     if one.problem:
-        return Finding(one, one.problem, one.reason, limit, floor)
+        return GateFinding(one, one.problem, one.reason, limit, floor)
     if one.ratio:
         rule = _in_turns if mode == "regression" else _cleared_in_turns
-        return Finding(one, *rule(one.ratio, one.planned.margin), one.planned.margin)
+        return GateFinding(one, *rule(one.ratio, one.planned.margin), one.planned.margin)
     assert one.baseline is not None
     assert one.candidate is not None
     if one.planned.name in costs.MEASURED:
         if not one.same_hardware:
-            return Finding(one, "not_comparable", "measured on other hardware than the baseline", limit, floor)
+            return GateFinding(one, "not_comparable", "measured on other hardware than the baseline", limit, floor)
         if floor is None:
-            return Finding(one, "inconclusive", "its noise was never measured; run `adaptbench calibrate`", limit)
+            return GateFinding(one, "inconclusive", "its noise was never measured; run `adaptbench calibrate`", limit)
     if one.candidate <= one.baseline * (1 + one.planned.margin) * (1 + _TINY):
-        return Finding(one, "pass", "", limit, floor)
+        return GateFinding(one, "pass", "", limit, floor)
     rise = f"rose by {one.candidate / one.baseline - 1:.0%}" if one.baseline else "rose from 0"
     limited = f"{'noise floor' if floor and limit == floor else 'limit'} of {limit:.0%}"
     if one.candidate <= one.baseline * (1 + limit) * (1 + _TINY):
-        return Finding(one, "warn", f"{rise}, within the {limited}", limit, floor)
-    return Finding(one, "regression", f"{rise}, beyond the {limited}", limit, floor)
+        return GateFinding(one, "warn", f"{rise}, within the {limited}", limit, floor)
+    return GateFinding(one, "regression", f"{rise}, beyond the {limited}", limit, floor)
 
 
 def _in_turns(ratio: Ratio, limit: float) -> tuple[Status, str]:

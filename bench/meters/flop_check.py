@@ -10,7 +10,7 @@ from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
 from bench.meters import flops
-from bench.training.batches import Pair, Pairs, Work, collate
+from bench.training.batches import BatchWork, Pair, Pairs, collate
 from bench.training.loss import on, packed, summed_loss
 
 _TOKENS = 8  # generated for a count
@@ -31,7 +31,7 @@ def of_training(model: Any, pairs: Sequence[Pair], pad: int, rows: int, recomput
         with flops.counted() as found:
             summed_loss(model, batch).backward()
     model.zero_grad(set_to_none=True)
-    return {"worked_out": flops.training(shape, Work.of(batch["layout"]), recomputed), "counted": found[0]}
+    return {"worked_out": flops.training(shape, BatchWork.of(batch["layout"]), recomputed), "counted": found[0]}
 
 
 def of_answers(predictor: ModelPredictor, prompts: Sequence[Encoded], predictions: Sequence[Prediction]) -> int | None:

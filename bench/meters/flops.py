@@ -23,7 +23,7 @@ from transformers.pytorch_utils import Conv1D
 
 from bench.engine.prompts import Encoded
 from bench.model.devices import onednn_pays
-from bench.training.batches import Work
+from bench.training.batches import BatchWork
 
 _MATRIX = (torch.nn.Linear, Conv1D)
 
@@ -73,7 +73,7 @@ def forward(shape: Shape, new: int, before: int = 0, predicted: int = 0) -> int:
     return 2 * shape.blocks * new + _attention(shape, new, before) + 2 * shape.head * predicted
 
 
-def training(shape: Shape, work: Work, recomputed: bool = False) -> int:
+def training(shape: Shape, work: BatchWork, recomputed: bool = False) -> int:
     """Forward and backward over batches of (prompt, answer) pairs; `recomputed`: activations are worked out twice.
 
     A frozen matrix has no gradient of its own, but passes that of its inputs back, unless nothing before it is
@@ -86,7 +86,7 @@ def training(shape: Shape, work: Work, recomputed: bool = False) -> int:
     return once * (2 if recomputed else 1) + inputs + weights + attention
 
 
-def judging(shape: Shape, work: Work) -> int:
+def judging(shape: Shape, work: BatchWork) -> int:
     """Forward alone, as for a validation loss."""
     attention = 4 * shape.width * shape.layers * work.beside
     return 2 * shape.blocks * work.tokens + attention + 2 * shape.head * work.predicted

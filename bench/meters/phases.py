@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class MeasuredWork:
     """What a piece of work took, to be told again where its result is taken over."""
 
     wall_s: float = 0.0
@@ -42,7 +42,7 @@ class Meter:
         self.phases: dict[str, Phase] = {}
         self._energy = counter_for(device)
         self._multiplied_so_far: Counter[str] = Counter()  # in phases that have not ended once
-        self._reused = Work()
+        self._reused = MeasuredWork()
         self._highest: tuple[int, ...] = ()  # peaks of the phase so far, before they were last forgotten
 
     @contextmanager
@@ -59,7 +59,7 @@ class Meter:
             wall_s = time.perf_counter() - start
             self._add(name, wall_s, self._energy.between(before, self._energy.read()))
 
-    def timed(self, work: Callable[[], T]) -> tuple[T, Work]:
+    def timed(self, work: Callable[[], T]) -> tuple[T, MeasuredWork]:
         """What `work` gives and what it took, on its own; it counts in the phase in progress as everything does."""
         held = self._held()
         before = self._energy.read()
@@ -68,14 +68,14 @@ class Meter:
         self._synchronise()
         wall_s = time.perf_counter() - start
         joules = self._energy.between(before, self._energy.read()).joules
-        return result, Work(wall_s, joules, tuple(map(sub, self._peaks(), held)))
+        return result, MeasuredWork(wall_s, joules, tuple(map(sub, self._peaks(), held)))
 
-    def reuse(self, work: Work) -> None:
+    def reuse(self, work: MeasuredWork) -> None:
         """Add to the phase in progress what an earlier cell spent on what this one takes over.
 
         A record then says what its cell costs on its own, whatever was measured before it.
         """
-        self._reused = Work(self._reused.wall_s + work.wall_s, _sum(self._reused.joules, work.joules))
+        self._reused = MeasuredWork(self._reused.wall_s + work.wall_s, _sum(self._reused.joules, work.joules))
         held = self._held()
         self._highest = higher(self._highest, tuple(map(add, held, work.grown)))
 
@@ -112,7 +112,7 @@ class Meter:
         return self._peaks()
 
     def _add(self, name: str, wall_s: float, energy: Energy) -> None:
-        reused, self._reused = self._reused, Work()
+        reused, self._reused = self._reused, MeasuredWork()
         host, *others = higher(self._highest, self._peaks())
         allocated, reserved = others or (None, None)
         now = Phase(

@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Genera
 from bench.core.errors import CellError
 from bench.model.base import Base
 from bench.model.devices import pick_dtype
-from bench.model.onednn_linear import quicken
+from bench.model.onednn_linear import use_onednn
 from bench.model.resolve import ResolvedModel
 from bench.model.tokenizer import Codec
 
@@ -49,7 +49,7 @@ def _load(model: ResolvedModel, device: torch.device, dtype: torch.dtype, quick:
     except (OSError, ValueError, KeyError) as error:
         raise CellError(f"model {model.name} cannot be loaded: {_first_line(error)}") from error
     loaded = loaded.to(device).eval()
-    return quicken(loaded) if quick else loaded
+    return use_onednn(loaded) if quick else loaded
 
 
 def _uses_chat(model: ResolvedModel, tokenizer: Any) -> bool:

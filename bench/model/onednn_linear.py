@@ -21,7 +21,7 @@ from bench.model.devices import onednn_pays
 _SMALLEST, _SMALLEST_TRAINED = 2**21, 2**27
 
 
-class QuickLinear(torch.nn.Linear):
+class OneDnnLinear(torch.nn.Linear):
     """`torch.nn.Linear` by oneDNN."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -37,10 +37,10 @@ class QuickConv1D(Conv1D):
         return _affine(x, self.weight.t(), self.bias)
 
 
-_QUICK: dict[type, type] = {torch.nn.Linear: QuickLinear, Conv1D: QuickConv1D}
+_QUICK: dict[type, type] = {torch.nn.Linear: OneDnnLinear, Conv1D: QuickConv1D}
 
 
-def quicken(model: Any) -> Any:
+def use_onednn(model: Any) -> Any:
     """The model, its linear layers now quick ones where that pays on this processor; weights stay where they are."""
     if onednn_pays():
         for module in model.modules():

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bench.analysis.measures import measures
-from bench.analysis.summary import Row, Spread, spread, summarise
+from bench.analysis.summary import Spread, SummaryRow, spread, summarise
 from bench.core.record import Record, Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number
@@ -73,7 +73,7 @@ def _lines(run: Run) -> Iterator[Line]:
                 yield {**head, "seeds": str(record.seed), **line, "kind": "base_probe"}
 
 
-def _of_row(row: Row, ended: Sequence[Record]) -> Iterator[Line]:
+def _of_row(row: SummaryRow, ended: Sequence[Record]) -> Iterator[Line]:
     reasons = Counter(failure.kind for _, failure in row.failures)
     if row.missing:
         reasons["not run"] = len(row.missing)
@@ -150,7 +150,7 @@ def latex(runs: Sequence[Run]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _table(run: Run, model: str, rows: Sequence[Row], place: int) -> Iterator[str]:
+def _table(run: Run, model: str, rows: Sequence[SummaryRow], place: int) -> Iterator[str]:
     tasks = list(dict.fromkeys(row.task for row in rows))
     sheet = scores.sheets(model, tasks, rows)[0]
     counts = {score.n for row in rows for score in list(row.scores.values())[:1]} - {1}
@@ -183,7 +183,7 @@ def _line(cells: Sequence[str]) -> str:
     return f"{' & '.join(cells)} \\\\"
 
 
-def _cell(row: Row, cell: Text, say_n: bool) -> str:
+def _cell(row: SummaryRow, cell: Text, say_n: bool) -> str:
     """A cell of the sheet: its score in mathematics, then what else the sheet says there."""
     lines = cell.text.split("\n")
     if row.metric is None or row.cells == 0:

@@ -17,7 +17,7 @@ SCHEMA_FILE = Path(__file__).with_name(f"schema-{SCHEMA}.json")
 def to_json(runs: Sequence[Run]) -> dict[str, Any]:
     """{"schema": 1, "runs": [{path, suite, rows, missing, records, base}]}: aggregated rows, then the records.
 
-    A row is `bench.analysis.summary.Row` with its `status` and primary `metric`; a record is
+    A row is `bench.analysis.summary.SummaryRow` with its `status` and primary `metric`; a record is
     `bench.core.record.Record`.
     `schema` describes all of it.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from bench.report.table import Chapter, Sheet
+from bench.report.table import Chapter, ReportTable
 
 
 def markdown(chapters: Sequence[Chapter]) -> str:
@@ -22,7 +22,7 @@ def markdown(chapters: Sequence[Chapter]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _markdown_table(sheet: Sheet) -> Iterator[str]:
+def _markdown_table(sheet: ReportTable) -> Iterator[str]:
     yield _markdown_row([_escape(head.replace("\n", " ")) for head in sheet.columns])
     yield _markdown_row(["---", *["---:"] * (len(sheet.columns) - 1)])
     for row in sheet.rows:

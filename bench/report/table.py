@@ -18,7 +18,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class ReportTable:
     """A table: the first column heads the rows. `notes` stand below it."""
 
     title: str
@@ -27,4 +27,4 @@ class Sheet:
     notes: tuple[str, ...] = ()
 
 
-Chapter = tuple[str, Sequence[Sheet]]  # heading, tables
+Chapter = tuple[str, Sequence[ReportTable]]  # heading, tables

@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text as RichText
 
-from bench.report.table import Chapter, Sheet, Text
+from bench.report.table import Chapter, ReportTable, Text
 
 _STYLES = {"": "", "best": "bold", "faint": "dim", "bad": "red"}
 _GAP = 3  # between two columns: padding and the box's own
@@ -27,7 +27,7 @@ def terminal(chapters: Sequence[Chapter]) -> RenderableType:
 class _Terminal:
     """Sheets of several runs; laid out when the width is known."""
 
-    runs: tuple[tuple[str, tuple[Sheet, ...]], ...]
+    runs: tuple[tuple[str, tuple[ReportTable, ...]], ...]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         for heading, found in self.runs:
@@ -41,7 +41,7 @@ class _Terminal:
             yield RichText()
 
 
-def _tables(sheet: Sheet, width: int) -> Iterator[RenderableType]:
+def _tables(sheet: ReportTable, width: int) -> Iterator[RenderableType]:
     """The sheet as one table, or as several that each repeat the first column, none wider than `width`."""
     widths = [min(_column_width(sheet, column), _WIDEST) for column in range(len(sheet.columns))]
     first = min(_column_width(sheet, 0), _WIDEST_METHOD)
@@ -55,12 +55,12 @@ def _tables(sheet: Sheet, width: int) -> Iterator[RenderableType]:
     yield _table(sheet, chunk, first)
 
 
-def _column_width(sheet: Sheet, column: int) -> int:
+def _column_width(sheet: ReportTable, column: int) -> int:
     texts = [sheet.columns[column], *(row[column].text for row in sheet.rows)]
     return max(cell_len(line) for text in texts for line in text.split("\n"))
 
 
-def _table(sheet: Sheet, chunk: Sequence[int], first: int) -> Table:
+def _table(sheet: ReportTable, chunk: Sequence[int], first: int) -> Table:
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
     shown.add_column(RichText(sheet.columns[0]), max_width=first, overflow="fold")
     for column in chunk:

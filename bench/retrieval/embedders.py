@@ -186,7 +186,7 @@ class SentenceEncoder:
             import torch
             from sentence_transformers import SentenceTransformer
 
-            from bench.model.onednn_linear import quicken
+            from bench.model.onednn_linear import use_onednn
 
             loaded = SentenceTransformer(
                 str(self.folder),
@@ -195,7 +195,7 @@ class SentenceEncoder:
                 trust_remote_code=False,
                 model_kwargs={"dtype": torch.float32, "use_safetensors": True},
             )
-            self._loaded = quicken(loaded)
+            self._loaded = use_onednn(loaded)
         return self._loaded
 
     def _encode(self, texts: list[str], role: str, encode: Callable[..., Any]) -> NDArray[np.float32]:

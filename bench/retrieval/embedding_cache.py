@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.core.hashing import STAGE_VERSION, canonical, sha256, sha256_of
 from bench.meters.environment import describe
-from bench.meters.phases import Meter, Work, higher
+from bench.meters.phases import MeasuredWork, Meter, higher
 from bench.retrieval.index import one_each
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ class _Kept(NamedTuple):
     """A vector, and what it took: a share of its call's seconds and joules, all of its memory."""
 
     vector: NDArray[np.float32]
-    share: Work
+    share: MeasuredWork
 
 
-class Keeping:
+class CachedEmbedder:
     """An embedder that looks for vectors of documents below `folder` first, and leaves new ones there.
 
     Where the folder cannot be read or written, vectors are computed and not kept.
@@ -80,7 +80,7 @@ class Keeping:
         given, work = self._meter.timed(lambda: self._embedder.encode_document(asked))
         vectors = one_each(given, len(asked))
         joules = None if work.joules is None else work.joules / len(asked)
-        share = Work(work.wall_s / len(asked), joules, work.grown)
+        share = MeasuredWork(work.wall_s / len(asked), joules, work.grown)
         _write(self._folder, list(texts), vectors, share)
         return {name: _Kept(vector, share) for name, vector in zip(texts, vectors, strict=True)}
 
@@ -91,11 +91,13 @@ def _setting(embedder: Embedder, meter: Meter) -> str:
     return sha256(canonical(content))[:24]
 
 
-def _together(shares: Sequence[Work]) -> Work:
+def _together(shares: Sequence[MeasuredWork]) -> MeasuredWork:
     """What several texts took: their seconds and joules, and the most memory of any."""
     joules = [share.joules for share in shares if share.joules is not None]
     grown = reduce(higher, {share.grown for share in shares})
-    return Work(sum(share.wall_s for share in shares), sum(joules) if len(joules) == len(shares) else None, grown)
+    return MeasuredWork(
+        sum(share.wall_s for share in shares), sum(joules) if len(joules) == len(shares) else None, grown
+    )
 
 
 def _read(folder: Path, wanted: set[bytes]) -> dict[bytes, _Kept]:
@@ -118,11 +120,11 @@ def _matching(file: Path, wanted: set[bytes]) -> dict[bytes, _Kept]:
         if not rows:
             return {}
         vectors, (seconds, joules), grown = content["vectors"], content["share"].tolist(), content["grown"].tolist()
-    share = Work(seconds, None if np.isnan(joules) else joules, tuple(grown))
+    share = MeasuredWork(seconds, None if np.isnan(joules) else joules, tuple(grown))
     return {names[row]: _Kept(vectors[row], share) for row in rows}
 
 
-def _write(folder: Path, texts: Sequence[bytes], vectors: NDArray[np.float32], share: Work) -> None:
+def _write(folder: Path, texts: Sequence[bytes], vectors: NDArray[np.float32], share: MeasuredWork) -> None:
     """Leave a file of one call, whole or not at all; where there is no room or no right to, nothing is kept."""
     temporary = folder / f".{os.getpid()}{_SUFFIX}"
     names = np.frombuffer(b"".join(texts), dtype=np.uint8).reshape(len(texts), _DIGEST)

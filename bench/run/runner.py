@@ -32,7 +32,7 @@ class Display(Protocol):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """How a run ended."""
 
     ok: int
@@ -40,7 +40,7 @@ class Outcome:
     cached: int
 
 
-def run(suite: Suite, cells: Sequence[Cell], store: Store, display: Display) -> Outcome:
+def run(suite: Suite, cells: Sequence[Cell], store: Store, display: Display) -> RunOutcome:
     """Measure every cell that has no record yet; a failed one is tried again unless the suite keeps failures."""
     ok = failed = cached = 0
     records: dict[str, Record] = {}
@@ -57,7 +57,7 @@ def run(suite: Suite, cells: Sequence[Cell], store: Store, display: Display) -> 
         failed += record.status != "ok"
     if not failed or suite.failed == "keep":  # nothing is left to be measured
         shutil.rmtree(store.path / _VECTORS, ignore_errors=True)
-    return Outcome(ok, failed, cached)
+    return RunOutcome(ok, failed, cached)
 
 
 def _measure(suite: Suite, cell: Cell, store: Store, display: Display, chooser: Record | None) -> Record:

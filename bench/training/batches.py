@@ -91,7 +91,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class BatchWork:
     """How much is computed of batches: padding is not in it."""
 
     tokens: int = 0  # fed
@@ -99,13 +99,13 @@ class Work:
     beside: int = 0  # pairs of a token with one of its own row, itself included
 
     @classmethod
-    def of(cls, layout: Layout) -> Work:
+    def of(cls, layout: Layout) -> BatchWork:
         """What a batch takes."""
         tokens, shared = layout.shared + sum(layout.own), layout.shared
         return cls(tokens, layout.predicted, shared**2 + sum(own * (shared + own) for own in layout.own))
 
-    def __add__(self, other: Work) -> Work:
-        return Work(self.tokens + other.tokens, self.predicted + other.predicted, self.beside + other.beside)
+    def __add__(self, other: BatchWork) -> BatchWork:
+        return BatchWork(self.tokens + other.tokens, self.predicted + other.predicted, self.beside + other.beside)
 
 
 def laid_out(rows: Sequence[dict[str, Any]], packed: bool) -> Layout:

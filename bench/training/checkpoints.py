@@ -15,7 +15,7 @@ from transformers import TrainerCallback
 
 
 @dataclass
-class Snapshots(TrainerCallback):
+class CheckpointCallback(TrainerCallback):
     """Keeps what is trained at `count` equally spaced steps before the last, in `folder`, which its owner removes."""
 
     folder: Path

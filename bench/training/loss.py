@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from bench.engine.kv_cache import plain_cache
-from bench.training.batches import IGNORED, Pair, Pairs, Work, collate, laid_out
-from bench.training.packed_attention import over_lines
+from bench.training.batches import IGNORED, BatchWork, Pair, Pairs, collate, laid_out
+from bench.training.packed_attention import packed_attention
 
 # rows that share a beginning, one of them nothing but it: what a model must give the same loss for in both layouts
 _TRIAL = (((1, 2, 3, 4), (5, 6)), ((1, 2, 3), (7,)), ((1, 2, 3, 2, 1, 3), (4, 4, 5)))
@@ -45,9 +45,9 @@ def mean_loss(model: Any, pairs: Sequence[Pair], *, pad: int, rows: int, bf16: b
     return total / count
 
 
-def work_of(pairs: Sequence[Pair], rows: int, in_line: bool) -> Work:
+def work_of(pairs: Sequence[Pair], rows: int, in_line: bool) -> BatchWork:
     """What `mean_loss` computes."""
-    return sum((Work.of(laid_out(chunk, in_line)) for chunk in _chunks(pairs, rows)), Work())
+    return sum((BatchWork.of(laid_out(chunk, in_line)) for chunk in _chunks(pairs, rows)), BatchWork())
 
 
 def on(device: torch.device, batch: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def packed(model: Any) -> Iterator[bool]:
     if not packs(model):
         yield False
         return
-    with over_lines(model):
+    with packed_attention(model):
         yield True
 
 
@@ -82,7 +82,7 @@ def _reads_lines(model: Any) -> bool:
     try:
         with torch.no_grad():
             expected = float(summed_loss(model, collate(rows, pad=0)))
-            with over_lines(model):
+            with packed_attention(model):
                 found = float(summed_loss(model, collate(rows, pad=0, packed=True)))
     except (TypeError, ValueError, KeyError, RuntimeError):  # whatever an architecture does with what it does not know
         return False

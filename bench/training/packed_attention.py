@@ -49,7 +49,7 @@ def _mask(before: int, own: int, dtype: torch.dtype, device: torch.device) -> Te
 
 
 @contextmanager
-def over_lines(model: Any) -> Iterator[None]:
+def packed_attention(model: Any) -> Iterator[None]:
     """While it lasts, the model reads lines, and nothing else: every call has a `layout`."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     before = inner.config._attn_implementation

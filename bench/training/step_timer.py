@@ -19,7 +19,7 @@ FIRST, LAST = 3, 22  # steps that are measured, counted from 1
 PARTS = ("data", "forward", "backward", "optimizer", "other")
 
 
-class Stopwatch(TrainerCallback):
+class StepTimer(TrainerCallback):
     """Seconds of the parts of optimizer steps. The trainer calls `begin` and enters `part`; the rest it is told."""
 
     def __init__(self, device: torch.device) -> None:

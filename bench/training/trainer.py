@@ -22,9 +22,9 @@ from transformers.trainer_callback import ProgressCallback
 
 from bench.core.errors import DivergedError, OutOfMemoryError
 from bench.model.memory import free_cached, is_out_of_memory
-from bench.training.batches import LengthGroups, Pair, Pairs, Work, collate
+from bench.training.batches import BatchWork, LengthGroups, Pair, Pairs, collate
 from bench.training.loss import mean_loss, packed, summed_loss
-from bench.training.step_timer import Stopwatch
+from bench.training.step_timer import StepTimer
 from methods.options import TrainingOptions
 
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
@@ -45,7 +45,7 @@ class Setting:
 
 
 @dataclass
-class Outcome:
+class TrainingResult:
     """What a training did. Losses are nats for each answer token."""
 
     rate: float
@@ -59,7 +59,7 @@ class Outcome:
     micro_batch: int = 0
     checkpointing: bool = False
     packed: bool = False  # rows in one line, behind the beginning that they share
-    work: Work = field(default_factory=Work)
+    work: BatchWork = field(default_factory=BatchWork)
     step_seconds: dict[str, float] = field(
         default_factory=dict
     )  # of the parts of a step, see bench.training.step_timer
@@ -72,8 +72,8 @@ class AnswerTrainer(Trainer):
         super().__init__(*args, **kwargs)
         self.validation = validation
         self.setting = setting
-        self.work = Work()
-        self.stopwatch = Stopwatch(self.args.device)
+        self.work = BatchWork()
+        self.stopwatch = StepTimer(self.args.device)
         self.add_callback(self.stopwatch)
         self.loss_is_scaled_for_ga = True  # leave our normalisation as it is
         rows = self.train_dataset.rows  # type: ignore[union-attr]
@@ -90,7 +90,7 @@ class AnswerTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
-        self.work += Work.of(inputs["layout"])
+        self.work += BatchWork.of(inputs["layout"])
         with self.stopwatch.part("forward"):
             return summed_loss(model, inputs) / self.step_tokens
 
@@ -136,7 +136,7 @@ def train(
     setting: Setting,
     progress: Progress,
     beside: Sequence[TrainerCallback] = (),
-) -> tuple[Any, Outcome]:
+) -> tuple[Any, TrainingResult]:
     """Train the model that `make` gives on `pairs`; with `validation`, the best epoch's weights are kept.
 
     `beside` is told of every step.
@@ -172,7 +172,7 @@ def _train_once(
     setting: Setting,
     progress: Progress,
     beside: Sequence[TrainerCallback],
-) -> tuple[Any, Outcome]:
+) -> tuple[Any, TrainingResult]:
     if setting.checkpointing:
         model.gradient_checkpointing_enable()
     model.train()
@@ -236,13 +236,13 @@ def _callbacks(progress: Progress, validates: bool, setting: Setting) -> list[Tr
     return [Watch(progress), *stop]
 
 
-def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting, packs: bool) -> Outcome:
+def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting, packs: bool) -> TrainingResult:
     state = trainer.state
     log = [entry for entry in state.log_history if "step" in entry]
     validation = [(int(e["step"]), float(e["eval_loss"])) for e in log if "eval_loss" in e]
     best = min(validation, key=lambda point: point[1], default=None)
     per_epoch = sum(len(prompt) + len(answer) for prompt, answer in pairs)
-    return Outcome(
+    return TrainingResult(
         rate=setting.rate,
         steps=state.global_step,
         epochs=float(state.epoch or 0),

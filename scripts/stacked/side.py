@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 import methods
-from bench.adapt.session import Limits, Workshop
+from bench.adapt.session import AdaptSession, Limits
 from bench.core.errors import UsageError
 from bench.core.method import Material, Search
 from bench.core.task import Task
@@ -140,7 +140,7 @@ def trained(case: cases.Case, technique: Technique, base: Base, asked: dict[str,
     method = methods.create(case.weights, {"learning_rate": rate, "max_steps": asked["steps"]})
     limits = Limits(BATCH_TOKENS[device], None, None, base.dtype == torch.bfloat16)
     material = Material(task.name, task.prompt, task.train, (), (), seed=0, index=_no_index)
-    shop = Workshop(base, task, material, limits, Meter(torch.device(device)), lambda phase, done, of: None)
+    shop = AdaptSession(base, task, material, limits, Meter(torch.device(device)), lambda phase, done, of: None)
     pairs = cases.writer(base, task, case.shots).write_solved(task.train[: asked["items"]])
     setting = shop.setting(method, pairs)
     way = technique.make(shop.start(method, 0), pairs, setting)

@@ -16,18 +16,18 @@ from bench.core.errors import IncompleteError, UsageError
 from bench.core.record import Failure, Phase, Score
 from bench.gate.policy import Policy
 from bench.gate.run import gate
-from bench.gate.verdict import Finding, Verdict
+from bench.gate.verdict import GateFinding, GateVerdict
 from bench.store.run_folder import read_run
 from tests.gate.made import HARDWARE, Made, change, shares, simple
 
 QUALITY = [{"margin": 0.02, "detect": 0.1}]
 
 
-def verdict(baseline: Path, candidate: Path, **policy: Any) -> Verdict:
+def verdict(baseline: Path, candidate: Path, **policy: Any) -> GateVerdict:
     return gate(baseline, candidate, Policy.model_validate({"quality": QUALITY, **policy}), "gate.yaml").verdict
 
 
-def only(found: Verdict) -> Finding:
+def only(found: GateVerdict) -> GateFinding:
     [finding] = found.findings
     return finding
 

@@ -13,13 +13,13 @@ from markdown_it import MarkdownIt
 
 from bench.analysis.statistics import onesided
 from bench.analysis.statistics.paired import PairedTable
-from bench.gate.flips import Flip, Flips
+from bench.gate.flips import Flips, ItemFlip
 from bench.gate.measure import Measured
 from bench.gate.outputs import data, files, junit, markdown
 from bench.gate.outputs.words import headline
 from bench.gate.policy import Policy
 from bench.gate.run import Gated, gate
-from bench.gate.verdict import Verdict, judge
+from bench.gate.verdict import GateVerdict, judge
 from tests.gate.made import Made, shares, simple
 from tests.gate.test_rates import measured
 
@@ -110,7 +110,7 @@ def test_junit_as_a_parser_reads_it(gated: Gated) -> None:
 
 
 def test_junit_of_what_could_not_be_read() -> None:
-    broken = Verdict(4, "regression", 0.05, 0, (), (f"candidate: {HOSTILE}\ufffe\x00 cannot be read",))
+    broken = GateVerdict(4, "regression", 0.05, 0, (), (f"candidate: {HOSTILE}\ufffe\x00 cannot be read",))
     xml = JUnitXml.fromstring(junit.junit(broken).encode())
     assert (xml.tests, xml.errors) == (1, 1)
     VALIDATOR.validate(data.to_json(broken, {}, {}))
@@ -151,12 +151,12 @@ def test_names_are_escaped_too(tmp_path: Path) -> None:
     assert JUnitXml.fromstring(junit.junit(found.verdict).encode()).failures == 1
 
 
-def many(checks: int, flips: int) -> tuple[Verdict, dict[int, Flips]]:
+def many(checks: int, flips: int) -> tuple[GateVerdict, dict[int, Flips]]:
     """Checks that failed with so many changed items in all, each with long texts."""
     drop = onesided.of_counts(PairedTable(100, 0, 60, 40))
     found = judge([measured(i, drop, 0.0, 0.1) for i in range(checks)], Policy())
     long = ("é" * 600, HOSTILE * 9, "words " * 100, "€" * 600)
-    shown = tuple(Flip(f"test/{i}", -1.0, *long) for i in range(flips // checks))
+    shown = tuple(ItemFlip(f"test/{i}", -1.0, *long) for i in range(flips // checks))
     return found, {place: Flips(len(shown), 0, shown) for place in range(checks)}
 
 

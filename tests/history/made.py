@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis.comparison import Answers
-from bench.analysis.history.tracks import Panel, Point, Track
+from bench.analysis.history.tracks import Panel, Track, TrackPoint
 from bench.core.record import Record, Run, Score
 from bench.store import run_folder
 from tests.test_comparison import answers, scored
@@ -61,7 +61,7 @@ def panel(metric: str, **methods: Sequence[NDArray[np.float64]]) -> Panel:
     return Panel("m", "mail", metric, tracks)
 
 
-def _point(metric: str, label: str, number: int, values: NDArray[np.float64]) -> Point:
+def _point(metric: str, label: str, number: int, values: NDArray[np.float64]) -> TrackPoint:
     seeds, items = values.shape
     score = {metric: Score(float(values.mean()), "v1")}
     record = Record(str(number), "m", "mail", label, 0, "ok", day(1), scores=score, items=items, questions="q")
@@ -69,4 +69,4 @@ def _point(metric: str, label: str, number: int, values: NDArray[np.float64]) ->
         label, "m", "mail", metric, "v1", "q", tuple(range(seeds)), False, tuple(f"test/{i}" for i in range(items)),
         ("",) * items, (("",) * items,) * seeds, tuple(values.mean(axis=1).tolist()), values,
     )  # fmt: skip
-    return Point(number, found.score, record, metric, found.seeds, None, found)
+    return TrackPoint(number, found.score, record, metric, found.seeds, None, found)

@@ -199,27 +199,31 @@ class TestPlaces:
         assert place([Anchor(5, 5, 40)], Box(0, 0, 30, 30), [], []) == [None]
 
 
-DOTS = st.builds(dots.Row, LABELS, VALUES, VALUES, VALUES, LABELS, st.booleans())
+DOTS = st.builds(dots.DotRow, LABELS, VALUES, VALUES, VALUES, LABELS, st.booleans())
 
 
 class TestDots:
     @given(st.lists(DOTS, max_size=8), LABELS, MAYBE)
     @LIGHT
-    def test_any_rows(self, rows: list[dots.Row], axis: str, reference: float | None) -> None:
+    def test_any_rows(self, rows: list[dots.DotRow], axis: str, reference: float | None) -> None:
         drawn = dots.draw(ABOUT, rows, axis, reference=None if reference is None else (reference, axis))
         checked(drawn)
         assert len(drawn.table.rows) == len(rows)
 
     def test_places(self) -> None:
         # label "ab" 14.4 px + 14, then 6 to the plot; "5 [0, 10]" is 9 characters, 64.8 px, from 720 - 2 - 64.8
-        root = checked(dots.draw(ABOUT, [dots.Row("ab", 5, 0, 10)], "score"))
+        root = checked(dots.draw(ABOUT, [dots.DotRow("ab", 5, 0, 10)], "score"))
         left, right = 34.4, 653.2 - 22
         [circle] = root.iter("circle")
         assert float(circle.attrib["cx"]) == pytest.approx((left + right) / 2, abs=0.01)
         assert [path.attrib["d"] for path in root.iter("path")][1].startswith("M34.4 16H631.2M34.4 12v8M631.2 12v8")
 
     def test_ties_and_the_best(self) -> None:
-        rows = [dots.Row("x", 3, 2, 4, "a", best=True), dots.Row("y", 2, 1, 3, "ab"), dots.Row("z", 1, 0, 2, "b")]
+        rows = [
+            dots.DotRow("x", 3, 2, 4, "a", best=True),
+            dots.DotRow("y", 2, 1, 3, "ab"),
+            dots.DotRow("z", 1, 0, 2, "b"),
+        ]
         found = list(texts(checked(dots.draw(ABOUT, rows, "score"))))
         assert [text for text, _, _ in found if text in ("a", "b")] == ["a", "a", "b", "b"]
         columns = [box.left for text, box, _ in found if text in ("a", "b")]
@@ -228,14 +232,15 @@ class TestDots:
 
     def test_small(self) -> None:
         rows = [
-            dots.Row(f"method {i} with LoRA r=16 & retrieval", i / 60, i / 70, i / 50, "ab", i == 3) for i in range(60)
+            dots.DotRow(f"method {i} with LoRA r=16 & retrieval", i / 60, i / 70, i / 50, "ab", i == 3)
+            for i in range(60)
         ]
         assert len(dots.draw(ABOUT, rows, "accuracy").svg.encode()) < 40_000
 
 
-SPOTS = st.builds(scatter.Point, LABELS, VALUES, VALUES, st.booleans(), MAYBE)
+SPOTS = st.builds(scatter.ScatterPoint, LABELS, VALUES, VALUES, st.booleans(), MAYBE)
 NEAR_SPOTS = st.builds(
-    scatter.Point,
+    scatter.ScatterPoint,
     st.text("abcdefghij k=8", min_size=1, max_size=30).filter(str.strip),
     st.floats(1, 1.5) | st.floats(0.1, 100),
     st.floats(0.5, 0.52) | st.floats(0, 1),
@@ -247,21 +252,25 @@ NEAR_SPOTS = st.builds(
 class TestScatter:
     @given(st.lists(SPOTS, max_size=10), LABELS, LABELS)
     @LIGHT
-    def test_any_points(self, points: list[scatter.Point], x: str, y: str) -> None:
+    def test_any_points(self, points: list[scatter.ScatterPoint], x: str, y: str) -> None:
         assert len(scatter.draw(ABOUT, points, x, y).table.rows) == len(points)
         checked(scatter.draw(ABOUT, points, x, y))
 
     @given(st.lists(NEAR_SPOTS, min_size=1, max_size=15))
     @LIGHT
-    @example([scatter.Point(f"{i} a label of thirty characters", 1, 1, True, 0.5) for i in range(15)])
-    def test_every_label_has_a_place_of_its_own_in_the_plot(self, points: list[scatter.Point]) -> None:
+    @example([scatter.ScatterPoint(f"{i} a label of thirty characters", 1, 1, True, 0.5) for i in range(15)])
+    def test_every_label_has_a_place_of_its_own_in_the_plot(self, points: list[scatter.ScatterPoint]) -> None:
         found = [box for _, box, style in texts(checked(scatter.draw(ABOUT, points, "x", "y"))) if style == "halo"]
         assert len(found) == len(points)
         assert all(box.inside(Box(0, 36, 696, 396)) for box in found)
 
     def test_front(self) -> None:
         # ticks 0.20 to 0.40 in steps of 0.05, whose labels take 28.8 px + 10; x from 1.0 to 2.0
-        points = [scatter.Point("b", 2, 0.4, True), scatter.Point("c", 1.5, 0.2), scatter.Point("a", 1, 0.2, True)]
+        points = [
+            scatter.ScatterPoint("b", 2, 0.4, True),
+            scatter.ScatterPoint("c", 1.5, 0.2),
+            scatter.ScatterPoint("a", 1, 0.2, True),
+        ]
         root = checked(scatter.draw(ABOUT, points, "cost", "score"))
         [front] = [path.attrib["d"] for path in root.iter("path") if path.get("class") == "front"]
         assert front == "M38.8 396L696 396L696 36L696 36"
@@ -269,7 +278,7 @@ class TestScatter:
 
     @pytest.mark.parametrize(("most", "log"), [(31, False), (32, True)])
     def test_logarithmic_from_one_and_a_half_decades(self, most: float, log: bool) -> None:
-        points = [scatter.Point("a", 1, 1), scatter.Point("b", most, 1)]
+        points = [scatter.ScatterPoint("a", 1, 1), scatter.ScatterPoint("b", most, 1)]
         assert ("x (log scale)" in scatter.draw(ABOUT, points, "x", "y").svg) == log
 
 
@@ -320,20 +329,20 @@ class TestLines:
         assert [part.count("L") for part in path.split("M")] == [0, 1, 1]
 
 
-BARS = st.builds(bars.Row, LABELS, st.lists(st.tuples(LABELS, VALUES), max_size=4).map(tuple), LABELS)
+BARS = st.builds(bars.BarRow, LABELS, st.lists(st.tuples(LABELS, VALUES), max_size=4).map(tuple), LABELS)
 
 
 class TestBars:
     @given(st.lists(BARS, max_size=6), LABELS)
     @LIGHT
-    def test_any_bars(self, rows: list[bars.Row], axis: str) -> None:
+    def test_any_bars(self, rows: list[bars.BarRow], axis: str) -> None:
         drawn = bars.draw(ABOUT, rows, axis)
         checked(drawn)
         assert len(drawn.table.rows) == len(rows)
 
     def test_places(self) -> None:
         # from 14.4 + 14 to 720 - 10 - 14.4 for the total "10": 667.2 px for 10; a px is left between two parts
-        root = checked(bars.draw(ABOUT, [bars.Row("ab", (("train", 5), ("serve", 5), ("lost", -3)))], "USD"))
+        root = checked(bars.draw(ABOUT, [bars.BarRow("ab", (("train", 5), ("serve", 5), ("lost", -3)))], "USD"))
         parts = [one for one in root.iter("rect") if float(one.attrib["height"]) == 18]
         assert [(one.attrib["x"], one.attrib["width"], one.attrib["class"]) for one in parts] == [
             ("28.4", "332.6", "mark s0"),
@@ -373,13 +382,13 @@ class TestHeatmap:
 
 def every_chart(label: str = "lora") -> list[Chart]:
     at = tuple(lines.At(x, y, y - 1, y + 1) for x, y in ((1, 2), (3, 5), (2, 4)))
-    rows = [dots.Row(label, 1, 0, 2, label, best=True), dots.Row(label, 1, 0, 2)]
+    rows = [dots.DotRow(label, 1, 0, 2, label, best=True), dots.DotRow(label, 1, 0, 2)]
     series = [lines.Series(f"{label} {index}", at) for index in range(10)]
     return [
         dots.draw(ABOUT, rows, label, reference=(1, label)),
-        scatter.draw(ABOUT, [scatter.Point(label, i, i, i > 2, 0.5) for i in range(6)], label, label),
+        scatter.draw(ABOUT, [scatter.ScatterPoint(label, i, i, i > 2, 0.5) for i in range(6)], label, label),
         lines.draw(ABOUT, series, label, label, rules=[(2, label)]),
-        bars.draw(ABOUT, [bars.Row(label, ((label, 1.0), (f"{label} b", 2.0)), label)], label),
+        bars.draw(ABOUT, [bars.BarRow(label, ((label, 1.0), (f"{label} b", 2.0)), label)], label),
         heatmap.draw(ABOUT, heatmap.Grid((label,) * 9, (label,), tuple((v,) for v in [*range(-4, 4), None])), label),
         dots.draw(ABOUT, [], label),
     ]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from bench.analysis.summary import Row, plain, spread, summarise
+from bench.analysis.summary import SummaryRow, plain, spread, summarise
 from bench.core.record import Failure, Phase, Record, Run, Score, parse_missing
 from bench.metrics.formats import clean, number, seconds, size
 from bench.report.data import to_json
@@ -88,7 +88,7 @@ def run(*records: Record, missing: tuple[str, ...] = ()) -> Run:
     return Run(Path("results/local/trial"), "trial", records, missing)
 
 
-def row(*records: Record, missing: tuple[str, ...] = ()) -> Row:
+def row(*records: Record, missing: tuple[str, ...] = ()) -> SummaryRow:
     (only,) = summarise(run(*records, missing=missing))
     return only
 

@@ -13,12 +13,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bench.adapt.tuning import Judged, Tuning
-from bench.analysis.summary import Row, Spread
+from bench.analysis.summary import Spread, SummaryRow
 from bench.core.record import Failure, Phase, Record, Score
 from bench.meters.latency import Latency
 from bench.report.data import SCHEMA, schema, to_json
 from bench.store import run_folder
-from bench.training.trainer import Outcome
+from bench.training.trainer import TrainingResult
 from tests.report.test_report import HOSTILE, failed, record, run
 
 ROOT = Path(__file__).parents[2]
@@ -160,12 +160,15 @@ class TestDescription:
         assert list(schema()["$defs"][name]["properties"]) == [field.name for field in fields(described)]
 
     def test_a_row_has_its_status_and_metric_too(self) -> None:
-        assert set(schema()["$defs"]["row"]["properties"]) == {f.name for f in fields(Row)} | {"status", "metric"}
+        assert set(schema()["$defs"]["row"]["properties"]) == {f.name for f in fields(SummaryRow)} | {
+            "status",
+            "metric",
+        }
 
     def test_training_and_tuning_are_described(self) -> None:
         """They are open, as methods may say more; what the harness says of all of them is there."""
         kinds = schema()["$defs"]
-        assert {f.name for f in fields(Outcome)} <= set(kinds["training"]["properties"])
+        assert {f.name for f in fields(TrainingResult)} <= set(kinds["training"]["properties"])
         assert {f.name for f in fields(Tuning)} == set(kinds["tuning"]["properties"])
         assert {f.name for f in fields(Judged)} == set(kinds["tuning"]["properties"]["trials"]["items"]["properties"])
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from bench.analysis import costs
 from bench.analysis.comparison import Answers, Family
-from bench.analysis.costs import Cost
+from bench.analysis.costs import CellCost
 from bench.analysis.decision.lines import Line
 from bench.analysis.retention import base_scores, changes
 from bench.config.assumptions import Assumptions
@@ -102,7 +102,7 @@ def _is_control(record: Record) -> bool:
 
 
 def _price(record: Record, prices: Prices, assumed: Assumptions) -> Price | None:
-    cost: Cost = costs.cost(record, prices)
+    cost: CellCost = costs.cost(record, prices)
     thousand = cost.thousand_queries if assumed.serving == "batches" else cost.thousand_single
     if thousand is None:
         return None

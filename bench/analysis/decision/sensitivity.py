@@ -29,7 +29,7 @@ class Crossing:
 
 
 @dataclass(frozen=True, slots=True)
-class Flip:
+class ChoiceFlip:
     """A value of an assumption from which on (or below which) another method is chosen."""
 
     assumption: str
@@ -75,7 +75,7 @@ def flips_of(
     differ: Differ,
     assumed: Assumptions,
     choice: str | None,
-) -> list[Flip]:
+) -> list[ChoiceFlip]:
     """The nearest value above and below of each assumption at which another method is chosen."""
     known = {one.label: one for one in standings}
 
@@ -100,7 +100,7 @@ def flips_of(
         for rises in (True, False) if now else (True,):
             edge = _nearest(with_value, start, rises, choice)
             if edge is not None:
-                flips.append(Flip(name, rounded(edge[0]), rises, edge[1]))
+                flips.append(ChoiceFlip(name, rounded(edge[0]), rises, edge[1]))
     return sorted(flips, key=lambda one: abs(math.log(one.value / (getattr(assumed, one.assumption) or 1.0))))
 
 

@@ -22,7 +22,7 @@ from bench.analysis.decision.rule import (
     ties,
     worth_of,
 )
-from bench.analysis.decision.sensitivity import Crossing, Flip, crossings_of, flips_of
+from bench.analysis.decision.sensitivity import ChoiceFlip, Crossing, crossings_of, flips_of
 from bench.config.assumptions import Assumptions
 from bench.metrics import NAMES
 
@@ -46,7 +46,7 @@ class Verdict:
     crossings: tuple[Crossing, ...]
     cheapest: tuple[tuple[float, str], ...]  # from which monthly volume on
     worthiest: tuple[tuple[float, str], ...]  # from which value of a right answer on; () where the metric is no share
-    flips: tuple[Flip, ...]  # the nearest first
+    flips: tuple[ChoiceFlip, ...]  # the nearest first
     overtakings: tuple[Overtaking, ...]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.analysis.decision.learning import Overtaking
 from bench.analysis.decision.rule import Check, Standing, by_worth, lead
-from bench.analysis.decision.sensitivity import Crossing, Flip
+from bench.analysis.decision.sensitivity import ChoiceFlip, Crossing
 from bench.analysis.decision.verdict import Verdict
 from bench.metrics.formats import clean, number, title
 
@@ -163,7 +163,7 @@ def _flips(verdict: Verdict, currency: str) -> Iterator[str]:
         yield "No volume of queries and no number of updates within a factor of a thousand changes the choice."
 
 
-def _flip(flip: Flip, currency: str) -> str:
+def _flip(flip: ChoiceFlip, currency: str) -> str:
     unit, shape = _ASSUMPTIONS[flip.assumption]
     amount = f"{clean(currency)} {unit}" if flip.assumption == "value_of_right" else unit
     where = f"{'above' if flip.rises else 'below'} {shape.format(flip.value)} {amount}"

@@ -29,7 +29,7 @@ import numpy as np
 
 from bench.analysis.comparison import ALPHA, Answers, by_unit
 from bench.analysis.history.settings import differing
-from bench.analysis.history.tracks import Panel, Point, Track
+from bench.analysis.history.tracks import Panel, Track, TrackPoint
 from bench.analysis.statistics.family import holm
 from bench.analysis.statistics.intervals import Interval
 from bench.analysis.statistics.paired import PairedResult, paired_shares
@@ -38,7 +38,7 @@ from bench.metrics import NAMES
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangePoint:
     """Two runs of a track against each other."""
 
     method: str
@@ -61,7 +61,7 @@ class Change:
         return self.p_adjusted <= ALPHA
 
 
-def changes(panel: Panel) -> list[Change]:
+def changes(panel: Panel) -> list[ChangePoint]:
     """Every test of a panel's tracks in which any item's score changed, steps before the drift of each track."""
     found = [change for track in panel.tracks for change in _of(track, panel.metric)]
     if not found:
@@ -70,7 +70,7 @@ def changes(panel: Panel) -> list[Change]:
     return [replace(one, p_adjusted=float(p)) for one, p in zip(found, adjusted, strict=True)]
 
 
-def shown(found: Sequence[Change]) -> list[Change]:
+def shown(found: Sequence[ChangePoint]) -> list[ChangePoint]:
     """What is more than chance: the steps, and a drift where the track has no step."""
     steps = [one for one in found if one.found and one.kind == "step"]
     stepped = {(one.method, one.part) for one in steps}
@@ -78,7 +78,7 @@ def shown(found: Sequence[Change]) -> list[Change]:
     return steps + drifts
 
 
-def _of(track: Track, metric: str) -> Iterator[Change]:
+def _of(track: Track, metric: str) -> Iterator[ChangePoint]:
     known = [point for point in track.points if point.answers is not None]
     for before, after in pairwise(known):
         yield from _change(track, metric, "step", before, after)
@@ -86,7 +86,9 @@ def _of(track: Track, metric: str) -> Iterator[Change]:
         yield from _change(track, metric, "drift", known[0], known[-1])
 
 
-def _change(track: Track, metric: str, kind: Literal["step", "drift"], before: Point, after: Point) -> Iterator[Change]:
+def _change(
+    track: Track, metric: str, kind: Literal["step", "drift"], before: TrackPoint, after: TrackPoint
+) -> Iterator[ChangePoint]:
     a, b = after.answers, before.answers
     assert a is not None
     assert b is not None
@@ -96,7 +98,7 @@ def _change(track: Track, metric: str, kind: Literal["step", "drift"], before: P
     if result is None:
         return
     difference = a.score - b.score
-    yield Change(
+    yield ChangePoint(
         method=track.method,
         part=track.part,
         kind=kind,

@@ -32,7 +32,7 @@ class Dated:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class TrackPoint:
     """What one method scored in one run, over its seeds that ended."""
 
     number: int  # of the run
@@ -43,7 +43,7 @@ class Point:
     interval: Interval | None = None  # 95%, over items and seeds; None where the run keeps no predictions
     answers: Answers | None = None  # None likewise
 
-    def alike(self, other: Point) -> bool:
+    def alike(self, other: TrackPoint) -> bool:
         """Whether both were asked the same items, and scored the same way."""
         a, b = self.answers, other.answers
         same = a is None or b is None or a.ids == b.ids
@@ -56,7 +56,7 @@ class Track:
 
     method: str
     part: int  # from 1; a second one was asked other items, or scored in another way
-    points: tuple[Point, ...]
+    points: tuple[TrackPoint, ...]
 
     @property
     def label(self) -> str:
@@ -160,7 +160,7 @@ def _panel(runs: Sequence[Dated], model: str, task: str, metric: str | None, met
     return Panel(model, task, name, tuple(tracks), tuple(left_out)) if tracks else None
 
 
-def _point(one: Dated, records: Sequence[Record], metric: str) -> Point | None:
+def _point(one: Dated, records: Sequence[Record], metric: str) -> TrackPoint | None:
     """The method's score in a run; without an interval where predictions are not kept."""
     records = [record for record in records if metric in record.scores]
     if not records:
@@ -168,10 +168,10 @@ def _point(one: Dated, records: Sequence[Record], metric: str) -> Point | None:
     seeds = tuple(record.seed for record in records)
     if any(find_predictions(one.run.path, record.key) is None for record in records):
         mean = statistics.fmean(record.scores[metric].value for record in records)
-        return Point(one.number, mean, records[0], metric, seeds)
+        return TrackPoint(one.number, mean, records[0], metric, seeds)
     [family] = comparison.within(replace(one.run, records=tuple(records)), metric=metric)
     [answers] = family.answers
-    return Point(one.number, answers.score, records[0], metric, seeds, _interval(answers), answers)
+    return TrackPoint(one.number, answers.score, records[0], metric, seeds, _interval(answers), answers)
 
 
 def _interval(answers: Answers) -> Interval:
@@ -193,8 +193,8 @@ def _reasons(number: int, label: str, records: Sequence[Record], metric: str) ->
             yield f"{where}: not scored by {metric}"
 
 
-def _tracks(label: str, points: Sequence[Point]) -> list[Track]:
-    parts: list[list[Point]] = []
+def _tracks(label: str, points: Sequence[TrackPoint]) -> list[Track]:
+    parts: list[list[TrackPoint]] = []
     for point in points:
         part = next((each for each in parts if all(point.alike(other) for other in each)), None)
         if part is None:

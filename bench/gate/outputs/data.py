@@ -11,14 +11,14 @@ from typing import Any
 from bench import __version__
 from bench.gate.flips import Flips
 from bench.gate.outputs.words import headline, unit
-from bench.gate.verdict import Finding, Verdict
+from bench.gate.verdict import GateFinding, GateVerdict
 
 SCHEMA = 1
 SCHEMA_FILE = Path(__file__).with_name(f"schema-{SCHEMA}.json")
 Shown = Mapping[int, Flips]  # place of a finding -> its changed items
 
 
-def to_json(verdict: Verdict, paths: Mapping[str, str], shown: Shown) -> dict[str, Any]:
+def to_json(verdict: GateVerdict, paths: Mapping[str, str], shown: Shown) -> dict[str, Any]:
     """The content of gate.json; `paths`: of baseline, candidate and policy as they were named."""
     return {
         "schema": SCHEMA,
@@ -43,7 +43,7 @@ def schema() -> dict[str, Any]:
     return found
 
 
-def _check(finding: Finding, flips: Flips | None) -> dict[str, Any]:
+def _check(finding: GateFinding, flips: Flips | None) -> dict[str, Any]:
     planned, measured = finding.planned, finding.measured
     interval = finding.interval
     both = measured.baseline is not None and measured.candidate is not None

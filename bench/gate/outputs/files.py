@@ -11,7 +11,7 @@ from bench.gate.flips import Flips, Texts, flips
 from bench.gate.outputs import data, markdown
 from bench.gate.outputs.junit import junit
 from bench.gate.run import Gated
-from bench.gate.verdict import Verdict
+from bench.gate.verdict import GateVerdict
 from bench.store.run_folder import write_atomically
 
 NAMES = ("gate.json", "junit.xml", "summary.md", "comment.md")
@@ -42,7 +42,7 @@ def shown(gated: Gated) -> dict[int, Flips]:
     }
 
 
-def write(folder: Path, verdict: Verdict, paths: Mapping[str, str], name: str, items: Mapping[int, Flips]) -> None:
+def write(folder: Path, verdict: GateVerdict, paths: Mapping[str, str], name: str, items: Mapping[int, Flips]) -> None:
     """Write all four."""
     content = data.to_json(verdict, paths, items)
     texts = (

@@ -11,14 +11,14 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
 from bench.gate.outputs.words import figures, headline, label
-from bench.gate.verdict import Finding, Verdict
+from bench.gate.verdict import GateFinding, GateVerdict
 from bench.metrics.formats import clean
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TAGS = {"regression": "failure", "missing": "error", "not_comparable": "error", "inconclusive": "skipped"}
 
 
-def junit(verdict: Verdict) -> str:
+def junit(verdict: GateVerdict) -> str:
     """The XML document."""
     root = ET.Element("testsuites", name="adaptbench gate")
     for kind in ("quality", "retention", "cost"):
@@ -41,7 +41,7 @@ def _suite(root: ET.Element, kind: str, cases: Sequence[ET.Element]) -> None:
     suite.extend(cases)
 
 
-def _case(finding: Finding) -> ET.Element:
+def _case(finding: GateFinding) -> ET.Element:
     planned = finding.planned
     case = ET.Element("testcase", classname=f"adaptbench.{planned.kind}", name=_text(label(finding)), time="0")
     said = _text(f"{finding.status.replace('_', ' ')}: {finding.reason}")

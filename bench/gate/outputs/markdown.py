@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from bench.gate.flips import Flip, Flips
+from bench.gate.flips import Flips, ItemFlip
 from bench.gate.outputs.words import counted, figures, headline, label, ordered, unit
-from bench.gate.verdict import Finding, Verdict
+from bench.gate.verdict import GateFinding, GateVerdict
 from bench.metrics.formats import clean
 
 SUMMARY_BYTES = 1_000_000  # GitHub takes 1 MiB for a step's summary
@@ -23,12 +23,12 @@ _HEAD = ("check", "baseline", "candidate", "change", "interval", "tolerated", "p
 Shown = Mapping[int, Flips]
 
 
-def summary(verdict: Verdict, shown: Shown, name: str) -> str:
+def summary(verdict: GateVerdict, shown: Shown, name: str) -> str:
     """Every check, then the items that changed under those that did not pass; at most `SUMMARY_BYTES`."""
     return _fitted(_blocks(verdict, shown, "summary", name), SUMMARY_BYTES)
 
 
-def comment(verdict: Verdict, shown: Shown, name: str) -> str:
+def comment(verdict: GateVerdict, shown: Shown, name: str) -> str:
     """The checks that did not pass, and items that changed; at most `COMMENT_BYTES`, `marker` in front."""
     return _fitted(_blocks(verdict, shown, "comment", name), COMMENT_BYTES)
 
@@ -38,7 +38,7 @@ def marker(name: str) -> str:
     return f"<!-- adaptbench-gate: {re.sub(r'[^A-Za-z0-9_.]+', '-', name).strip('-') or 'gate'} -->"
 
 
-def _blocks(verdict: Verdict, shown: Shown, style: str, name: str) -> Iterator[str]:
+def _blocks(verdict: GateVerdict, shown: Shown, style: str, name: str) -> Iterator[str]:
     """Lines, the most important first; what does not fit is cut from the end."""
     yield marker(name)
     yield f"## adaptbench gate: {verdict.word}\n"
@@ -58,7 +58,7 @@ def _blocks(verdict: Verdict, shown: Shown, style: str, name: str) -> Iterator[s
             yield from _items(finding, flips, _LONGEST[style])
 
 
-def _row(finding: Finding) -> str:
+def _row(finding: GateFinding) -> str:
     outcome = f"**{finding.status.replace('_', ' ')}**" if finding.decides else finding.status.replace("_", " ")
     tier = "" if finding.planned.tier == "critical" else f" ({finding.planned.tier})"
     reason = f": {_said(finding.reason)}" if finding.reason else ""
@@ -66,7 +66,7 @@ def _row(finding: Finding) -> str:
     return f"| {' | '.join((named, *figures(finding), f'{outcome}{tier}{reason}'))} |"
 
 
-def _items(finding: Finding, flips: Flips, longest: int) -> Iterator[str]:
+def _items(finding: GateFinding, flips: Flips, longest: int) -> Iterator[str]:
     yield f"\n### Changed items: {code(label(finding), 300)}\n"
     yield f"{flips.lost:,} got worse, {flips.gained:,} got better; first seed, the largest losses first"
     if flips.why_no_text:
@@ -78,7 +78,7 @@ def _items(finding: Finding, flips: Flips, longest: int) -> Iterator[str]:
         yield f"| {' | '.join(_cells(one, with_text, longest))} |"
 
 
-def _cells(one: Flip, with_text: bool, longest: int) -> Iterable[str]:
+def _cells(one: ItemFlip, with_text: bool, longest: int) -> Iterable[str]:
     yield code(one.id, 100)
     if with_text:
         yield code(one.input, longest)

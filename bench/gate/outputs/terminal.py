@@ -6,31 +6,33 @@ from collections.abc import Sequence
 
 from bench.gate.outputs.words import amount, counted, figures, label, ordered, unit
 from bench.gate.plan import Need
-from bench.gate.verdict import Finding, Verdict
+from bench.gate.verdict import GateFinding, GateVerdict
 from bench.metrics.formats import clean
-from bench.report.table import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, ReportTable, Text
 
 _HEAD = ("check", "baseline", "candidate", "change", "interval", "tolerated", "p\n(Holm)", "outcome")
 
 
-def sheet(verdict: Verdict) -> Sheet:
+def sheet(verdict: GateVerdict) -> ReportTable:
     """Every check that did not pass, and what there is to know beside them."""
     rows = tuple(_row(finding) for finding in ordered(verdict.findings) if finding.status != "pass")
     title = f"{counted(verdict)}; mode {verdict.mode}, alpha {verdict.alpha:g} over {verdict.family} tests"
     notes = tuple(map(clean, (*verdict.problems, *verdict.notes)))
-    return Sheet(title, _HEAD if rows else (), rows, notes)
+    return ReportTable(title, _HEAD if rows else (), rows, notes)
 
 
-def plan_sheet(needs: Sequence[Need], mode: str, power: float) -> Sheet:
+def plan_sheet(needs: Sequence[Need], mode: str, power: float) -> ReportTable:
     """Items and chances of every check of a plan."""
     chance = "chance\nto find it" if mode == "regression" else "chance\nto pass"
     head = ("check", "tier", "tolerated", "must be\nfound", "items", chance, f"items for\n{power:g}", "remark")
     shown = [need for need in needs if need.planned.kind != "cost" or need.refusal]
     notes = (f"{len(needs) - len(shown)} checks of counters need no items beyond those there are",)
-    return Sheet("What the policy could find", head, tuple(map(_need, shown)), notes if len(shown) < len(needs) else ())
+    return ReportTable(
+        "What the policy could find", head, tuple(map(_need, shown)), notes if len(shown) < len(needs) else ()
+    )
 
 
-def _row(finding: Finding) -> tuple[Text, ...]:
+def _row(finding: GateFinding) -> tuple[Text, ...]:
     outcome = "\n".join(part for part in (finding.status.replace("_", " "), clean(finding.reason)) if part)
     tier = "" if finding.planned.tier == "critical" else f"\n({finding.planned.tier})"
     named = f"{label(finding)}{f' ({unit(finding)})' if unit(finding) else ''}"

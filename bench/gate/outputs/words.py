@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.gate.costs import ALL
-from bench.gate.verdict import PASSED, Finding, Status, Verdict
+from bench.gate.verdict import PASSED, GateFinding, GateVerdict, Status
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number
 from bench.report.table import NOTHING
@@ -15,7 +15,7 @@ _ORDER: tuple[Status, ...] = ("regression", "missing", "not_comparable", "inconc
 _NAMED = 3  # checks named in the headline
 
 
-def headline(verdict: Verdict) -> str:
+def headline(verdict: GateVerdict) -> str:
     """One line: the verdict, and what made it."""
     deciding = [finding for finding in ordered(verdict.findings) if finding.decides]
     said = [f"{label(one)}: {one.reason}" for one in deciding if _made(one, verdict)]
@@ -27,13 +27,13 @@ def headline(verdict: Verdict) -> str:
     return f"{text} ({scope})" if scope else text
 
 
-def checkpoints(verdict: Verdict) -> str:
+def checkpoints(verdict: GateVerdict) -> str:
     """For which methods the verdict is one on the checkpoints at hand, not on what another training would give."""
     methods = dict.fromkeys(one.planned.method for one in verdict.findings if one.measured.one_checkpoint)
     return f"for this checkpoint, fewer than 3 seeds: {', '.join(map(clean, methods))}" if methods else ""
 
 
-def counted(verdict: Verdict) -> str:
+def counted(verdict: GateVerdict) -> str:
     """How many checks ended in which way."""
     count = Counter(finding.status for finding in verdict.findings)
     return ", ".join(
@@ -44,17 +44,17 @@ def counted(verdict: Verdict) -> str:
     )
 
 
-def ordered(findings: Sequence[Finding]) -> list[Finding]:
+def ordered(findings: Sequence[GateFinding]) -> list[GateFinding]:
     """The gravest first, else in their order; of one status those that decide first."""
     return sorted(findings, key=lambda finding: (not finding.decides, _ORDER.index(finding.status)))
 
 
-def label(finding: Finding) -> str:
+def label(finding: GateFinding) -> str:
     """Which check."""
     return clean(finding.planned.label)
 
 
-def figures(finding: Finding) -> tuple[str, str, str, str, str, str]:
+def figures(finding: GateFinding) -> tuple[str, str, str, str, str, str]:
     """Baseline, candidate, change, interval, what is tolerated, and p."""
     one, planned = finding.measured, finding.planned
     if one.baseline is None or one.candidate is None:
@@ -72,7 +72,7 @@ def figures(finding: Finding) -> tuple[str, str, str, str, str, str]:
     return before, after, _signed(planned.name, one.candidate - one.baseline), interval, _limit(finding), p
 
 
-def unit(finding: Finding) -> str:
+def unit(finding: GateFinding) -> str:
     """Of a cost; of a score its metric says it."""
     return ALL[finding.planned.name].unit if finding.planned.kind == "cost" else ""
 
@@ -82,7 +82,7 @@ def amount(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 10_000 else f"{value:.4g}"
 
 
-def _limit(finding: Finding) -> str:
+def _limit(finding: GateFinding) -> str:
     if finding.planned.kind == "cost":
         return f"+{finding.margin:.0%}"
     return (
@@ -95,7 +95,7 @@ def _signed(metric: str, value: float) -> str:
     return text if text.startswith("-") else f"+{text}"
 
 
-def _made(finding: Finding, verdict: Verdict) -> bool:
+def _made(finding: GateFinding, verdict: GateVerdict) -> bool:
     """Whether a finding is what gave this exit code."""
     return finding.status == {1: "regression", 3: "inconclusive", 4: "missing", 5: "not_comparable"}.get(
         verdict.exit_code

@@ -19,7 +19,7 @@ _MARKED = 14.0  # px: a part as wide as this has room for its mark
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BarRow:
     """A bar made up of named parts; a part that is below 0 or not finite is not drawn and not in the total."""
 
     label: str
@@ -27,7 +27,7 @@ class Row:
     note: str = ""
 
 
-def draw(about: About, rows: Sequence[Row], axis: str, *, show: Show = plain) -> Chart:
+def draw(about: About, rows: Sequence[BarRow], axis: str, *, show: Show = plain) -> Chart:
     """Bars from top to bottom as given, parts in the order in which their names are first met."""
     names = list(dict.fromkeys(name for row in rows for name, _ in row.parts))
     table = [(row.label, *_cells(row, names, show), shown(_total(row), show), row.note) for row in rows]
@@ -46,27 +46,27 @@ def draw(about: About, rows: Sequence[Row], axis: str, *, show: Show = plain) ->
     return chart(about, columns, table, (WIDTH, bottom + BELOW), drawn)
 
 
-def _amounts(row: Row, name: str) -> float:
+def _amounts(row: BarRow, name: str) -> float:
     """The amount of a name, which a row may have more than once."""
     return sum(max(0.0, tame(amount) or 0.0) for part, amount in row.parts if part == name)
 
 
-def _total(row: Row) -> float:
+def _total(row: BarRow) -> float:
     return sum(max(0.0, tame(amount) or 0.0) for _, amount in row.parts)
 
 
-def _cells(row: Row, names: Sequence[str], show: Show) -> Iterator[str]:
+def _cells(row: BarRow, names: Sequence[str], show: Show) -> Iterator[str]:
     for name in names:
         given = [amount for part, amount in row.parts if part == name]
         yield shown(given[0], show) if len(given) == 1 else shown(_amounts(row, name) if given else None, show)
 
 
-def _tail(row: Row, show: Show) -> str:
+def _tail(row: BarRow, show: Show) -> str:
     total = cut(minus(show(_total(row))), _TOTAL / 2)
     return f"{total}  {row.note}" if row.note else total
 
 
-def _bar(row: Row, names: Sequence[str], scale: Scale, y: float, show: Show) -> Iterator[Element | None]:
+def _bar(row: BarRow, names: Sequence[str], scale: Scale, y: float, show: Show) -> Iterator[Element | None]:
     yield words(row.label, scale.start - 10, y + MIDDLE, scale.start - 10, "end")
     done, x = 0.0, scale.start
     for index, name in enumerate(names):

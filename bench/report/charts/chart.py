@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bench.metrics.formats import clean
 from bench.report.charts.svg import Element, el
 from bench.report.charts.text import SIZE, words
-from bench.report.table import Sheet, Text
+from bench.report.table import ReportTable, Text
 
 WIDTH = 720.0  # px of a chart, save of a heatmap with many columns
 
@@ -37,7 +37,7 @@ class Chart:
     title: str
     description: str
     svg: str
-    table: Sheet
+    table: ReportTable
 
 
 def chart(
@@ -49,7 +49,7 @@ def chart(
 ) -> Chart:
     """A chart of width and height `size` (px) from what is drawn, with its data table."""
     title, description = clean(about.title), clean(about.description)
-    table = Sheet(title, tuple(columns), tuple(tuple(Text(clean(cell)) for cell in row) for row in rows))
+    table = ReportTable(title, tuple(columns), tuple(tuple(Text(clean(cell)) for cell in row) for row in rows))
     wide, high = map(math.ceil, size)
     ids = (f"{about.id}-title", f"{about.id}-desc")
     root = el(

@@ -20,7 +20,7 @@ _BEST = "diamond and bold: best"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DotRow:
     """A value with its interval; a bound that is not finite is not drawn.
 
     `group` holds the letters of the tie groups that the row is in: rows that share one cannot be told apart.
@@ -48,7 +48,7 @@ class _Layout:
 
 def draw(
     about: About,
-    rows: Sequence[Row],
+    rows: Sequence[DotRow],
     axis: str,
     *,
     show: Show = plain,
@@ -73,7 +73,7 @@ def draw(
 
 
 def _layout(
-    rows: Sequence[Row],
+    rows: Sequence[DotRow],
     letters: Sequence[str],
     show: Show,
     reference: tuple[float, str] | None,
@@ -88,17 +88,17 @@ def _layout(
     return _Layout(left, top, top + _ROW * len(rows), values, letters_from, fit(known, left + 6, values - 22))
 
 
-def _bounds(row: Row, show: Show) -> tuple[str, str]:
+def _bounds(row: DotRow, show: Show) -> tuple[str, str]:
     return shown(row.low, show), shown(row.high, show)
 
 
-def _value(row: Row, show: Show) -> str:
+def _value(row: DotRow, show: Show) -> str:
     low, high = _bounds(row, show)
     interval = "" if tame(row.low) is None and tame(row.high) is None else f" [{low}, {high}]"
     return shown(row.value, show) + interval
 
 
-def _letters(rows: Sequence[Row]) -> list[str]:
+def _letters(rows: Sequence[DotRow]) -> list[str]:
     """The letters of tie groups, in the order of the rows; those that there is no room for are in the table alone."""
     found = dict.fromkeys(letter for row in rows for letter in printable(row.group) if letter != " ")
     return list(found)[:_LETTERS]
@@ -114,7 +114,7 @@ def _frame(at: _Layout, axis: str, reference: tuple[float, str] | None) -> Itera
         yield words(reference[1], x, at.top - 8, 2 * half, "middle", "faint")
 
 
-def _row(row: Row, at: _Layout, y: float, show: Show) -> Iterator[Element | None]:
+def _row(row: DotRow, at: _Layout, y: float, show: Show) -> Iterator[Element | None]:
     strong = "strong" if row.best else None
     if row.best:
         yield el("rect", x=0.0, y=y - _ROW / 2 + 1, width=WIDTH, height=_ROW - 2, rx=3.0, class_="highlight")
@@ -130,7 +130,7 @@ def _row(row: Row, at: _Layout, y: float, show: Show) -> Iterator[Element | None
     yield words(_value(row, show), at.values, y + MIDDLE, _VALUE, None, strong)
 
 
-def _ties(rows: Sequence[Row], letters: Sequence[str], at: _Layout) -> Iterator[Element | None]:
+def _ties(rows: Sequence[DotRow], letters: Sequence[str], at: _Layout) -> Iterator[Element | None]:
     """A column for each letter: the letter in the rows of its group, joined by a line."""
     for column, letter in enumerate(letters):
         x = at.letters + _LETTER * (column + 0.5)

@@ -27,7 +27,7 @@ Spot = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ScatterPoint:
     """A method, say, with its cost `x` and its quality `y`; `chance` is that of being on the front, 0 to 1."""
 
     label: str
@@ -39,7 +39,7 @@ class Point:
 
 def draw(
     about: About,
-    points: Sequence[Point],
+    points: Sequence[ScatterPoint],
     x_title: str,
     y_title: str,
     *,
@@ -82,7 +82,7 @@ def draw(
     return chart(about, columns, table, (WIDTH, bottom + BELOW + LINE + 8), drawn)
 
 
-def _chance(one: Point) -> str:
+def _chance(one: ScatterPoint) -> str:
     return NOTHING if one.chance is None or tame(one.chance) is None else f"{one.chance:.2f}"
 
 
@@ -97,7 +97,7 @@ def _steps(spots: list[Spot], right: float) -> list[Spot]:
 
 
 def _labels(
-    known: Sequence[Point], spots: Sequence[Spot], area: Box, steps: Sequence[Spot]
+    known: Sequence[ScatterPoint], spots: Sequence[Spot], area: Box, steps: Sequence[Spot]
 ) -> tuple[tuple[list[Element | None], list[Element | None]], int]:
     """Leader lines, which go below the marks, and labels, which go above; and how many found no place."""
     order = sorted(range(len(known)), key=lambda index: (not known[index].on_front, spots[index], index))[:_MOST]
@@ -117,7 +117,7 @@ def _labels(
     return (below, above), len(known) - sum(box is not None for box in boxes)
 
 
-def _label(one: Point, most: float = _LABEL) -> str:
+def _label(one: ScatterPoint, most: float = _LABEL) -> str:
     tail = "" if _chance(one) == NOTHING else f" ({_chance(one)})"
     return cut(printable(one.label), most - width(tail)) + tail
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from bench.report.charts.chart import Chart
-from bench.report.table import Sheet
+from bench.report.table import ReportTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Points:
 class Table:
     """A sheet; its notes stand below it. With `cards`, narrow screens show each row as a card."""
 
-    sheet: Sheet
+    sheet: ReportTable
     cards: bool = False
     kind: ClassVar[str] = "table"
 
@@ -104,7 +104,7 @@ class Section:
     blocks: tuple[Block, ...] = field(default=())
 
 
-def tables(sheets: Sequence[Sheet]) -> Iterator[Block]:
+def tables(sheets: Sequence[ReportTable]) -> Iterator[Block]:
     """Each sheet as a table; one of notes alone as a heading and points."""
     for sheet in sheets:
         if sheet.rows:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.analysis.history.changepoints import Change, changes, shown
-from bench.analysis.history.tracks import Dated, Panel, Point
+from bench.analysis.history.changepoints import ChangePoint, changes, shown
+from bench.analysis.history.tracks import Dated, Panel, TrackPoint
 from bench.core.errors import UsageError
 from bench.metrics.formats import clean, number, title
 from bench.report.charts import lines
@@ -55,13 +55,13 @@ def html(runs: Sequence[Dated], panels: Sequence[Panel]) -> str:
     return page.write(name, "history", facts, sections, skip="Skip to the changes")
 
 
-def _summary(panels: Sequence[Panel], tested: Sequence[Sequence[Change]]) -> Section:
+def _summary(panels: Sequence[Panel], tested: Sequence[Sequence[ChangePoint]]) -> Section:
     said = [text for panel, own in zip(panels, tested, strict=True) for text in _sentences(panel, own)]
     lead = "What is more than chance, after correction for the number of comparisons in each task."
     return Section("changes", "Changes", lead, (Points(tuple(said or ("No score changed by more than chance.",))),))
 
 
-def _sentences(panel: Panel, tested: Sequence[Change]) -> Iterator[str]:
+def _sentences(panel: Panel, tested: Sequence[ChangePoint]) -> Iterator[str]:
     for one in shown(tested):
         where = (
             f"at run {one.after}" if one.kind == "step" else f"little by little from run {one.before} to {one.after}"
@@ -73,12 +73,12 @@ def _sentences(panel: Panel, tested: Sequence[Change]) -> Iterator[str]:
         )
 
 
-def _section(place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[Change]) -> Section:
+def _section(place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[ChangePoint]) -> Section:
     heading = f"{clean(panel.task)} with {clean(panel.model)}"
     return Section(f"panel-{place}", heading, _LEAD, tuple(_blocks(place, runs, panel, tested)))
 
 
-def _blocks(place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[Change]) -> Iterator[Block]:
+def _blocks(place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[ChangePoint]) -> Iterator[Block]:
     metric = title(panel.metric)
     about = About(
         f"panel-{place}-chart", f"{clean(panel.task)}: {metric} over runs", "A line joins the same items alone."
@@ -96,11 +96,11 @@ def _blocks(place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[Ch
     yield More("Every score as a table", (Table(sheets.scores(runs, panel)),))
 
 
-def _at(point: Point) -> At:
+def _at(point: TrackPoint) -> At:
     low, high = (point.interval.low, point.interval.high) if point.interval else (None, None)
     return At(float(point.number), point.score, low, high)
 
 
-def _rule(panel: Panel, one: Change) -> str:
+def _rule(panel: Panel, one: ChangePoint) -> str:
     sign = "+" if one.difference > 0 else ""
     return f"{clean(one.method)} {sign}{number(panel.metric, one.difference)}"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from bench.analysis.summary import summarise
 from bench.core.record import Run
 from bench.metrics.formats import clean
-from bench.report.table import Chapter, Sheet
+from bench.report.table import Chapter, ReportTable
 from bench.report.tables import bias, costs, notes, retention, retrieval, scores, tuning
 
 
@@ -24,10 +24,10 @@ def _part(run: Run) -> str:
     return f", shard {clean(run.shard)}" if run.shard else ""
 
 
-def sheets(run: Run) -> list[Sheet]:
+def sheets(run: Run) -> list[ReportTable]:
     """Every table of a run: for each model scores, other metrics, costs by task, retrieval; then notes."""
     rows = summarise(run)
-    found: list[Sheet] = []
+    found: list[ReportTable] = []
     for model in dict.fromkeys(row.model for row in rows):
         own = [row for row in rows if row.model == model]
         tasks = list(dict.fromkeys(row.task for row in own))

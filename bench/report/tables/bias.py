@@ -6,13 +6,13 @@ from bench.analysis.counterfactuals import Bias, base_of, biases
 from bench.analysis.summary import by_method
 from bench.core.record import Run
 from bench.metrics.formats import clean
-from bench.report.table import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, ReportTable, Text
 
 _SHARES = "share of pairs whose two forms got different answers, with its 95% interval over pairs"
 _MORE = "against the base model: the share less that of the base model with the same context, pair by pair"
 
 
-def sheets(run: Run, model: str) -> list[Sheet]:
+def sheets(run: Run, model: str) -> list[ReportTable]:
     """For a model the pairs of every task that names some; no sheet where none was asked."""
     groups = by_method(run, model, lambda record: bool(record.counterfactual))
     lines = [
@@ -23,7 +23,7 @@ def sheets(run: Run, model: str) -> list[Sheet]:
     if not lines:
         return []
     heads = ("method", "task", "pairs", "changed", "against the\nbase model")
-    return [Sheet(f"{clean(model)}: counterfactual pairs", heads, tuple(lines), (_SHARES, _MORE))]
+    return [ReportTable(f"{clean(model)}: counterfactual pairs", heads, tuple(lines), (_SHARES, _MORE))]
 
 
 def _texts(one: Bias) -> tuple[Text, ...]:

@@ -9,14 +9,14 @@ from bench.analysis.comparison import ALPHA, Answers, Difference, Family, flips
 from bench.analysis.statistics.intervals import Interval
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, title
-from bench.report.table import Sheet, Text
+from bench.report.table import ReportTable, Text
 
 _LONGEST = 80  # characters of an answer
 
 
-def sheets(families: Sequence[Family], shown_flips: int = 0) -> list[Sheet]:
+def sheets(families: Sequence[Family], shown_flips: int = 0) -> list[ReportTable]:
     """A table for each family, and up to `shown_flips` changed answers for each of its differences."""
-    found: list[Sheet] = []
+    found: list[ReportTable] = []
     for family in families:
         found.append(_differences(family))
         for one in family.differences if shown_flips else ():
@@ -29,11 +29,11 @@ def to_json(families: Sequence[Family], shown_flips: int = 0) -> dict[str, Any]:
     return {"families": [_family_json(family, shown_flips) for family in families]}
 
 
-def _differences(family: Family) -> Sheet:
+def _differences(family: Family) -> ReportTable:
     heads = ("a against b", "a", "b", "a - b", "95% interval", "p\n(Holm)", "would show\nfrom")
     rows = tuple(_row(family, one) for one in family.differences)
     name = f"{clean(family.task)}, {title(family.metric)}, with {clean(family.model)}"
-    return Sheet(name, heads, rows, tuple(_notes(family)))
+    return ReportTable(name, heads, rows, tuple(_notes(family)))
 
 
 def _row(family: Family, one: Difference) -> tuple[Text, ...]:
@@ -74,7 +74,7 @@ def _notes(family: Family) -> Iterator[str]:
         yield f"left out: {clean(reason)}"
 
 
-def _flips(one: Difference, most: int) -> list[Sheet]:
+def _flips(one: Difference, most: int) -> list[ReportTable]:
     changed = flips(one)
     if not changed:
         return []
@@ -86,7 +86,9 @@ def _flips(one: Difference, most: int) -> list[Sheet]:
     higher = NAMES[one.a.metric].higher_is_better
     better = sum((flip.gain > 0) == higher for flip in changed)
     note = f"{len(changed):,} of {one.n:,} items changed: a better on {better:,}, b on {len(changed) - better:,}"
-    return [Sheet(f"{clean(one.a.task)}: {clean(one.a.label)} against {clean(one.b.label)}", heads, rows, (note,))]
+    return [
+        ReportTable(f"{clean(one.a.task)}: {clean(one.a.label)} against {clean(one.b.label)}", heads, rows, (note,))
+    ]
 
 
 def _short(text: str) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bench.analysis import costs
-from bench.analysis.costs import Cost
-from bench.analysis.summary import Row, by_method
+from bench.analysis.costs import CellCost
+from bench.analysis.summary import SummaryRow, by_method
 from bench.config.prices import Prices, replaced
 from bench.core.record import Record, Run
 from bench.metrics.formats import clean, seconds, size
-from bench.report.table import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, ReportTable, Text
 
 _LEGEND = (
     "wall time, mean over seeds; highest memory of any phase",
@@ -20,7 +20,7 @@ _LEGEND = (
 )
 STEP_PARTS = ("data", "forward", "backward", "optimizer", "other")
 _KEPT = ("trained", "stored_bytes", "index_bytes")
-_MONEY: tuple[tuple[str, Callable[[Cost], float | None]], ...] = (
+_MONEY: tuple[tuple[str, Callable[[CellCost], float | None]], ...] = (
     ("ready", lambda cost: cost.production),
     ("1,000\nin batches", lambda cost: cost.thousand_queries),
     ("1,000\none by one", lambda cost: cost.thousand_single),
@@ -28,7 +28,7 @@ _MONEY: tuple[tuple[str, Callable[[Cost], float | None]], ...] = (
 )
 
 
-def sheets(run: Run, model: str, tasks: Sequence[str], rows: Sequence[Row]) -> list[Sheet]:
+def sheets(run: Run, model: str, tasks: Sequence[str], rows: Sequence[SummaryRow]) -> list[ReportTable]:
     """For each task of a model: what was spent; where latency was measured, what serving costs."""
     spent = [_costs(model, task, [row for row in rows if row.task == task]) for task in tasks]
     spent[-1] = replace(spent[-1], notes=_LEGEND)
@@ -38,7 +38,7 @@ def sheets(run: Run, model: str, tasks: Sequence[str], rows: Sequence[Row]) -> l
     return [*spent, *_steps(run, model), *_kept(run, model), *served]
 
 
-def _costs(model: str, task: str, rows: Sequence[Row]) -> Sheet:
+def _costs(model: str, task: str, rows: Sequence[SummaryRow]) -> ReportTable:
     """Time, memory and tokens. Phases that take no time to speak of in any row have no column."""
     always, perhaps = ("train", "predict"), ("index", "prepare", "tune", "retrieve")
     worth = {p for p in perhaps if any(p in row.seconds and row.seconds[p].mean >= 0.05 for row in rows)}
@@ -47,10 +47,10 @@ def _costs(model: str, task: str, rows: Sequence[Row]) -> Sheet:
     memory = f"{sources.pop()}\nmemory" if len(sources) == 1 else "peak\nmemory"
     lines = [(Text(clean(row.method)), *_spent(row, phases, bool(sources))) for row in rows]
     columns = ("method", *phases, memory, "tokens\nper query")
-    return Sheet(f"{clean(model)}: cost on {clean(task)}", columns, tuple(lines))
+    return ReportTable(f"{clean(model)}: cost on {clean(task)}", columns, tuple(lines))
 
 
-def _spent(row: Row, phases: Sequence[str], name_source: bool) -> list[Text]:
+def _spent(row: SummaryRow, phases: Sequence[str], name_source: bool) -> list[Text]:
     if not row.seeds:
         return [Text(NOTHING, "faint")] * (len(phases) + 2)
     times = [seconds(row.seconds[phase].mean) if phase in row.seconds else NOTHING for phase in phases]
@@ -59,13 +59,13 @@ def _spent(row: Row, phases: Sequence[str], name_source: bool) -> list[Text]:
     return [Text(each) for each in (*times, memory + source, _tokens(row))]
 
 
-def _tokens(row: Row) -> str:
+def _tokens(row: SummaryRow) -> str:
     prompt = row.tokens.get("prompt_tokens", row.tokens.get("prompt"))
     output = row.tokens.get("output_tokens", row.tokens.get("output", 0.0))
     return NOTHING if prompt is None else f"{prompt:,.0f} + {output:,.1f}"
 
 
-def _steps(run: Run, model: str) -> list[Sheet]:
+def _steps(run: Run, model: str) -> list[ReportTable]:
     """What the steps of trained methods spend their time on; no sheet where none was measured."""
     lines = []
     for (method, task), own in by_method(run, model, lambda record: bool(record.training.get("step_seconds"))).items():
@@ -76,10 +76,10 @@ def _steps(run: Run, model: str) -> list[Sheet]:
         lines.append(tuple(map(Text, (clean(method), clean(task), f"{whole * 1000:,.0f} ms", *shares))))
     heads = ("method", "task", "a step", *STEP_PARTS)
     legend = "of some of the first steps, medians over seeds; other: clipping, schedule, the library's own work"
-    return [Sheet(f"{clean(model)}: training steps", heads, tuple(lines), (legend,))] if lines else []
+    return [ReportTable(f"{clean(model)}: training steps", heads, tuple(lines), (legend,))] if lines else []
 
 
-def _kept(run: Run, model: str) -> list[Sheet]:
+def _kept(run: Run, model: str) -> list[ReportTable]:
     """What has to be kept of each method beside the base model."""
     lines = []
     for (method, task), own in by_method(run, model, lambda record: "stored_bytes" in record.parameters).items():
@@ -87,10 +87,10 @@ def _kept(run: Run, model: str) -> list[Sheet]:
         shown = (f"{most['trained']:,}", *(size(most[name]) if most[name] else NOTHING for name in _KEPT[1:]))
         lines.append(tuple(map(Text, (clean(method), clean(task), *shown))))
     heads = ("method", "task", "trained\nparameters", "their bytes", "bytes of\nthe index")
-    return [Sheet(f"{clean(model)}: what is kept beside the base model", heads, tuple(lines))] if lines else []
+    return [ReportTable(f"{clean(model)}: what is kept beside the base model", heads, tuple(lines))] if lines else []
 
 
-def _serving(run: Run, model: str, task: str) -> list[Sheet]:
+def _serving(run: Run, model: str, task: str) -> list[ReportTable]:
     """Latency at batch 1 and money, medians over seeds; no sheet where no cell has a latency."""
     found = by_method(run, model, lambda record: record.task == task and bool(record.latency))
     groups = {method: own for (method, _), own in found.items()}
@@ -119,7 +119,7 @@ def _serving(run: Run, model: str, task: str) -> list[Sheet]:
         "search",
         *(head for head, _ in _MONEY),
     )
-    return [Sheet(f"{clean(model)}: serving {clean(task)}, and money", heads, tuple(lines))]
+    return [ReportTable(f"{clean(model)}: serving {clean(task)}, and money", heads, tuple(lines))]
 
 
 def _serving_legend(prices: Prices) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from bench.config.assumptions import Assumptions
 from bench.config.prices import Prices
 from bench.core.record import Run
 from bench.metrics.formats import clean, number, title
-from bench.report.table import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, ReportTable, Text
 
 
 def verdicts(run: Run, prices: Prices, assumed: Assumptions, task: str | None = None) -> list[Verdict]:
@@ -27,22 +27,22 @@ def verdicts(run: Run, prices: Prices, assumed: Assumptions, task: str | None = 
     return [decide(family, candidates(run, family, prices, assumed), assumed) for family in families]
 
 
-def sheets(found: Sequence[Verdict], currency: str) -> list[Sheet]:
+def sheets(found: Sequence[Verdict], currency: str) -> list[ReportTable]:
     """For each verdict its sentences, the methods, and where costs cross."""
     return [sheet for verdict in found for sheet in _of(verdict, currency)]
 
 
-def _of(verdict: Verdict, currency: str) -> Iterator[Sheet]:
+def _of(verdict: Verdict, currency: str) -> Iterator[ReportTable]:
     family = verdict.family
     where = f"{clean(family.task)} with {clean(family.model)}"
-    yield Sheet(f"Verdict: {where}", notes=tuple(sentences(verdict, currency)))
+    yield ReportTable(f"Verdict: {where}", notes=tuple(sentences(verdict, currency)))
     if verdict.standings:
         yield _methods(verdict, where, currency)
         yield from _costs(verdict, where)
         yield from _worths(verdict, where, currency)
 
 
-def _methods(verdict: Verdict, where: str, currency: str) -> Sheet:
+def _methods(verdict: Verdict, where: str, currency: str) -> ReportTable:
     metric = verdict.family.metric
     asked = [check.name for check in verdict.standings[0].checks]
     lines = []
@@ -66,10 +66,10 @@ def _methods(verdict: Verdict, where: str, currency: str) -> Sheet:
         f"{assumed.updates_per_month:g} updates a month",
         "on the front: chance that no other method is as good in quality, cost and retention, and better in one",
     )
-    return Sheet(f"Methods: {where}", heads, tuple(lines), notes)
+    return ReportTable(f"Methods: {where}", heads, tuple(lines), notes)
 
 
-def _costs(verdict: Verdict, where: str) -> Iterator[Sheet]:
+def _costs(verdict: Verdict, where: str) -> Iterator[ReportTable]:
     lines = tuple((Text(clean(one.a)), Text(clean(one.b)), Text(crossing(one))) for one in verdict.crossings)
     if not lines:
         return
@@ -77,15 +77,15 @@ def _costs(verdict: Verdict, where: str) -> Iterator[Sheet]:
     shown = [(x, label) for (x, label), end in zip(verdict.cheapest, ends, strict=True) if end >= 1]
     cheapest = "; ".join(f"{clean(label)} from {x:,.0f}" if x >= 1 else clean(label) for x, label in shown)
     notes = (f"cheapest: {cheapest}", "in brackets the 95% interval of the volume over seeds, where there are several")
-    yield Sheet(f"Cheaper: {where}", ("method", "is cheaper than", "at queries a month"), lines, notes)
+    yield ReportTable(f"Cheaper: {where}", ("method", "is cheaper than", "at queries a month"), lines, notes)
 
 
-def _worths(verdict: Verdict, where: str, currency: str) -> Iterator[Sheet]:
+def _worths(verdict: Verdict, where: str, currency: str) -> Iterator[ReportTable]:
     if not verdict.worthiest:
         return
     lines = tuple((Text(clean(label)), Text(money(x, currency))) for x, label in verdict.worthiest)
     note = "the method whose right answers are worth most, less its cost, at that volume"
-    yield Sheet(f"Best by what a right answer is worth: {where}", ("method", "from"), lines, (note,))
+    yield ReportTable(f"Best by what a right answer is worth: {where}", ("method", "from"), lines, (note,))
 
 
 def to_json(found: Sequence[Verdict], currency: str) -> dict[str, Any]:

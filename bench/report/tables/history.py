@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.analysis.comparison import ALPHA
-from bench.analysis.history.changepoints import Change, changes, shown
-from bench.analysis.history.tracks import Dated, Panel, Point, Track
+from bench.analysis.history.changepoints import ChangePoint, changes, shown
+from bench.analysis.history.tracks import Dated, Panel, Track, TrackPoint
 from bench.metrics.formats import clean, number, title
-from bench.report.table import NOTHING, Chapter, Sheet, Text
+from bench.report.table import NOTHING, Chapter, ReportTable, Text
 
 _BARS = "▁▂▃▄▅▆▇█"
 _NARROW = 20  # runs that a sparkline shows at most, the newest
@@ -26,13 +26,13 @@ def chapters(runs: Sequence[Dated], panels: Sequence[Panel]) -> list[Chapter]:
     return found
 
 
-def runs_sheet(runs: Sequence[Dated]) -> Sheet:
+def runs_sheet(runs: Sequence[Dated]) -> ReportTable:
     """Number, date and place of each run."""
     rows = tuple(
         (Text(str(one.number)), Text(day(one)), Text(clean(one.run.suite)), Text(clean(one.run.path))) for one in runs
     )
     note = ("one run: a second one is needed to see a change",) if len(runs) == 1 else ()
-    return Sheet("Runs, the oldest first", ("run", "date", "suite", "folder"), rows, note)
+    return ReportTable("Runs, the oldest first", ("run", "date", "suite", "folder"), rows, note)
 
 
 def day(one: Dated) -> str:
@@ -40,11 +40,11 @@ def day(one: Dated) -> str:
     return f"{one.date:%Y-%m-%d %H:%M}"
 
 
-def overview(runs: Sequence[Dated], panel: Panel, tested: Sequence[Change]) -> Sheet:
+def overview(runs: Sequence[Dated], panel: Panel, tested: Sequence[ChangePoint]) -> ReportTable:
     """A line for each method: its course, its first and last score, and where it stepped."""
     heads = ("method", "over the runs", "first", "last", "95% interval", "steps")
     rows = tuple(_line(runs, panel, track, tested) for track in panel.tracks)
-    return Sheet("Course", heads, rows, tuple(_notes(runs, panel, tested)))
+    return ReportTable("Course", heads, rows, tuple(_notes(runs, panel, tested)))
 
 
 def sparkline(runs: Sequence[Dated], track: Track) -> str:
@@ -61,7 +61,7 @@ def sparkline(runs: Sequence[Dated], track: Track) -> str:
     return bars if kept == numbers else f"…{bars}"
 
 
-def changes_sheets(panel: Panel, tested: Sequence[Change]) -> list[Sheet]:
+def changes_sheets(panel: Panel, tested: Sequence[ChangePoint]) -> list[ReportTable]:
     """What changed and is more than chance; no sheet where nothing did."""
     found = shown(tested)
     if not found:
@@ -81,10 +81,10 @@ def changes_sheets(panel: Panel, tested: Sequence[Change]) -> list[Sheet]:
     notes = [f"by {how}" for how in dict.fromkeys(one.how for one in found)]
     if any(one.kind == "drift" for one in found):
         notes.append("drift: the last run against the first, where no single step was found")
-    return [Sheet("Changes", heads, rows, tuple(notes))]
+    return [ReportTable("Changes", heads, rows, tuple(notes))]
 
 
-def scores(runs: Sequence[Dated], panel: Panel) -> Sheet:
+def scores(runs: Sequence[Dated], panel: Panel) -> ReportTable:
     """Every score with its interval: a line for each run, a column for each method."""
     heads = ("run", *(clean(track.label) for track in panel.tracks))
     known = [{point.number: point for point in track.points} for track in panel.tracks]
@@ -95,7 +95,7 @@ def scores(runs: Sequence[Dated], panel: Panel) -> Sheet:
         )
         for one in runs
     )
-    return Sheet("Scores", heads, rows, ("95% intervals over items and seeds",))
+    return ReportTable("Scores", heads, rows, ("95% intervals over items and seeds",))
 
 
 def to_json(runs: Sequence[Dated], panels: Sequence[Panel]) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def to_json(runs: Sequence[Dated], panels: Sequence[Panel]) -> dict[str, Any]:
     }
 
 
-def _line(runs: Sequence[Dated], panel: Panel, track: Track, tested: Sequence[Change]) -> tuple[Text, ...]:
+def _line(runs: Sequence[Dated], panel: Panel, track: Track, tested: Sequence[ChangePoint]) -> tuple[Text, ...]:
     first, last = track.points[0], track.points[-1]
     own = [one for one in shown(tested) if (one.method, one.part) == (track.method, track.part)]
     steps = [f"run {one.after}: {_signed(panel.metric, one.difference)}" for one in own if one.kind == "step"]
@@ -131,7 +131,7 @@ def _line(runs: Sequence[Dated], panel: Panel, track: Track, tested: Sequence[Ch
     )
 
 
-def _notes(runs: Sequence[Dated], panel: Panel, tested: Sequence[Change]) -> Iterator[str]:
+def _notes(runs: Sequence[Dated], panel: Panel, tested: Sequence[ChangePoint]) -> Iterator[str]:
     if len(runs) > 1:
         pairs = f"the {len(tested)} pairs of runs" if len(tested) != 1 else "the one pair of runs"
         yield (
@@ -162,17 +162,17 @@ def _numbers(track: Track) -> str:
     return f"run {names[0]}" if len(names) == 1 else f"runs {', '.join(names)}"
 
 
-def _label(panel: Panel, one: Change) -> str:
+def _label(panel: Panel, one: ChangePoint) -> str:
     [track] = [t for t in panel.tracks if (t.method, t.part) == (one.method, one.part)]
     return clean(track.label)
 
 
-def _others(one: Change) -> list[str]:
+def _others(one: ChangePoint) -> list[str]:
     more = len(one.others) - _MOST
     return [clean(text) for text in one.others[:_MOST]] + ([f"and {more} more"] if more > 0 else [])
 
 
-def _limits(point: Point) -> tuple[float, ...]:
+def _limits(point: TrackPoint) -> tuple[float, ...]:
     return (point.score,) if point.interval is None else (point.score, point.interval.low, point.interval.high)
 
 
@@ -181,13 +181,13 @@ def _bar(value: float, low: float, high: float) -> str:
     return _BARS[min(len(_BARS) - 1, int(share * len(_BARS)))]
 
 
-def _score(metric: str, point: Point | None) -> Text:
+def _score(metric: str, point: TrackPoint | None) -> Text:
     if point is None:
         return Text(NOTHING, "faint")
     return Text(f"{number(metric, point.score)}\n{_interval(metric, point)}")
 
 
-def _interval(metric: str, point: Point) -> str:
+def _interval(metric: str, point: TrackPoint) -> str:
     if point.interval is None:
         return NOTHING
     return f"{number(metric, point.interval.low)} to {number(metric, point.interval.high)}"
@@ -221,7 +221,7 @@ def _panel_json(panel: Panel) -> dict[str, Any]:
     }
 
 
-def _point_json(point: Point) -> dict[str, Any]:
+def _point_json(point: TrackPoint) -> dict[str, Any]:
     return {
         "run": point.number,
         "score": point.score,
@@ -231,7 +231,7 @@ def _point_json(point: Point) -> dict[str, Any]:
     }
 
 
-def _change_json(one: Change, told: bool) -> dict[str, Any]:
+def _change_json(one: ChangePoint, told: bool) -> dict[str, Any]:
     return {
         "kind": one.kind,
         "before": one.before,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from bench.analysis.summary import Row
+from bench.analysis.summary import SummaryRow
 from bench.core.record import Failure, Run, parse_missing
 from bench.metrics.formats import clean
-from bench.report.table import Sheet
+from bench.report.table import ReportTable
 
 _MOST_NOTES = 20  # of one kind; the JSON has all of them
 _LONGEST_MESSAGE = 300
@@ -19,10 +19,10 @@ _DROPPED = {
 }
 
 
-def sheets(run: Run, rows: Sequence[Row]) -> list[Sheet]:
+def sheets(run: Run, rows: Sequence[SummaryRow]) -> list[ReportTable]:
     """A sheet of notes for each kind of which there are any."""
     unread = [f"not run: {clean(name)}" for name in run.missing if parse_missing(name) is None]
-    kinds: list[tuple[str, Callable[[Row], Iterable[str]]]] = [
+    kinds: list[tuple[str, Callable[[SummaryRow], Iterable[str]]]] = [
         ("Failed cells", _failures),
         ("Failed items, counted as wrong", _item_failures),
         ("Left out to fit the model's context", _left_out),
@@ -32,7 +32,7 @@ def sheets(run: Run, rows: Sequence[Row]) -> list[Sheet]:
     found[-1][1].extend(unread)
     if not rows and not unread:
         found.append(("Nothing yet", ["no cell of this run has been measured"]))
-    return [Sheet(heading, notes=_capped(lines)) for heading, lines in found if lines]
+    return [ReportTable(heading, notes=_capped(lines)) for heading, lines in found if lines]
 
 
 def _capped(lines: list[str]) -> tuple[str, ...]:
@@ -40,11 +40,11 @@ def _capped(lines: list[str]) -> tuple[str, ...]:
     return (*lines[:_MOST_NOTES], f"(+{more} more; the JSON report has all)") if more > 0 else tuple(lines)
 
 
-def _place(row: Row) -> str:
+def _place(row: SummaryRow) -> str:
     return f"{clean(row.method)} on {clean(row.task)} with {clean(row.model)}"
 
 
-def _failures(row: Row) -> Iterable[str]:
+def _failures(row: SummaryRow) -> Iterable[str]:
     seeds: dict[Failure, list[int]] = {}
     for seed, failure in row.failures:
         seeds.setdefault(failure, []).append(seed)
@@ -54,12 +54,12 @@ def _failures(row: Row) -> Iterable[str]:
         yield f"{_place(row)}, {_seeds(failed)}: {clean(failure.kind)}: {short}"
 
 
-def _item_failures(row: Row) -> Iterable[str]:
+def _item_failures(row: SummaryRow) -> Iterable[str]:
     for reason, count in Counter(row.item_failures).most_common():
         yield f"{_place(row)}: {count:,} of {row.items:,} items: {clean(reason)}"
 
 
-def _left_out(row: Row) -> Iterable[str]:
+def _left_out(row: SummaryRow) -> Iterable[str]:
     parts = [f"{n:,} {_DROPPED.get(k, clean(k).replace('_', ' '))}" for k, n in row.dropped.items() if n]
     if parts:
         yield f"{_place(row)}: {', '.join(parts)} over {row.items:,} items"
@@ -67,7 +67,7 @@ def _left_out(row: Row) -> Iterable[str]:
         yield f"{_place(row)}: {row.training_too_long:,} training examples too long"
 
 
-def _missing(row: Row) -> Iterable[str]:
+def _missing(row: SummaryRow) -> Iterable[str]:
     if row.missing:
         yield f"{_place(row)}, {_seeds(row.missing)}"
 

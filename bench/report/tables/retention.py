@@ -5,18 +5,18 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from bench.analysis.retention import Change, Paired, base_scores, by_probe, paired
+from bench.analysis.retention import Paired, RetentionChange, base_scores, by_probe, paired
 from bench.analysis.summary import by_method, spread
 from bench.core.record import Record, Run
 from bench.metrics.formats import clean, number, title
-from bench.report.table import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, ReportTable, Text
 
 _LEGEND = "base model: its score; below: by how much it changed, 0 where no weight did"
 _KL = "KL from base: of the first token of answers to the task's own prompts, in nats"
 _PAIRED = "in brackets the 95% interval over items and seeds; -lost +gained: items known before or after alone, a seed"
 
 
-def sheets(run: Run, model: str) -> list[Sheet]:
+def sheets(run: Run, model: str) -> list[ReportTable]:
     """Probe scores of the base model, and how far each method moved them."""
     base = base_scores(run, model)
     groups = by_method(run, model, lambda record: record.weights_changed is not None)
@@ -36,7 +36,7 @@ def sheets(run: Run, model: str) -> list[Sheet]:
     heads = (f"{clean(probe)}\n{title(metric)}" for probe, (metric, _) in base.items())
     notes = (*((_LEGEND, _PAIRED) if by_item else (_LEGEND,)), _KL)
     columns = ("method", "adapted to", *heads, "KL from\nbase")
-    return [Sheet(f"{clean(model)}: knowledge retention", columns, tuple(lines), notes)]
+    return [ReportTable(f"{clean(model)}: knowledge retention", columns, tuple(lines), notes)]
 
 
 def _apart(records: Sequence[Record]) -> Text:
@@ -47,7 +47,7 @@ def _apart(records: Sequence[Record]) -> Text:
     return Text(f"{mean:.3g}", "" if mean else "faint")
 
 
-def _changed(changes: Sequence[Change], pairs: Paired | None) -> Text:
+def _changed(changes: Sequence[RetentionChange], pairs: Paired | None) -> Text:
     if all(change.difference == 0 for change in changes) and (pairs is None or not (pairs.lost or pairs.gained)):
         return Text("0", "faint")
     metric = changes[0].metric

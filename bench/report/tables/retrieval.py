@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.analysis.summary import Row
+from bench.analysis.summary import SummaryRow
 from bench.metrics.formats import clean
-from bench.report.table import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, ReportTable, Text
 
 _RETRIEVAL = ("hit@1", "hit@5", "mrr")
 
 
-def sheets(model: str, rows: Sequence[Row]) -> list[Sheet]:
+def sheets(model: str, rows: Sequence[SummaryRow]) -> list[ReportTable]:
     """For a model the methods that searched; no sheet where none did."""
     own = [row for row in rows if any(name in row.retrieval for name in _RETRIEVAL)]
     if not own:
@@ -25,4 +25,4 @@ def sheets(model: str, rows: Sequence[Row]) -> list[Sheet]:
         )
         for row in own
     ]
-    return [Sheet(f"{clean(model)}: retrieval", ("method", "task", *_RETRIEVAL, "questions"), tuple(lines))]
+    return [ReportTable(f"{clean(model)}: retrieval", ("method", "task", *_RETRIEVAL, "questions"), tuple(lines))]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.analysis.summary import Row, Spread
+from bench.analysis.summary import Spread, SummaryRow
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, title
-from bench.report.table import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, ReportTable, Text
 
 
-def sheets(model: str, tasks: Sequence[str], rows: Sequence[Row]) -> list[Sheet]:
+def sheets(model: str, tasks: Sequence[str], rows: Sequence[SummaryRow]) -> list[ReportTable]:
     """Scores of a model's methods on every task; a second sheet where a task has other metrics."""
     return [_primary(model, tasks, rows), *_others(model, tasks, rows)]
 
 
-def _primary(model: str, tasks: Sequence[str], rows: Sequence[Row]) -> Sheet:
+def _primary(model: str, tasks: Sequence[str], rows: Sequence[SummaryRow]) -> ReportTable:
     methods = list(dict.fromkeys(row.method for row in rows))
     columns = [[row for row in rows if row.task == task] for task in tasks]
     best = [_best(column) for column in columns]
@@ -27,10 +27,10 @@ def _primary(model: str, tasks: Sequence[str], rows: Sequence[Row]) -> Sheet:
         )
         for i, method in enumerate(methods)
     ]
-    return Sheet(f"{clean(model)}: scores", ("method", *heads), tuple(lines), _legend(rows, any(best)))
+    return ReportTable(f"{clean(model)}: scores", ("method", *heads), tuple(lines), _legend(rows, any(best)))
 
 
-def _legend(rows: Sequence[Row], bold: bool) -> tuple[str, ...]:
+def _legend(rows: Sequence[SummaryRow], bold: bool) -> tuple[str, ...]:
     spread_known = any(len(row.seeds) > 1 for row in rows)
     legend = []
     if spread_known:
@@ -42,11 +42,11 @@ def _legend(rows: Sequence[Row], bold: bool) -> tuple[str, ...]:
     return tuple(legend)
 
 
-def _metric_of(rows: Sequence[Row]) -> str:
+def _metric_of(rows: Sequence[SummaryRow]) -> str:
     return next((title(row.metric) for row in rows if row.metric), "")
 
 
-def _best(rows: Sequence[Row]) -> set[int]:
+def _best(rows: Sequence[SummaryRow]) -> set[int]:
     """Positions of the best value and of those not told apart from it; none where there is nothing to beat.
 
     A row whose cells did not all end is left out: a mean over the seeds that survived is no fair winner.
@@ -68,7 +68,7 @@ def _tied(metric: str, top: Spread, other: Spread) -> bool:
     return abs(top.mean - other.mean) <= max(top.sd or 0.0, other.sd or 0.0)
 
 
-def _score(row: Row, best: bool) -> Text:
+def _score(row: SummaryRow, best: bool) -> Text:
     if row.cells == 0:
         return Text(NOTHING, "faint")  # the suite does not ask for it
     if row.status == "not run":
@@ -91,7 +91,7 @@ def _mean(metric: str, score: Spread) -> str:
     return f"{number(metric, score.mean)} ± {number(metric, score.sd)}, n={score.n}"
 
 
-def _others(model: str, tasks: Sequence[str], rows: Sequence[Row]) -> list[Sheet]:
+def _others(model: str, tasks: Sequence[str], rows: Sequence[SummaryRow]) -> list[ReportTable]:
     """The metrics that are not a task's primary one."""
     columns: list[tuple[str, dict[str, Text]]] = []
     for task in tasks:
@@ -106,4 +106,4 @@ def _others(model: str, tasks: Sequence[str], rows: Sequence[Row]) -> list[Sheet
         (Text(clean(method)), *(cells.get(method, Text(NOTHING, "faint")) for _, cells in columns))
         for method in methods
     ]
-    return [Sheet(f"{clean(model)}: other metrics", ("method", *(head for head, _ in columns)), tuple(lines))]
+    return [ReportTable(f"{clean(model)}: other metrics", ("method", *(head for head, _ in columns)), tuple(lines))]

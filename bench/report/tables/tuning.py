@@ -10,15 +10,15 @@ from bench.analysis.summary import by_method
 from bench.core.record import Record, Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, seconds, title
-from bench.report.table import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, ReportTable, Text
 
 
-def sheets(run: Run, model: str) -> list[Sheet]:
+def sheets(run: Run, model: str) -> list[ReportTable]:
     """For a model: the options chosen on validation, and the fit of what was trained; only what there is."""
     return [*_chosen(run, model), *_fit(run, model)]
 
 
-def _chosen(run: Run, model: str) -> list[Sheet]:
+def _chosen(run: Run, model: str) -> list[ReportTable]:
     found = [record for record in run.records if record.model == model and record.tuning]
     if not found:
         return []
@@ -27,7 +27,7 @@ def _chosen(run: Run, model: str) -> list[Sheet]:
         notes.append("lowest, highest: of those that were tried; a better one may lie beyond")
     heads = ("method", "task", "tried", "judged by", "value", "chosen", "search")
     lines = tuple(line for record in found for line in _trials(record, record.tuning))
-    return [Sheet(f"{clean(model)}: options", heads, lines, tuple(notes))]
+    return [ReportTable(f"{clean(model)}: options", heads, lines, tuple(notes))]
 
 
 def _trials(record: Record, tuning: Mapping[str, Any]) -> Iterator[tuple[Text, ...]]:
@@ -61,7 +61,7 @@ def _value(criterion: str, value: float | None) -> str:
     return number(criterion, value) if criterion in NAMES else f"{value:.3f}"
 
 
-def _fit(run: Run, model: str) -> list[Sheet]:
+def _fit(run: Run, model: str) -> list[ReportTable]:
     """How much better trained methods know what they were trained on; medians over seeds."""
     groups = by_method(run, model, lambda record: bool(record.on_train))
     if not groups:
@@ -80,7 +80,7 @@ def _fit(run: Run, model: str) -> list[Sheet]:
         lines.append(tuple(map(Text, (clean(method), clean(task), *losses, *scores, f"{kept}{last}"))))
     heads = ("method", "task", "train\nloss", "validation\nloss", "on train\nitems", "on test\nitems", "kept\nstep")
     legend = "loss in nats for each answer token, of equally many examples; medians over seeds"
-    return [Sheet(f"{clean(model)}: fit", heads, tuple(lines), (legend,))]
+    return [ReportTable(f"{clean(model)}: fit", heads, tuple(lines), (legend,))]
 
 
 def _median(values: Sequence[float | int | None]) -> str:

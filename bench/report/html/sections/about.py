@@ -11,7 +11,7 @@ from bench.metrics import NAMES
 from bench.metrics.formats import clean
 from bench.report.html.blocks import Block, Heading, Points, Section, Table
 from bench.report.html.cases import Case, of_runs
-from bench.report.table import Sheet, Text
+from bench.report.table import ReportTable, Text
 
 _LEAD = "All figures come from the records of the run; whoever has its weights and data can measure them again."
 _METRICS = {
@@ -61,7 +61,7 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
     yield Points(_LIMITS)
 
 
-def _metrics(cases: Sequence[Case]) -> Sheet:
+def _metrics(cases: Sequence[Case]) -> ReportTable:
     signatures: dict[str, dict[str, None]] = {}
     for case in cases:
         for record in case.records:
@@ -71,7 +71,7 @@ def _metrics(cases: Sequence[Case]) -> Sheet:
         (Text(NAMES[name].title if name in NAMES else clean(name)), Text(_METRICS.get(name, "")), Text(_joined(found)))
         for name, found in signatures.items()
     )
-    return Sheet("Metrics", ("metric", "what it says", "how it was computed"), rows)
+    return ReportTable("Metrics", ("metric", "what it says", "how it was computed"), rows)
 
 
 def _joined(signatures: Mapping[str, None]) -> str:
@@ -97,7 +97,7 @@ def _device(found: Mapping[str, Any]) -> str:
     return f"{device}, {clean(found.get('platform', '?'))}"
 
 
-def _methods(run: Run) -> Sheet:
+def _methods(run: Run) -> ReportTable:
     rows = []
     labels: dict[str, list[Record]] = {}
     for record in run.records:
@@ -106,7 +106,7 @@ def _methods(run: Run) -> Sheet:
         variants = dict.fromkeys(_options(record) for record in records)
         seeds = sorted({record.seed for record in records})
         rows.append((Text(clean(label)), Text("\n".join(variants)), Text(", ".join(map(str, seeds)))))
-    return Sheet("Methods and seeds", ("method", "options", "seeds"), tuple(rows))
+    return ReportTable("Methods and seeds", ("method", "options", "seeds"), tuple(rows))
 
 
 def _options(record: Record) -> str:
@@ -118,7 +118,7 @@ def _said(options: Mapping[str, Any]) -> str:
     return ", ".join(f"{clean(name)} {clean(value)}" for name, value in options.items() if value is not None)
 
 
-def _digests(run: Run) -> Sheet:
+def _digests(run: Run) -> ReportTable:
     found: dict[tuple[str, str, str], None] = {}
     for record in (*run.base, *run.records):
         model, task = (record.identity.get(what, {}) for what in ("model", "task"))
@@ -126,7 +126,7 @@ def _digests(run: Run) -> Sheet:
         limit = f", limit {task['limit']}" if task.get("limit") else ""
         found["task", clean(record.task), f"{clean(task.get('digest', '?'))}{limit}"] = None
     rows = tuple((Text(name), Text(what), Text(digest)) for what, name, digest in found)
-    return Sheet("sha256 of weights and data", ("name", "what", "sha256"), rows)
+    return ReportTable("sha256 of weights and data", ("name", "what", "sha256"), rows)
 
 
 def _prices(prices: Prices) -> Iterator[str]:

@@ -59,7 +59,7 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
 def _pareto(case: Case, verdict: Verdict) -> Figure:
     metric, currency = verdict.family.metric, case.prices.currency
     points = [
-        scatter.Point(clean(one.label), one.cost / verdict.assumed.months, one.candidate.answers.score,
+        scatter.ScatterPoint(clean(one.label), one.cost / verdict.assumed.months, one.candidate.answers.score,
                       one.on_front >= 0.5, one.on_front)
         for one in verdict.standings
     ]  # fmt: skip
@@ -93,7 +93,7 @@ def _parts(case: Case, verdict: Verdict) -> Figure:
             ("hosting", assumed.months * assumed.hosting(one.label)),
             ("queries", assumed.months * assumed.queries_per_month * price.query),
         )
-        rows.append(bars.Row(clean(one.label), parts))
+        rows.append(bars.BarRow(clean(one.label), parts))
     about = About(
         f"{case.id}-parts",
         f"{case.title}: what the cost is made of",

@@ -12,7 +12,7 @@ from bench.report.charts import dots
 from bench.report.charts.chart import About
 from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, tables
 from bench.report.html.cases import Case, of_runs
-from bench.report.table import Sheet
+from bench.report.table import ReportTable
 from bench.report.tables import comparison
 from bench.report.tables import scores as score_sheets
 
@@ -48,7 +48,7 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
     yield More("All scores as tables", tuple(found))
 
 
-def _sheets(run: Run, model: str) -> list[Sheet]:
+def _sheets(run: Run, model: str) -> list[ReportTable]:
     rows = [row for row in summarise(run) if row.model == model]
     return score_sheets.sheets(model, list(dict.fromkeys(row.task for row in rows)), rows)
 
@@ -63,7 +63,7 @@ def scores(case: Case, name: str, labels: Collection[str], heading: str) -> Iter
     letters = _letters(case)
     best = shown[0].label
     rows = [
-        dots.Row(
+        dots.DotRow(
             clean(one.label),
             one.score,
             case.interval(one.label).low,

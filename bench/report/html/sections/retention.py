@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.analysis.retention import Change, base_scores, by_probe
+from bench.analysis.retention import RetentionChange, base_scores, by_probe
 from bench.analysis.summary import by_method
 from bench.core.record import Record, Run
 from bench.metrics import NAMES
@@ -62,7 +62,7 @@ def _changes(name: str, run: Run, model: str) -> Figure:
     return Figure(heatmap.draw(about, grid, "hundredths of the scale", limit=_LIMIT, show=_signed))
 
 
-def _points(changes: Sequence[Change]) -> float | None:
+def _points(changes: Sequence[RetentionChange]) -> float | None:
     """Mean change in hundredths of the metric's scale, losses below 0; None where there is none."""
     if not changes:
         return None

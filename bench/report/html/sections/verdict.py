@@ -10,7 +10,7 @@ from bench.analysis.decision.words import money, sentences
 from bench.metrics.formats import clean, number, title
 from bench.report.html.blocks import Block, Heading, More, Points, Section, Table, tables
 from bench.report.html.cases import Case
-from bench.report.table import NOTHING, Sheet, Text
+from bench.report.table import NOTHING, ReportTable, Text
 from bench.report.tables import decision
 
 _SURE = {
@@ -40,7 +40,7 @@ def _lead(cases: Sequence[Case]) -> str:
 
 
 def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
-    yield Table(Sheet("Verdicts", _HEADS, tuple(_line(case) for case in cases), (_note(cases),)), cards=True)
+    yield Table(ReportTable("Verdicts", _HEADS, tuple(_line(case) for case in cases), (_note(cases),)), cards=True)
     for case in cases:
         yield Heading(case.title)
         if case.verdict is None:
