@@ -17,7 +17,7 @@ from bench.core.counterfactual import Slot, pairs, swapped
 from bench.core.errors import TaskError
 from bench.core.item import Item
 from bench.core.record import Prediction, Record
-from bench.report.tables import sheets
+from bench.report.tables import tables
 from tests.small import cells_of, measure, write_suite
 
 WORDS = Slot("dialect", ("text",), swap=(("parcel", "package"), ("hi", "hey", "hello")))
@@ -115,12 +115,12 @@ def test_a_run_asks_the_pairs_that_its_task_names(task_folder: Path, tmp_path: P
     _, _, run = measure(suite, tmp_path / "run")
     for one in run.records:
         assert {name: len(flips) for name, flips in one.counterfactual.items()} == {"colour": 4, "tone": 5}
-    [sheet] = [one for one in sheets(run) if "counterfactual" in one.title]
-    assert [(row[0].text, row[2].text) for row in sheet.rows[:2]] == [
+    [table] = [one for one in tables(run) if "counterfactual" in one.title]
+    assert [(row[0].text, row[2].text) for row in table.rows[:2]] == [
         ("zero-shot", "colour: 4"),
         ("zero-shot", "tone: 5"),
     ]
-    assert [row[4].text != "–" for row in sheet.rows] == [False] * 4 + [True] * 2
+    assert [row[4].text != "–" for row in table.rows] == [False] * 4 + [True] * 2
 
 
 @pytest.mark.parametrize(

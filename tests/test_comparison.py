@@ -25,7 +25,7 @@ from bench.analysis.statistics.seeds import crossed_means
 from bench.cli import cli
 from bench.core.errors import NotComparableError, UsageError
 from bench.core.record import Prediction, Record, Run, Score
-from bench.report.tables.comparison import sheets, to_json
+from bench.report.tables.comparison import tables, to_json
 from bench.store import run_folder
 
 HELD = [1.0] * 30 + [0.0] * 10
@@ -206,8 +206,8 @@ def test_a_failed_method_is_left_out_and_said(tmp_path: Path) -> None:
     records = (answers(tmp_path, "full", 0, scored(HELD)), answers(tmp_path, "rag", 0, scored(HELD)), broken)
     [family] = within(run(tmp_path, *records))
     assert [(one.a.label, one.b.label) for one in family.differences] == [("full", "rag")]
-    [sheet] = sheets([family])
-    assert "left out: lora: not measured" in sheet.notes
+    [table] = tables([family])
+    assert "left out: lora: not measured" in table.notes
 
 
 def test_sheets_say_what_holds(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_sheets_say_what_holds(tmp_path: Path) -> None:
         for name, each in methods.items()
     ]
     families = within(run(tmp_path, *records))
-    table, against = sheets(families, shown_flips=2)[0], sheets(families, shown_flips=2)[1:]
+    table, against = tables(families, shown_flips=2)[0], tables(families, shown_flips=2)[1:]
     assert [row[0].text for row in table.rows] == [
         "full\nagainst lora",
         "full\nagainst few-shot",
@@ -228,7 +228,7 @@ def test_sheets_say_what_holds(tmp_path: Path) -> None:
     assert "40 items; seeds: 1 each" in table.notes
     assert "cannot be told apart: full, lora" in table.notes
     assert any(note.endswith("not in the interval: full, lora") for note in table.notes)
-    assert [len(sheet.rows) for sheet in against] == [2, 2]  # full and lora answer alike
+    assert [len(table.rows) for table in against] == [2, 2]  # full and lora answer alike
     assert against[0].notes == ("25 of 40 items changed: a better on 25, b on 0",)
     found = to_json(families, 1)["families"][0]
     assert [one["differ"] for one in found["differences"]] == [False, True, True]

@@ -20,7 +20,7 @@ from bench.core.errors import UsageError
 from bench.core.record import Prediction, Record, Run, Score
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
-from bench.report.tables import sheets
+from bench.report.tables import tables
 from bench.store import run_folder
 from tests.small import cells_of, measure, write_suite
 from tests.toy import QUICK, adapted, choice_task
@@ -123,9 +123,9 @@ def test_a_change_is_paired_by_item(tmp_path: Path) -> None:
     expected = paired_means(after, before)
     assert found.difference == pytest.approx(-0.1) == expected.difference
     assert found.interval.low == pytest.approx(expected.interval.low, abs=0.05)
-    [sheet] = [sheet for sheet in sheets(run) if "retention" in sheet.title]
-    assert sheet.rows[1][2].text.splitlines()[0] == "-0.100"
-    assert sheet.rows[1][2].text.splitlines()[2] == "-2 +1"
+    [table] = [table for table in tables(run) if "retention" in table.title]
+    assert table.rows[1][2].text.splitlines()[0] == "-0.100"
+    assert table.rows[1][2].text.splitlines()[2] == "-2 +1"
     assert paired(replace(run, path=tmp_path / "elsewhere"), [full], "facts") is None
 
 
@@ -160,9 +160,9 @@ def test_only_moved_weights_are_asked_again(notes: Path, tmp_path: Path, tiny_mo
     [answers] = (tmp_path / "run" / "cells").glob("*full*/" + run_folder.probe_file("notes"))
     values = [json.loads(line)["metrics"]["bits_per_byte"] for line in answers.read_text().splitlines()]
     assert sum(values) / 4 == pytest.approx(after)
-    [sheet] = [sheet for sheet in sheets(run) if "retention" in sheet.title]
-    assert [row[0].text for row in sheet.rows] == ["base model", "zero-shot", "few-shot", "full"]
-    assert [row[2].text for row in sheet.rows[1:3]] == ["0", "0"]
+    [table] = [table for table in tables(run) if "retention" in table.title]
+    assert [row[0].text for row in table.rows] == ["base model", "zero-shot", "few-shot", "full"]
+    assert [row[2].text for row in table.rows[1:3]] == ["0", "0"]
     assert measure(file, tmp_path / "run")[1] == []
 
 

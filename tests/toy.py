@@ -82,8 +82,8 @@ def adapted(
     base = load_base(resolve(ModelSpec(path=str(model))), device)
     limits = Limits(batch_tokens=4096, train_tokens=4096, batch_size=batch_size, bf16=False)
     nothing = dataclasses.replace(task, test=())
-    shop = AdaptSession(base, nothing, material, limits, Meter(device), lambda phase, done, total: None)
-    return adapt(made, shop)
+    session = AdaptSession(base, nothing, material, limits, Meter(device), lambda phase, done, total: None)
+    return adapt(made, session)
 
 
 def predictions(task: Task, method: str, options: dict[str, Any], model: Path, **kwargs: Any) -> list[Prediction]:

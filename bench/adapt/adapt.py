@@ -45,7 +45,7 @@ class _Trained:
 
 def adapt(
     method: Method,
-    shop: AdaptSession,
+    session: AdaptSession,
     *,
     trials: int = 3,
     chosen: Mapping[str, Any] | None = None,
@@ -62,65 +62,65 @@ def adapt(
     Raises:
         CellError: the method cannot work here, training diverged, or memory ran out.
     """
-    meter = shop.meter
+    meter = session.meter
     found = None
     if chosen is not None:
         method = settle(method, chosen)
     elif grid(method):
         with meter.phase("tune"):
-            found = search(shop, method, trials)
+            found = search(session, method, trials)
         method = settle(method, found.chosen)
     with meter.phase("index"):
-        writer = shop.writer(method.context.build(shop.material))
+        writer = session.writer(method.context.build(session.material))
     if method.weights.trains:
-        trained = _train(method, shop, writer, curve)
+        trained = _train(method, session, writer, curve)
         for step in curve.each(trained.model) if curve else ():
-            look(step, shop.predictor(trained.model, writer))
+            look(step, session.predictor(trained.model, writer))
         if method.weights.merges:
-            unmerged(shop.predictor(trained.model, writer))
+            unmerged(session.predictor(trained.model, writer))
     elif method.weights.classifies:
-        return replace(_fit(method, shop, writer), tuning=found)
+        return replace(_fit(method, session, writer), tuning=found)
     else:
         with meter.phase("load"):
-            trained = _Trained(shop.start(method, shop.material.seed))
-    model = method.weights.finish(trained.model).to(shop.base.dtype)
+            trained = _Trained(session.start(method, session.material.seed))
+    model = method.weights.finish(trained.model).to(session.base.dtype)
     total = sum(p.numel() for p in model.parameters())
-    parameters = _parameters(total, trained.parameters, shop)
-    return Adapted(shop.predictor(model, writer), trained.report, parameters, trained.flop_check, tuning=found)
+    parameters = _parameters(total, trained.parameters, session)
+    return Adapted(session.predictor(model, writer), trained.report, parameters, trained.flop_check, tuning=found)
 
 
-def _train(method: Method, shop: AdaptSession, writer: Writer, curve: CheckpointCallback | None) -> _Trained:
-    meter = shop.meter
+def _train(method: Method, session: AdaptSession, writer: Writer, curve: CheckpointCallback | None) -> _Trained:
+    meter = session.meter
     with meter.phase("prepare"):
-        pairs, validation = shop.written(writer)
-    setting = shop.setting(method, pairs)
+        pairs, validation = session.written(writer)
+    setting = session.setting(method, pairs)
     with meter.phase("train"):
         beside = [curve] if curve else []
         model, outcome = train(
-            lambda: shop.start(method, setting.seed),
+            lambda: session.start(method, setting.seed),
             pairs,
             validation,
             setting,
-            lambda done, steps: shop.progress("train", done, steps),
+            lambda done, steps: session.progress("train", done, steps),
             beside,
         )
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     with meter.phase("overfit"):
         gap = _gap(model, pairs, validation, setting, outcome)
     with meter.phase("count"):
-        shop.multiplied("train", model, validation, outcome, judged=len(outcome.validation_loss))
+        session.multiplied("train", model, validation, outcome, judged=len(outcome.validation_loss))
         check = of_training(model, pairs, setting.pad, outcome.micro_batch, outcome.checkpointing)
-    skipped = len(shop.material.train) - len(pairs)
+    skipped = len(session.material.train) - len(pairs)
     return _Trained(model, trainable, _report(outcome, gap, len(pairs), skipped), check)
 
 
-def _fit(method: Method, shop: AdaptSession, writer: Writer) -> Adapted:
+def _fit(method: Method, session: AdaptSession, writer: Writer) -> Adapted:
     """Fit a classifier on what the base model makes of the training prompts."""
-    meter = shop.meter
+    meter = session.meter
     with meter.phase("load"):
-        model = shop.start(method, shop.material.seed).to(shop.base.dtype)
+        model = session.start(method, session.material.seed).to(session.base.dtype)
     with meter.phase("train"):
-        fitting = linear_probe.prepare(shop, model, writer, "train")
+        fitting = linear_probe.prepare(session, model, writer, "train")
         layer = fitting.fit(only(method.weights.options.c))
     with meter.phase("overfit"):
         loss = fitting.losses(layer)
@@ -132,12 +132,12 @@ def _fit(method: Method, shop: AdaptSession, writer: Writer) -> Adapted:
     }
     predictor = fitting.predictor(layer)
     total, trained = (sum(p.numel() for p in module.parameters()) for module in (model, layer))
-    return Adapted(predictor, report, _parameters(total, trained, shop), None, output=fitting.output)
+    return Adapted(predictor, report, _parameters(total, trained, session), None, output=fitting.output)
 
 
-def _parameters(total: int, trained: int, shop: AdaptSession) -> dict[str, int]:
+def _parameters(total: int, trained: int, session: AdaptSession) -> dict[str, int]:
     """Counts, and the bytes that have to be kept of what was trained, in the precision it answers with."""
-    return {"total": total, "trained": trained, "stored_bytes": trained * shop.base.dtype.itemsize}
+    return {"total": total, "trained": trained, "stored_bytes": trained * session.base.dtype.itemsize}
 
 
 def _gap(

@@ -115,7 +115,7 @@ def replace_output(model: Any, layer: torch.nn.Module) -> Any:
 class Fitting:
     """What classifiers of one task are fitted on, whatever their penalty."""
 
-    shop: AdaptSession
+    session: AdaptSession
     model: Any  # with nothing in the place of its output matrix
     output: Any  # what stood there
     writer: LabelWriter
@@ -135,22 +135,23 @@ class Fitting:
     def predictor(self, layer: torch.nn.Linear) -> ModelPredictor:
         """Answers with the classifier in the model; a label's likelihood is not divided by the length of its name."""
         replace_output(self.model, layer)
-        plain = replace(self.shop, task=replace(self.shop.task, normalise="none"))
+        plain = replace(self.session, task=replace(self.session.task, normalise="none"))
         return plain.predictor(self.model, self.writer)
 
 
-def prepare(shop: AdaptSession, model: Any, writer: Writer, phase: str) -> Fitting:
+def prepare(session: AdaptSession, model: Any, writer: Writer, phase: str) -> Fitting:
     """Work out the features of both splits with a base model, whose output matrix is taken out of it."""
     output = replace_output(model, torch.nn.Identity())
-    labels = shop.material.train[0].choices
+    labels = session.material.train[0].choices
     own = LabelWriter(**{field.name: getattr(writer, field.name) for field in fields(writer)}, labels=labels)
-    engine = shop.predictor(model, own).engine
+    engine = session.predictor(model, own).engine
     train, validation = (
-        features(engine, own, split) if split else None for split in (shop.material.train, shop.material.validation)
+        features(engine, own, split) if split else None
+        for split in (session.material.train, session.material.validation)
     )
     assert train is not None
     shape = flops.shape_of(model)
     if shape is not None:
         asked = [*train.prompts, *(validation.prompts if validation else ())]
-        shop.meter.multiplied(phase, flops.scoring(shape, asked, engine.shares))
-    return Fitting(shop, model, output, own, train, validation)
+        session.meter.multiplied(phase, flops.scoring(shape, asked, engine.shares))
+    return Fitting(session, model, output, own, train, validation)

@@ -51,26 +51,26 @@ class Tuning:
 Judge = Callable[[int, int, Options, Method], Judged]  # trial, of how many, its options, the method with them
 
 
-def search(shop: AdaptSession, method: Method, trials: int) -> Tuning:
+def search(session: AdaptSession, method: Method, trials: int) -> Tuning:
     """Try at most `trials` of the options that `method` leaves open; of the best ones the first in their order wins.
 
     Raises:
         CellError: there is no validation split.
         DivergedError: no trial came to a value.
     """
-    values, validation = grid(method), shop.material.validation
+    values, validation = grid(method), session.material.validation
     if not validation:
         listed = ", ".join(values)
         raise CellError(f"several values of {listed} need a validation split to choose on; give one value instead")
-    shop = replace(shop, material=replace(shop.material, index=_each_once(shop.material.index)))
+    session = replace(session, material=replace(session.material, index=_each_once(session.material.index)))
     if method.weights.trains:
-        criterion, sign, asked, judge = "validation loss", 1, validation, _by_training(shop)
+        criterion, sign, asked, judge = "validation loss", 1, validation, _by_training(session)
     elif method.weights.classifies:
-        criterion, sign, asked, judge = "validation loss", 1, validation, _by_fitting(shop)
+        criterion, sign, asked, judge = "validation loss", 1, validation, _by_fitting(session)
     else:
-        criterion, asked = shop.task.metrics[0], sample(validation, TRIAL_ITEMS, 0)
+        criterion, asked = session.task.metrics[0], sample(validation, TRIAL_ITEMS, 0)
         sign = -1 if NAMES[criterion].higher_is_better else 1
-        judge = _by_asking(replace(shop, task=replace(shop.task, test=asked)), method)
+        judge = _by_asking(replace(session, task=replace(session.task, test=asked)), method)
     tried = candidates(values, trials)
     judged = [judge(i, len(tried), options, settle(method, options)) for i, options in enumerate(tried)]
     ended = [(sign * one.value, i) for i, one in enumerate(judged) if one.value is not None]
@@ -93,59 +93,59 @@ def _each_once(index: Indexer) -> Indexer:
     return made
 
 
-def _by_training(shop: AdaptSession) -> Judge:
+def _by_training(session: AdaptSession) -> Judge:
     """A short training, and the lowest validation loss on its way."""
     kept: dict[str, tuple[Sequence[Pair], Sequence[Pair]]] = {}
 
     def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
         context = method.context.options.model_dump_json()
         if context not in kept:
-            kept[context] = shop.written(shop.writer(method.context.build(shop.material)))
+            kept[context] = session.written(session.writer(method.context.build(session.material)))
         pairs, validation = kept[context]
-        setting = replace(shop.setting(method, pairs), share=method.weights.options.trial_share)
+        setting = replace(session.setting(method, pairs), share=method.weights.options.trial_share)
 
         def progress(done: int, steps: int) -> None:
-            shop.progress("tune", trial * steps + done, trials * steps)
+            session.progress("tune", trial * steps + done, trials * steps)
 
         try:
-            model, outcome = train(lambda: shop.start(method, setting.seed), pairs, validation, setting, progress)
+            model, outcome = train(lambda: session.start(method, setting.seed), pairs, validation, setting, progress)
         except DivergedError:
             return Judged(options, None)
-        shop.multiplied("tune", model, validation, outcome, judged=1)
+        session.multiplied("tune", model, validation, outcome, judged=1)
         return Judged(options, outcome.best_validation_loss, outcome.epochs)
 
     return judge
 
 
-def _by_fitting(shop: AdaptSession) -> Judge:
+def _by_fitting(session: AdaptSession) -> Judge:
     """The validation loss of a classifier on what the base model makes of the prompts."""
     kept: dict[str, Fitting] = {}
 
     def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
-        shop.progress("tune", trial, trials)
+        session.progress("tune", trial, trials)
         context = method.context.options.model_dump_json()
         if context not in kept:
-            model = shop.start(method, shop.material.seed).to(shop.base.dtype)
-            kept[context] = prepare(shop, model, shop.writer(method.context.build(shop.material)), "tune")
+            model = session.start(method, session.material.seed).to(session.base.dtype)
+            kept[context] = prepare(session, model, session.writer(method.context.build(session.material)), "tune")
         fitting = kept[context]
         return Judged(options, fitting.losses(fitting.fit(only(method.weights.options.c)))["validation"])
 
     return judge
 
 
-def _by_asking(shop: AdaptSession, method: Method) -> Judge:
+def _by_asking(session: AdaptSession, method: Method) -> Judge:
     """The score of the answers to the items of the task's test, which here are validation items."""
-    model = shop.start(method, shop.material.seed).to(shop.base.dtype)
-    items = [question(example) for example in shop.task.test]
+    model = session.start(method, session.material.seed).to(session.base.dtype)
+    items = [question(example) for example in session.task.test]
 
     def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
-        shop.progress("tune", trial, trials)
-        predictor = shop.predictor(model, shop.writer(method.context.build(shop.material)))
+        session.progress("tune", trial, trials)
+        predictor = session.predictor(model, session.writer(method.context.build(session.material)))
         prompts = predictor.writer.write(items)
         predictions = predictor.answer(items, prompts)
         multiplied = of_answers(predictor, prompts, predictions)
         if multiplied is not None:
-            shop.meter.multiplied("tune", multiplied)
-        return Judged(options, score(shop.task, predictions).scores[shop.task.metrics[0]].value)
+            session.meter.multiplied("tune", multiplied)
+        return Judged(options, score(session.task, predictions).scores[session.task.metrics[0]].value)
 
     return judge

@@ -1,7 +1,7 @@
 """Bias carry-over: how often an answer changes where it ought not to, and whether adapting a model changed that.
 
-A task names the changes (`bench/core/counterfactual.py`); a cell's model answers both forms of an item. An adapted model
-is set against the base model with the same context, pair by pair.
+A task names the changes (`bench/core/counterfactual.py`); a cell's model answers both forms of an item. An adapted
+model is set against the base model with the same context, pair by pair.
 """
 
 from __future__ import annotations

@@ -79,18 +79,20 @@ def measure(job: Job, progress: Progress) -> Record:
     material = _material(job, task, method, meter, progress)
     base = load_base(job.resolved, device)
     blind = replace(task, test=())  # nothing that adapts can read a test label
-    looks = SideEvals(job.probes, job.probe_limit, job.adapter_scales, task, base, meter, progress)
-    adapted = _adapt(job, method, AdaptSession(base, blind, material, _limits(job, device), meter, progress), looks)
+    side_evals = SideEvals(job.probes, job.probe_limit, job.adapter_scales, task, base, meter, progress)
+    adapted = _adapt(
+        job, method, AdaptSession(base, blind, material, _limits(job, device), meter, progress), side_evals
+    )
     items = [question(example) for example in task.test]
     with meter.phase("retrieve"):
         prompts = adapted.predictor.writer.write(items)
     with meter.phase("predict"):
         predictions = adapted.predictor.answer(items, prompts)
-    looks.serve("served", adapted.predictor)
+    side_evals.serve("served", adapted.predictor)
     if adapted.predictor.writer.context.shared:
-        looks.serve("uncached", adapted.predictor, cached=False)
+        side_evals.serve("uncached", adapted.predictor, cached=False)
     if job.counterfactuals and task.counterfactuals:
-        looks.counterfactuals(adapted.predictor, job.counterfactuals)
+        side_evals.counterfactuals(adapted.predictor, job.counterfactuals)
     checks = _count(adapted, prompts, predictions, meter)
     with meter.phase("score"):
         scored = score(task, predictions)
@@ -100,10 +102,10 @@ def measure(job: Job, progress: Progress) -> Record:
     record = replace(
         _record(job, task, adapted, predictions, scored.scores, meter),
         on_train=on_train,
-        counterfactual=looks.flips,
-        curve=looks.curve,
-        scaled=looks.scaled,
-        latency=looks.latency,
+        counterfactual=side_evals.flips,
+        curve=side_evals.curve,
+        scaled=side_evals.scaled,
+        latency=side_evals.latency,
         flop_check=checks,
     )
     return _probed(job, record, adapted, base, prompts, meter, progress) if job.probes else record
@@ -121,17 +123,17 @@ def _asked(job: Job) -> tuple[Task, Method]:
     return task, method
 
 
-def _adapt(job: Job, method: Method, shop: AdaptSession, looks: SideEvals) -> Adapted:
+def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEvals) -> Adapted:
     snapshots = Path(job.out) / "snapshots"
     try:
         return adapt(
             method,
-            shop,
+            session,
             trials=job.trials,
             chosen=job.chosen,
-            unmerged=lambda predictor: looks.unmerged(method.weights, predictor),
+            unmerged=lambda predictor: side_evals.unmerged(method.weights, predictor),
             curve=CheckpointCallback(snapshots, job.checkpoints) if job.checkpoints else None,
-            look=looks.during,
+            look=side_evals.during,
         )
     finally:
         shutil.rmtree(snapshots, ignore_errors=True)

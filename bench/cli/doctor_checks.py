@@ -50,7 +50,7 @@ class Diagnosis:
 
 def examine(results: Path = RESULTS) -> list[Diagnosis]:
     """Everything that can be wrong on this machine. Loads torch, takes a few seconds, touches no network."""
-    looks: list[tuple[str, Callable[[], Iterator[Diagnosis]]]] = [
+    side_evals: list[tuple[str, Callable[[], Iterator[Diagnosis]]]] = [
         ("python", _python),
         ("dependencies", _dependencies),
         ("torch build", _torch),
@@ -62,7 +62,7 @@ def examine(results: Path = RESULTS) -> list[Diagnosis]:
         ("ADAPTBENCH_DATA", _data),
         ("network", _network),
     ]
-    return [finding for name, look in looks for finding in _guarded(name, look)]
+    return [finding for name, look in side_evals for finding in _guarded(name, look)]
 
 
 def healthy(findings: Sequence[Diagnosis]) -> bool:

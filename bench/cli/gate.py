@@ -117,15 +117,15 @@ def _show(
         print(markdown.summary(verdict, items, name), end="")
     else:
         print(headline(verdict))
-        _print(f"{paths['candidate']} against {paths['baseline']}", terminal.sheet(verdict))
+        _print(f"{paths['candidate']} against {paths['baseline']}", terminal.table(verdict))
 
 
-def _print(heading: str, sheet: ReportTable) -> None:
+def _print(heading: str, table: ReportTable) -> None:
     from rich.console import Console
 
     from bench.report.terminal import terminal
 
-    Console().print(terminal([(heading, [sheet])]))
+    Console().print(terminal([(heading, [table])]))
 
 
 def _plan(baseline: Path, policy: Policy, where: str) -> None:

@@ -111,7 +111,7 @@ def compare(
       adaptbench compare results/local/new results/local/old --method lora --flips 10
     """
     from bench.analysis import comparison
-    from bench.report.tables import comparison as comparison_sheets
+    from bench.report.tables import comparison as comparison_tables
     from bench.store.run_folder import read_run
 
     new = read_run(run)
@@ -120,8 +120,8 @@ def compare(
     else:
         families = comparison.between(new, read_run(old), task, metric, methods)
     heading = f"{run} (a, b: its methods)" if old is None else f"a: {run}, b: {old}"
-    chapters: list[Chapter] = [(heading, comparison_sheets.sheets(families, flips))]
-    show(style, chapters, lambda: comparison_sheets.to_json(families, flips))
+    chapters: list[Chapter] = [(heading, comparison_tables.tables(families, flips))]
+    show(style, chapters, lambda: comparison_tables.to_json(families, flips))
 
 
 @click.command()
@@ -157,7 +157,7 @@ def decide(
     """
     from bench.config import assumptions
     from bench.config.prices import replaced
-    from bench.report.tables import decision as decision_sheets
+    from bench.report.tables import decision as decision_tables
     from bench.store.run_folder import read_run
 
     read = read_run(run)
@@ -165,13 +165,13 @@ def decide(
     required = {**read.decide.get("require", {}), **dict(_required(text) for text in require)}
     merged = assumptions.read({**read.decide, **said, "require": required}, str(run))
     prices = replaced(read.prices, str(run))
-    found = decision_sheets.verdicts(read, prices, merged, task)
-    chapters: list[Chapter] = [(str(run), decision_sheets.sheets(found, prices.currency))]
-    show(style, chapters, lambda: decision_sheets.to_json(found, prices.currency))
+    found = decision_tables.verdicts(read, prices, merged, task)
+    chapters: list[Chapter] = [(str(run), decision_tables.tables(found, prices.currency))]
+    show(style, chapters, lambda: decision_tables.to_json(found, prices.currency))
 
 
 def show(style: str | None, chapters: Sequence[Chapter], content: Callable[[], dict[str, Any]]) -> None:
-    """Print sheets for a terminal or as Markdown, or what they are made of as JSON."""
+    """Print tables for a terminal or as Markdown, or what they are made of as JSON."""
     if style == "json":
         print(json.dumps(content(), indent=1, ensure_ascii=False))
     elif style == "markdown":

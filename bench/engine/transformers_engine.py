@@ -2,8 +2,8 @@
 
 The prefix that prompts share is computed once and its key-value cache handed to every batch; a question is computed
 once and its cache shared by its choices, as are the tokens that choices begin with alike (`bench.engine.choice_tree`).
-Logits are kept only where a choice or a next token stands, and are taken to fp32 before the softmax. Batches are sized by a token
-budget, longest first, and halved when memory runs out.
+Logits are kept only where a choice or a next token stands, and are taken to fp32 before the softmax. Batches are
+sized by a token budget, longest first, and halved when memory runs out.
 Results equal the plain computation of one prompt at a time (tests/test_engine.py holds that computation).
 """
 

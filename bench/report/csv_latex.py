@@ -152,10 +152,10 @@ def latex(runs: Sequence[Run]) -> str:
 
 def _table(run: Run, model: str, rows: Sequence[SummaryRow], place: int) -> Iterator[str]:
     tasks = list(dict.fromkeys(row.task for row in rows))
-    sheet = scores.sheets(model, tasks, rows)[0]
+    table = scores.tables(model, tasks, rows)[0]
     counts = {score.n for row in rows for score in list(row.scores.values())[:1]} - {1}
-    heads = [head.split("\n") for head in sheet.columns[1:]]
-    notes = [f"{escaped(model)}, suite {escaped(run.suite)}: primary scores", *map(escaped, sheet.notes)]
+    heads = [head.split("\n") for head in table.columns[1:]]
+    notes = [f"{escaped(model)}, suite {escaped(run.suite)}: primary scores", *map(escaped, table.notes)]
     if len(counts) == 1:
         notes.append(f"$n = {next(iter(counts))}$")
     yield "\\begin{table}"
@@ -171,7 +171,7 @@ def _table(run: Run, model: str, rows: Sequence[SummaryRow], place: int) -> Iter
     yield "\\midrule"
     at = {(row.method, row.task): row for row in rows}
     methods = dict.fromkeys(row.method for row in rows)
-    for method, (first, *cells) in zip(methods, sheet.rows, strict=True):
+    for method, (first, *cells) in zip(methods, table.rows, strict=True):
         of = (_cell(at[method, task], cell, len(counts) > 1) for task, cell in zip(tasks, cells, strict=True))
         yield _line([escaped(first.text), *of])
     yield "\\bottomrule"
@@ -184,7 +184,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cell(row: SummaryRow, cell: Text, say_n: bool) -> str:
-    """A cell of the sheet: its score in mathematics, then what else the sheet says there."""
+    """A cell of the table: its score in mathematics, then what else the table says there."""
     lines = cell.text.split("\n")
     if row.metric is None or row.cells == 0:
         return "; ".join(map(escaped, lines))

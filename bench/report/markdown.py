@@ -13,19 +13,19 @@ def markdown(chapters: Sequence[Chapter]) -> str:
     blocks: list[str] = []
     for heading, found in chapters:
         blocks.append(f"## {_escape(heading)}")
-        for sheet in found:
-            blocks.append(f"### {_escape(sheet.title)}")
-            if sheet.rows:
-                blocks.append("\n".join(_markdown_table(sheet)))
-            if sheet.notes:
-                blocks.append("\n".join(f"- {_escape(note)}" for note in sheet.notes))
+        for table in found:
+            blocks.append(f"### {_escape(table.title)}")
+            if table.rows:
+                blocks.append("\n".join(_markdown_table(table)))
+            if table.notes:
+                blocks.append("\n".join(f"- {_escape(note)}" for note in table.notes))
     return "\n\n".join(blocks) + "\n"
 
 
-def _markdown_table(sheet: ReportTable) -> Iterator[str]:
-    yield _markdown_row([_escape(head.replace("\n", " ")) for head in sheet.columns])
-    yield _markdown_row(["---", *["---:"] * (len(sheet.columns) - 1)])
-    for row in sheet.rows:
+def _markdown_table(table: ReportTable) -> Iterator[str]:
+    yield _markdown_row([_escape(head.replace("\n", " ")) for head in table.columns])
+    yield _markdown_row(["---", *["---:"] * (len(table.columns) - 1)])
+    for row in table.rows:
         cells = [_escape(cell.text) for cell in row]
         bold = [f"**{text}**" if cell.style == "best" else text for text, cell in zip(cells, row, strict=True)]
         yield _markdown_row(bold)

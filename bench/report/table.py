@@ -11,7 +11,7 @@ NOTHING = "–"
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A cell of a sheet; lines are separated by newlines."""
+    """A cell of a table; lines are separated by newlines."""
 
     text: str
     style: Literal["", "best", "faint", "bad"] = ""

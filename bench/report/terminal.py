@@ -32,40 +32,40 @@ class _Terminal:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         for heading, found in self.runs:
             yield RichText(heading, style="bold underline")
-            for sheet in found:
-                yield RichText(f"\n{sheet.title}", style="bold")
-                if sheet.rows:
-                    yield from _tables(sheet, options.max_width)
-                for note in sheet.notes:
-                    yield RichText(note, style="dim" if sheet.rows else "")
+            for table in found:
+                yield RichText(f"\n{table.title}", style="bold")
+                if table.rows:
+                    yield from _tables(table, options.max_width)
+                for note in table.notes:
+                    yield RichText(note, style="dim" if table.rows else "")
             yield RichText()
 
 
-def _tables(sheet: ReportTable, width: int) -> Iterator[RenderableType]:
-    """The sheet as one table, or as several that each repeat the first column, none wider than `width`."""
-    widths = [min(_column_width(sheet, column), _WIDEST) for column in range(len(sheet.columns))]
-    first = min(_column_width(sheet, 0), _WIDEST_METHOD)
+def _tables(table: ReportTable, width: int) -> Iterator[RenderableType]:
+    """The table as one table, or as several that each repeat the first column, none wider than `width`."""
+    widths = [min(_column_width(table, column), _WIDEST) for column in range(len(table.columns))]
+    first = min(_column_width(table, 0), _WIDEST_METHOD)
     chunk: list[int] = []
     for column in range(1, len(widths)):
         if chunk and first + sum(widths[c] + _GAP for c in (*chunk, column)) > width:
-            yield _table(sheet, chunk, first)
+            yield _table(table, chunk, first)
             yield RichText()
             chunk = []
         chunk.append(column)
-    yield _table(sheet, chunk, first)
+    yield _table(table, chunk, first)
 
 
-def _column_width(sheet: ReportTable, column: int) -> int:
-    texts = [sheet.columns[column], *(row[column].text for row in sheet.rows)]
+def _column_width(table: ReportTable, column: int) -> int:
+    texts = [table.columns[column], *(row[column].text for row in table.rows)]
     return max(cell_len(line) for text in texts for line in text.split("\n"))
 
 
-def _table(sheet: ReportTable, chunk: Sequence[int], first: int) -> Table:
+def _table(table: ReportTable, chunk: Sequence[int], first: int) -> Table:
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
-    shown.add_column(RichText(sheet.columns[0]), max_width=first, overflow="fold")
+    shown.add_column(RichText(table.columns[0]), max_width=first, overflow="fold")
     for column in chunk:
-        shown.add_column(RichText(sheet.columns[column], justify="right"), justify="right", overflow="fold")
-    for row in sheet.rows:
+        shown.add_column(RichText(table.columns[column], justify="right"), justify="right", overflow="fold")
+    for row in table.rows:
         shown.add_row(*(_rich(row[column]) for column in (0, *chunk)))
     return shown
 

@@ -1,9 +1,10 @@
 """Vectors of documents, kept from one cell of a run to the next together with what they took.
 
-A vector depends on the embedder, on what it is computed with and on its text (`bench.retrieval.embedders`), so that one of
-an earlier cell is the same to the last bit. What computing it took is told to the meter again: a record says what its cell
-costs on its own. Every call that embeds something leaves one file, whose name is the sha256 of its content: what a kill
-or a full disk has damaged is not read. Queries are embedded every time, since how long that takes is measured.
+A vector depends on the embedder, on what it is computed with and on its text (`bench.retrieval.embedders`), so that
+one of an earlier cell is the same to the last bit. What computing it took is told to the meter again: a record says
+what its cell costs on its own. Every call that embeds something leaves one file, whose name is the sha256 of its
+content: what a kill or a full disk has damaged is not read. Queries are embedded every time, since how long that
+takes is measured.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """(prompt, answer) pairs as the batches of a training: their order, and how they are laid out.
 
 Where a model allows it (`bench.training.loss`), rows stand one after the other in one line, behind the beginning that
-they share: nothing is padded, and the beginning is computed once for a batch, not once for a row. Otherwise they are padded
-on the left, so all answers end in the last column and the language-model head needs to run on the last few positions
-alone. The last token of an answer is not fed: nothing comes after it.
+they share: nothing is padded, and the beginning is computed once for a batch, not once for a row. Otherwise they are
+padded on the left, so all answers end in the last column and the language-model head needs to run on the last few
+positions alone. The last token of an answer is not fed: nothing comes after it.
 """
 
 from __future__ import annotations

@@ -140,10 +140,10 @@ def trained(case: cases.Case, technique: Technique, base: Base, asked: dict[str,
     method = methods.create(case.weights, {"learning_rate": rate, "max_steps": asked["steps"]})
     limits = Limits(BATCH_TOKENS[device], None, None, base.dtype == torch.bfloat16)
     material = Material(task.name, task.prompt, task.train, (), (), seed=0, index=_no_index)
-    shop = AdaptSession(base, task, material, limits, Meter(torch.device(device)), lambda phase, done, of: None)
+    session = AdaptSession(base, task, material, limits, Meter(torch.device(device)), lambda phase, done, of: None)
     pairs = cases.writer(base, task, case.shots).write_solved(task.train[: asked["items"]])
-    setting = shop.setting(method, pairs)
-    way = technique.make(shop.start(method, 0), pairs, setting)
+    setting = session.setting(method, pairs)
+    way = technique.make(session.start(method, 0), pairs, setting)
     model, cost = measured(way.train)
     loss = mean_loss(model, pairs, pad=base.codec.pad, rows=8)
     return {**cost, "loss": loss, "rows": setting.options.batch_size, "micro_batch": setting.micro_batch}

@@ -19,7 +19,7 @@ from bench.config import assumptions
 from bench.config.prices import replaced
 from bench.core.errors import UsageError
 from bench.core.record import Phase, Record, Run, Score
-from bench.report.tables.decision import sheets, to_json, verdicts
+from bench.report.tables.decision import tables, to_json, verdicts
 from bench.store import run_folder
 from tests.test_comparison import answers, run, scored
 
@@ -222,7 +222,7 @@ def test_controls_are_no_choice(tmp_path: Path) -> None:
 def test_the_same_records_give_the_same_sheets(tmp_path: Path) -> None:
     records = (method(tmp_path, "few-shot", 100, 200), method(tmp_path, "full", 180, 200, train=50))
     one, other = (verdict(run(tmp_path, *records)) for _ in range(2))
-    assert sheets([one], "EUR") == sheets([other], "EUR")
+    assert tables([one], "EUR") == tables([other], "EUR")
     assert json.dumps(to_json([one], "EUR")) == json.dumps(to_json([other], "EUR"))
 
 

@@ -13,7 +13,7 @@ from bench.analysis.history.tracks import dated, panels
 from bench.cli import cli
 from bench.core.record import Run
 from bench.report.html import history as pages
-from bench.report.tables import history as sheets
+from bench.report.tables import history as tables
 from tests.history.made import made, right
 from tests.report.test_html import HOSTILE, Parsed, refuse_anything_live
 
@@ -38,7 +38,7 @@ def command(*arguments: object) -> tuple[int, str, str]:
 
 def test_a_line_for_each_method_and_the_steps_behind_it(runs: list[Run]) -> None:
     found = dated(runs)
-    [_, (heading, [overview, changed, scores])] = sheets.chapters(found, panels(found))
+    [_, (heading, [overview, changed, scores])] = tables.chapters(found, panels(found))
     assert heading == "mail, Accuracy, with m"
     assert [[cell.text for cell in row] for row in overview.rows] == [
         ["full", overview.rows[0][1].text, "0.750", "0.450", "0.307 to 0.602", "run 3: -0.300"],
@@ -63,20 +63,20 @@ def test_bars_go_from_the_lowest_limit_to_the_highest(tmp_path: Path) -> None:
     # Wilson's limits of 0, 20 and 40 right of 40: 0 to 0.088, 0.352 to 0.648, 0.912 to 1
     found = dated([made(tmp_path, i + 1, {"full": right(count)}) for i, count in enumerate((0, 20, 40))])
     [panel] = panels(found)
-    assert sheets.sparkline(found, panel.tracks[0]) == "▁▅█"
+    assert tables.sparkline(found, panel.tracks[0]) == "▁▅█"
     same = dated([made(tmp_path / "same", i, {"full": right(40)}) for i in range(1, 4)])
     for file in (tmp_path / "same").rglob("predictions.jsonl"):
         file.unlink()
     [panel] = panels(same)
-    assert sheets.sparkline(same, panel.tracks[0]) == "▅▅▅"  # no interval and no change: the middle
+    assert tables.sparkline(same, panel.tracks[0]) == "▅▅▅"  # no interval and no change: the middle
 
 
 def test_of_many_runs_the_newest_are_drawn(tmp_path: Path) -> None:
     found = dated([made(tmp_path, i, {"full": right(0 if i < 20 else 40)}) for i in range(1, 25)])
     [panel] = panels(found)
-    bars = sheets.sparkline(found, panel.tracks[0])
+    bars = tables.sparkline(found, panel.tracks[0])
     assert bars == "…" + "▁" * 14 + "█" * 5
-    assert any("newest 19 of 24 runs" in note for note in sheets.overview(found, panel, []).notes)
+    assert any("newest 19 of 24 runs" in note for note in tables.overview(found, panel, []).notes)
 
 
 def test_the_command(runs: list[Run], tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_the_page_says_what_changed_and_joins_like_with_like(runs: list[Run]) ->
 def test_nothing_changed_is_said_too(tmp_path: Path) -> None:
     found = dated([made(tmp_path, i, {"full": right(30)}) for i in (1, 2)])
     [panel] = panels(found)
-    assert sheets.overview(found, panel, []).notes == ("no item's score changed between any two runs",)
+    assert tables.overview(found, panel, []).notes == ("no item's score changed between any two runs",)
     assert "No score changed by more than chance." in Parsed(pages.html(found, panels(found))).text
 
 

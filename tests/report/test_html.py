@@ -187,7 +187,7 @@ def test_the_verdict_comes_first_and_says_what_to_choose(tmp_path: Path) -> None
     found = cases([of(tmp_path, *records)])
     first = sections.sections(found)[0]
     assert first.title == "What to choose"
-    [line] = first.blocks[0].sheet.rows  # type: ignore[union-attr]
+    [line] = first.blocks[0].table.rows  # type: ignore[union-attr]
     assert [cell.text for cell in line[:3]] == ["mail", "full", "Clear"]
     assert line[3].text.startswith("Accuracy 0.950\n")
     # 0.1 s a query and 10,000 queries a month on one core at 0.0408 USD an hour, 5 s of training over 12 months
@@ -198,7 +198,7 @@ def test_the_verdict_comes_first_and_says_what_to_choose(tmp_path: Path) -> None
 
 def test_what_leads_without_being_told_apart_is_no_choice(tmp_path: Path) -> None:
     found = cases([of(tmp_path, method(tmp_path, "full", 12), method(tmp_path, "few-shot", 10, training={}))])
-    [line] = sections.sections(found)[0].blocks[0].sheet.rows  # type: ignore[union-attr]
+    [line] = sections.sections(found)[0].blocks[0].table.rows  # type: ignore[union-attr]
     assert [cell.text for cell in line[1:3]] == ["undecided\nso far full", "Not enough evidence"]
 
 
@@ -236,7 +236,7 @@ def test_models_of_several_runs_stand_side_by_side(tmp_path: Path) -> None:
         records = [method(folder, label, 15, model=name) for label in ("full", "rag")]
         runs.append(of(folder, *records))
     first = sections.sections(cases(runs))[0]
-    lines = first.blocks[0].sheet.rows  # type: ignore[union-attr]
+    lines = first.blocks[0].table.rows  # type: ignore[union-attr]
     assert [line[0].text for line in lines] == ["mail with one in one", "mail with two in two"]
 
 

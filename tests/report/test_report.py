@@ -21,7 +21,7 @@ from bench.core.record import Failure, Phase, Record, Run, Score, parse_missing
 from bench.metrics.formats import clean, number, seconds, size
 from bench.report.data import to_json
 from bench.report.markdown import markdown
-from bench.report.tables import chapters, sheets
+from bench.report.tables import chapters, tables
 from bench.report.terminal import terminal
 
 MIB = 1024 * 1024
@@ -59,23 +59,23 @@ def test_what_a_method_knows_of_its_training_items_stands_beside_the_test() -> N
         training = {"loss": {"train": 0.2, "validation": 0.5, "gap": 0.3}, "best_step": 40, "steps": 60}
         return record("full", seed, {"accuracy": 0.7}, training=training, on_train={"accuracy": Score(on_train)})
 
-    [sheet] = [one for one in sheets(run(record("rag"), trained(0, 0.9), trained(1, 1.0))) if "fit" in one.title]
-    assert [[cell.text for cell in row] for row in sheet.rows] == [
+    [table] = [one for one in tables(run(record("rag"), trained(0, 0.9), trained(1, 1.0))) if "fit" in one.title]
+    assert [[cell.text for cell in row] for row in table.rows] == [
         ["full", "mail", "0.200", "0.500", "0.950", "0.700", "40 of 60"]
     ]
-    assert not [one for one in sheets(run(record("rag"))) if one.title.endswith(": fit")]
+    assert not [one for one in tables(run(record("rag"))) if one.title.endswith(": fit")]
 
 
 def test_serving_and_money_have_a_table_where_latency_was_measured() -> None:
     served: dict[str, Any] = {"latency": {"served": {"p50": 0.25, "p95": 0.5, "retrieval_p50": 0.1}},
               "environment": {"device": "cpu", "threads": 1}}  # fmt: skip
     cells = run(record("lora", 0, **served), record("lora", 1, **served), record("rag"))
-    [sheet] = [one for one in sheets(replace(cells, prices={"cpu_core_hour": 3.6})) if "money" in one.title]
-    assert sheet.columns[:4] == ("method", "p50", "p95", "of p50:\nprompt")
-    [row] = sheet.rows
+    [table] = [one for one in tables(replace(cells, prices={"cpu_core_hour": 3.6})) if "money" in one.title]
+    assert table.columns[:4] == ("method", "p50", "p95", "of p50:\nprompt")
+    [row] = table.rows
     assert [cell.text for cell in row] == ["lora", "250 ms", "500 ms", "100 ms", "0", "0", "0.2", "0.25", "0.0004"]
-    assert any(note.startswith("USD, prices of 20") for note in sheet.notes)
-    assert not [one for one in sheets(run(record("rag"))) if "money" in one.title]
+    assert any(note.startswith("USD, prices of 20") for note in table.notes)
+    assert not [one for one in tables(run(record("rag"))) if "money" in one.title]
 
 
 def failed(
@@ -251,7 +251,7 @@ class TestFailuresAndGaps:
 
 class TestBest:
     def best(self, *records: Record) -> set[str]:
-        table = sheets(run(*records))[0]
+        table = tables(run(*records))[0]
         return {line[0].text for line in table.rows if line[1].style == "best"}
 
     def seeds(self, method: str, *values: float, metric: str = "accuracy") -> list[Record]:
@@ -284,11 +284,11 @@ class TestBest:
 
 class TestTables:
     def test_one_block_for_each_model(self) -> None:
-        titles = [sheet.title for sheet in sheets(run(record(model="x"), record(model="y")))]
+        titles = [table.title for table in tables(run(record(model="x"), record(model="y")))]
         assert titles == ["x: scores", "x: cost on mail", "y: scores", "y: cost on mail"]
 
     def test_primary_metric_first_the_others_apart(self) -> None:
-        first, others, *_ = sheets(run(record(scores={"bleu": 62.81, "chrf": 51.0, "rouge_l": 0.5})))
+        first, others, *_ = tables(run(record(scores={"bleu": 62.81, "chrf": 51.0, "rouge_l": 0.5})))
         assert first.columns == ("method", "mail\nBLEU")
         assert first.rows[0][1].text == "62.8"
         assert others.columns == ("method", "mail\nchrF", "mail\nROUGE-L")
@@ -296,13 +296,13 @@ class TestTables:
 
     def test_retrieval_has_its_own_table(self) -> None:
         scores = {"questions": 1000.0, "hit@1": 0.8, "hit@5": 0.952, "mrr": 0.8701, "ndcg@10": 0.9}
-        found = sheets(run(record("rag", retrieval=scores), record("lora")))
-        table = next(sheet for sheet in found if sheet.title == "m: retrieval")
+        found = tables(run(record("rag", retrieval=scores), record("lora")))
+        table = next(table for table in found if table.title == "m: retrieval")
         assert table.columns == ("method", "task", "hit@1", "hit@5", "mrr", "questions")
         assert [[cell.text for cell in line] for line in table.rows] == [
             ["rag", "mail", "0.800", "0.952", "0.870", "1,000"]
         ]
-        assert not any("retrieval" in sheet.title for sheet in sheets(run(record("lora"))))
+        assert not any("retrieval" in table.title for table in tables(run(record("lora"))))
 
     @pytest.mark.parametrize("width", [40, 80, 160])
     def test_fits_the_width(self, width: int) -> None:
@@ -422,16 +422,16 @@ def test_options_show_every_trial_and_a_choice_at_an_end() -> None:
     }  # fmt: skip
     diverged = {**tuning, "chosen": {"k": 4}, "criterion": "validation loss", "at_edge": {},
                 "trials": [{"options": {"k": 4}, "value": 1.0}, {"options": {"k": 8}, "value": None}]}  # fmt: skip
-    found = sheets(run(record("few-shot", tuning=tuning), record("full", tuning=diverged), record("rag")))
-    [sheet] = [one for one in found if one.title.endswith(": options")]
-    rows = [[text.text for text in row] for row in sheet.rows]
+    found = tables(run(record("few-shot", tuning=tuning), record("full", tuning=diverged), record("rag")))
+    [table] = [one for one in found if one.title.endswith(": options")]
+    rows = [[text.text for text in row] for row in table.rows]
     assert [row[2:6] for row in rows] == [
         ["k 4", "Accuracy", "0.500", ""],
         ["k 8", "", "0.750", "yes, k highest"],
         ["k 4", "validation loss", "1.000", "yes"],
         ["k 8", "", "diverged", ""],
     ]
-    assert "beyond" in sheet.notes[-1]
+    assert "beyond" in table.notes[-1]
 
 
 def test_a_search_is_paid_once_whatever_the_number_of_seeds() -> None:
@@ -439,6 +439,6 @@ def test_a_search_is_paid_once_whatever_the_number_of_seeds() -> None:
               "environment": {"device": "cpu", "threads": 1}}  # fmt: skip
     tuned = record("full", 0, phases={"tune": Phase(3600.0, 1), "predict": Phase(1.0, 1)}, **served)
     others = [record("full", seed, phases={"predict": Phase(1.0, 1)}, **served) for seed in (1, 2)]
-    found = sheets(replace(run(tuned, *others), prices={"cpu_core_hour": 5.0}))
-    [sheet] = [one for one in found if "money" in one.title]
-    assert sheet.rows[0][sheet.columns.index("search")].text == "5"
+    found = tables(replace(run(tuned, *others), prices={"cpu_core_hour": 5.0}))
+    [table] = [one for one in found if "money" in one.title]
+    assert table.rows[0][table.columns.index("search")].text == "5"

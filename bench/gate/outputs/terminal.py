@@ -1,4 +1,4 @@
-"""A verdict and a plan as sheets, for a terminal."""
+"""A verdict and a plan as tables, for a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.report.table import NOTHING, ReportTable, Text
 _HEAD = ("check", "baseline", "candidate", "change", "interval", "tolerated", "p\n(Holm)", "outcome")
 
 
-def sheet(verdict: GateVerdict) -> ReportTable:
+def table(verdict: GateVerdict) -> ReportTable:
     """Every check that did not pass, and what there is to know beside them."""
     rows = tuple(_row(finding) for finding in ordered(verdict.findings) if finding.status != "pass")
     title = f"{counted(verdict)}; mode {verdict.mode}, alpha {verdict.alpha:g} over {verdict.family} tests"

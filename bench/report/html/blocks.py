@@ -36,9 +36,9 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A sheet; its notes stand below it. With `cards`, narrow screens show each row as a card."""
+    """A table; its notes stand below it. With `cards`, narrow screens show each row as a card."""
 
-    sheet: ReportTable
+    table: ReportTable
     cards: bool = False
     kind: ClassVar[str] = "table"
 
@@ -104,11 +104,11 @@ class Section:
     blocks: tuple[Block, ...] = field(default=())
 
 
-def tables(sheets: Sequence[ReportTable]) -> Iterator[Block]:
-    """Each sheet as a table; one of notes alone as a heading and points."""
-    for sheet in sheets:
-        if sheet.rows:
-            yield Table(sheet)
-        elif sheet.notes:
-            yield Heading(sheet.title)
-            yield Points(sheet.notes)
+def as_blocks(tables: Sequence[ReportTable]) -> Iterator[Block]:
+    """Each table as a table; one of notes alone as a heading and points."""
+    for table in tables:
+        if table.rows:
+            yield Table(table)
+        elif table.notes:
+            yield Heading(table.title)
+            yield Points(table.notes)

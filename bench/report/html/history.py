@@ -15,7 +15,7 @@ from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
 from bench.report.html import page
 from bench.report.html.blocks import Block, Figure, More, Points, Section, Table
-from bench.report.tables import history as sheets
+from bench.report.tables import history as tables
 from bench.store.run_folder import write_atomically
 
 _LEAD = (
@@ -33,7 +33,7 @@ def write(runs: Sequence[Dated], panels: Sequence[Panel], file: Path) -> list[Pa
     beside = file.with_suffix(".json")
     try:
         write_atomically(file, html(runs, panels))
-        content = json.dumps(sheets.to_json(runs, panels), ensure_ascii=False, allow_nan=False)
+        content = json.dumps(tables.to_json(runs, panels), ensure_ascii=False, allow_nan=False)
         write_atomically(beside, f"{content}\n")
     except OSError as error:
         raise UsageError(f"cannot write {error.filename or file}: {error.strerror}") from None
@@ -47,10 +47,10 @@ def html(runs: Sequence[Dated], panels: Sequence[Panel]) -> str:
         _summary(panels, tested),
         *(_section(i, runs, panel, own) for i, (panel, own) in enumerate(zip(panels, tested, strict=True), 1)),
         Section(
-            "runs", "Runs", "Numbered by the date of the latest record of each.", (Table(sheets.runs_sheet(runs)),)
+            "runs", "Runs", "Numbered by the date of the latest record of each.", (Table(tables.runs_sheet(runs)),)
         ),
     ]
-    facts = [f"{len(runs):,} run{'' if len(runs) == 1 else 's'}", f"{sheets.day(runs[0])} to {sheets.day(runs[-1])}"]
+    facts = [f"{len(runs):,} run{'' if len(runs) == 1 else 's'}", f"{tables.day(runs[0])} to {tables.day(runs[-1])}"]
     name = ", ".join(dict.fromkeys(clean(one.run.suite) for one in runs))
     return page.write(name, "history", facts, sections, skip="Skip to the changes")
 
@@ -91,9 +91,9 @@ def _blocks(place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[Ch
         return number(panel.metric, value)
 
     yield Figure(lines.draw(about, series, "run", metric, whole_x=True, rules=rules, show_y=show))
-    for sheet in (sheets.overview(runs, panel, tested), *sheets.changes_sheets(panel, tested)):
-        yield Table(sheet)
-    yield More("Every score as a table", (Table(sheets.scores(runs, panel)),))
+    for table in (tables.overview(runs, panel, tested), *tables.changes_sheets(panel, tested)):
+        yield Table(table)
+    yield More("Every score as a table", (Table(tables.scores(runs, panel)),))
 
 
 def _at(point: TrackPoint) -> At:

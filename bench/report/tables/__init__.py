@@ -1,6 +1,6 @@
-"""What the report's tables say: records and rows of aggregated numbers as titled sheets of text, a module a subject.
+"""What the report's tables say: records and rows of aggregated numbers as titled tables of text, a module a subject.
 
-Every way of writing a report is written from sheets, so that none can disagree with another. Text that comes from a
+Every way of writing a report is written from tables, so that none can disagree with another. Text that comes from a
 record is cleaned here of control characters; escaping is left to who writes the sheet down.
 """
 
@@ -17,24 +17,24 @@ from bench.report.tables import bias, costs, notes, retention, retrieval, scores
 
 def chapters(runs: Sequence[Run]) -> list[Chapter]:
     """Every table of some runs, a chapter for each."""
-    return [(f"{clean(run.suite)}{_part(run)} ({clean(run.path)})", sheets(run)) for run in runs]
+    return [(f"{clean(run.suite)}{_part(run)} ({clean(run.path)})", tables(run)) for run in runs]
 
 
 def _part(run: Run) -> str:
     return f", shard {clean(run.shard)}" if run.shard else ""
 
 
-def sheets(run: Run) -> list[ReportTable]:
+def tables(run: Run) -> list[ReportTable]:
     """Every table of a run: for each model scores, other metrics, costs by task, retrieval; then notes."""
     rows = summarise(run)
     found: list[ReportTable] = []
     for model in dict.fromkeys(row.model for row in rows):
         own = [row for row in rows if row.model == model]
         tasks = list(dict.fromkeys(row.task for row in own))
-        found += scores.sheets(model, tasks, own)
-        found += costs.sheets(run, model, tasks, own)
-        found += retrieval.sheets(model, own)
-        found += tuning.sheets(run, model)
-        found += retention.sheets(run, model)
-        found += bias.sheets(run, model)
-    return [*found, *notes.sheets(run, rows)]
+        found += scores.tables(model, tasks, own)
+        found += costs.tables(run, model, tasks, own)
+        found += retrieval.tables(model, own)
+        found += tuning.tables(run, model)
+        found += retention.tables(run, model)
+        found += bias.tables(run, model)
+    return [*found, *notes.tables(run, rows)]

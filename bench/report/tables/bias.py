@@ -12,8 +12,8 @@ _SHARES = "share of pairs whose two forms got different answers, with its 95% in
 _MORE = "against the base model: the share less that of the base model with the same context, pair by pair"
 
 
-def sheets(run: Run, model: str) -> list[ReportTable]:
-    """For a model the pairs of every task that names some; no sheet where none was asked."""
+def tables(run: Run, model: str) -> list[ReportTable]:
+    """For a model the pairs of every task that names some; no table where none was asked."""
     groups = by_method(run, model, lambda record: bool(record.counterfactual))
     lines = [
         (Text(clean(method)), Text(clean(task)), *_texts(one))

@@ -14,7 +14,7 @@ from bench.report.table import ReportTable, Text
 _LONGEST = 80  # characters of an answer
 
 
-def sheets(families: Sequence[Family], shown_flips: int = 0) -> list[ReportTable]:
+def tables(families: Sequence[Family], shown_flips: int = 0) -> list[ReportTable]:
     """A table for each family, and up to `shown_flips` changed answers for each of its differences."""
     found: list[ReportTable] = []
     for family in families:

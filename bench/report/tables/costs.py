@@ -28,11 +28,11 @@ _MONEY: tuple[tuple[str, Callable[[CellCost], float | None]], ...] = (
 )
 
 
-def sheets(run: Run, model: str, tasks: Sequence[str], rows: Sequence[SummaryRow]) -> list[ReportTable]:
+def tables(run: Run, model: str, tasks: Sequence[str], rows: Sequence[SummaryRow]) -> list[ReportTable]:
     """For each task of a model: what was spent; where latency was measured, what serving costs."""
     spent = [_costs(model, task, [row for row in rows if row.task == task]) for task in tasks]
     spent[-1] = replace(spent[-1], notes=_LEGEND)
-    served = [sheet for task in tasks for sheet in _serving(run, model, task)]
+    served = [table for task in tasks for table in _serving(run, model, task)]
     if served:
         served[-1] = replace(served[-1], notes=_serving_legend(replaced(run.prices, str(run.path))))
     return [*spent, *_steps(run, model), *_kept(run, model), *served]
@@ -66,7 +66,7 @@ def _tokens(row: SummaryRow) -> str:
 
 
 def _steps(run: Run, model: str) -> list[ReportTable]:
-    """What the steps of trained methods spend their time on; no sheet where none was measured."""
+    """What the steps of trained methods spend their time on; no table where none was measured."""
     lines = []
     for (method, task), own in by_method(run, model, lambda record: bool(record.training.get("step_seconds"))).items():
         found = [record.training["step_seconds"] for record in own]
@@ -91,7 +91,7 @@ def _kept(run: Run, model: str) -> list[ReportTable]:
 
 
 def _serving(run: Run, model: str, task: str) -> list[ReportTable]:
-    """Latency at batch 1 and money, medians over seeds; no sheet where no cell has a latency."""
+    """Latency at batch 1 and money, medians over seeds; no table where no cell has a latency."""
     found = by_method(run, model, lambda record: record.task == task and bool(record.latency))
     groups = {method: own for (method, _), own in found.items()}
     if not groups:

@@ -27,9 +27,9 @@ def verdicts(run: Run, prices: Prices, assumed: Assumptions, task: str | None = 
     return [decide(family, candidates(run, family, prices, assumed), assumed) for family in families]
 
 
-def sheets(found: Sequence[Verdict], currency: str) -> list[ReportTable]:
+def tables(found: Sequence[Verdict], currency: str) -> list[ReportTable]:
     """For each verdict its sentences, the methods, and where costs cross."""
-    return [sheet for verdict in found for sheet in _of(verdict, currency)]
+    return [table for verdict in found for table in _of(verdict, currency)]
 
 
 def _of(verdict: Verdict, currency: str) -> Iterator[ReportTable]:

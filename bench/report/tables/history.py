@@ -62,7 +62,7 @@ def sparkline(runs: Sequence[Dated], track: Track) -> str:
 
 
 def changes_sheets(panel: Panel, tested: Sequence[ChangePoint]) -> list[ReportTable]:
-    """What changed and is more than chance; no sheet where nothing did."""
+    """What changed and is more than chance; no table where nothing did."""
     found = shown(tested)
     if not found:
         return []

@@ -19,8 +19,8 @@ _DROPPED = {
 }
 
 
-def sheets(run: Run, rows: Sequence[SummaryRow]) -> list[ReportTable]:
-    """A sheet of notes for each kind of which there are any."""
+def tables(run: Run, rows: Sequence[SummaryRow]) -> list[ReportTable]:
+    """A table of notes for each kind of which there are any."""
     unread = [f"not run: {clean(name)}" for name in run.missing if parse_missing(name) is None]
     kinds: list[tuple[str, Callable[[SummaryRow], Iterable[str]]]] = [
         ("Failed cells", _failures),

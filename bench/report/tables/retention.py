@@ -16,7 +16,7 @@ _KL = "KL from base: of the first token of answers to the task's own prompts, in
 _PAIRED = "in brackets the 95% interval over items and seeds; -lost +gained: items known before or after alone, a seed"
 
 
-def sheets(run: Run, model: str) -> list[ReportTable]:
+def tables(run: Run, model: str) -> list[ReportTable]:
     """Probe scores of the base model, and how far each method moved them."""
     base = base_scores(run, model)
     groups = by_method(run, model, lambda record: record.weights_changed is not None)

@@ -11,8 +11,8 @@ from bench.report.table import NOTHING, ReportTable, Text
 _RETRIEVAL = ("hit@1", "hit@5", "mrr")
 
 
-def sheets(model: str, rows: Sequence[SummaryRow]) -> list[ReportTable]:
-    """For a model the methods that searched; no sheet where none did."""
+def tables(model: str, rows: Sequence[SummaryRow]) -> list[ReportTable]:
+    """For a model the methods that searched; no table where none did."""
     own = [row for row in rows if any(name in row.retrieval for name in _RETRIEVAL)]
     if not own:
         return []

@@ -10,8 +10,8 @@ from bench.metrics.formats import clean, number, title
 from bench.report.table import NOTHING, ReportTable, Text
 
 
-def sheets(model: str, tasks: Sequence[str], rows: Sequence[SummaryRow]) -> list[ReportTable]:
-    """Scores of a model's methods on every task; a second sheet where a task has other metrics."""
+def tables(model: str, tasks: Sequence[str], rows: Sequence[SummaryRow]) -> list[ReportTable]:
+    """Scores of a model's methods on every task; a second table where a task has other metrics."""
     return [_primary(model, tasks, rows), *_others(model, tasks, rows)]
 
 

@@ -13,7 +13,7 @@ from bench.metrics.formats import clean, number, seconds, title
 from bench.report.table import NOTHING, ReportTable, Text
 
 
-def sheets(run: Run, model: str) -> list[ReportTable]:
+def tables(run: Run, model: str) -> list[ReportTable]:
     """For a model: the options chosen on validation, and the fit of what was trained; only what there is."""
     return [*_chosen(run, model), *_fit(run, model)]
 

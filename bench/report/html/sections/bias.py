@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.report.html.blocks import Block, Section, tables
+from bench.report.html.blocks import Block, Section, as_blocks
 from bench.report.html.cases import Case, of_runs
 from bench.report.tables import bias
 
@@ -19,4 +19,4 @@ def section(cases: Sequence[Case]) -> Section:
 def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
     for run, own in of_runs(cases):
         for model in dict.fromkeys(case.model for case in own):
-            yield from tables(bias.sheets(run, model))
+            yield from as_blocks(bias.tables(run, model))

@@ -17,7 +17,7 @@ from bench.metrics.formats import clean, number, title
 from bench.report.charts import bars, lines, scatter
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
-from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, tables
+from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, as_blocks
 from bench.report.html.cases import Case, of_runs
 from bench.report.tables import costs
 
@@ -52,7 +52,7 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
         for model in dict.fromkeys(case.model for case in own):
             of_model = [row for row in rows if row.model == model]
             names = list(dict.fromkeys(row.task for row in of_model))
-            found += tables(costs.sheets(run, model, names, of_model))
+            found += as_blocks(costs.tables(run, model, names, of_model))
         yield More("Time, memory, tokens, latency and money as tables", tuple(found))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.analysis.summary import summarise
-from bench.report.html.blocks import Block, Paragraph, Section, tables
+from bench.report.html.blocks import Block, Paragraph, Section, as_blocks
 from bench.report.html.cases import Case, of_runs
 from bench.report.tables import notes
 
@@ -20,7 +20,7 @@ def section(cases: Sequence[Case]) -> Section:
 def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
     found = False
     for run, _ in of_runs(cases):
-        for block in tables(notes.sheets(run, summarise(run))):
+        for block in as_blocks(notes.tables(run, summarise(run))):
             found = True
             yield block
     if not found:

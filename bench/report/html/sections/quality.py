@@ -10,11 +10,11 @@ from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, title
 from bench.report.charts import dots
 from bench.report.charts.chart import About
-from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, tables
+from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, as_blocks
 from bench.report.html.cases import Case, of_runs
 from bench.report.table import ReportTable
 from bench.report.tables import comparison
-from bench.report.tables import scores as score_sheets
+from bench.report.tables import scores as score_tables
 
 _LEAD = (
     "Scores with 95% intervals over items and seeds. Methods that share a letter cannot be told apart in pairwise "
@@ -38,19 +38,19 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
         for left_out in case.family.left_out:
             yield Paragraph(f"Left out: {clean(left_out)}")
         if case.family.differences:
-            yield More("Every pair of methods", tuple(tables(comparison.sheets([case.family]))))
+            yield More("Every pair of methods", tuple(as_blocks(comparison.tables([case.family]))))
     found = [
         block
         for run, own in of_runs(cases)
         for model in dict.fromkeys(case.model for case in own)
-        for block in tables(_sheets(run, model))
+        for block in as_blocks(_tables(run, model))
     ]
     yield More("All scores as tables", tuple(found))
 
 
-def _sheets(run: Run, model: str) -> list[ReportTable]:
+def _tables(run: Run, model: str) -> list[ReportTable]:
     rows = [row for row in summarise(run) if row.model == model]
-    return score_sheets.sheets(model, list(dict.fromkeys(row.task for row in rows)), rows)
+    return score_tables.tables(model, list(dict.fromkeys(row.task for row in rows)), rows)
 
 
 def scores(case: Case, name: str, labels: Collection[str], heading: str) -> Iterator[Block]:

@@ -14,7 +14,7 @@ from bench.metrics.formats import clean, title
 from bench.report.charts import heatmap, lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
-from bench.report.html.blocks import Block, Figure, Section, tables
+from bench.report.html.blocks import Block, Figure, Section, as_blocks
 from bench.report.html.cases import Case, of_runs
 from bench.report.tables import retention
 
@@ -34,11 +34,11 @@ def section(cases: Sequence[Case]) -> Section:
 def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
     for number_, (run, own) in enumerate(of_runs(cases), 1):
         for model in dict.fromkeys(case.model for case in own):
-            sheets = retention.sheets(run, model)
-            if not sheets:
+            tables = retention.tables(run, model)
+            if not tables:
                 continue
             yield _changes(f"retention-{number_}-{own[0].id}", run, model)
-            yield from tables(sheets)
+            yield from as_blocks(tables)
     for case in cases:
         yield from _curves(case)
 

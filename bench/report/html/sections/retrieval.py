@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.analysis.summary import summarise
-from bench.report.html.blocks import Block, Section, tables
+from bench.report.html.blocks import Block, Section, as_blocks
 from bench.report.html.cases import Case
 from bench.report.html.sections.quality import scores
 from bench.report.tables import retrieval
@@ -26,7 +26,7 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
     for run in {id(case.run): case.run for case in cases}.values():
         rows = summarise(run)
         for model in dict.fromkeys(row.model for row in rows):
-            yield from tables(retrieval.sheets(model, [row for row in rows if row.model == model]))
+            yield from as_blocks(retrieval.tables(model, [row for row in rows if row.model == model]))
     for case in cases:
         searching = {record.method for record in case.records if "rag" in record.identity.get("method", {})}
         if any(_is_control(case, label) for label in searching):

@@ -8,7 +8,7 @@ from bench.metrics.formats import clean
 from bench.report.charts import lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
-from bench.report.html.blocks import Block, Figure, More, Section, tables
+from bench.report.html.blocks import Block, Figure, More, Section, as_blocks
 from bench.report.html.cases import Case, of_runs
 from bench.report.tables import tuning
 
@@ -28,7 +28,7 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
         yield from _losses(case)
     for run, own in of_runs(cases):
         for model in dict.fromkeys(case.model for case in own):
-            found = tuple(tables(tuning.sheets(run, model)))
+            found = tuple(as_blocks(tuning.tables(run, model)))
             if found:
                 yield More("Options tried, and scores on training items, as tables", found)
 

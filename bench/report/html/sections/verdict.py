@@ -8,7 +8,7 @@ from bench.analysis.decision.rule import Standing
 from bench.analysis.decision.verdict import Verdict
 from bench.analysis.decision.words import money, sentences
 from bench.metrics.formats import clean, number, title
-from bench.report.html.blocks import Block, Heading, More, Points, Section, Table, tables
+from bench.report.html.blocks import Block, Heading, More, Points, Section, Table, as_blocks
 from bench.report.html.cases import Case
 from bench.report.table import NOTHING, ReportTable, Text
 from bench.report.tables import decision
@@ -48,9 +48,9 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
             continue
         currency = case.prices.currency
         yield Points(tuple(sentences(case.verdict, currency)))
-        details = [one for one in decision.sheets([case.verdict], currency) if one.rows]
+        details = [one for one in decision.tables([case.verdict], currency) if one.rows]
         if details:
-            yield More("Every method under these assumptions, and where costs cross", tuple(tables(details)))
+            yield More("Every method under these assumptions, and where costs cross", tuple(as_blocks(details)))
 
 
 def _note(cases: Sequence[Case]) -> str:

@@ -62,7 +62,7 @@ def history(
     """
     from bench.analysis.history import tracks
     from bench.cli.reports import show
-    from bench.report.tables import history as sheets
+    from bench.report.tables import history as tables
     from bench.store.run_folder import read_run
 
     dated = tracks.dated([read_run(path) for path in runs])
@@ -73,7 +73,7 @@ def history(
         for file in pages.write(dated, panels, html):
             print(file)
     if style or html is None:
-        show(style, sheets.chapters(dated, panels), lambda: sheets.to_json(dated, panels))
+        show(style, tables.chapters(dated, panels), lambda: tables.to_json(dated, panels))
 
 
 def _some(count: int, what: str) -> str:
