@@ -199,8 +199,8 @@ def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
 def test_a_kill_leaves_no_half_run_and_the_next_merge_clears_up(tmp_path: Path) -> None:
     one = made(tmp_path / "one", ["a"], record("a"))
     killed = (
-        "import os, sys; from pathlib import Path; from bench import merge, store\n"
-        "def kill(file, content): store.write_json(file, content); os.kill(os.getpid(), 9)\n"
+        "import os, sys; from pathlib import Path; from bench.store import merge\n"
+        "def kill(file, content): merge.write_json(file, content); os.kill(os.getpid(), 9)\n"
         "merge.write_json = kill; merge.merge([Path(sys.argv[1])], Path(sys.argv[2]))"
     )
     ended = subprocess.run(

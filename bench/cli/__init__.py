@@ -14,9 +14,9 @@ import click
 
 from bench import __version__
 from bench.cli.gate import baseline, calibrate, gate
+from bench.cli.merge_history import history, merge
 from bench.cli.reports import compare, decide, list_, report
 from bench.cli.runs import plan, run
-from bench.cli.merge_history import history, merge
 from bench.cli.tasks import check, doctor, init
 from bench.core.errors import AdaptbenchError, UsageError, nearest
 
