@@ -200,7 +200,8 @@ def test_a_kill_leaves_no_half_run_and_the_next_merge_clears_up(tmp_path: Path) 
     one = made(tmp_path / "one", ["a"], record("a"))
     killed = (
         "import os, sys; from pathlib import Path; from bench.store import merge\n"
-        "def kill(file, content): merge.write_json(file, content); os.kill(os.getpid(), 9)\n"
+        "write = merge.write_json\n"
+        "def kill(file, content): write(file, content); os.kill(os.getpid(), 9)\n"
         "merge.write_json = kill; merge.merge([Path(sys.argv[1])], Path(sys.argv[2]))"
     )
     ended = subprocess.run(
