@@ -9,8 +9,8 @@ import yaml
 
 from bench.config.suite import Suite, load
 from bench.core.record import Record, Run
-from bench.run import runner, shards
-from bench.run.cells import Cell, expand
+from bench.runs import runner, shards
+from bench.runs.cells import Cell, expand
 from bench.store import run_folder
 
 AROUND = {"device": "cpu", "auto_dtype": "float32", "embedder": None}

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from bench import cli
-from bench.run import surroundings
+from bench.runs import surroundings
 
 ROOT = Path(__file__).parent.parent
 

@@ -12,8 +12,8 @@ from rich.console import Console
 import methods
 from bench.core.record import Failure, Phase, Record, Score
 from bench.metrics.formats import duration
-from bench.run import progress
-from bench.run.plan import CHARS_PER_TOKEN, work
+from bench.runs import progress
+from bench.runs.plan import CHARS_PER_TOKEN, work
 from tests.small import cells_of, write_suite
 
 

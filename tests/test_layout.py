@@ -38,7 +38,7 @@ ROOMS: dict[str, set[str]] = {
     "authoring": {"core", "tasks", "metrics"},
 }
 ROOMS["cell"] = {*ROOMS["adapt"], "adapt", "retrieval", "store"}
-ROOMS["run"] = {*ROOMS["cell"], "cell"}
+ROOMS["runs"] = {*ROOMS["cell"], "cell"}
 ROOMS["report"] = {*ROOMS["analysis"], "analysis"}
 ROOMS["gate"] = {*ROOMS["report"], "report"}
 ROOMS["cli"] = {*ROOMS}

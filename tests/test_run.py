@@ -23,7 +23,7 @@ from bench.core.hashing import canonical
 from bench.core.item import Example
 from bench.core.record import Prediction, Record, Score
 from bench.model import tiny_random
-from bench.run import cell_process, runner
+from bench.runs import cell_process, runner
 from bench.store import run_folder
 from tasks.loader.splits import sample
 from tests.small import cells_of, measure, write_suite

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from bench.core.errors import UsageError
 from bench.report.tables import chapters
-from bench.run import shards
-from bench.run.cells import Cell
+from bench.runs import shards
+from bench.runs.cells import Cell
 from bench.store import run_folder
 from tests.small import cells_of, measure, write_suite
 

@@ -26,8 +26,8 @@ from bench.meters.energy import Energy
 from bench.meters.phases import Meter
 from bench.retrieval.embedders import find_embedder
 from bench.retrieval.embedding_cache import CachedEmbedder
-from bench.run import runner
-from bench.run.progress import outcome
+from bench.runs import runner
+from bench.runs.progress import outcome
 from bench.store import merge, run_folder
 from tests.encoder import WORDS
 from tests.small import cells_of, measure, write_suite

@@ -13,7 +13,7 @@ import click
 from bench.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.run.shards import Shard
+    from bench.runs.shards import Shard
 
 RESULTS = Path("results/local")
 
@@ -50,9 +50,9 @@ def run(
 
     from bench.report.tables import chapters
     from bench.report.terminal import terminal
-    from bench.run import cells as cells_module
-    from bench.run import progress, runner, shards
-    from bench.run.plan import work
+    from bench.runs import cells as cells_module
+    from bench.runs import progress, runner, shards
+    from bench.runs.plan import work
     from bench.store import run_folder
 
     of = shards.parse(shard) if shard is not None else None
@@ -100,9 +100,9 @@ def plan(
     """Say what `run` would do: the cells, which are measured already, estimated time and memory."""
     from rich.console import Console
 
-    from bench.run import cells as cells_module
-    from bench.run import plan as planning
-    from bench.run import shards
+    from bench.runs import cells as cells_module
+    from bench.runs import plan as planning
+    from bench.runs import shards
     from bench.store.run_folder import Store
 
     of = shards.parse(shard) if shard is not None else None
@@ -148,14 +148,14 @@ def _seeds(text: str) -> list[int]:
 
 
 def _surroundings(suite: Any) -> Any:
-    from bench.run.surroundings import surroundings
+    from bench.runs.surroundings import surroundings
 
     return surroundings(suite)
 
 
 def _prepared_surroundings(folder: Path, suite: Any) -> Any:
     """The same where cells are to be measured; asked once the suite is known to be right, before torch is loaded."""
-    from bench.run import cell_process
+    from bench.runs import cell_process
 
     if not _seems_finished(folder):
         cell_process.prepare()

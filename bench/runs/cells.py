@@ -58,7 +58,7 @@ class Cell:
 def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Mapping[str, Any]]) -> list[Cell]:
     """All cells of a suite, each key once. Models and tasks are read here, weights are not.
 
-    `surroundings` tells what of the machine decides predictions (see `bench.run.surroundings`); it is asked only once
+    `surroundings` tells what of the machine decides predictions (see `bench.runs.surroundings`); it is asked only once
     the suite is known to be right, because looking at a device takes seconds. A method that uses no randomness is one
     cell, whatever the number of seeds.
 

@@ -23,7 +23,7 @@ from bench.core.item import Example
 from bench.core.record import Record, spent
 from bench.core.task import Task
 from bench.metrics.formats import duration
-from bench.run.cells import Cell
+from bench.runs.cells import Cell
 from bench.store.run_folder import Store
 from tasks.loader.splits import TRIAL_ITEMS
 
@@ -171,7 +171,7 @@ def table(estimates: Sequence[Estimate]) -> Group:
     total = f"about {duration(sum(known))}" if len(known) == len(todo) else "time not estimated"
     return Group(
         shown,
-        Text(f"{len(todo)} of {len(estimates)} cells to do, {total}. Estimates; the basis is in bench/run/plan.py."),
+        Text(f"{len(todo)} of {len(estimates)} cells to do, {total}. Estimates; the basis is in bench/runs/plan.py."),
     )
 
 

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from bench.config.suite import Suite
 from bench.core.errors import AdaptbenchError, CellError, CrashedError
 from bench.core.record import Failure, Record
-from bench.run import cell_process
-from bench.run.cells import Cell
+from bench.runs import cell_process
+from bench.runs.cells import Cell
 from bench.store.run_folder import LOG, Store, write_json, write_record
 
 _JOB = "job.json"
@@ -22,7 +22,7 @@ _VECTORS = "vectors"  # the folder in which cells leave each other vectors of do
 
 
 class Display(Protocol):
-    """Shows a run as it goes; see `bench.run.progress`."""
+    """Shows a run as it goes; see `bench.runs.progress`."""
 
     def start(self, cell: Cell) -> None: ...
 

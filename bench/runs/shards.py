@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.core.errors import UsageError
-from bench.run.cells import Cell
-from bench.run.plan import work
+from bench.runs.cells import Cell
+from bench.runs.plan import work
 
 _MOST = 1_000
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from bench.core.record import Record, spent
 from bench.metrics.formats import duration
-from bench.run.cells import Cell
+from bench.runs.cells import Cell
 
 _WORK = {"tune", "train", "retrieve", "predict"}  # phases that grow with the work; the others cost about the same
 
