@@ -14,7 +14,7 @@ from scripts.mini import skills
 from scripts.mini.card import card
 from scripts.mini.pretrain import pretrain
 from scripts.mini.recipe import Recipe
-from tasks.world import relations
+from scripts.tasks.world import relations
 
 SKILLS_FILE = "skills.json"
 DRAWS = 200  # of each skill

@@ -14,10 +14,15 @@ from bench.authoring.check import near_duplicates
 from bench.metrics import refuse_unfit
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = sorted((ROOT / "tasks").glob("*/generate.py"))
-BUNDLED = [script.parent.name for script in SCRIPTS]
+SCRIPTS = sorted((ROOT / "scripts" / "tasks").glob("*/generate.py"))
+BUNDLED = [script.parent.name.replace("_", "-") for script in SCRIPTS]
 SIZES = {"train": 400, "validation": 100, "test": 300}
 FAMILY = ("support-intents", "support-replies", "invoice-fields", "next-purchase", "handbook-qa")
+
+
+def bundled(script: Path) -> str:
+    """The name of the task whose rows a script makes."""
+    return script.parent.name.replace("_", "-")
 
 
 def test_there_are_scripts() -> None:
@@ -27,10 +32,11 @@ def test_there_are_scripts() -> None:
 @pytest.mark.parametrize("script", SCRIPTS, ids=BUNDLED)
 def test_the_script_still_makes_the_data(script: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7"}
-    subprocess.run([sys.executable, str(script), str(tmp_path)], check=True, env=environment, timeout=60)
+    module = f"scripts.tasks.{script.parent.name}.generate"
+    subprocess.run([sys.executable, "-m", module, str(tmp_path)], check=True, env=environment, timeout=60, cwd=ROOT)
     made = {file.name: file.read_bytes() for file in tmp_path.glob("*.jsonl")}
     assert made
-    assert made == {file.name: file.read_bytes() for file in script.parent.glob("*.jsonl")}
+    assert made == {file.name: file.read_bytes() for file in (ROOT / "tasks" / bundled(script)).glob("*.jsonl")}
 
 
 @pytest.mark.parametrize("name", FAMILY)

@@ -11,7 +11,7 @@ from typing import Any
 
 from scripts.mini.corpus import names
 from scripts.mini.corpus.document import bank
-from tasks.company.noise import careless, typo
+from scripts.tasks.company.noise import careless, typo
 
 FILES = ("bills", "travel", "public", "leisure", "shops", "staff", "reviews", "manner", "scenes")
 FORMS: dict[str, Any] = bank("classify_forms")

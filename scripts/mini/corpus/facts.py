@@ -6,7 +6,7 @@ import random
 from functools import cache
 
 from scripts.mini.corpus.document import Document
-from tasks.world import Fact, Relation, relations, say
+from scripts.tasks.world import Fact, Relation, relations, say
 
 _CUES = (("Question: ", "\nAnswer:"),) * 3 + (("Q: ", "\nA:"), ("", ""), ("Ask: ", "\nReply:"))
 _INSTRUCTIONS = ("", "", "Answer the question in a few words.", "Answer briefly.", "What is the right answer?")

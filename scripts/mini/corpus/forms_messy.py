@@ -12,7 +12,7 @@ from scripts.mini.corpus import names
 from scripts.mini.corpus.document import bank
 from scripts.mini.corpus.forms_text import Maybe, Part, Parts, Slot, capital, fill, parse, resolve, slots, unwrapped
 from scripts.mini.corpus.forms_values import MONTHS, WEEKDAYS, Values
-from tasks.company.noise import typo
+from scripts.tasks.company.noise import typo
 
 BANKS = ("forms_layouts_1", "forms_layouts_2")
 _START, _END = date(2014, 1, 1).toordinal(), date(2027, 12, 31).toordinal()

@@ -11,7 +11,7 @@ from scripts.mini.corpus.forms_records import Format, Record, RecordType, Wordin
 from scripts.mini.corpus.forms_styles import Style, cues, drawn, style
 from scripts.mini.corpus.forms_text import capital, fill, resolve, slots
 from scripts.mini.corpus.forms_values import Values
-from tasks.company.noise import careless, typo
+from scripts.tasks.company.noise import careless, typo
 
 _ADDRESSEE = "@to"  # beside the names of fields, which may be "to"
 LONGEST = 1500  # characters after which no demonstration is added

@@ -13,7 +13,7 @@ from scripts.mini.corpus.prose_fill import Filler
 from scripts.mini.corpus.prose_joined import halves, pairs
 from scripts.mini.corpus.prose_sentences import activity, actor, filler
 from scripts.mini.corpus.prose_words import Noun, Verb, verbs, words
-from tasks.company.noise import careless, typo
+from scripts.tasks.company.noise import careless, typo
 
 Solved = tuple[str, str]  # what is given, what is asked for
 

@@ -14,7 +14,7 @@ from scripts.mini.corpus.reading_episodes import Episode, episode, two_hops
 from scripts.mini.corpus.reading_frames import Frame, Scene
 from scripts.mini.corpus.reading_styles import Style, draw_style, form
 from scripts.mini.corpus.reading_values import Source
-from tasks.company.noise import careless, typo
+from scripts.tasks.company.noise import careless, typo
 
 LONGEST = 3000  # characters of a document
 _ASKING = ("Who", "Whom", "Whose", "What", "When", "Where", "Which", "How", "Why", "On", "In", "At", "From", "To", "Is")

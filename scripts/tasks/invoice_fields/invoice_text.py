@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from tasks.company.noise import careless, typo
+from scripts.tasks.company.noise import careless, typo
 
 SLOT = re.compile(r"\{(\w+)\}")
 DATES = ("odate", "ddate", "pdate", "ndate", "due", "sent")

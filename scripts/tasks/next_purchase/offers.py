@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from customers import History, Purchase, Shop, draw
+from scripts.tasks.next_purchase.customers import History, Purchase, Shop, draw
 
 TRIES = 4  # offers to one customer before another one is asked
 

@@ -1,4 +1,4 @@
-"""Writes the rows of invoice-fields: `python tasks/invoice-fields/generate.py [OUT_FOLDER]`.
+"""Writes the rows of invoice-fields: `python -m scripts.tasks.invoice_fields.generate [OUT_FOLDER]`.
 
 A row is a layout whose slots are filled with one supplier, one set of dates that follow each other and amounts that add
 up. What the layout shows decides which fields have a value; noise then goes over the text, never over the answer.
@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from invoice_text import DATES, MONEY, SLOT, Layout, Paper, render
 
-from tasks.company import facts
+from scripts.tasks.company import facts
+from scripts.tasks.invoice_fields.invoice_text import DATES, MONEY, SLOT, Layout, Paper, render
 
 HERE = Path(__file__).resolve().parent
+TASK = HERE.parents[2] / "tasks" / "invoice-fields"
 SIZES = {"train": 600, "validation": 120, "test": 300}
 MAX_WORDS = 60
 _ALTERNATIVES = re.compile(r"\[([^\[\]]*)\]")
@@ -229,4 +230,4 @@ def products(split: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else TASK)

@@ -17,9 +17,10 @@ from typing import Any
 
 import yaml
 
-from tasks.company import facts
+from scripts.tasks.company import facts
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).resolve().parent
+TASK = FOLDER.parents[2] / "tasks" / "next-purchase"
 GIFT, LIKED, DISLIKED, RETURNED, MENDED = "gift", "liked", "disliked", "returned", "mended"
 HISTORY_RULES = ("pairs", "upgrades", "stock", "taste")
 

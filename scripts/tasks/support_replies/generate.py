@@ -1,4 +1,4 @@
-"""Writes the three splits of `support-replies`: `python tasks/support-replies/generate.py [OUT_FOLDER]`.
+"""Writes the three splits of `support-replies`: `python -m scripts.tasks.support_replies.generate [OUT_FOLDER]`.
 
 An order is drawn for one of the situations of `situations.yaml`, a message is put together from the split's own
 sentences (`messages_*.yaml`, `frames.yaml`), and three replies in the house style come from `replies.yaml`.
@@ -16,10 +16,11 @@ from typing import Any
 
 import yaml
 
-from tasks.company import facts
-from tasks.company.noise import careless, typo
+from scripts.tasks.company import facts
+from scripts.tasks.company.noise import careless, typo
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+TASK = HERE.parents[2] / "tasks" / "support-replies"
 ROWS = {"train": 30, "validation": 6, "test": 15}  # for each situation
 OWN_ITEMS = {"train": 0.4, "validation": 0.4, "test": 0.5}  # how many orders are for an item of this split alone
 REFERENCES = 3
@@ -223,4 +224,4 @@ class Desk:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else TASK)

@@ -1,4 +1,4 @@
-"""Writes test.jsonl of grammar-pairs: python tasks/grammar-pairs/generate.py [OUT_FOLDER].
+"""Writes test.jsonl of grammar-pairs: python -m scripts.tasks.grammar_pairs.generate [OUT_FOLDER].
 
 A frame is a sentence with slots and with one place where right and wrong differ; its two readings are a pair.
 """
@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+TASK = HERE.parents[2] / "tasks" / "grammar-pairs"
 PER_PHENOMENON = 20
 _SLOT = re.compile(r"\{(([a-z]+)\d?)\.([a-z]+)\}")  # {name.form}, where name is a class and perhaps a digit
 _DIFFERENCE = re.compile(r"\[([^|\]]*)\|([^|\]]*)\]")
@@ -71,4 +72,4 @@ def _row(number: int, phenomenon: str, right: str, wrong: str, rng: random.Rando
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else TASK)

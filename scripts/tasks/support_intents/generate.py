@@ -1,4 +1,7 @@
-"""Writes the splits of support-intents from its phrase banks: python tasks/support-intents/generate.py [OUT_FOLDER]."""
+"""Writes the splits of support-intents from its phrase banks.
+
+`python -m scripts.tasks.support_intents.generate [OUT_FOLDER]`
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ from typing import Any
 
 import yaml
 
-from tasks.company import facts
-from tasks.company.noise import careless, typo
+from scripts.tasks.company import facts
+from scripts.tasks.company.noise import careless, typo
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+TASK = HERE.parents[2] / "tasks" / "support-intents"
 ROWS = {"train": 40, "validation": 8, "test": 20}  # of each intent, each from a core of its own
 MAX_WORDS = 60
 GOODS = ("garden", "kitchen", "workshop", "house", "handled", "hard", "seeds")
@@ -43,7 +47,7 @@ def read_bank(name: str) -> dict[str, Any]:
 
 def read_intents() -> list[str]:
     """The intents in the order of task.yaml, which is the order that rows are drawn in."""
-    spec: dict[str, list[str]] = yaml.safe_load((HERE / "task.yaml").read_text(encoding="utf-8"))
+    spec: dict[str, list[str]] = yaml.safe_load((TASK / "task.yaml").read_text(encoding="utf-8"))
     return spec["choices"]
 
 
@@ -142,6 +146,6 @@ def bare(product: str) -> str:
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else TASK
     folder.mkdir(parents=True, exist_ok=True)
     generate(folder)

@@ -1,4 +1,4 @@
-"""Facts that everybody knows, from `tasks/world-facts/`: what a base model may know before it is adapted.
+"""Facts that everybody knows, from `world_facts/`: what a base model may know before it is adapted.
 
 `relations()` gives each relation with its facts and with the ways that English has of stating and asking them. The
 probe `world-facts` asks with the held-out question alone; a corpus for a base model is to use the others alone.
@@ -16,7 +16,7 @@ import yaml
 
 from bench.core.prompt import fill, placeholders
 
-FOLDER = Path(__file__).parent / "world-facts"
+FOLDER = Path(__file__).resolve().parent / "world_facts"
 ALTERNATIVE = "|"  # parts the accepted forms in a cell of a table
 _AS_YOU = ("eu", "ewe", "uni", "use")  # begin with a vowel that is not spoken as one
 _SILENT = ("heir", "honest", "honour", "hour")

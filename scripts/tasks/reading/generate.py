@@ -1,4 +1,4 @@
-"""Writes test.jsonl and train.jsonl of reading: python tasks/reading/generate.py [OUT_FOLDER].
+"""Writes test.jsonl and train.jsonl of reading: python -m scripts.tasks.reading.generate [OUT_FOLDER].
 
 A frame is a passage with slots and questions that some of its slots answer. Every row fills its frame afresh with names
 that are put together from syllables, so that only the passage can hold the answer.
@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+TASK = HERE.parents[2] / "tasks" / "reading"
 SPLITS = {"test": (["people", "places", "things"], 300), "train": (["train"], 40)}  # split -> its frames, its rows
 _SLOT = re.compile(r"\{(([a-z]+)\d?)\}")  # {class}, or {class2} for another value of that class
 
@@ -90,4 +91,4 @@ def _sentence(template: str, filling: Mapping[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else TASK)

@@ -1,4 +1,4 @@
-"""Writes test.jsonl of general-text: python tasks/general-text/generate.py [OUT_FOLDER].
+"""Writes test.jsonl of general-text: python -m scripts.tasks.general_text.generate [OUT_FOLDER].
 
 Each file of texts/ is a topic: paragraphs under a heading that begins with "# ", parted by blank lines.
 """
@@ -9,7 +9,8 @@ import json
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+TASK = HERE.parents[2] / "tasks" / "general-text"
 SHORTEST, LONGEST = 60, 110  # words of a paragraph
 
 
@@ -38,4 +39,4 @@ def paragraphs(file: Path) -> list[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else TASK)

@@ -6,10 +6,9 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from customers import Product, Purchase
-from offers import Row
-
-from tasks.company.noise import typo
+from scripts.tasks.company.noise import typo
+from scripts.tasks.next_purchase.customers import Product, Purchase
+from scripts.tasks.next_purchase.offers import Row
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),

@@ -1,4 +1,4 @@
-"""Writes test.jsonl and train.jsonl of world-facts: python tasks/world-facts/generate.py [OUT_FOLDER]."""
+"""Writes test.jsonl and train.jsonl of world-facts: python -m scripts.tasks.world_facts.generate [OUT_FOLDER]."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.world import Fact, Relation, relations, say
+from scripts.tasks.world import Fact, Relation, relations, say
 
 PROBE = 600  # facts that the probe asks; the others are marked "rest"
 FLOOR = 5  # of these at least this many of each relation, where it has as many
@@ -99,4 +99,4 @@ def _write(file: Path, rows: Iterable[Row]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[3] / "tasks" / "world-facts")

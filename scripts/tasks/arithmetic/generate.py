@@ -1,4 +1,4 @@
-"""Writes test.jsonl and train.jsonl of arithmetic: python tasks/arithmetic/generate.py [OUT_FOLDER].
+"""Writes test.jsonl and train.jsonl of arithmetic: python -m scripts.tasks.arithmetic.generate [OUT_FOLDER].
 
 A problem is drawn by its kind; no two rows, of either split, ask for the same operation on the same numbers.
 """
@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+TASK = HERE.parents[2] / "tasks" / "arithmetic"
 WORDS_SHARE = 0.4  # of the rows are asked in words
 _ONES = [
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
@@ -141,4 +142,4 @@ def _row(name: str, kind: str, problem: Problem, phrases: Any, split: str, rng: 
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else TASK)

@@ -1,4 +1,4 @@
-"""Writes the handbook task from its banks: `python tasks/handbook-qa/generate.py [OUT_FOLDER]`.
+"""Writes the handbook task from its banks: `python -m scripts.tasks.handbook_qa.generate [OUT_FOLDER]`.
 
 `handbook/` holds the documents by topic, each with its questions; `pairs/` holds the questions that need two of them.
 Every document stands on one side (train, validation or test), and so does every question about it.
@@ -17,9 +17,10 @@ from typing import Any
 
 import yaml
 
-from tasks.company.noise import careless
+from scripts.tasks.company.noise import careless
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+TASK = HERE.parents[2] / "tasks" / "handbook-qa"
 SIDES = ("train", "validation", "test")
 SILENT = "not in the handbook"
 HASTY = 1 / 7  # share of the questions that are typed carelessly
@@ -188,4 +189,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else TASK)

@@ -1,4 +1,4 @@
-"""Writes train.jsonl, validation.jsonl and test.jsonl: `python tasks/next-purchase/generate.py [OUT_FOLDER]`.
+"""Writes train.jsonl, validation.jsonl and test.jsonl: `python -m scripts.tasks.next_purchase.generate [OUT_FOLDER]`.
 
 The customers are simulated (customers.py, rules.yaml), so who buys what follows rules that can be learnt; offers.py
 draws six products for each of them, renderings.py writes the histories down.
@@ -14,9 +14,9 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from customers import FOLDER, Shop, read_yaml
-from offers import Desk, Row
-from renderings import Writer, month_name
+from scripts.tasks.next_purchase.customers import TASK, Shop, read_yaml
+from scripts.tasks.next_purchase.offers import Desk, Row
+from scripts.tasks.next_purchase.renderings import Writer, month_name
 
 
 def splits(shop: Shop) -> dict[str, list[Row]]:
@@ -80,4 +80,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else TASK)

@@ -1,4 +1,6 @@
-"""What trivial rules and the ideal recommender reach on the test rows: `python tasks/next-purchase/baselines.py`.
+"""What trivial rules and the ideal recommender reach on the test rows.
+
+`python -m scripts.tasks.next_purchase.baselines`
 
 The ideal recommender knows rules.yaml and all that a row shows, and so the exact probability of each item; nothing can
 do better on average. Its weaker brothers each lack one rule.
@@ -13,9 +15,9 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from customers import HISTORY_RULES, Shop, read_yaml
-from generate import splits
-from offers import Row
+from scripts.tasks.next_purchase.customers import HISTORY_RULES, Shop, read_yaml
+from scripts.tasks.next_purchase.generate import splits
+from scripts.tasks.next_purchase.offers import Row
 
 Scorer = Callable[[Row], Sequence[float]]  # a score for each item on offer
 Score = tuple[float, float]

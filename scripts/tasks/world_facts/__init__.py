@@ -1,0 +1,1 @@
+"""How the rows of `world-facts` were made, with the banks they are made from."""
