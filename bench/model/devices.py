@@ -12,10 +12,10 @@ import torch
 
 from bench.core.errors import UsageError
 
-# rows × tokens of one batch; on a CPU small enough to stay near the caches (docs/decisions, 16 and 19)
+# rows × tokens of one batch; on a CPU small enough to stay near the caches (decision 16 and 19)
 BATCH_TOKENS = {"cpu": 8192, "cuda": 131072}
 _TRAIN_TOKENS = {"cpu": 1024, "cuda": 65536}
-_NUMBERS = {"cpu": 2**22}  # hidden states of a training micro-batch, all layers together (docs/decisions, 22)
+_NUMBERS = {"cpu": 2**22}  # hidden states of a training micro-batch, all layers together (decision 22)
 
 
 def pick_device(asked: str) -> torch.device:

@@ -47,7 +47,7 @@ def halving(batch: Sequence[Work], work: Callable[[Sequence[Work]], Any]) -> Non
 def keep_freed() -> None:
     """Let glibc keep memory that is freed, for the next tensors: pages that are new have to be zeroed by the kernel.
 
-    It gives large blocks back at once, which is a sixth of the time of small models (docs/decisions, 20). What is kept
+    It gives large blocks back at once, which is a sixth of the time of small models (decision 20). What is kept
     is given back by `give_back`. Does nothing with another C library.
     """
     library = _glibc()

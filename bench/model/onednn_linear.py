@@ -2,7 +2,7 @@
 
 torch hands products in fp32 to MKL, which on processors of other makers than Intel does without AVX-512; oneDNN, in
 the same torch, does with it. `quicken` has a model's linear layers ask oneDNN, forward and backward: the same sums in
-another order. What it gives where is in docs/performance.md and docs/decisions, 21.
+another order. What it gives where is in docs/performance.md and decision 21.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class LengthGroups(Sampler[int]):
 
     Each epoch the rows are shuffled and cut into pools of `POOL` batches; a pool is sorted by length and cut into
     batches; then all batches are shuffled. (The Trainer's own grouping leaves each pool in falling order of length,
-    so that every pool ends on its shortest texts; docs/decisions has what that costs.)
+    so that every pool ends on its shortest texts; decision 10 has what that costs.)
     """
 
     POOL = 16

@@ -3,7 +3,7 @@
 The loss of a step is the sum over its answer tokens, however many micro-batches it was split into, divided by the
 answer tokens of an average step: every answer token of an epoch counts the same. Dividing by the step's own tokens
 would not do that: batches are grouped by length, so the tokens of short answers would weigh more, and the model would
-learn to write shorter than its examples (docs/decisions, 11). Where memory runs out the micro-batch is halved and the
+learn to write shorter than its examples (decision 11). Where memory runs out the micro-batch is halved and the
 step keeps its size.
 """
 
