@@ -29,8 +29,8 @@ def parts() -> dict[str, Any]:
 
 
 def changes_weights(part: Any) -> bool:
-    """Whether a part's class is a weights part (has `trains`) rather than a context part."""
-    return hasattr(part, "trains")
+    """Whether a part's class is a weights part (names a learner) rather than a context part."""
+    return hasattr(part, "learner")
 
 
 def available() -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from bench.core.method import FROZEN, LearnerKind
 from bench.core.method import Options as NoOptions
 
 if TYPE_CHECKING:
@@ -14,10 +15,7 @@ class Frozen:
     """Leaves the weights as they are."""
 
     name = "frozen"
-    trains = False
-    classifies = False
-    full_precision = False
-    merges = False
+    learner: ClassVar[LearnerKind] = FROZEN
     Options = NoOptions
 
     def __init__(self, options: NoOptions) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from bench.core.method import GRADIENT
 from bench.core.task import Task
 from methods.options import TrainingOptions, needs_train
 
@@ -18,10 +19,8 @@ class Full:
     """Trains all weights, starting from the base model's."""
 
     name = "full"
-    trains = True
-    classifies = False
+    learner = GRADIENT
     full_precision = True
-    merges = False
     Options: type[FullOptions] = FullOptions
 
     def __init__(self, options: FullOptions) -> None:

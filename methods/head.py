@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bench.core.method import Options
+from bench.core.method import LINEAR_PROBE, Options
 from bench.core.task import Task
 from methods.frozen import Frozen
 from methods.options import Grid, needs_train
@@ -28,7 +28,7 @@ class Head(Frozen):
     """Fits a classifier and leaves the model below it alone."""
 
     name = "head"
-    classifies = True
+    learner = LINEAR_PROBE
     Options = HeadOptions
     options: HeadOptions
 

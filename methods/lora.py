@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import Field
 
+from bench.core.method import GRADIENT
 from bench.core.task import Task
 from methods.options import TrainingOptions, needs_train
 
@@ -33,10 +34,8 @@ class Lora:
     """Trains low-rank updates and merges them for prediction."""
 
     name = "lora"
-    trains = True
-    classifies = False
+    learner = GRADIENT
     full_precision = False
-    merges = True
     Options = LoraOptions
 
     def __init__(self, options: LoraOptions) -> None:

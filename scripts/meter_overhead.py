@@ -20,14 +20,14 @@ from typing import Any
 from unittest import mock
 
 import methods
-from bench.cell import worker
 from bench.cell.job import Job
+from bench.cell.measure import measure
 from bench.core.record import Phase
 from bench.meters.phases import Meter
 from bench.model.resolve import ModelSpec, resolve
 
 PAIRS = 10
-_COUNTS = ("bench.cell.worker.of_prediction", "bench.cell.worker.of_answers", "bench.adapt.adapt.of_training")
+_COUNTS = ("bench.cell.measure.of_prediction", "bench.cell.measure.of_answers", "bench.adapt.gradient.of_training")
 METHODS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("zero-shot", {}),
     ("full", {"learning_rate": 1e-3, "max_steps": 40}),
@@ -67,10 +67,10 @@ def _once(job: Job, metered: bool) -> float:
     counts = [mock.patch(name, return_value=None) for name in _COUNTS]
     start = time.perf_counter()
     if metered:
-        worker.measure(job, lambda *_: None)
+        measure(job, lambda *_: None)
     else:
-        with mock.patch("bench.cell.worker.Meter", NoMeter), counts[0], counts[1], counts[2]:
-            worker.measure(job, lambda *_: None)
+        with mock.patch("bench.cell.measure.Meter", NoMeter), counts[0], counts[1], counts[2]:
+            measure(job, lambda *_: None)
     return time.perf_counter() - start
 
 

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from transformers import AutoModelForCausalLM
 
 import methods
-from bench.adapt.linear_probe import Features, fit, mean_loss, replace_output
+from bench.adapt.linear_probe import Features, fit, mean_loss
 from bench.cell.probes import fingerprint
 from bench.core.errors import CellError
 from bench.engine.transformers_engine import Engine
@@ -77,7 +77,7 @@ def test_the_model_below_is_the_base_to_the_bit(tiny_model: Path) -> None:
     made = adapted(choice_task(), "head", {"c": 1.0}, tiny_model)
     model = made.predictor.engine.model
     assert fingerprint(model) != fingerprint(base)
-    replace_output(model, made.output)
+    made.release()
     assert fingerprint(model) == fingerprint(base)
 
 

@@ -53,7 +53,7 @@ def test_a_curve_shows_what_was_learnt_and_forgotten_by_then(
     assert plain.records[0].curve == []
     assert record.scores == plain.records[0].scores  # looking changes nothing
     assert record.probes == plain.records[0].probes
-    assert not list((tmp_path / "run-2").glob("**/snapshots"))
+    assert not list((tmp_path / "run-2").glob("**/checkpoints"))
     assert plain.records[0].key != record.key
 
 

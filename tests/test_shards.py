@@ -56,9 +56,9 @@ def test_they_are_the_whole_suite_and_no_cell_is_in_two(
     assert len(asked) == len(set(asked))
     for part in parts:
         assert {cell.chooser for cell in part if cell.chooser} <= keys(part)  # the first seed's choice is at hand
-        if any(cell.method.weights.trains for cell in cells):
+        if any(cell.method.weights.learner.moves_weights for cell in cells):
             base = [cell for cell in part if cell.is_base]
-            assert bool(base) == (probes and any(cell.method.weights.trains for cell in part))
+            assert bool(base) == (probes and any(cell.method.weights.learner.moves_weights for cell in part))
     again = shards.divide(cells, of, lambda cell: weights[cell.key])
     assert again == parts
 

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from bench.cell import worker
 from bench.cell.job import Job
+from bench.cell.setup import limits
 from bench.core.errors import DivergedError, OutOfMemoryError
 from bench.model.resolve import ModelSpec, resolve
 from bench.training import trainer
@@ -200,7 +200,7 @@ def test_on_a_cpu_training_computes_in_what_the_model_is_asked_in(dtype: str, ex
     blank = dict.fromkeys((field.name for field in fields(Job)), None)
     model = asdict(resolve(ModelSpec.model_validate({"path": "mini", "dtype": dtype})))
     job = Job(**(blank | {"model": model}))
-    assert worker._limits(job, torch.device("cpu")).bf16 is expected
+    assert limits(job, torch.device("cpu")).bf16 is expected
 
 
 def test_in_bf16_the_loss_falls_as_in_fp32(tiny_model: Path) -> None:

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 import methods
 from bench.adapt import tuning
-from bench.adapt.tuning import Tuning
-from bench.cell import worker
 from bench.cell.job import Job
+from bench.cell.measure import measure as measure_cell
 from bench.config.search_space import at_edge, candidates, grid, settle
 from bench.core.errors import CellError
 from bench.core.item import Example
+from bench.core.record import Tuning
 from bench.retrieval.index import build
 from tests.small import measure, write_suite
 from tests.toy import adapted, choice_task, text_task
@@ -90,7 +90,7 @@ def test_the_best_score_on_validation_is_chosen(tiny_model: Path, monkeypatch: p
         assert all(example.id.startswith("validation/") for example in task.test)
         return type("Scored", (), {"scores": {"accuracy": type("Score", (), {"value": next(scored)})}})
 
-    monkeypatch.setattr("bench.adapt.tuning.score", fake)
+    monkeypatch.setattr("bench.adapt.frozen.score", fake)
     found = adapted(choice_task(), "few-shot", {"k": [1, 2, 3]}, tiny_model).tuning
     assert found is not None
     assert [trial.value for trial in found.trials] == [0.25, 0.75, 0.75]
@@ -171,7 +171,7 @@ def test_no_method_reads_the_test_split_before_its_options_are_chosen(
     monkeypatch.setattr("bench.adapt.adapt.search", searched)
     monkeypatch.setattr("tasks.load", lambda *given: task)
     job = job_of(name, tiny_model, tmp_path)
-    record = worker.measure(job, lambda phase, done, all_: None)
+    record = measure_cell(job, lambda phase, done, all_: None)
     assert [len(one.trials) for one in found] == [3]
     assert record.tuning["chosen"] == found[0].chosen
     assert record.items == tuple.__len__(task.test)
@@ -180,7 +180,7 @@ def test_no_method_reads_the_test_split_before_its_options_are_chosen(
 
 def job_of(name: str, model: Path, out: Path) -> Job:
     """The job of a cell of a toy task, as the runner writes it."""
-    method = methods.create(name, SHORT if methods.classes(name)[0].trains else {})
+    method = methods.create(name, SHORT if methods.classes(name)[0].learner.moves_weights else {})
     options = {**method.weights.options.model_dump(mode="json"), **method.context.options.model_dump(mode="json")}
     resolved = {"name": "tiny", "folder": str(model), "digest": "x", "dtype": "auto", "chat_template": "auto",
                 "trust_remote_code": False}  # fmt: skip

@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench.cell import worker
+from bench.cell import setup
 from bench.cell.job import Job
+from bench.cell.measure import measure as measure_cell
 from bench.core.record import Phase, Record, Score
 from bench.gate import baseline
 from bench.meters.energy import Energy
@@ -235,13 +236,13 @@ def test_a_cell_answers_the_same_with_vectors_of_another(
     suite, cells = cells_of(write_suite(tmp_path, tiny_model, methods=[{"rag": rag}], embedder="auto"))
     run = run_folder.Store(tmp_path / "run")
     embedder = Hashes()
-    monkeypatch.setattr(worker, "find_embedder", lambda reference, device: embedder)
+    monkeypatch.setattr(setup, "find_embedder", lambda reference, device: embedder)
 
     def cell(**changes: Any) -> tuple[Record, bytes, list[str]]:
         embedder.asked.clear()
         staging = run.staging(cells[0].ref)
         job = runner._job(suite, cells[0], run, staging, None)
-        record = worker.measure(Job(**{**job, **changes}), lambda *_: None)
+        record = measure_cell(Job(**{**job, **changes}), lambda *_: None)
         return record, (staging / run_folder.PREDICTIONS).read_bytes(), list(embedder.asked)
 
     without, expected, _ = cell(vectors=None)

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 import methods
-from bench.adapt.adapt import Adapted, adapt
+from bench.adapt.adapt import adapt
+from bench.adapt.learner import Adapted
 from bench.adapt.session import AdaptSession, Limits
 from bench.core.item import Example, Item, Passage
 from bench.core.method import Material, Search

@@ -1,4 +1,4 @@
-"""The linear classifier of the method `head`: fitted by scikit-learn on the model's last hidden states.
+"""The learner `linear probe`: a classifier fitted by scikit-learn on the model's last hidden states.
 
 It stands in the place of the output matrix, one row for each label, so that the engine scores labels as it scores the
 first tokens of choices, and everything that measures answers measures these as well.
@@ -16,13 +16,17 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from bench.adapt.learner import Adapted, Judgement, Observer, Options, parameters
 from bench.adapt.session import AdaptSession
 from bench.core.errors import CellError
 from bench.core.item import Example, Item
+from bench.core.method import Method
+from bench.core.record import Judged
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded, Writer, by_prefix
 from bench.engine.transformers_engine import Engine
 from bench.meters import flops
+from methods.options import only
 
 _NEVER = -1e4  # bias of a label that no training example has
 
@@ -138,6 +142,10 @@ class Fitting:
         plain = replace(self.session, task=replace(self.session.task, normalise="none"))
         return plain.predictor(self.model, self.writer)
 
+    def release(self) -> None:
+        """Put the model's own output matrix back: a classifier answers nothing but its task."""
+        replace_output(self.model, self.output)
+
 
 def prepare(session: AdaptSession, model: Any, writer: Writer, phase: str) -> Fitting:
     """Work out the features of both splits with a base model, whose output matrix is taken out of it."""
@@ -155,3 +163,42 @@ def prepare(session: AdaptSession, model: Any, writer: Writer, phase: str) -> Fi
         asked = [*train.prompts, *(validation.prompts if validation else ())]
         session.meter.multiplied(phase, flops.scoring(shape, asked, engine.shares))
     return Fitting(session, model, output, own, train, validation)
+
+
+class LinearProbe:
+    """Fits a classifier on what the base model makes of the training prompts."""
+
+    def adapt(self, method: Method, session: AdaptSession, writer: Writer, observer: Observer) -> Adapted:
+        meter = session.meter
+        with meter.phase("load"):
+            model = session.start(method, session.material.seed).to(session.base.dtype)
+        with meter.phase("train"):
+            fitting = prepare(session, model, writer, "train")
+            layer = fitting.fit(only(method.weights.options.c))
+        with meter.phase("overfit"):
+            loss = fitting.losses(layer)
+        report = {
+            "examples": len(fitting.train.labels),
+            "examples_too_long": fitting.train.skipped,
+            "tokens": sum(prompt.prompt_tokens for prompt in fitting.train.prompts),
+            "loss": loss,
+        }
+        predictor = fitting.predictor(layer)
+        total, trained = (sum(p.numel() for p in module.parameters()) for module in (model, layer))
+        return Adapted(predictor, report, parameters(total, trained, session), release=fitting.release)
+
+    def judgement(self, method: Method, session: AdaptSession) -> Judgement:
+        """The validation loss of a classifier."""
+        fittings: dict[str, Fitting] = {}
+
+        def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
+            session.progress("tune", trial, trials)
+            context = method.context.options.model_dump_json()
+            if context not in fittings:
+                model = session.start(method, session.material.seed).to(session.base.dtype)
+                writer = session.writer(method.context.build(session.material))
+                fittings[context] = prepare(session, model, writer, "tune")
+            fitting = fittings[context]
+            return Judged(options, fitting.losses(fitting.fit(only(method.weights.options.c)))["validation"])
+
+        return Judgement("validation loss", False, len(session.material.validation), judge)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bench.adapt.learner import Scaled
 from bench.cell.counterfactuals import changed
 from bench.cell.divergence import divergence
 from bench.cell.probes import ask, fingerprint
@@ -58,12 +59,12 @@ class SideEvals:
         """Ask the model of a step of its training."""
         self.curve.append({"step": step, **self._midway(predictor)})
 
-    def unmerged(self, weights: Any, predictor: ModelPredictor) -> None:
+    def unmerged(self, predictor: ModelPredictor, scaled: Scaled) -> None:
         """Serve, and ask at shares of its update, a model whose adapter stands beside the weights."""
         self.serve("unmerged", predictor)
         for scale in self.scales:
             predictor.engine.forget()  # what it keeps was worked out with other weights
-            with weights.scaled(predictor.engine.model, scale):
+            with scaled(scale):
                 self.scaled.append({"scale": scale, **self._midway(predictor)})
 
     def _midway(self, predictor: ModelPredictor) -> dict[str, Any]:

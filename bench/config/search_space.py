@@ -11,13 +11,12 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any, Literal
+from typing import Any
 
 import methods
 from bench.core.hashing import derive_seed
 from bench.core.method import Method
-
-Edge = Literal["lowest", "highest"]
+from bench.core.record import Edge
 
 
 def grid(method: Method) -> dict[str, tuple[Any, ...]]:

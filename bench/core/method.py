@@ -6,8 +6,9 @@ A part never imports torch at module level and never sees a task's test labels.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,8 +17,6 @@ from bench.core.item import Example, Item, Passage
 if TYPE_CHECKING:
     from bench.core.prompt import Prompt
     from bench.core.task import Task
-if TYPE_CHECKING:
-    from bench.core.prompt import Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +95,26 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+@dataclass(frozen=True, slots=True)
+class LearnerKind:
+    """A way of learning, as far as it is known without torch: `bench.adapt` has the learner of this name."""
+
+    name: str
+    reads_train: bool  # learns from the training split
+    uses_seed: bool  # two seeds can give different weights
+    moves_weights: bool  # the weights it answers with can differ from those of the base model
+
+
+FROZEN = LearnerKind("frozen", reads_train=False, uses_seed=False, moves_weights=False)
+GRADIENT = LearnerKind("gradient", reads_train=True, uses_seed=True, moves_weights=True)
+LINEAR_PROBE = LearnerKind("linear probe", reads_train=True, uses_seed=False, moves_weights=False)
+
+
 class WeightsPart(Protocol):
     """What a method does to the weights."""
 
     name: ClassVar[str]
-    trains: ClassVar[bool]  # moves weights by gradients
-    classifies: ClassVar[bool]  # puts a classifier in the place of the output matrix
-    full_precision: ClassVar[bool]  # trains the base weights: they are held in fp32 while it does
-    merges: ClassVar[bool]  # what it trains stands beside the weights until `finish` merges it; it has `scaled` then
+    learner: ClassVar[LearnerKind]
     Options: ClassVar[type[Options]]
     options: Any
 
@@ -111,15 +122,24 @@ class WeightsPart(Protocol):
         """Why this part cannot work on `task`, or None."""
 
     def start(self, model: Any, seed: int) -> Any:
-        """The `torch.nn.Module` to train, from the base model."""
+        """The `torch.nn.Module` to learn with, from the base model."""
 
     def finish(self, model: Any) -> Any:
-        """The `torch.nn.Module` to predict with, from the trained one."""
+        """The `torch.nn.Module` to predict with, from what `start` gave."""
 
 
-def learns(part: WeightsPart) -> bool:
-    """Whether a part learns from the training split, by gradients or by fitting a classifier."""
-    return part.trains or part.classifies
+class TrainedPart(WeightsPart, Protocol):
+    """A weights part of the learner `gradient`. Its options are `methods.options.TrainingOptions`."""
+
+    full_precision: ClassVar[bool]  # trains the base weights: they are held in fp32 while it does
+
+
+@runtime_checkable
+class AdapterPart(Protocol):
+    """A trained part whose update stands apart from the weights until `finish` merges it into them."""
+
+    def scaled(self, model: Any, factor: float) -> AbstractContextManager[None]:
+        """While it lasts, `model` uses `factor` of what was trained."""
 
 
 class ContextPart(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -83,6 +83,31 @@ class Failure:
     message: str
 
 
+Options = Mapping[str, Any]
+Edge = Literal["lowest", "highest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a trial came to. `value` is None where training diverged; `epochs` is None where nothing was trained."""
+
+    options: Options
+    value: float | None
+    epochs: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """A search for options: what was tried, by what it was judged, and what was chosen."""
+
+    grid: Mapping[str, Sequence[Any]]
+    trials: Sequence[Judged]
+    chosen: Options
+    criterion: str  # "validation loss", or the task's primary metric
+    items: int  # of the validation split, that each trial was judged on
+    at_edge: Mapping[str, Edge]  # numbers chosen at an end of their grid
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What one cell measured, and all that is needed to measure it again."""
@@ -103,7 +128,7 @@ class Record:
     dropped: Mapping[str, int] = field(default_factory=dict)  # to fit the model's context
     tokens: Mapping[str, int] = field(default_factory=dict)  # prompt, context, output; unpadded
     phases: Mapping[str, Phase] = field(default_factory=dict)
-    tuning: Mapping[str, Any] = field(default_factory=dict)  # the search for its options, see bench.adapt.tuning.Tuning
+    tuning: Mapping[str, Any] = field(default_factory=dict)  # the search for its options, see Tuning
     training: Mapping[str, Any] = field(default_factory=dict)
     on_train: Mapping[str, Score] = field(default_factory=dict)  # of a trained method, asked what it was trained on
     retrieval: Mapping[str, float] = field(default_factory=dict)

@@ -13,7 +13,7 @@ import tasks
 from bench.config.search_space import candidates, grid
 from bench.config.suite import Suite, labelled_methods
 from bench.core.hashing import STAGE_VERSION, canonical, sha256
-from bench.core.method import Method, learns
+from bench.core.method import Method
 from bench.core.record import CellRef
 from bench.core.task import Task
 from bench.metrics import refuse_unfit
@@ -108,7 +108,7 @@ def _cells(
                 for seed in suite.seeds if uses_seed(method) or size is not None else suite.seeds[:1]:
                     identity = _identity(model, task, suite.limit, method, seed, around)
                     if probes:  # of weights that nothing moves it does not matter which probes are asked
-                        identity["probes"] = asked if method.weights.trains else {}
+                        identity["probes"] = asked if method.weights.learner.moves_weights else {}
                     if size is not None:
                         identity |= {"train_size": size, "seed": seed}
                     if suite.counterfactuals and task.counterfactuals:
@@ -128,7 +128,7 @@ def _cells(
 
 def _sizes(suite: Suite, method: Method, task: Task) -> list[int | None]:
     """The sizes of the training split that make a difference to a method; None for all of it."""
-    if not (learns(method.weights) or method.context.reads_train(task)):
+    if not (method.weights.learner.reads_train or method.context.reads_train(task)):
         return [None]
     sizes = (None if size == "all" or size >= len(task.train) else size for size in suite.train_sizes)
     return list(dict.fromkeys(sizes))
@@ -136,7 +136,7 @@ def _sizes(suite: Suite, method: Method, task: Task) -> list[int | None]:
 
 def uses_seed(method: Method) -> bool:
     """Whether two seeds of `method` can give different predictions."""
-    return bool(method.weights.trains or method.context.uses_seed)
+    return method.weights.learner.uses_seed or method.context.uses_seed
 
 
 def _task_path(reference: str, here: Path) -> str:

@@ -60,7 +60,7 @@ def work(cell: Cell) -> float:
     train = task.train[: cell.train_size]  # others of the split are taken, and are about as long
     context = _context_tokens(cell)
     total = sum(_item_tokens(task, example) + context for example in task.test)
-    if method.weights.trains:
+    if method.weights.learner.moves_weights:
         options = method.weights.options
         one = sum(_example_tokens(task, example) + context for example in train)
         epochs = options.epochs
@@ -69,7 +69,7 @@ def work(cell: Cell) -> float:
         trials = cell.trials * options.trial_share
         total += one * epochs * (1 + trials) * _PASSES_TRAINED
         total += sum(_example_tokens(task, e) + context for e in task.validation) * epochs * (1 + trials)
-    elif method.weights.classifies:
+    elif method.weights.learner.reads_train:
         total += sum(_item_tokens(task, e) + context for e in (*train, *task.validation)) * (2 if cell.trials else 1)
     elif task.test:
         asked = min(len(task.validation), TRIAL_ITEMS)
@@ -88,7 +88,7 @@ def _context_tokens(cell: Cell) -> float:
     count = statistics.fmean(counts)
     # a shared prefix is computed once for all items, examples found for each item are not
     shared = getattr(options, "select", None) == ("stratified",)
-    if not count or not task.train or (shared and not cell.method.weights.trains):
+    if not count or not task.train or (shared and not cell.method.weights.learner.moves_weights):
         return 0.0
     return float(count) * statistics.fmean(_example_tokens(task, e) for e in task.train[:500])
 
@@ -151,10 +151,10 @@ def _memory(cell: Cell) -> int:
     weights, parameters = cell.method.weights, cell.model.parameters
     width = int(config.get("intermediate_size") or 4 * int(config.get("hidden_size") or 0) or 1)
     layers = int(config.get("num_hidden_layers") or 1)
-    if not weights.trains:
+    if not weights.learner.moves_weights:
         return _OVERHEAD_BYTES + parameters * 4 + 8192 * layers * width
     # fp32 weights, gradients and AdamW's two moments: 16 bytes a trained weight (Rajbhandari et al. 2020, section 3.1)
-    states = parameters * (16 if weights.full_precision else 4)
+    states = parameters * (16 if getattr(weights, "full_precision", False) else 4)
     return _OVERHEAD_BYTES + states + 16384 * layers * width * 4
 
 

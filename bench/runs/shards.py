@@ -54,7 +54,7 @@ def divide(cells: Sequence[Cell], of: int, weigh: Callable[[Cell], float] = work
     that trains this model, and in no other; where nothing trains it, each answer is a unit of its own. Parts may be
     empty.
     """
-    trained = {cell.model.name for cell in cells if cell.method.weights.trains}
+    trained = {cell.model.name for cell in cells if cell.method.weights.learner.moves_weights}
     probes: dict[str, list[Cell]] = {}
     units: dict[str, list[Cell]] = {}
     for cell in cells:
@@ -67,7 +67,7 @@ def divide(cells: Sequence[Cell], of: int, weigh: Callable[[Cell], float] = work
     parts: list[set[str]] = [set() for _ in range(of)]
     loads, holding = [0.0] * of, [set[str]() for _ in range(of)]
     for amount, unit in sized:
-        needed = {cell.model.name for cell in unit if cell.method.weights.trains} & probes.keys()
+        needed = {cell.model.name for cell in unit if cell.method.weights.learner.moves_weights} & probes.keys()
         costs = [amount + sum(asked[model] for model in sorted(needed - held)) for held in holding]
         place = min(range(of), key=lambda i: (loads[i] + costs[i], len(parts[i]), i))
         loads[place] += costs[place]

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 import methods
+from bench.adapt.gradient import setting_for, start
 from bench.adapt.session import AdaptSession, Limits
 from bench.core.errors import UsageError
 from bench.core.method import Material, Search
@@ -142,8 +143,8 @@ def trained(case: cases.Case, technique: Technique, base: Base, asked: dict[str,
     material = Material(task.name, task.prompt, task.train, (), (), seed=0, index=_no_index)
     session = AdaptSession(base, task, material, limits, Meter(torch.device(device)), lambda phase, done, of: None)
     pairs = cases.writer(base, task, case.shots).write_solved(task.train[: asked["items"]])
-    setting = session.setting(method, pairs)
-    way = technique.make(session.start(method, 0), pairs, setting)
+    setting = setting_for(session, method, pairs)
+    way = technique.make(start(session, method, 0), pairs, setting)
     model, cost = measured(way.train)
     loss = mean_loss(model, pairs, pad=base.codec.pad, rows=8)
     return {**cost, "loss": loss, "rows": setting.options.batch_size, "micro_batch": setting.micro_batch}

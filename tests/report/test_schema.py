@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from bench.adapt.tuning import Judged, Tuning
 from bench.analysis.summary import Spread, SummaryRow
-from bench.core.record import Failure, Phase, Record, Score
+from bench.core.record import Failure, Judged, Phase, Record, Score, Tuning
 from bench.meters.latency import Latency
 from bench.report.data import SCHEMA, schema, to_json
 from bench.store import run_folder

@@ -1,0 +1,46 @@
+"""The learner `frozen`: the weights stay as the part gives them, options are judged by the answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bench.adapt.learner import Adapted, Judgement, Observer, Options, parameters
+from bench.adapt.session import AdaptSession
+from bench.core.method import Method
+from bench.core.record import Judged
+from bench.engine.predictor import question
+from bench.engine.prompts import Writer
+from bench.meters.flop_check import of_answers
+from bench.metrics import NAMES
+from bench.metrics.scoring import score
+from tasks.loader.splits import TRIAL_ITEMS, sample
+
+
+class FrozenLearner:
+    """Learns nothing: what differs between methods is the prompt."""
+
+    def adapt(self, method: Method, session: AdaptSession, writer: Writer, observer: Observer) -> Adapted:
+        with session.meter.phase("load"):
+            model = method.weights.finish(session.start(method, session.material.seed)).to(session.base.dtype)
+        total = sum(p.numel() for p in model.parameters())
+        return Adapted(session.predictor(model, writer), {}, parameters(total, 0, session))
+
+    def judgement(self, method: Method, session: AdaptSession) -> Judgement:
+        """The score of the answers to validation items."""
+        criterion = session.task.metrics[0]
+        asked = sample(session.material.validation, TRIAL_ITEMS, 0)
+        task = replace(session.task, test=asked)
+        items = [question(example) for example in asked]
+        model = method.weights.finish(session.start(method, session.material.seed)).to(session.base.dtype)
+
+        def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
+            session.progress("tune", trial, trials)
+            predictor = session.predictor(model, session.writer(method.context.build(session.material)))
+            prompts = predictor.writer.write(items)
+            predictions = predictor.answer(items, prompts)
+            multiplied = of_answers(predictor, prompts, predictions)
+            if multiplied is not None:
+                session.meter.multiplied("tune", multiplied)
+            return Judged(options, score(task, predictions).scores[criterion].value)
+
+        return Judgement(criterion, NAMES[criterion].higher_is_better, len(asked), judge)

