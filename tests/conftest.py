@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import settings
 
 # Set before any test imports a library that reads them; worker processes inherit them.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -19,6 +20,10 @@ os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Tiny models gain nothing from more threads, and tests then do not depend on the machine's size.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes says nothing on a busy machine.
+settings.register_profile("adaptbench", deadline=None)
+settings.load_profile("adaptbench")
 
 
 class NetworkBlockedError(OSError):

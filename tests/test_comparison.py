@@ -226,7 +226,7 @@ def test_sheets_say_what_holds(tmp_path: Path) -> None:
     ]
     assert [row[3].style for row in table.rows] == ["", "best", "best"]
     assert "40 items; seeds: 1 each" in table.notes
-    assert "cannot be told apart: full, lora" in table.notes
+    assert "not significantly different: full, lora" in table.notes
     assert any(note.endswith("not in the interval: full, lora") for note in table.notes)
     assert [len(table.rows) for table in against] == [2, 2]  # full and lora answer alike
     assert against[0].notes == ("25 of 40 items changed: a better on 25, b on 0",)

@@ -102,7 +102,7 @@ def compare(
 ) -> None:
     """Differences between the methods of RUN, or of each method between RUN and an OLD run, item by item.
 
-    With intervals, p-values adjusted for their number, and what cannot be told apart.
+    With intervals, p-values adjusted for their number, and groups that are not significantly different.
 
     \b
     Exit codes: 0 compared, 2 wrong input, 5 not the same questions or scoring.

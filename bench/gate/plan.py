@@ -120,18 +120,18 @@ def _refusal(
     if policy.mode == "non-inferiority":
         if floor > one.margin:
             return f"the noise floor, {say(floor)}, is above the margin: it could not pass"
-        what = f"an unchanged candidate would pass with a chance of {now:.2f}"
+        what = f"an unchanged candidate would pass with a probability of {now:.2f}"
     else:
         if floor >= detect:
             return f"the noise floor, {say(floor)}, is no lower than what must be found, {say(detect)}"
         room = score if info.higher_is_better else info.scale - score
         if room < detect:
-            return f"a score of {say(score)} cannot get worse by {say(detect)}: it could find nothing"
-        what = f"a drop of {say(detect)} would be found with a chance of {now:.2f}"
+            return f"cannot fail: the baseline score ({say(score)}) is smaller than the drop to detect ({say(detect)})"
+        what = f"the power to detect a drop of {say(detect)} is {now:.2f}"
     if now >= policy.power:
         return ""
     more = "no number of items is enough; more seeds may be" if needed is None else f"{needed:,} items are needed"
-    return f"{what}; {policy.power:g} is asked for: {more}"
+    return f"{what}; the policy requires {policy.power:g}: {more}"
 
 
 def _shares(mode: str, changed: float, margin: float, detect: float, alpha: float) -> Callable[[int], float]:

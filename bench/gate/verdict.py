@@ -182,12 +182,17 @@ def _regression(
     if _room(one) < detect and tails.above(-margin) > policy.alpha:
         return (
             "inconclusive",
-            f"a score of {say.figure(one.baseline or 0.0)} cannot get worse by {say.figure(detect)}",
+            f"cannot fail: the baseline score ({say.figure(one.baseline or 0.0)}) is smaller than the drop to detect "
+            f"({say.figure(detect)}); make it advisory or lower `detect`",
             power,
         )
     if power < policy.power and tails.above(-detect) > policy.alpha:
-        wanted = f"a drop of {say.figure(detect)} would be found with a chance of {power:.2f}"
-        return "inconclusive", f"{wanted}; {policy.power:g} is asked for", power
+        wanted = f"the power to detect a drop of {say.figure(detect)} is {power:.2f}"
+        return (
+            "inconclusive",
+            f"{wanted}; the policy requires {policy.power:g}; add test items or seeds, or raise `detect`",
+            power,
+        )
     if beyond:
         return "warn", f"{say.fell(drop)}, beyond the {say.margin(margin, floor)}, but that may be chance", power
     return "pass", "", power

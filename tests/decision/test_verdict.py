@@ -70,7 +70,7 @@ def test_a_clear_winner(tmp_path: Path) -> None:
         "Choose full: Accuracy 0.900 (95% interval 0.851 to 0.934).",
         f"It is better than few-shot, the next, by 0.400 (95% interval {apart.low:.3f} to {apart.high:.3f}).",
         "It costs 60 EUR over a month of 100 queries.",
-        "No volume of queries and no number of updates within a factor of a thousand changes the choice.",
+        "The choice stays the same from 1/1000 to 1000 times the assumed query and update volumes.",
         "Not measured: what it forgets, what another seed would give.",
     ]
 
@@ -140,7 +140,7 @@ def test_too_few_items_say_how_many_would_do(tmp_path: Path) -> None:
     assert found.items_needed == pytest.approx(20 * (one.detectable / 0.02) ** 2, abs=1)
     said = sentences(found, "EUR")
     assert said[0].startswith("Not enough evidence to choose; so far the best is full: Accuracy 0.700 (95% interval ")
-    assert said[1] == "It cannot be told apart from few-shot; few-shot costs least of them."
+    assert said[1] == "It is not significantly different from few-shot; few-shot costs least of them."
     assert said[2].startswith("More than one seed, or about ")
     assert said[2].endswith(" test items (there are 20), would settle it to within 0.020.")
     unsure = verdict(run(tmp_path, *records), require={"quality": 0.65})
@@ -158,8 +158,8 @@ def test_what_a_right_answer_is_worth_decides(tmp_path: Path) -> None:
     assert [label for _, label in cheap.worthiest] == ["few-shot", "full"]
     assert [x for x, _ in cheap.worthiest] == pytest.approx([0.0, 1.25])  # 50 / (100 × 0.4)
     said = sentences(cheap, "EUR")
-    assert "full is better, and at that value of a right answer not worth its cost." in said
-    assert "It flips to full above 1.2 EUR for a right answer." in said or "1.3 EUR" in " ".join(said)
+    assert "full is better, and at that value of a correct answer not worth its cost." in said
+    assert "It flips to full above 1.2 EUR for a correct answer." in said or "1.3 EUR" in " ".join(said)
 
 
 def test_worth_within_the_doubt_on_quality_is_not_settled(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_items_needed_to_find_a_drop_of_shares(tmp_path: Path) -> None:
     assert need.chance == pytest.approx(drops.found_shares(200, 0.1, 0.04, alpha=0.05, margin=0.02))
     assert need.needed == 416
     assert need.refused
-    assert need.refusal.endswith("0.8 is asked for: 416 items are needed")
+    assert need.refusal.endswith("the policy requires 0.8: 416 items are needed")
     enough = one(simple(tmp_path / "large", [1.0, 0.0] * 208), quality=[{"margin": 0.02}])
     assert (enough.refusal, enough.refused) == ("", False)
 
@@ -61,7 +61,7 @@ def test_more_changed_items_need_more_items(tmp_path: Path) -> None:
 def test_items_needed_to_show_that_nothing_was_lost(tmp_path: Path) -> None:
     need = one(simple(tmp_path / "run", [1.0, 0.0] * 100), quality=[{"margin": 0.02}], mode="non-inferiority")
     assert need.needed == 1565
-    assert need.refusal.startswith("an unchanged candidate would pass with a chance of")
+    assert need.refusal.startswith("an unchanged candidate would pass with a probability of")
 
 
 def test_means_are_planned_by_their_spread(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_seeds_that_agree_need_few_items(tmp_path: Path) -> None:
 
 def test_a_score_too_low_to_fall(tmp_path: Path) -> None:
     need = one(simple(tmp_path / "run", [1.0] + [0.0] * 999), quality=[{"margin": 0.02}])
-    assert need.refusal == "a score of 0.001 cannot get worse by 0.040: it could find nothing"
+    assert need.refusal == "cannot fail: the baseline score (0.001) is smaller than the drop to detect (0.040)"
     assert need.refused
     assert not one(tmp_path / "run", quality=[{"margin": 0.02, "tier": "supporting"}]).refused
 

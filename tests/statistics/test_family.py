@@ -1,4 +1,4 @@
-"""Holm and groups that cannot be told apart: published examples, brute force as second implementation."""
+"""Holm and groups that are not significantly different: published examples, brute force as second implementation."""
 
 from __future__ import annotations
 

@@ -38,9 +38,9 @@ class Verdict:
     standings: tuple[Standing, ...]  # the best quality first
     choice: str | None
     evidence: Evidence
-    ties: tuple[str, ...]  # feasible methods that cannot be told apart from the best feasible one
+    ties: tuple[str, ...]  # feasible methods that is not significantly different from the best feasible one
     margin: float
-    undecided: bool  # `choice` merely leads: something it cannot be told apart from may be the better choice
+    undecided: bool  # `choice` merely leads: something it is not significantly different from may be the better choice
     rivals: tuple[str, ...]  # methods that may be the better choice, where evidence is not enough
     items_needed: int | None  # test items that would settle a tie to within the margin
     crossings: tuple[Crossing, ...]

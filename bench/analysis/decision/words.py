@@ -20,7 +20,7 @@ _CHECKS = {
 _ASSUMPTIONS = {
     "queries_per_month": ("queries a month", "{:,.0f}"),
     "updates_per_month": ("updates a month", "{:,.2g}"),
-    "value_of_right": ("for a right answer", "{:,.2g}"),
+    "value_of_right": ("for a correct answer", "{:,.2g}"),
 }
 _FLIPS_SHOWN = 2
 _ENOUGH_SEEDS = 5  # fewer are worth adding to
@@ -67,7 +67,7 @@ def _choice(verdict: Verdict) -> Iterator[str]:
     able = [one for one in verdict.standings if one.feasible]
     left = [one for one in verdict.standings if not one.feasible]
     if chosen is not able[0] and verdict.assumed.value_of_right is not None:
-        yield f"{clean(able[0].label)} is better, and at that value of a right answer not worth its cost."
+        yield f"{clean(able[0].label)} is better, and at that value of a correct answer not worth its cost."
     better = [one for one in left if verdict.standings.index(one) < verdict.standings.index(able[0])]
     for one in better:
         failed = ", ".join(_failed(check, metric) for check in one.checks if check.status == "fails")
@@ -105,7 +105,7 @@ def _doubt(verdict: Verdict) -> Iterator[str]:
         elif rivals:
             cheapest = min((_of(verdict, label) for label in verdict.ties), key=lambda one: one.cost).label
             costs = "it costs least of them" if cheapest == verdict.choice else f"{clean(cheapest)} costs least of them"
-            yield f"It cannot be told apart from {rivals}; {costs}."
+            yield f"It is not significantly different from {rivals}; {costs}."
             yield f"{_needed(verdict)} would settle it to within {margin}."
 
 
@@ -160,7 +160,7 @@ def _flips(verdict: Verdict, currency: str) -> Iterator[str]:
     for flip in verdict.flips[:_FLIPS_SHOWN]:
         yield _flip(flip, currency)
     if verdict.choice is not None and not verdict.flips and not verdict.undecided:
-        yield "No volume of queries and no number of updates within a factor of a thousand changes the choice."
+        yield "The choice stays the same from 1/1000 to 1000 times the assumed query and update volumes."
 
 
 def _flip(flip: ChoiceFlip, currency: str) -> str:

@@ -5,7 +5,7 @@
 | how sure is one score | `intervals`: Wilson for shares, bootstrap for means and corpus metrics |
 | do two methods differ on the same items | `paired`: McNemar and Newcombe, paired bootstrap |
 | and when training has seeds | `seeds`: seeds and items both vary |
-| which of many differ | `family`: Holm, groups that cannot be told apart |
+| which of many differ | `family`: Holm, groups that are not significantly different |
 | are two as good as equal | `equivalence`: two one-sided tests |
 | what could have been seen | `power`: smallest detectable difference, items needed |
 | is one worse, or worse by more than a margin | `onesided`: the same three questions of every kind; `randomisation` |

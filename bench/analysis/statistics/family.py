@@ -1,4 +1,4 @@
-"""Many comparisons at once: p-values that bear it, and groups of methods that cannot be told apart."""
+"""Many comparisons at once: p-values that bear it, and groups of methods that are not significantly different."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class TieGroups:
-    """Which methods cannot be told apart: all of a group from each other. Groups may overlap."""
+    """Which methods are not significantly different: all of a group from each other. Groups may overlap."""
 
     groups: tuple[tuple[str, ...], ...]  # each from the best to the worst, the group of the best first
     letters: Mapping[str, str]  # method -> the letters of its groups; two methods that share none differ

@@ -1,4 +1,4 @@
-"""Dots with intervals: one value a row on a shared axis, which rows cannot be told apart, and the best."""
+"""Dots with intervals: one value a row on a shared axis, which rows are not significantly different, and the best."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.report.charts.text import LINE, MIDDLE, Show, plain, shown, widest, w
 
 _ROW, _LETTER, _LETTERS = 24.0, 14.0, 8  # px of a row, px of a letter, most letters drawn
 _LABEL, _VALUE = 220.0, 180.0  # px, the widest label and the widest value
-_SHARED = "rows that share a letter cannot be told apart"
+_SHARED = "rows that share a letter are not significantly different"
 _BEST = "diamond and bold: best"
 
 
@@ -23,7 +23,7 @@ _BEST = "diamond and bold: best"
 class DotRow:
     """A value with its interval; a bound that is not finite is not drawn.
 
-    `group` holds the letters of the tie groups that the row is in: rows that share one cannot be told apart.
+    `group` holds the letters of the tie groups that the row is in: rows that share one are not significantly different.
     """
 
     label: str

@@ -21,7 +21,7 @@ _TALL = 360.0  # px of the plot
 _LABEL = 240.0  # px, the widest label
 _DECADES = 1.5  # x that span more than this are drawn on a logarithmic scale
 _MOST = 40  # labels tried; a plot with more points than this cannot be read label by label
-_CHANCE = "(0.90): chance of being on the front"
+_CHANCE = "(0.90): probability of being Pareto-optimal"
 
 Spot = tuple[float, float]
 
@@ -48,7 +48,7 @@ def draw(
     show_y: Show = plain,
 ) -> Chart:
     """Points with labels that do not touch. A point that is not finite is in the table alone."""
-    columns = ("", x_title, y_title, "on the front", "chance of it")
+    columns = ("", x_title, y_title, "Pareto-optimal", "probability")
     table = [
         (one.label, shown(one.x, show_x), shown(one.y, show_y), "yes" if one.on_front else "no", _chance(one))
         for one in points

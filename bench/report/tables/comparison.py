@@ -1,4 +1,4 @@
-"""What a comparison's tables say: differences with their doubt, what cannot be told apart, and answers that changed."""
+"""Tables of a comparison: differences with their intervals, tie groups, answers that changed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def to_json(families: Sequence[Family], shown_flips: int = 0) -> dict[str, Any]:
 
 
 def _differences(family: Family) -> ReportTable:
-    heads = ("a against b", "a", "b", "a - b", "95% interval", "p\n(Holm)", "would show\nfrom")
+    heads = ("a against b", "a", "b", "a - b", "95% interval", "p\n(Holm)", "MDE")
     rows = tuple(_row(family, one) for one in family.differences)
     name = f"{clean(family.task)}, {title(family.metric)}, with {clean(family.model)}"
     return ReportTable(name, heads, rows, tuple(_notes(family)))
@@ -58,13 +58,13 @@ def _notes(family: Family) -> Iterator[str]:
         return
     yield f"{family.differences[0].n:,} items; seeds: {_seeds(family)}"
     over = f" after Holm's correction over the {rows} rows" if rows > 1 else ""
-    yield f"bold: differs at {ALPHA:g}{over}; would show from: the smallest difference found with a chance of 0.8"
+    yield f"bold: differs at {ALPHA:g}{over}; MDE: smallest difference detectable with 80% power"
     if family.ties:
         for group in family.ties.groups:
             if len(group) > 1:
-                yield f"cannot be told apart: {', '.join(clean(label) for label in group)}"
+                yield f"not significantly different: {', '.join(clean(label) for label in group)}"
     if family.ties and family.ties.intransitive:
-        yield "not to be told apart is no equality: a method can be so with two others that do differ"
+        yield "a tie does not mean equal, and is not transitive: A may tie with B and with C although B and C differ"
     for how in dict.fromkeys(one.method for one in family.differences):
         yield f"by {how}"
     alone = dict.fromkeys(label for one in family.differences for label in one.one_seed)

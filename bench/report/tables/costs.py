@@ -75,7 +75,9 @@ def _steps(run: Run, model: str) -> list[ReportTable]:
         shares = (f"{value / whole:.0%}" for value in parts.values())
         lines.append(tuple(map(Text, (clean(method), clean(task), f"{whole * 1000:,.0f} ms", *shares))))
     heads = ("method", "task", "a step", *STEP_PARTS)
-    legend = "of some of the first steps, medians over seeds; other: clipping, schedule, the library's own work"
+    legend = (
+        "timed on the first few steps, median over seeds; other: gradient clipping, LR schedule, framework overhead"
+    )
     return [ReportTable(f"{clean(model)}: training steps", heads, tuple(lines), (legend,))] if lines else []
 
 

@@ -60,11 +60,12 @@ def _methods(verdict: Verdict, where: str, currency: str) -> ReportTable:
         lines.append((label, *(Text(cell, "bad" if cell == "fails" else "") for cell in cells)))
     assumed = verdict.assumed
     worth = ["worth less\ncost"] if verdict.standings[0].worth is not None else []
-    heads = ("method", title(metric), "cost", *worth, "largest loss\non a probe", "on the\nfront", *asked)
+    heads = ("method", title(metric), "cost", *worth, "largest loss\non a probe", "Pareto", *asked)
     notes = (
         f"cost over {assumed.months:g} months of {assumed.queries_per_month:,.0f} queries in {assumed.serving}, "
         f"{assumed.updates_per_month:g} updates a month",
-        "on the front: chance that no other method is as good in quality, cost and retention, and better in one",
+        "Pareto: share of bootstrap samples in which no other method is at least as good in quality, cost and "
+        "retention and better in one",
     )
     return ReportTable(f"Methods: {where}", heads, tuple(lines), notes)
 
@@ -76,7 +77,7 @@ def _costs(verdict: Verdict, where: str) -> Iterator[ReportTable]:
     ends = [*(x for x, _ in verdict.cheapest[1:]), float("inf")]
     shown = [(x, label) for (x, label), end in zip(verdict.cheapest, ends, strict=True) if end >= 1]
     cheapest = "; ".join(f"{clean(label)} from {x:,.0f}" if x >= 1 else clean(label) for x, label in shown)
-    notes = (f"cheapest: {cheapest}", "in brackets the 95% interval of the volume over seeds, where there are several")
+    notes = (f"cheapest: {cheapest}", "brackets: 95% CI of the volume over seeds, where there are several")
     yield ReportTable(f"Cheaper: {where}", ("method", "is cheaper than", "at queries a month"), lines, notes)
 
 
@@ -84,8 +85,8 @@ def _worths(verdict: Verdict, where: str, currency: str) -> Iterator[ReportTable
     if not verdict.worthiest:
         return
     lines = tuple((Text(clean(label)), Text(money(x, currency))) for x, label in verdict.worthiest)
-    note = "the method whose right answers are worth most, less its cost, at that volume"
-    yield ReportTable(f"Best by what a right answer is worth: {where}", ("method", "from"), lines, (note,))
+    note = "best method by net value (value per correct answer × correct answers − cost) at the assumed volume"
+    yield ReportTable(f"Best by value of a correct answer: {where}", ("method", "from"), lines, (note,))
 
 
 def to_json(found: Sequence[Verdict], currency: str) -> dict[str, Any]:

@@ -12,8 +12,14 @@ from bench.metrics.formats import clean, number, title
 from bench.report.table import NOTHING, ReportTable, Text
 
 _LEGEND = "base model: its score; below: by how much it changed, 0 where no weight did"
-_KL = "KL from base: of the first token of answers to the task's own prompts, in nats"
-_PAIRED = "in brackets the 95% interval over items and seeds; -lost +gained: items known before or after alone, a seed"
+_KL = (
+    "KL from base: divergence (nats) of the adapted from the base model's distribution of the first answer token, "
+    "on the task's prompts"
+)
+_PAIRED = (
+    "Brackets: 95% CI over items and seeds. -lost +gained: items correct only before / only after adaptation, "
+    "mean per seed"
+)
 
 
 def tables(run: Run, model: str) -> list[ReportTable]:

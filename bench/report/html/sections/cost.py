@@ -66,8 +66,8 @@ def _pareto(case: Case, verdict: Verdict) -> Figure:
     about = About(
         f"{case.id}-pareto",
         f"{case.title}: quality against cost",
-        "On the line: no other method is as good in quality, cost and retention and better in one, in most of the "
-        "resampled test sets. The share of them stands in the figures.",
+        "Methods on the line are Pareto-optimal in most bootstrap samples (share in brackets). Retention counts too "
+        "but is not an axis here.",
     )
     drawn = scatter.draw(
         about,
@@ -87,8 +87,8 @@ def _parts(case: Case, verdict: Verdict) -> Figure:
     for one in verdict.standings:
         price = one.candidate.price
         parts = (
-            ("choosing options", price.search),
-            ("making ready", price.production),
+            ("tuning", price.search),
+            ("setup", price.production),
             ("updates", assumed.months * assumed.updates_per_month * price.refresh),
             ("hosting", assumed.months * assumed.hosting(one.label)),
             ("queries", assumed.months * assumed.queries_per_month * price.query),

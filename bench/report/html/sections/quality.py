@@ -17,9 +17,8 @@ from bench.report.tables import comparison
 from bench.report.tables import scores as score_tables
 
 _LEAD = (
-    "Scores with 95% intervals over items and seeds. Methods that share a letter cannot be told apart in pairwise "
-    "tests "
-    "on the same items, corrected for their number; that is no proof that they are equal."
+    "Scores with 95% intervals over items and seeds. Methods that share a letter are not significantly different "
+    "in pairwise tests on the same items, corrected for their number; that is no proof that they are equal."
 )
 
 
@@ -81,7 +80,7 @@ def scores(case: Case, name: str, labels: Collection[str], heading: str) -> Iter
 
 
 def _letters(case: Case) -> dict[str, str]:
-    """Method -> a letter for each group of methods it cannot be told apart from, where there are such groups."""
+    """Method -> the letters of its tie groups, where there are any."""
     assert case.family is not None
     found: dict[str, str] = {}
     if case.family.ties is not None:

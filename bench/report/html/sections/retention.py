@@ -54,12 +54,12 @@ def _changes(name: str, run: Run, model: str) -> Figure:
     about = About(
         name,
         f"{clean(model)}: change on each probe",
-        "Score after less before, mean over seeds, in hundredths of the probe's scale; below 0 is lost, whatever the "
-        "metric.",
+        "Change in probe score (after minus before) in percentage points of the probe's range, mean over seeds. "
+        "Negative = knowledge lost.",
     )
     heads = tuple(f"{clean(probe)} ({title(metric)})" for probe, (metric, _) in base.items())
     grid = heatmap.Grid(tuple(rows), heads, tuple(cells))
-    return Figure(heatmap.draw(about, grid, "hundredths of the scale", limit=_LIMIT, show=_signed))
+    return Figure(heatmap.draw(about, grid, "percentage points of the range", limit=_LIMIT, show=_signed))
 
 
 def _points(changes: Sequence[RetentionChange]) -> float | None:
