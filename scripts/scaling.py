@@ -22,6 +22,7 @@ import torch
 
 import tasks
 from bench.engine.predictor import ModelPredictor, question
+from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
 from bench.model.devices import BATCH_TOKENS
 from bench.model.load import load_base
@@ -101,7 +102,9 @@ def asking(task: Any, k: int, count: int, shares: bool) -> float:
     engine = Engine(base.load(False).eval(), base.codec.pad, base.codec.stops, BATCH_TOKENS["cpu"])
     if not shares:
         engine.__dict__["shares"] = False  # as for a model whose cache cannot be shared
-    predictor = ModelPredictor(engine, writer, replace(task, test=()), lambda done, of: None)
+    predictor = ModelPredictor(
+        TransformersBackend(engine, base.codec.decode), writer, replace(task, test=()), lambda done, of: None
+    )
     asked = [question(example) for example in task.test[:count]]
 
     def work() -> object:

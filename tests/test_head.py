@@ -16,6 +16,7 @@ import methods
 from bench.adapt.linear_probe import Features, fit, mean_loss
 from bench.cell.probes import fingerprint
 from bench.core.errors import CellError
+from bench.engine.backend import local
 from bench.engine.transformers_engine import Engine
 from tests.small import measure, write_suite
 from tests.toy import adapted, blind, choice_task, text_task
@@ -69,13 +70,13 @@ def test_it_learns_what_the_prompt_says(tiny_model: Path) -> None:
     assert all(np.exp(p.scores).sum() == pytest.approx(1, abs=1e-4) for p in found)
     assert made.tuning is not None
     assert [trial.options["c"] for trial in made.tuning.trials] == [0.01, 1.0, 100.0]
-    assert made.parameters["trained"] == 3 * made.predictor.engine.model.config.hidden_size + 3
+    assert made.parameters["trained"] == 3 * local(made.predictor.backend).model.config.hidden_size + 3
 
 
 def test_the_model_below_is_the_base_to_the_bit(tiny_model: Path) -> None:
     base = AutoModelForCausalLM.from_pretrained(tiny_model)
     made = adapted(choice_task(), "head", {"c": 1.0}, tiny_model)
-    model = made.predictor.engine.model
+    model = local(made.predictor.backend).model
     assert fingerprint(model) != fingerprint(base)
     made.release()
     assert fingerprint(model) == fingerprint(base)

@@ -180,6 +180,13 @@ def test_core_loads_nothing_heavy() -> None:
         assert not found & set(HEAVY), relative(file)
 
 
+def test_models_are_asked_through_a_back_end() -> None:
+    """Who asks a model knows the protocol; the engine stands behind its back end, which a session makes."""
+    engine = "bench.engine.transformers_engine"
+    outside = {relative(file) for file in modules("bench") if engine in imports(file) and "/engine/" not in str(file)}
+    assert outside == {"bench/adapt/session.py"}
+
+
 def test_scripts_do_not_import_tests() -> None:
     for file in sorted((ROOT / "scripts").rglob("*.py")):
         found = {name for node in ast.walk(tree(file)) for name in imported(node, file)}

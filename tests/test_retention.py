@@ -18,7 +18,9 @@ from bench.cell.divergence import divergence
 from bench.cell.probes import fingerprint
 from bench.core.errors import UsageError
 from bench.core.record import Prediction, Record, Run, Score
+from bench.engine.backend import local
 from bench.engine.prompts import Encoded
+from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
 from bench.report.tables import tables
 from bench.store import run_folder
@@ -82,10 +84,10 @@ def test_divergence_is_the_kl_of_plain_passes(tiny_model: Path) -> None:
         with torch.no_grad():
             p, q = (model(ids).logits[0, -1].double().softmax(-1) for model in (moved, base))
         expected.append(float((p * (p / q).log()).sum()))
-    engines = [Engine(model, 0, frozenset(), 1024) for model in (moved, base)]
-    assert divergence(engines[0], engines[1], prompts) == pytest.approx(sum(expected) / 2, rel=1e-4)
-    assert divergence(engines[1], engines[1], prompts) == 0
-    assert divergence(engines[0], engines[1], prompts[2:]) is None
+    backends = [TransformersBackend(Engine(model, 0, frozenset(), 1024), str) for model in (moved, base)]
+    assert divergence(backends[0], backends[1], prompts) == pytest.approx(sum(expected) / 2, rel=1e-4)
+    assert divergence(backends[1], backends[1], prompts) == 0
+    assert divergence(backends[0], backends[1], prompts[2:]) is None
 
 
 def answered(run: Path, key: str, name: str, values: list[float], order: list[int]) -> None:
@@ -183,7 +185,7 @@ def test_a_probe_that_is_not_there_is_one_line(task_folder: Path, tmp_path: Path
 def test_context_methods_leave_every_bit_of_the_weights(method: str, tiny_model: Path) -> None:
     base = fingerprint(AutoModelForCausalLM.from_pretrained(tiny_model))
     options = {"rag": {"top_k": 1}, "few-shot": {"k": 2}}.get(method, {})
-    assert fingerprint(adapted(choice_task(), method, options, tiny_model).predictor.engine.model) == base
+    assert fingerprint(local(adapted(choice_task(), method, options, tiny_model).predictor.backend).model) == base
 
 
 def test_an_adapter_that_has_learnt_nothing_is_the_base(tiny_model: Path) -> None:
@@ -197,7 +199,7 @@ def test_an_adapter_that_has_learnt_nothing_is_the_base(tiny_model: Path) -> Non
 @pytest.mark.parametrize("method", ["lora", "full", "scratch"])
 def test_training_moves_the_weights(method: str, tiny_model: Path) -> None:
     base = fingerprint(AutoModelForCausalLM.from_pretrained(tiny_model))
-    assert fingerprint(adapted(choice_task(), method, QUICK, tiny_model).predictor.engine.model) != base
+    assert fingerprint(local(adapted(choice_task(), method, QUICK, tiny_model).predictor.backend).model) != base
 
 
 def test_changes_by_hand() -> None:

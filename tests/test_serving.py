@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench.engine.backend import local
 from bench.meters.latency import FEWEST, SAMPLE, WARM_UP, latency
 from tests.toy import adapted, blind, choice_task
 
@@ -16,7 +17,7 @@ def test_so_many_questions_are_timed(tiny_model: Path, items: int, most: int, ti
     task = choice_task(test=items)
     predictor = adapted(task, "few-shot", {"k": 2}, tiny_model).predictor
     asked: list[int] = []
-    predictor.engine.model.register_forward_pre_hook(lambda module, given: asked.append(1))
+    local(predictor.backend).model.register_forward_pre_hook(lambda module, given: asked.append(1))
     found = latency(predictor, blind(task.test), torch.device("cpu"), most=most)
     assert found.questions == timed == min(items, most + WARM_UP) - WARM_UP
     assert len(asked) >= min(items, most + WARM_UP)  # at least a pass for each

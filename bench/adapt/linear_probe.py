@@ -22,9 +22,9 @@ from bench.core.errors import CellError
 from bench.core.item import Example, Item
 from bench.core.method import Method
 from bench.core.record import Judged
+from bench.engine.backend import LocalBackend
 from bench.engine.predictor import ModelPredictor
-from bench.engine.prompts import Encoded, Writer, by_prefix
-from bench.engine.transformers_engine import Engine
+from bench.engine.prompts import Encoded, Writer
 from bench.meters import flops
 from methods.options import only
 
@@ -54,8 +54,8 @@ class Features:
     skipped: int  # examples whose prompt does not fit into the model's context
 
 
-def features(engine: Engine, writer: LabelWriter, examples: Sequence[Example]) -> Features:
-    """What a classifier is fitted on; `engine` has a model without its output matrix.
+def features(backend: LocalBackend, writer: LabelWriter, examples: Sequence[Example]) -> Features:
+    """What a classifier is fitted on; `backend` has a model without its output matrix.
 
     Raises:
         CellError: no example fits into the model's context.
@@ -64,14 +64,11 @@ def features(engine: Engine, writer: LabelWriter, examples: Sequence[Example]) -
     fitting = [(prompt, example) for prompt, example in written if prompt.failure is None]
     if not fitting:
         raise CellError("no training example fits into the model's context")
-    states: dict[int, NDArray[np.float32]] = {}
-    for prefix, members in by_prefix([prompt for prompt, _ in fitting]).items():
-        found = engine.outputs(prefix, [fitting[i][0].query for i in members])
-        states.update(zip(members, found.cpu().numpy(), strict=True))
+    prompts = tuple(prompt for prompt, _ in fitting)
     return Features(
-        np.stack([states[i] for i in range(len(fitting))]),
+        backend.outputs(prompts).cpu().numpy(),
         np.array([writer.labels.index(example.references[0]) for _, example in fitting]),
-        tuple(prompt for prompt, _ in fitting),
+        prompts,
         len(written) - len(fitting),
     )
 
@@ -152,16 +149,16 @@ def prepare(session: AdaptSession, model: Any, writer: Writer, phase: str) -> Fi
     output = replace_output(model, torch.nn.Identity())
     labels = session.material.train[0].choices
     own = LabelWriter(**{field.name: getattr(writer, field.name) for field in fields(writer)}, labels=labels)
-    engine = session.predictor(model, own).engine
+    backend = session.backend(model)
     train, validation = (
-        features(engine, own, split) if split else None
+        features(backend, own, split) if split else None
         for split in (session.material.train, session.material.validation)
     )
     assert train is not None
     shape = flops.shape_of(model)
     if shape is not None:
         asked = [*train.prompts, *(validation.prompts if validation else ())]
-        session.meter.multiplied(phase, flops.scoring(shape, asked, engine.shares))
+        session.meter.multiplied(phase, flops.scoring(shape, asked, backend.abilities.shares_prefixes))
     return Fitting(session, model, output, own, train, validation)
 
 

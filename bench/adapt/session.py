@@ -8,8 +8,10 @@ from typing import Any
 
 from bench.core.method import Context, Material, Method
 from bench.core.task import Task
+from bench.engine.backend import LocalBackend
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
+from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
 from bench.meters.phases import Meter
 from bench.model.base import Base
@@ -44,11 +46,17 @@ class AdaptSession:
         reserve = self.task.max_new_tokens if self.task.kind == "text" else 0
         return Writer(self.base.codec, self.task.prompt, context, self.base.context_length, reserve)
 
-    def predictor(self, model: Any, writer: Writer) -> ModelPredictor:
-        """Answers with a model and a context's prompts."""
+    def backend(self, model: Any) -> LocalBackend:
+        """Answers prompts with a model."""
         codec, limits = self.base.codec, self.limits
         engine = Engine(model.eval(), codec.pad, codec.stops, limits.batch_tokens, limits.batch_size)
-        return ModelPredictor(engine, writer, self.task, lambda done, all_: self.progress("predict", done, all_))
+        return TransformersBackend(engine, codec.decode)
+
+    def predictor(self, model: Any, writer: Writer) -> ModelPredictor:
+        """Answers items with a model and a context's prompts."""
+        return ModelPredictor(
+            self.backend(model), writer, self.task, lambda done, total: self.progress("predict", done, total)
+        )
 
     def start(self, method: Method, seed: int, full_precision: bool = False) -> Any:
         """The model that the method's weights part learns or answers with, from a fresh base."""

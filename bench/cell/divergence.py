@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.engine.backend import LocalBackend
 from bench.engine.prompts import Encoded
-from bench.engine.transformers_engine import Engine
 
 PROMPTS = 100  # asked at most
 
 
-def divergence(adapted: Engine, base: Engine, prompts: Sequence[Encoded]) -> float | None:
+def divergence(adapted: LocalBackend, base: LocalBackend, prompts: Sequence[Encoded]) -> float | None:
     """Mean of KL(adapted ‖ base) over the first token of the answer, in nats; None without a prompt that fits.
 
     Both models read the same prompts. 0 where no weight has moved; large where the adapted model is sure of what the
@@ -21,6 +21,6 @@ def divergence(adapted: Engine, base: Engine, prompts: Sequence[Encoded]) -> flo
         return None
     total = 0.0
     for prompt in fitting:
-        ours, theirs = (engine.next_token(prompt.prefix, prompt.query) for engine in (adapted, base))
+        ours, theirs = (backend.next_token(prompt) for backend in (adapted, base))
         total += float((ours.exp() * (ours - theirs)).sum())
     return total / len(fitting)

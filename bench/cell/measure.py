@@ -18,6 +18,7 @@ from bench.cell.side_evals import SideEvals, after, on_training_items
 from bench.core.method import Method, Search
 from bench.core.record import Prediction, Record, Score
 from bench.core.task import Task
+from bench.engine.backend import local
 from bench.engine.predictor import question
 from bench.engine.prompts import Encoded
 from bench.meters.environment import describe
@@ -100,15 +101,8 @@ def _probed(job: Job, record: Record, adapted: Adapted, session: AdaptSession, p
     """The record with what the adapted model still answers to the probes."""
     adapted.release()
     with session.meter.phase("probe"):
-        changed, apart, scores = after(
-            job.probes,
-            job.probe_limit,
-            adapted.predictor.engine,
-            session.base,
-            prompts,
-            Path(job.out),
-            session.progress,
-        )
+        adapted_backend = local(adapted.predictor.backend)
+        changed, apart, scores = after(job.probes, job.probe_limit, adapted_backend, session, prompts, Path(job.out))
     return replace(record, phases=session.meter.phases, weights_changed=changed, divergence=apart, probes=scores)
 
 

@@ -20,9 +20,9 @@ from bench.core.item import Item
 from bench.core.method import Material
 from bench.core.record import Score
 from bench.core.task import Task
+from bench.engine.backend import Backend
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
-from bench.engine.transformers_engine import Engine
 from bench.metrics.scoring import score
 from bench.model.base import Base
 from bench.store import run_folder
@@ -31,7 +31,7 @@ from bench.store import run_folder
 def ask(
     path: str,
     limit: int | None,
-    engine: Engine,
+    backend: Backend,
     base: Base,
     out: Path | None,
     progress: Callable[[str, int, int], None],
@@ -39,7 +39,7 @@ def ask(
     """(name, scores) of the probe at `path`, asked without context; its per-item answers go to `out`, if given."""
     task = tasks.load(path, limit)
     predictor = ModelPredictor(
-        engine, _writer(task, base), task, lambda done, total: progress(f"probe {task.name}", done, total)
+        backend, _writer(task, base), task, lambda done, total: progress(f"probe {task.name}", done, total)
     )
     predictions = predictor.predict([Item(example.id, example.fields, example.choices) for example in task.test])
     scored = score(task, predictions)

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.adapt.learner import Scaled
+from bench.adapt.session import AdaptSession
 from bench.cell.counterfactuals import changed
 from bench.cell.divergence import divergence
 from bench.cell.probes import ask, fingerprint
 from bench.core.record import Score
 from bench.core.task import Task
+from bench.engine.backend import LocalBackend
 from bench.engine.predictor import ModelPredictor, question
 from bench.engine.prompts import Encoded
-from bench.engine.transformers_engine import Engine
 from bench.meters.latency import FEWEST, SAMPLE, latency
 from bench.meters.phases import Meter
 from bench.metrics.scoring import score
@@ -63,7 +64,7 @@ class SideEvals:
         """Serve, and ask at shares of its update, a model whose adapter stands beside the weights."""
         self.serve("unmerged", predictor)
         for scale in self.scales:
-            predictor.engine.forget()  # what it keeps was worked out with other weights
+            predictor.backend.forget()  # what it keeps was worked out with other weights
             with scaled(scale):
                 self.scaled.append({"scale": scale, **self._midway(predictor)})
 
@@ -74,7 +75,7 @@ class SideEvals:
             found = predictor.predict([question(example) for example in asked])
             own = score(replace(self.task, test=asked), found).scores if asked else {}
             known = dict(
-                ask(path, self.limit, predictor.engine, self.base, None, self.progress) for path in self.probes
+                ask(path, self.limit, predictor.backend, self.base, None, self.progress) for path in self.probes
             )
         return {"validation": own, "probes": known}
 
@@ -89,16 +90,15 @@ def on_training_items(predictor: ModelPredictor, task: Task) -> dict[str, Score]
 def after(
     probes: Sequence[str],
     limit: int | None,
-    engine: Engine,
-    base: Base,
+    adapted: LocalBackend,
+    session: AdaptSession,
     prompts: Sequence[Encoded],
     out: Path,
-    progress: Progress,
 ) -> tuple[bool, float, dict[str, Mapping[str, Score]]]:
     """Whether the weights are no longer the base's; if so how far they are from it, and what they answer to probes."""
-    before = base.load(False)
-    if fingerprint(engine.model) == fingerprint(before):
+    base = session.backend(session.base.load(False))
+    if fingerprint(adapted.model) == fingerprint(base.model):
         return False, 0.0, {}
-    apart = divergence(engine, Engine(before, engine.pad, engine.stops, engine.batch_tokens), prompts)
-    del before
-    return True, apart or 0.0, dict(ask(path, limit, engine, base, out, progress) for path in probes)
+    apart = divergence(adapted, base, prompts)
+    del base
+    return True, apart or 0.0, dict(ask(path, limit, adapted, session.base, out, session.progress) for path in probes)

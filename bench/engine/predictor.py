@@ -1,4 +1,4 @@
-"""The predictor of every method: prompts from a writer, answers from an engine."""
+"""The predictor of every method: prompts from a writer, answers from a back end."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from bench.core.item import Example, Item
 from bench.core.record import Prediction
 from bench.core.task import Task
-from bench.engine.prompts import Encoded, Writer, by_prefix
-from bench.engine.transformers_engine import Engine
+from bench.engine.backend import Backend, Done
+from bench.engine.prompts import Encoded, Writer
 
 
 @dataclass(frozen=True)
 class ModelPredictor:
     """Answers items with an adapted model. One item's answer does not depend on the others asked with it."""
 
-    engine: Engine
+    backend: Backend
     writer: Writer
     task: Task
     progress: Callable[[int, int], None]
@@ -27,25 +27,25 @@ class ModelPredictor:
 
     def answer(self, items: Sequence[Item], prompts: Sequence[Encoded]) -> list[Prediction]:
         """`predict` on prompts already written, one for each item."""
-        answers: dict[int, Prediction] = {
-            i: _failed(prompt) for i, prompt in enumerate(prompts) if prompt.failure is not None
-        }
-        done = len(answers)
+        fitting = [i for i, prompt in enumerate(prompts) if prompt.failure is None]
+        done = len(prompts) - len(fitting)
 
         def report(count: int) -> None:
             nonlocal done
             done += count
-            self.progress(done, len(items))
+            self.progress(done, len(prompts))
 
-        self.engine.progress = report
         ask = self._write if self.task.kind == "text" else self._choose
-        for prefix, members in by_prefix(prompts).items():
-            found = ask(prefix, [items[i] for i in members], [prompts[i] for i in members])
-            answers.update(zip(members, found, strict=True))
-        return [answers[i] for i in range(len(items))]
+        answers = ask([items[i] for i in fitting], [prompts[i] for i in fitting], report)
+        answered = dict(zip(fitting, answers, strict=True))
+        return [answered[i] if i in answered else _failed(prompt) for i, prompt in enumerate(prompts)]
 
-    def _choose(self, prefix: tuple[int, ...], items: Sequence[Item], prompts: Sequence[Encoded]) -> list[Prediction]:
-        scores = self.engine.score(prefix, [p.query for p in prompts], [p.choices for p in prompts])
+    def one_at_a_time(self) -> ModelPredictor:
+        """The same, asked one item after the other, with nothing kept of those asked so far."""
+        return replace(self, backend=self.backend.one_at_a_time(), progress=lambda done, total: None)
+
+    def _choose(self, items: Sequence[Item], prompts: Sequence[Encoded], report: Done) -> list[Prediction]:
+        scores = self.backend.score(prompts, report)
         return [self._chosen(*each) for each in zip(items, prompts, scores, strict=True)]
 
     def _chosen(self, item: Item, prompt: Encoded, scores: Sequence[float]) -> Prediction:
@@ -59,29 +59,9 @@ class ModelPredictor:
         lengths = {"none": 1, "tokens": len(prompt.choices[choice]), "chars": len(item.choices[choice])}
         return lengths[self.task.normalise]
 
-    def _write(self, prefix: tuple[int, ...], items: Sequence[Item], prompts: Sequence[Encoded]) -> list[Prediction]:
-        queries = [p.query for p in prompts]
-        texts = self.engine.generate(prefix, queries, self._cut, self.task.max_new_tokens)
-        return [_prediction(p, self._text(ids), len(ids)) for p, ids in zip(prompts, texts, strict=True)]
-
-    def _text(self, ids: list[int]) -> str:
-        text = self.writer.codec.decode(ids)
-        ends = [at for at in map(text.find, self.task.stop) if at >= 0]
-        return text[: min(ends, default=len(text))].strip()
-
-    def _cut(self, ids: list[int]) -> int | None:
-        """The fewest ids whose text holds a stop string, or None where none has come yet."""
-        if not self._stopped(ids):
-            return None
-        low, high = 0, len(ids)  # stopped(low) is false, stopped(high) true
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self._stopped(ids[:middle]) else (middle, high)
-        return high
-
-    def _stopped(self, ids: list[int]) -> bool:
-        text = self.writer.codec.decode(ids)
-        return any(stop in text for stop in self.task.stop)
+    def _write(self, items: Sequence[Item], prompts: Sequence[Encoded], report: Done) -> list[Prediction]:
+        texts = self.backend.generate(prompts, self.task.stop, self.task.max_new_tokens, report)
+        return [_prediction(prompt, text.text, text.tokens) for prompt, text in zip(prompts, texts, strict=True)]
 
 
 def question(example: Example) -> Item:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.core.record import Prediction
+from bench.engine.backend import Backend, local
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded
-from bench.engine.transformers_engine import Engine
 from bench.meters import flops
 from bench.training.batches import BatchWork, Pair, Pairs, collate
 from bench.training.loss import on, packed, summed_loss
@@ -36,35 +36,38 @@ def of_training(model: Any, pairs: Sequence[Pair], pad: int, rows: int, recomput
 
 def of_answers(predictor: ModelPredictor, prompts: Sequence[Encoded], predictions: Sequence[Prediction]) -> int | None:
     """What all answers of a cell multiplied, worked out; None for a model without a shape."""
-    shape = flops.shape_of(predictor.engine.model)
+    shape = _shape_of(predictor.backend)
     if shape is None:
         return None
-    asked = [(prompt, answer) for prompt, answer in zip(prompts, predictions, strict=True) if prompt.failure is None]
-    fitting, shared = [prompt for prompt, _ in asked], predictor.engine.shares
+    answered = [(prompt, answer) for prompt, answer in zip(prompts, predictions, strict=True) if prompt.failure is None]
+    fitting, shared = [prompt for prompt, _ in answered], predictor.backend.abilities.shares_prefixes
     if predictor.task.kind == "text":
-        return flops.writing(shape, fitting, [answer.output_tokens for _, answer in asked], shared)
+        return flops.writing(shape, fitting, [answer.output_tokens for _, answer in answered], shared)
     return flops.scoring(shape, fitting, shared)
 
 
 def of_prediction(predictor: ModelPredictor, prompts: Sequence[Encoded]) -> dict[str, int] | None:
-    """The same of answering a question; choices of unequal length are padded, which is counted and not worked out."""
-    shape = flops.shape_of(predictor.engine.model)
+    """The same of answering an item; choices of unequal length are padded, which is counted and not worked out."""
+    shape = _shape_of(predictor.backend)
     fitting = [prompt for prompt in prompts if prompt.failure is None]
     if shape is None or not fitting:
         return None
     alike = sorted((p for p in fitting if p.prefix == fitting[0].prefix), key=lambda p: len(p.query))
     chosen = alike[len(alike) // 2 :][:1]  # of several, those that end first would be padded, and padding counted
-    used = predictor.engine
-    engine = Engine(used.model, used.pad, used.stops, used.batch_tokens)
-    shared = engine.shares
-    prefix, queries = chosen[0].prefix, [prompt.query for prompt in chosen]
-    with flops.counted() as found:
-        if predictor.task.kind == "text":
-            texts = engine.generate(prefix, queries, lambda ids: None, min(_TOKENS, predictor.task.max_new_tokens))
-        else:
-            engine.score(prefix, queries, [prompt.choices for prompt in chosen])
+    backend = predictor.backend.one_at_a_time()
+    shared = backend.abilities.shares_prefixes
     if predictor.task.kind == "text":
-        worked_out = flops.writing(shape, chosen, [len(text) for text in texts], shared)
+        tokens = min(_TOKENS, predictor.task.max_new_tokens)
+        with flops.counted() as counted:
+            written = backend.generate(chosen, (), tokens, lambda done: None)
+        worked_out = flops.writing(shape, chosen, [text.tokens for text in written], shared)
     else:
+        with flops.counted() as counted:
+            backend.score(chosen, lambda done: None)
         worked_out = flops.scoring(shape, chosen, shared)
-    return {"worked_out": worked_out, "counted": found[0]}
+    return {"worked_out": worked_out, "counted": counted[0]}
+
+
+def _shape_of(backend: Backend) -> flops.Shape | None:
+    """None also for a model that is not in this process: its work is counted where it is done."""
+    return flops.shape_of(local(backend).model) if backend.abilities.local else None

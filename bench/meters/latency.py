@@ -15,7 +15,6 @@ import torch
 
 from bench.core.item import Item
 from bench.engine.predictor import ModelPredictor
-from bench.engine.transformers_engine import Engine
 
 WARM_UP = 2  # questions asked before the clock starts
 SAMPLE = 24  # questions timed: the 95th percentile of fewer says little
@@ -43,13 +42,7 @@ def latency(
 
     Where answers take long there are fewer, at least `FEWEST`: the record says how many.
     """
-    engine = predictor.engine
-    alone = ModelPredictor(
-        Engine(engine.model, engine.pad, engine.stops, engine.batch_tokens, batch_size=1),
-        predictor.writer,
-        predictor.task,
-        lambda done, total: None,
-    )
+    alone = predictor.one_at_a_time()
     times: list[tuple[float, float]] = []
     until = time.monotonic() + LONGEST_S
     for item in items[: most + WARM_UP]:
@@ -65,7 +58,7 @@ def latency(
 def _timed(predictor: ModelPredictor, item: Item, device: torch.device, cached: bool) -> tuple[float, float]:
     """Seconds to write the prompt and to answer it."""
     if not cached:
-        predictor.engine.forget()
+        predictor.backend.forget()
     start = time.perf_counter()
     prompts = predictor.writer.write([item])
     written = time.perf_counter()

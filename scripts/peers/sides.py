@@ -83,13 +83,14 @@ def _predicted(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[A
     import torch
 
     from bench.engine.predictor import ModelPredictor, question
+    from bench.engine.transformers_backend import TransformersBackend
     from bench.engine.transformers_engine import Engine
     from bench.model.devices import BATCH_TOKENS
 
     base, task, writer, items = _questions(case, folder, asked)
     budget = BATCH_TOKENS["cuda" if torch.cuda.is_available() else "cpu"]
     engine = Engine(base.load(False).eval(), base.codec.pad, base.codec.stops, budget)
-    predictor = ModelPredictor(engine, writer, task, lambda done, of: None)
+    predictor = ModelPredictor(TransformersBackend(engine, base.codec.decode), writer, task, lambda done, of: None)
     return measured(lambda: predictor.predict([question(item) for item in items]))
 
 

@@ -26,6 +26,7 @@ from bench.core.errors import UsageError
 from bench.core.method import Material, Search
 from bench.core.task import Task
 from bench.engine.predictor import ModelPredictor, question
+from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
 from bench.meters.environment import describe
 from bench.meters.phases import Meter
@@ -103,7 +104,8 @@ def answered(case: cases.Case, technique: Technique, base: Base, asked: dict[str
     items = [question(example) for example in task.test[: asked["items"]]]
     prompts = writer.write(items)
     engine = Remembering(_engine(case, technique, base, task, asked["batch"]))
-    predictor: Any = ModelPredictor(engine, writer, task, lambda done, of: None)  # type: ignore[arg-type]
+    backend = TransformersBackend(engine, base.codec.decode)  # type: ignore[arg-type]
+    predictor = ModelPredictor(backend, writer, task, lambda done, of: None)
     found, cost = measured(lambda: predictor.answer(items, prompts))
     if case.kind == "score":
         return {
