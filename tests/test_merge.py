@@ -178,7 +178,7 @@ def test_what_cannot_be_joined_is_one_line(tmp_path: Path) -> None:
     assert "is of another cell than its folder's name says" in refused(one, other)
     with (one / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert refused(one) == f"another process is writing {one}; merge when it has ended"
+        assert refused(one) == f"another process is writing {one}; try again when it has ended"
 
 
 def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:

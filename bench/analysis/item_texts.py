@@ -9,13 +9,14 @@ from bench.core.errors import AdaptbenchError
 from bench.core.record import Record, Run
 from bench.core.task import Task
 from bench.metrics.formats import clean
+from bench.store.archive import located
 from tasks.loader.digest import question_digest
 
 
 def asked(run: Run, record: Record) -> tuple[Task | None, str]:
     """The task as the cell was asked it, or None and why not: it is gone, or its items are others by now."""
     written = run.task_paths.get(record.task, record.task)
-    place = written if written in tasks.available() else str(run.path / written)
+    place = written if written in tasks.available() else located(run.path, written)
     try:
         task = _read(place, record.identity.get("task", {}).get("limit"))
     except AdaptbenchError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from bench.analysis.statistics.intervals import Interval
 from bench.analysis.statistics.seeds import crossed_means
 from bench.core.record import Record, Run, Score
 from bench.metrics import NAMES
+from bench.store.archive import RunPath
 from bench.store.run_folder import find_predictions, lines_of, probe_file
 
 
@@ -112,7 +112,7 @@ def _possible(found: Interval, metric: str, before: float) -> Interval:
     return Interval(max(found.low, least), min(found.high, most), found.level)
 
 
-def _values(file: Path, metric: str) -> dict[str, float]:
+def _values(file: RunPath, metric: str) -> dict[str, float]:
     return {line["id"]: float(line["metrics"][metric]) for line in lines_of(file)}
 
 

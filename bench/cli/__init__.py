@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from bench import __version__
+from bench.cli.archive import pack, unpack
 from bench.cli.gate import baseline, calibrate, gate
 from bench.cli.merge_history import history, merge
 from bench.cli.reports import compare, decide, list_, report
@@ -50,7 +51,7 @@ def cli() -> None:
 
 
 _READING = (report, compare, decide, history, gate, calibrate, baseline, list_)
-for command in (run, plan, merge, *_READING, check, init, doctor):
+for command in (run, plan, merge, pack, unpack, *_READING, check, init, doctor):
     cli.add_command(command)
 
 

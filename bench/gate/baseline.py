@@ -11,22 +11,24 @@ Weights, logs, prompts and token scores stay behind.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import tasks
 from bench.analysis.item_texts import asked
 from bench.core.errors import IncompleteError, UsageError
-from bench.core.hashing import sha256_of
 from bench.core.record import Record, Run
 from bench.gate.reading import read, read_object
 from bench.store import run_folder
+from bench.store.archive import RunPath, files_of
 from tasks.loader.digest import item_digest
 
 FILE, SCHEMA = "baseline.json", 1
@@ -66,7 +68,7 @@ def accept(source: Path, name: str, folder: Path = FOLDER, *, replace: bool = Fa
             "source": source.name if source.is_absolute() else source.as_posix(),  # others have other folders
             "suite": run.suite,
             "items": _items(run),
-            "files": {str(file.relative_to(staging)): sha256_of(file) for file in _files(staging)},
+            "files": {str(file.relative_to(staging)): _digest(file) for file in _files(staging)},
         }
         run_folder.write_json(staging / FILE, content)
         if final.exists():
@@ -77,22 +79,23 @@ def accept(source: Path, name: str, folder: Path = FOLDER, *, replace: bool = Fa
     return final
 
 
-def refuse_changed(folder: Path) -> None:
+def refuse_changed(baseline: Path) -> None:
     """Raise IncompleteError where an accepted baseline is not what was accepted; a plain run is never refused."""
-    content = read_object(folder / FILE, SCHEMA)
+    kept = files_of(baseline)
+    content = read_object(kept / FILE, SCHEMA)
     if content is None:
         return
     for name, digest in dict(content.get("files", {})).items():
-        file = folder / name
+        file = kept / name
         if not file.is_file():
             raise IncompleteError(f"{file} is missing from the accepted baseline")
-        if sha256_of(file) != digest:
+        if _digest(file) != digest:
             raise IncompleteError(f"{file} is not as it was accepted; accept the run again")
 
 
 def item_digest_of(run: Run, task: str) -> str | None:
     """Digest of a task's items alone, as a baseline keeps it, or from the task where it is at hand; else None."""
-    content = read_object(run.path / FILE, SCHEMA)
+    content = read_object(files_of(run.path) / FILE, SCHEMA)
     if content is not None:
         kept = dict(content.get("items", {})).get(task)
         return str(kept) if kept else None
@@ -125,20 +128,22 @@ def _refuse_incomplete(run: Run) -> None:
 
 
 def _copy(run: Run, staging: Path, final: Path, outputs: bool) -> None:
-    listed = json.loads((run.path / run_folder.RUN_FILE).read_text(encoding="utf-8"))
+    kept, folders = files_of(run.path), run_folder.cell_folders(run.path)
+    listed = run_folder.read_listed(run.path)
     for entry in listed["cells"]:
         path = entry.get("task_path", entry["task"])
         if path not in tasks.available():
             entry["task_path"] = os.path.relpath(run.path / path, final)
     run_folder.write_json(staging / run_folder.RUN_FILE, listed)
-    if (run.path / "suite.yaml").is_file():
-        shutil.copyfile(run.path / "suite.yaml", staging / "suite.yaml")
+    if (kept / "suite.yaml").is_file():
+        (staging / "suite.yaml").write_bytes((kept / "suite.yaml").read_bytes())
     for record in (*run.records, *run.base):
-        source = next((run.path / "cells").glob(f"[!.]*-{record.key[:12]}"))
+        source = folders[record.key[:12]]
         cell = staging / "cells" / source.name
         cell.mkdir(parents=True)
-        shutil.copyfile(source / run_folder.RECORD, cell / run_folder.RECORD)
-        files = [source / run_folder.PREDICTIONS, *sorted(source.glob(run_folder.probe_file("*")))]
+        (cell / run_folder.RECORD).write_bytes((source / run_folder.RECORD).read_bytes())
+        probes = sorted(f.name for f in source.iterdir() if fnmatch(f.name, run_folder.probe_file("*")))
+        files = [source / name for name in (run_folder.PREDICTIONS, *probes)]
         for file in files if record.status == "ok" else []:
             if not file.is_file():
                 raise IncompleteError(f"{source} has no {file.name}; a baseline is compared item by item")
@@ -152,6 +157,10 @@ def _write_lines(file: Path, lines: list[dict[str, Any]], outputs: bool) -> None
             if not outputs:
                 kept["output"] = ""
             stream.write(json.dumps(kept, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _digest(file: RunPath) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -19,7 +19,9 @@ from bench.core.record import Record, Run
 from bench.gate import costs
 from bench.gate.expand import Group, groups, probe_metrics
 from bench.gate.reading import read_object
-from bench.store.run_folder import write_json
+from bench.store.archive import files_of
+from bench.store.pack import put
+from bench.store.run_folder import as_json
 
 FILE, SCHEMA = "noise.json", 1
 LEAST_RUNS = 3
@@ -74,22 +76,22 @@ def calibrate(baseline: Run, repeats: Sequence[Run]) -> list[Floor]:
     return found
 
 
-def write(folder: Path, floors: Sequence[Floor], repeats: Sequence[Path]) -> Path:
-    """Keep the floors beside a baseline."""
-    file = folder / FILE
+def write(baseline: Path, floors: Sequence[Floor], repeats: Sequence[Path]) -> Path:
+    """Keep the floors with a baseline, in its folder or archive; returns the file."""
     named = [str(path) for path in repeats]
     content = {"schema": SCHEMA, "level": LEVEL, "repeats": named, "floors": [asdict(one) for one in floors]}
-    write_json(file, content)
-    return file
+    put(baseline, FILE, as_json(content))
+    return baseline / FILE
 
 
-def read(folder: Path) -> dict[Key, float]:
+def read(baseline: Path) -> dict[Key, float]:
     """Floors beside a baseline, by what they are of; none where it was never calibrated.
 
     Raises:
         IncompleteError: the file is damaged.
     """
-    content = read_object(folder / FILE, SCHEMA)
+    file = files_of(baseline) / FILE
+    content = read_object(file, SCHEMA)
     if content is None:
         return {}
     try:
@@ -97,7 +99,7 @@ def read(folder: Path) -> dict[Key, float]:
         if not all(0 <= float(one.floor) < math.inf for one in floors):
             raise ValueError("a floor is no number of 0 or more")
     except (KeyError, TypeError, ValueError) as error:
-        raise IncompleteError(f"{folder / FILE} is damaged ({error}); calibrate again") from None
+        raise IncompleteError(f"{file} is damaged ({error}); calibrate again") from None
     return {one.key: float(one.floor) for one in floors}
 
 

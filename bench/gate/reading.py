@@ -11,6 +11,7 @@ from typing import Any
 from bench.core.errors import AdaptbenchError, IncompleteError, UsageError, unknown
 from bench.core.record import Record, Run
 from bench.gate.policy import Rename
+from bench.store.archive import RunPath, files_of
 from bench.store.run_folder import RUN_FILE, read_run
 
 
@@ -21,8 +22,9 @@ def read(path: Path, what: str) -> Run:
         UsageError: `path` is no run directory.
         IncompleteError: a file of it is damaged, or it is one shard of several.
     """
-    there = (path / RUN_FILE).is_file()
+    there = False
     try:
+        there = (files_of(path) / RUN_FILE).is_file()
         run = read_run(path)
     except (AdaptbenchError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if not there:
@@ -34,13 +36,13 @@ def read(path: Path, what: str) -> Run:
     return run
 
 
-def read_object(file: Path, schema: int) -> dict[str, Any] | None:
+def read_object(file: RunPath, schema: int) -> dict[str, Any] | None:
     """A JSON object of ours beside a run, None where there is no such file; IncompleteError for a damaged one."""
     if not file.is_file():
         return None
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, UsageError) as error:
         raise IncompleteError(f"{file} cannot be read: {error}") from None
     if not isinstance(content, dict) or content.get("schema") != schema:
         raise IncompleteError(f"{file} is not what this version of adaptbench writes")

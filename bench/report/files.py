@@ -12,7 +12,7 @@ from bench.core.record import Run
 from bench.report import data
 from bench.report.html import page
 from bench.report.pdf import browser, print_pdf
-from bench.store.run_folder import write_atomically
+from bench.store.atomic import write_atomically
 
 
 def write(runs: Sequence[Run], html: Path | None, pdf: Path | None) -> list[Path]:

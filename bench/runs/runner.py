@@ -15,10 +15,9 @@ from bench.core.errors import AdaptbenchError, CellError, CrashedError
 from bench.core.record import Failure, Record
 from bench.runs import cell_process
 from bench.runs.cells import Cell
-from bench.store.run_folder import LOG, Store, write_json, write_record
+from bench.store.run_folder import LOG, VECTORS, Store, write_json, write_record
 
 _JOB = "job.json"
-_VECTORS = "vectors"  # the folder in which cells leave each other vectors of documents
 
 
 class Display(Protocol):
@@ -56,7 +55,7 @@ def run(suite: Suite, cells: Sequence[Cell], store: Store, display: Display) -> 
         ok += record.status == "ok"
         failed += record.status != "ok"
     if not failed or suite.failed == "keep":  # nothing is left to be measured
-        shutil.rmtree(store.path / _VECTORS, ignore_errors=True)
+        shutil.rmtree(store.path / VECTORS, ignore_errors=True)
     return RunOutcome(ok, failed, cached)
 
 
@@ -112,7 +111,7 @@ def _job(suite: Suite, cell: Cell, store: Store, out: Path, chosen: dict[str, An
         "train_tokens": suite.engine.train_tokens,
         "batch_size": suite.engine.batch_size,
         "out": str(out),
-        "vectors": str(store.path / _VECTORS),
+        "vectors": str(store.path / VECTORS),
     }
 
 

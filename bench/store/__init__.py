@@ -1,4 +1,4 @@
-"""The run folder: records and predictions on disk, and how shards are merged.
+"""The run folder: records and predictions on disk, its archive, and how shards are merged.
 
 May import `core` and `tasks`.
 """

@@ -6,13 +6,10 @@ disk: a kill leaves no half run. Reads no predictions and loads no model.
 
 from __future__ import annotations
 
-import fcntl
-import glob
 import math
 import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +17,12 @@ from typing import Any
 import tasks
 from bench.core.errors import UsageError
 from bench.core.record import BASE_PROBE, Record, Score
-from bench.store.run_folder import RECORD, RUN_FILE, SCHEMA, cell_folders, read_listed, read_record, sync, write_json
+from bench.store.archive import RunPath, files_of
+from bench.store.atomic import sync
+from bench.store.run_folder import RECORD, RUN_FILE, SCHEMA, cell_folders, read_listed, read_record, write_json
+from bench.store.staging import refuse_taken, staging, unwritten
 
-_SUITE, _LOCK = "suite.yaml", ".lock"
+_SUITE = "suite.yaml"
 _CLOSE = 1e-6  # two scores of one cell may differ by this share of them: sums of floats depend on the processor
 
 
@@ -43,9 +43,9 @@ class _Source:
     suite: str
     text: str  # of suite.yaml
     entries: tuple[Mapping[str, Any], ...]
-    folders: Mapping[str, Path]
+    folders: Mapping[str, RunPath]
 
-    def folder(self, key: str) -> Path | None:
+    def folder(self, key: str) -> RunPath | None:
         """The published folder of a cell, None where there is none."""
         found = self.folders.get(key[:12])
         return found if found is not None and (found / RECORD).is_file() else None
@@ -61,16 +61,15 @@ def merge(runs: Sequence[Path], out: Path) -> Merged:
             written; the runs are of different suites, or measured with other settings; the same cell has other
             results in two of them.
     """
-    if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
-        raise UsageError(f"{out} is there already; name a new folder with --out")
+    refuse_taken(out)
     with ExitStack() as stack:
         for path in runs:
-            stack.enter_context(_unwritten(path))
+            stack.enter_context(unwritten(path))
         sources = [_source(path) for path in runs]
         _refuse_other_suites(sources)
         entries = _entries(sources)
         chosen = {entry["key"]: _choose(entry, sources) for entry in entries}
-        with _staging(out) as folder:
+        with staging(out, "merging") as folder:
             _write(folder, out, sources, entries, {key: found[0] for key, found in chosen.items() if found})
     missing = tuple(_shown(entry) for entry in entries if chosen[entry["key"]] is None)
     failed = (found[1] for found in chosen.values() if found and found[1].status != "ok")
@@ -78,26 +77,10 @@ def merge(runs: Sequence[Path], out: Path) -> Merged:
     return Merged(len(entries), missing, tuple(names[record.key] for record in failed))
 
 
-@contextmanager
-def _unwritten(path: Path) -> Iterator[None]:
-    """Keep other processes from writing a run while it is read; one that came without its lock file has no writer."""
-    try:
-        lock = (path / _LOCK).open("rb")
-    except OSError:
-        yield
-        return
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"another process is writing {path}; merge when it has ended") from None
-        yield
-
-
 def _source(path: Path) -> _Source:
     listed = read_listed(path)
     try:
-        text = (path / _SUITE).read_text(encoding="utf-8")
+        text = (files_of(path) / _SUITE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path / _SUITE} cannot be read: {error}") from None
     return _Source(path, listed["suite"], text, tuple(listed["cells"]), cell_folders(path))
@@ -138,7 +121,7 @@ def _entries(sources: Sequence[_Source]) -> list[Mapping[str, Any]]:
     return found
 
 
-def _choose(entry: Mapping[str, Any], sources: Sequence[_Source]) -> tuple[Path, Record] | None:
+def _choose(entry: Mapping[str, Any], sources: Sequence[_Source]) -> tuple[RunPath, Record] | None:
     """The folder of a cell to copy, and its record; None where no run has one.
 
     Raises:
@@ -185,14 +168,18 @@ def _scores(where: str, a: Mapping[str, Score], b: Mapping[str, Score]) -> str:
 
 
 def _write(
-    folder: Path, out: Path, sources: Sequence[_Source], entries: Sequence[Mapping[str, Any]], cells: Mapping[str, Path]
+    folder: Path,
+    out: Path,
+    sources: Sequence[_Source],
+    entries: Sequence[Mapping[str, Any]],
+    cells: Mapping[str, RunPath],
 ) -> None:
     """The joined run in `folder`, which will be `out`; `run.json` comes last."""
     (folder / "cells").mkdir()
     for cell in cells.values():
         _copy(cell, folder / "cells" / cell.name)
     sync(folder / "cells")
-    shutil.copyfile(sources[0].path / _SUITE, folder / _SUITE)
+    (folder / _SUITE).write_text(sources[0].text, encoding="utf-8")
     sync(folder / _SUITE)
     home = {entry["key"]: one.path for one in reversed(sources) for entry in one.entries}
     moved = [_moved(entry, home[entry["key"]], out) for entry in entries]
@@ -200,13 +187,13 @@ def _write(
     sync(folder)
 
 
-def _copy(cell: Path, target: Path) -> None:
+def _copy(cell: RunPath, target: Path) -> None:
     """A cell's folder, on the disk. A link in it could name any file of this machine, so none is followed."""
     target.mkdir()
-    for file in sorted(cell.iterdir()):
+    for file in cell.iterdir():
         if file.is_symlink() or not file.is_file():
             raise UsageError(f"{file} is no plain file; a cell's folder holds no others")
-        shutil.copyfile(file, target / file.name)
+        (target / file.name).write_bytes(file.read_bytes())
         sync(target / file.name)
     sync(target)
 
@@ -218,38 +205,6 @@ def _moved(entry: Mapping[str, Any], old: Path, new: Path) -> dict[str, Any]:
     if isinstance(place, str) and place not in tasks.available():
         kept["task_path"] = os.path.relpath(old / place, new)
     return kept
-
-
-@contextmanager
-def _staging(out: Path) -> Iterator[Path]:
-    """A hidden folder that becomes `out` at the end; gone where that is not reached. Leftovers of kills are removed."""
-    folder = out.parent / f".merging-{out.name}-{os.getpid()}"
-    for other in out.parent.glob(f".merging-{glob.escape(out.name)}-*"):
-        if _abandoned(other):
-            shutil.rmtree(other, ignore_errors=True)
-    try:
-        folder.mkdir(parents=True)
-        lock = (folder / _LOCK).open("w")
-    except OSError as error:
-        raise UsageError(f"cannot write to {out.parent}: {error.strerror}; choose another folder with --out") from None
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            yield folder
-            folder.rename(out)  # refused where another process has filled it meanwhile
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    sync(out.parent)
-
-
-def _abandoned(folder: Path) -> bool:
-    """Whether no process holds the lock of a staging folder."""
-    try:
-        with (folder / _LOCK).open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _shown(entry: Mapping[str, Any]) -> str:

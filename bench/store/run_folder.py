@@ -30,11 +30,14 @@ from pydantic_core import from_json
 import tasks
 from bench.core.errors import UsageError, nearest
 from bench.core.record import BASE_PROBE, CellRef, Prediction, Record, Run
+from bench.store.archive import SUFFIX, RunPath, files_of
+from bench.store.atomic import sync, write_atomically
 
 RUN_FILE = "run.json"
 RECORD = "record.json"
 PREDICTIONS = "predictions.jsonl"
 LOG = "log.txt"
+VECTORS = "vectors"  # where cells leave each other embeddings of documents
 SCHEMA = 1
 _RECORD = TypeAdapter(Record)
 _ENTRY = {"key", "name", "model", "task", "method", "seed"}  # of a cell in run.json
@@ -146,13 +149,15 @@ def read_listed(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: `path` is no run directory, or the file is not what adaptbench writes.
     """
-    if not (path / RUN_FILE).is_file():
-        near = [p.name for p in path.parent.iterdir() if (p / RUN_FILE).is_file()] if path.parent.is_dir() else []
+    file = files_of(path) / RUN_FILE
+    if not file.is_file():
+        near = [p.parent.name for p in path.parent.glob(f"*/{RUN_FILE}")]
+        near += [p.name for p in path.parent.glob(f"*{SUFFIX}")]
         raise UsageError(f'"{path}" is no run directory (no {RUN_FILE}){nearest(path.name, near)}')
-    content = _read_json(path / RUN_FILE)
+    content = _read_json(file)
     cells = content.get("cells")
     if not isinstance(content.get("suite"), str) or not isinstance(cells, list) or not all(map(_is_entry, cells)):
-        raise UsageError(f"{path / RUN_FILE} is not what adaptbench writes; run the suite again")
+        raise UsageError(f"{file} is not what adaptbench writes; run the suite again")
     return content
 
 
@@ -160,9 +165,11 @@ def _is_entry(cell: object) -> bool:
     return isinstance(cell, dict) and cell.keys() >= _ENTRY and isinstance(cell["key"], str)
 
 
-def cell_folders(path: Path) -> dict[str, Path]:
+def cell_folders(path: Path) -> dict[str, RunPath]:
     """The first twelve digits of a key: the folder of its cell, of the published cells of a run."""
-    return {f.name.rsplit("-", 1)[-1]: f for f in (path / "cells").glob("[!.]*-*")}
+    cells = files_of(path) / "cells"
+    folders = (f for f in cells.iterdir() if "-" in f.name and f.name[0] != ".") if cells.is_dir() else ()
+    return {f.name.rsplit("-", 1)[-1]: f for f in folders}
 
 
 def read_run(path: Path) -> Run:
@@ -194,7 +201,7 @@ def read_run(path: Path) -> Run:
 def _said(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The suite's own prices and assumptions; a suite that cannot be read has none."""
     try:
-        suite = yaml.safe_load((path / "suite.yaml").read_text(encoding="utf-8"))
+        suite = yaml.safe_load((files_of(path) / "suite.yaml").read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):
         return {}, {}
     found = [suite.get(key) if isinstance(suite, dict) else None for key in ("prices", "decide")]
@@ -203,13 +210,14 @@ def _said(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def runs(root: Path) -> list[Path]:
-    """Run directories below `root`, newest first; none that is hidden, as one that is being written by a merge is."""
-    files = root.glob(f"**/{RUN_FILE}") if root.is_dir() else iter(())
+    """Runs below `root`, newest first; none that is hidden, as one that is being written by a merge is."""
+    files = [f for name in (RUN_FILE, f"*{SUFFIX}") for f in root.glob(f"**/{name}")] if root.is_dir() else []
     shown = (f for f in files if not any(name.startswith(".") for name in f.relative_to(root).parts))
-    return [f.parent for f in sorted(shown, key=lambda f: f.stat().st_mtime, reverse=True)]
+    newest = sorted(shown, key=lambda f: f.stat().st_mtime, reverse=True)
+    return [f.parent if f.name == RUN_FILE else f for f in newest]
 
 
-def read_record(file: Path) -> Record:
+def read_record(file: RunPath) -> Record:
     """A record from disk, checked against its type."""
     content = _read_json(file)
     if content.get("schema") != SCHEMA:
@@ -259,22 +267,20 @@ def read_predictions(run: Path, key: str, name: str = PREDICTIONS) -> list[dict[
     return lines_of(file)
 
 
-def find_predictions(run: Path, key: str, name: str = PREDICTIONS) -> Path | None:
+def find_predictions(run: Path, key: str, name: str = PREDICTIONS) -> RunPath | None:
     """Where the cell of `key` keeps them; None where it does not."""
-    cells = run / "cells"
-    if not cells.is_dir():
-        return None
-    file = _folders(cells, cells.stat().st_mtime_ns).get(key[:12], cells / "none") / name
-    return file if file.is_file() else None
+    place = run if run.is_file() else run / "cells"
+    folder = _folders(run, place.stat().st_mtime_ns).get(key[:12]) if place.exists() else None
+    return folder / name if folder and (folder / name).is_file() else None
 
 
 @lru_cache(maxsize=4)
-def _folders(cells: Path, changed: int) -> dict[str, Path]:
-    """`cell_folders`, listed once as long as the folder was not `changed`."""
-    return cell_folders(cells.parent)
+def _folders(run: Path, changed: int) -> dict[str, RunPath]:
+    """`cell_folders`, listed once as long as they were not `changed`."""
+    return cell_folders(run)
 
 
-def lines_of(file: Path) -> list[dict[str, Any]]:
+def lines_of(file: RunPath) -> list[dict[str, Any]]:
     """The lines of a file of predictions; raises UsageError as `read_predictions` does."""
     lines = file.read_bytes().split(b"\n")  # text may hold what else counts as the end of a line
     try:
@@ -286,18 +292,15 @@ def lines_of(file: Path) -> list[dict[str, Any]]:
 
 def write_json(file: Path, content: object) -> None:
     """Write JSON whole or not at all; a number that is no number is an error, never `NaN` in a file."""
-    write_atomically(file, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_atomically(file, as_json(content))
 
 
-def write_atomically(file: Path, text: str) -> None:
-    """Write `text` beside `file`, sync it, and rename it into place."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    sync(temporary)
-    temporary.replace(file)
+def as_json(content: object) -> str:
+    """JSON as the files of a run have it; ValueError for a number that is none."""
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def _read_json(file: RunPath) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -305,12 +308,3 @@ def _read_json(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UsageError(f"{file} does not hold a JSON object; remove it and run again")
     return content
-
-
-def sync(path: Path) -> None:
-    """Have a file, or the names in a folder, on the disk itself."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

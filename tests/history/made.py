@@ -38,7 +38,7 @@ def listed(folder: Path, records: Sequence[Record]) -> Run:
     """A run directory of records whose predictions are there already."""
     found = run_folder.cell_folders(folder)
     for record in records:
-        (found[record.key[:12]] / run_folder.RECORD).write_text(json.dumps(asdict(record)))
+        (folder / "cells" / found[record.key[:12]].name / run_folder.RECORD).write_text(json.dumps(asdict(record)))
     entries = [
         {"key": r.key, "name": f"{r.model} · {r.task} · {r.method} · seed {r.seed}", "model": r.model, "task": r.task,
          "method": r.method, "seed": r.seed}

@@ -12,7 +12,7 @@ from bench.gate.outputs import data, markdown
 from bench.gate.outputs.junit import junit
 from bench.gate.run import Gated
 from bench.gate.verdict import GateVerdict
-from bench.store.run_folder import write_atomically
+from bench.store.atomic import write_atomically
 
 NAMES = ("gate.json", "junit.xml", "summary.md", "comment.md")
 MOST_FLIPS = 100  # of one check

@@ -16,7 +16,7 @@ from bench.report.charts.lines import At, Series
 from bench.report.html import page
 from bench.report.html.blocks import Block, Figure, More, Points, Section, Table
 from bench.report.tables import history as tables
-from bench.store.run_folder import write_atomically
+from bench.store.atomic import write_atomically
 
 _LEAD = (
     "Bands are 95% intervals of single scores, over items and seeds. Steps are found on the same items in both runs, "

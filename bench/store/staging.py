@@ -1,0 +1,73 @@
+"""Folders that are written whole or not at all, and runs that nobody writes while they are read."""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.core.errors import UsageError
+from bench.store.atomic import sync
+
+_LOCK = ".lock"
+
+
+@contextmanager
+def unwritten(run: Path) -> Iterator[None]:
+    """Keep other processes from writing a run while it is read; one that came without its lock file has no writer."""
+    try:
+        lock = (run / _LOCK).open("rb")
+    except OSError:
+        yield
+        return
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"another process is writing {run}; try again when it has ended") from None
+        yield
+
+
+def refuse_taken(out: Path) -> None:
+    """Raise UsageError where something is at `out` that a new folder would replace."""
+    if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
+        raise UsageError(f"{out} is there already; name a new folder with --out")
+
+
+@contextmanager
+def staging(out: Path, doing: str) -> Iterator[Path]:
+    """A hidden folder that becomes `out` at the end; gone where that is not reached. Leftovers of kills are removed.
+
+    `doing` stands in its name, such as "merging".
+    """
+    folder = out.parent / f".{doing}-{out.name}-{os.getpid()}"
+    for other in out.parent.glob(f".{doing}-{glob.escape(out.name)}-*"):
+        if _abandoned(other):
+            shutil.rmtree(other, ignore_errors=True)
+    try:
+        folder.mkdir(parents=True)
+        lock = (folder / _LOCK).open("w")
+    except OSError as error:
+        raise UsageError(f"cannot write to {out.parent}: {error.strerror}; choose another folder with --out") from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield folder
+            folder.rename(out)  # refused where another process has filled it meanwhile
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    sync(out.parent)
+
+
+def _abandoned(folder: Path) -> bool:
+    """Whether no process holds the lock of a staging folder."""
+    try:
+        with (folder / _LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
