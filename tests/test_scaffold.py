@@ -6,6 +6,7 @@ import contextlib
 import json
 import tempfile
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,12 @@ def test_the_starter_suite_names_the_task(tmp_path: Path) -> None:
     text = (tmp_path / "out.suite.yaml").read_text()
     assert yaml.safe_load(text) == {
         "name": "out",
-        "models": ["tiny-random"],
+        "models": ["mini"],
         "tasks": ["out"],
         "methods": ["zero-shot", {"few-shot": {"k": 4}}, {"rag": {"top_k": 3}}, "lora", "full"],
         "seeds": [0],
     }
-    assert "put a real model here" in text
+    assert "or the model you would deploy" in text
 
 
 def test_the_split_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
@@ -132,6 +133,62 @@ def test_parquet(tmp_path: Path) -> None:
     init(tmp_path / "a.parquet", tmp_path / "out")
     assert report(tmp_path / "out")[1] == []
     assert tasks.load(tmp_path / "out").test[0].choices == ("0", "1")
+
+
+def test_decimals_of_a_parquet_file(tmp_path: Path) -> None:
+    amounts = [Decimal("0E-8"), Decimal("1.00000000")] * 10
+    table = pa.table({"text": [f"t{n}" for n in range(20)], "label": pa.array(amounts, pa.decimal128(10, 8))})
+    pq.write_table(table, tmp_path / "a.parquet")
+    init(tmp_path / "a.parquet", tmp_path / "out")
+    assert report(tmp_path / "out")[1] == []
+    assert tasks.load(tmp_path / "out").test[0].choices == ("0.00000000", "1.00000000")
+
+
+@pytest.mark.parametrize("labels", [("-1", "0"), ("A-", "A"), ("1-2", "3-4"), ("C++", "C_")], ids=str)
+def test_labels_that_words_would_change_stay_as_they_are(tmp_path: Path, labels: tuple[str, str]) -> None:
+    rows = [{"text": f"t{n}", "label": labels[n % 2]} for n in range(20)]
+    task, _ = made(tmp_path, "a.jsonl", jsonl(rows))
+    assert task.test[0].choices == tuple(sorted(labels))
+
+
+def test_the_instruction_lists_up_to_forty_labels(tmp_path: Path) -> None:
+    (tmp_path / "few").mkdir()
+    task, _ = made(tmp_path / "few", "a.csv", TICKETS)
+    assert task.prompt.instruction.endswith("The labels are: billing; tech help.")
+    (tmp_path / "many").mkdir()
+    rows = [{"text": f"t{n}", "label": f"l{n % 41:02}"} for n in range(164)]
+    task, _ = made(tmp_path / "many", "a.jsonl", jsonl(rows))
+    assert task.prompt.instruction == "Classify the text. Answer with the label alone."
+
+
+def test_labels_that_look_alike_are_said_and_refused_by_check(tmp_path: Path) -> None:
+    rows = [{"text": f"t{n}", "label": ("Cancel", "cancel", "keep")[n % 3]} for n in range(30)]
+    (tmp_path / "a.jsonl").write_text(jsonl(rows))
+    notes = init(tmp_path / "a.jsonl", tmp_path / "out")
+    assert "labels look alike: 'Cancel', 'cancel'; merge them in the data" in notes
+    assert any("Cancel, cancel look alike" in line for line in report(tmp_path / "out")[1])
+
+
+def test_answers_as_squad_holds_them(tmp_path: Path) -> None:
+    rows = [{"question": f"q{n}", "answers": {"text": [f"a{n}", f"b{n}"], "answer_start": [1, 5]}} for n in range(12)]
+    task, _ = made(tmp_path, "a.jsonl", jsonl(rows))
+    assert task.kind == "text"
+    assert all(len(example.references) == 2 for example in task.test)
+    with pytest.raises(UsageError, match=r"holds objects; name one of their fields: answers\.text, answers\.answer"):
+        init(tmp_path / "a.jsonl", tmp_path / "other", answer="answers")
+
+
+def test_choices_as_arc_holds_them(tmp_path: Path) -> None:
+    rows = [
+        {"question": f"q{n}", "choices": {"text": [f"a{n}", f"b{n}"], "label": ["A", "B"]}, "answerKey": "AB"[n % 2]}
+        for n in range(12)
+    ]
+    task, _ = made(tmp_path, "a.jsonl", jsonl(rows))
+    for example in task.test:
+        number = example.fields["question"][1:]
+        assert example.choices == (f"a{number}", f"b{number}")
+        assert example.references == ((f"a{number}", f"b{number}")[int(number) % 2],)
+    assert task.prompt.template == "Question: {question}\nChoices: {choices}\nAnswer:"
 
 
 def test_given_columns_and_kind_are_taken(tmp_path: Path) -> None:
@@ -276,4 +333,5 @@ def test_whatever_comes_out_passes_check(rows: list[dict[str, Any]], kind: str |
         with contextlib.suppress(UsageError):  # too few rows
             init(Path(name) / "a.jsonl", Path(name) / "out", kind=kind)
         if (Path(name) / "out").exists():
-            assert report(Path(name) / "out")[1] == []
+            left = [line for line in report(Path(name) / "out")[1] if "look alike" not in line]
+            assert left == []  # labels that look alike are left for the author to merge

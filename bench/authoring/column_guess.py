@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,10 +26,22 @@ QUESTIONS = (
     "source",
 )
 ANSWERS = (
-    *("label", "answer", "answers", "category", "intent", "class", "target", "output", "response"),
+    *(
+        "label",
+        "answer",
+        "answers",
+        "answers.text",
+        "answerkey",
+        "category",
+        "intent",
+        "class",
+        "target",
+        "output",
+        "response",
+    ),
     *("ref", "reference", "completion", "summary", "sentiment", "topic", "y"),
 )
-CHOICE_LISTS = ("choices", "options", "endings")
+CHOICE_LISTS = ("choices", "options", "endings", "choices.text")
 _FEW = 3  # a label stands this often on average before answers count as choices
 _LONGEST_LABEL = 80  # characters
 
@@ -42,6 +54,7 @@ class Guess:
     answer: str
     kind: Kind
     choices_field: str = ""
+    choice_keys: str = ""  # the column that names each choice, such as A, B, C
     by_index: bool = False
     notes: list[str] = field(default_factory=list)
 
@@ -54,7 +67,9 @@ def guess(rows: Sequence[Row], question: str | None, answer: str | None, kind: s
             raise UsageError(unknown("column", wanted, columns))
     notes: list[str] = []
     choices_field = "" if kind == "text" else _choices_column(rows, columns, {question, answer})
-    free = [name for name in columns if name not in {"id", choices_field, question, answer}]
+    choice_keys = _keys_column(choices_field, columns)
+    used = {"id", choices_field, choice_keys, question, answer, choices_field.removesuffix(".text")}
+    free = [name for name in columns if name not in used and not _holds_objects(name, rows)]
     if answer is None:
         answer = _named(free, ANSWERS) or _last_but_longest(free, rows, question is None)
         notes.append(f"answer: column {shown(answer)} (guessed; change it with --answer)")
@@ -63,7 +78,11 @@ def guess(rows: Sequence[Row], question: str | None, answer: str | None, kind: s
         question = _named(free, QUESTIONS) or _longest(free, rows)
         notes.append(f"question: column {shown(question)} (guessed; change it with --question)")
     _refuse_columns(question, answer)
-    guessed = Guess(question, answer, "choice", choices_field, notes=notes)
+    for column in (question, answer):
+        if _holds_objects(column, rows):
+            fields = listed(name for name in columns if name.startswith(f"{column}."))
+            raise UsageError(f"column {shown(column)} holds objects; name one of their fields: {fields}")
+    guessed = Guess(question, answer, "choice", choices_field, choice_keys, notes=notes)
     _settle_kind(guessed, [row for row in rows if text_or_none(row.get(question)) is not None], kind)
     return guessed
 
@@ -80,7 +99,7 @@ def is_usable(row: Row, guessed: Guess) -> bool:
     if not guessed.choices_field:
         return True
     choices = _list(row.get(guessed.choices_field))
-    right = [str(n) for n in range(len(choices))] if guessed.by_index else choices
+    right = [str(n) for n in range(len(choices))] if guessed.by_index else _keys(row, guessed) or choices
     return len(set(choices)) == len(choices) >= 2 and answers[0] in right
 
 
@@ -116,7 +135,10 @@ def _settle_kind(guessed: Guess, rows: Sequence[Row], kind: str | None) -> None:
     if kind is None:
         guessed.notes.append(f"kind: {guessed.kind}, from {reason} (guessed; change it with --kind)")
     if guessed.choices_field:
-        guessed.by_index = all(text.isdecimal() for text in distinct) and not _by_text(guessed, rows)
+        if guessed.choice_keys and not all(set(answers_of(row, guessed)) <= set(_keys(row, guessed)) for row in rows):
+            guessed.choice_keys = ""
+        named = guessed.choice_keys or _by_text(guessed, rows)
+        guessed.by_index = all(text.isdecimal() for text in distinct) and not named
     elif guessed.kind == "choice" and len(distinct) < 2:
         column = shown(guessed.answer)
         raise UsageError(f"kind choice needs two or more distinct answers; column {column} has {len(distinct)}")
@@ -126,6 +148,20 @@ def _by_text(guessed: Guess, rows: Sequence[Row]) -> bool:
     """Whether every answer is one of its row's own choices."""
     pairs = ((answers_of(row, guessed), _list(row.get(guessed.choices_field))) for row in rows)
     return all(answer in choices for answers, choices in pairs for answer in answers)
+
+
+def _keys(row: Row, guessed: Guess) -> list[str]:
+    return _list(row.get(guessed.choice_keys)) if guessed.choice_keys else []
+
+
+def _keys_column(choices_field: str, columns: Sequence[str]) -> str:
+    """The column that names the choices in `choices.text`, as ARC's tables do: `choices.label`; or ''."""
+    name = choices_field.removesuffix(".text") + ".label"
+    return name if choices_field.endswith(".text") and name in columns else ""
+
+
+def _holds_objects(column: str, rows: Sequence[Row]) -> bool:
+    return any(isinstance(row.get(column), Mapping) for row in rows)
 
 
 def _choices_column(rows: Sequence[Row], columns: Sequence[str], taken: set[str | None]) -> str:

@@ -1,13 +1,14 @@
 """`adaptbench init`: from a table to a task folder and a starter suite, saying what was guessed.
 
-The task that comes out passes `adaptbench check`: rows without question or answer are left out, the
-same question never stands in two splits, and the choices are listed.
+The task that comes out passes `adaptbench check`: rows without question or answer are left out, the same question
+never stands in two splits, and the choices are listed. Labels that look alike are left for its author to merge.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import yaml
 from bench.authoring.column_guess import Guess, Row, answers_of, guess, is_usable
 from bench.core.errors import UsageError, unknown
 from bench.core.hashing import sha256
+from bench.core.prompt import CHOICE_SEPARATOR
+from tasks.loader.choices import look_alikes
 from tasks.loader.examples import as_words
 from tasks.loader.manifest import FILE
 from tasks.loader.problems import Problems, listed, shown
@@ -25,6 +28,12 @@ from tasks.loader.rows import FORMATS, read_table, text_or_none
 SPLIT_FILES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 _SHARES = {"test": 0.2, "validation": 0.1}  # the rest is train
 _LISTED = 20  # choices that are still written into task.yaml itself
+_IN_PROMPT = 40  # choices that the instruction still lists
+# Names whose parts are parted by hyphens or underscores alone: what as_words makes of them loses nothing.
+_PARTED = re.compile(r"[^\W_]+(_[^\W_]+|-[^\W\d_][^\W_]*)*")
+
+
+_INSTRUCTIONS = {"choice": "Classify the text. Answer with the label alone.", "text": "Answer the question."}
 
 
 class _Dumper(yaml.SafeDumper):
@@ -47,11 +56,13 @@ def init(
     question: str | None = None,
     answer: str | None = None,
     kind: str | None = None,
+    model: str = "mini",
 ) -> list[str]:
     """Make the task folder `out` and, beside it, `<out>.suite.yaml`; returns what was guessed, one line each.
 
     `data` is a file, or a folder with train, validation and test files; `test` is a file of test rows.
-    `out` is by default named after the data, in the current folder. The last lines say what was written.
+    `out` is by default named after the data, in the current folder; `model` is what the suite begins with. The last
+    lines say what was written.
 
     Raises UsageError where a file is in the way, a column does not exist or the rows are too few, and
     TaskError where a file cannot be read.
@@ -65,7 +76,7 @@ def init(
     splits = _read(data, test)
     made = guess([row for found in splits.values() for row in found], question, answer, kind)
     splits = _divided(_usable(splits, made), made)
-    files = {**_files(out, splits, made), suite: _suite(out)}
+    files = {**_files(out, splits, made), suite: _suite(out, model)}
     _refuse_existing(files)
     _write(files)
     return [
@@ -169,12 +180,12 @@ def _files(out: Path, splits: Mapping[str, list[Row]], made: Guess) -> dict[Path
     cue = "Label" if made.kind == "choice" else "Answer"
     template = f"{_title(made.question)}: {{{made.question}}}\n{cue}:"
     spec: dict[str, Any] = {"name": _name(out), "kind": made.kind}
-    spec |= dict.fromkeys(("description", "licence", "source", "instruction"), "")
-    spec |= {"template": template, "answer": made.answer}
+    spec |= dict.fromkeys(("description", "licence", "source"), "")
+    spec |= {"instruction": _INSTRUCTIONS[made.kind], "template": template, "answer": made.answer}
     if made.kind == "text":
         spec |= _text_keys(rows, made)
     elif made.choices_field:
-        spec |= {"choices_field": made.choices_field} | ({"answer_is": "index"} if made.by_index else {})
+        spec |= _own_choice_keys(made)
     else:
         spec |= _choice_keys(rows, made, out, files)
     spec["splits"] = {split: _split_entry(split, found, made) for split, found in splits.items()}
@@ -203,18 +214,32 @@ def _text_keys(rows: Sequence[Row], made: Guess) -> dict[str, Any]:
     return {"max_new_tokens": tokens, "stop": [stop] if stop else []}
 
 
+def _own_choice_keys(made: Guess) -> dict[str, Any]:
+    title = _title(made.question)
+    keys = {"instruction": "Choose the correct answer.", "choices_field": made.choices_field}
+    keys |= {"template": f"{title}: {{{made.question}}}\nChoices: {{choices}}\nAnswer:"}
+    keys |= {"choice_keys": made.choice_keys} if made.choice_keys else {}
+    return keys | ({"answer_is": "index"} if made.by_index else {})
+
+
 def _choice_keys(rows: Sequence[Row], made: Guess, out: Path, files: dict[Path, str]) -> dict[str, Any]:
     labels = sorted({text for row in rows for text in answers_of(row, made)})
     if len(labels) < 2:
         raise UsageError(f"only the answer {shown(labels[0])} is left; a choice needs two or more")
     words = [as_words(label) for label in labels]
+    for alike in look_alikes(dict(zip(labels, labels, strict=True))).values():
+        made.notes.append(f"labels look alike: {listed(map(ascii, alike))}; merge them in the data")
     keys: dict[str, Any] = {"choices": labels}
     if len(labels) > _LISTED:
         files[out / "choices.json"] = json.dumps(labels, ensure_ascii=False, indent=1) + "\n"
         keys = {"choices_file": "choices.json"}
-    if words != labels and len(set(words)) == len(labels) and all(words):
+    plain = all(_PARTED.fullmatch(label) or label == word for label, word in zip(labels, words, strict=True))
+    if words != labels and len(set(words)) == len(labels) and plain:
         keys["choice_words"] = True
+        labels = words
         made.notes.append("choice_words: labels are shown with spaces for underscores and hyphens")
+    if len(labels) <= _IN_PROMPT:
+        keys["instruction"] = f"{_INSTRUCTIONS['choice']} The labels are: {CHOICE_SEPARATOR.join(labels)}."
     return keys
 
 
@@ -228,7 +253,11 @@ def _bad_ids(splits: Mapping[str, list[Row]]) -> bool:
 
 def _jsonl(rows: Iterable[Row], drop_id: bool) -> str:
     kept = ({k: _json_value(v) for k, v in row.items() if k != "id" or not drop_id} for row in rows)
-    return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in kept)
+    return "".join(json.dumps(row, ensure_ascii=False, default=_text) + "\n" for row in kept)
+
+
+def _text(value: Any) -> str:
+    return text_or_none(value) or str(value)  # a decimal as the task will read it
 
 
 def _json_value(value: Any) -> Any:
@@ -246,13 +275,13 @@ def _name(out: Path) -> str:
     return name.lstrip("._-") or "task"
 
 
-def _suite(out: Path) -> str:
+def _suite(out: Path, model: str) -> str:
     name = _name(out)
     return f"""\
 # A starter suite. Run it with: adaptbench run {out.name}.suite.yaml
 name: {name}
 models:
-  - tiny-random  # random weights, to see that everything works: put a real model here, a folder or a Hub id
+  - {model}  # or the model you would deploy: a folder, a GGUF file or a Hub id
 tasks:
   - {json.dumps(out.name, ensure_ascii=False)}
 methods:

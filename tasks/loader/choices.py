@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.loader.examples import shown_labels
+from tasks.loader.examples import shown_labels, skeleton
 from tasks.loader.manifest import spec_file
 from tasks.loader.paths import resolve
 from tasks.loader.problems import Problems, listed, shown
@@ -86,8 +86,21 @@ def _from_train(spec: TaskSpec, train: Table | None, file: str, problems: Proble
 
 
 def _check_distinct(labels: Mapping[str, str], file: str, problems: Problems) -> None:
-    for text, count in Counter(labels.values()).items():
-        if count > 1:
-            stored = [key for key, label in labels.items() if label == text]
-            what = f"{listed(stored)} are both shown as {shown(text)}"
-            problems.add(file, what, "show each choice differently: choices: {stored: shown}")
+    for alike in look_alikes(labels).values():
+        same = len({labels[key] for key in alike}) == 1
+        ends = f"are both shown as {shown(labels[alike[0]])}" if same else "look alike"
+        problems.add(file, f"{_told_apart(alike)} {ends}", "show each choice differently: choices: {stored: shown}")
+
+
+def look_alikes(labels: Mapping[str, str]) -> dict[str, list[str]]:
+    """Skeleton -> stored labels, of those that differ by nothing, or by case, width or invisible signs alone."""
+    groups: dict[str, list[str]] = {}
+    for stored, label in labels.items():
+        groups.setdefault(skeleton(label), []).append(stored)
+    return {seen: alike for seen, alike in groups.items() if len(alike) > 1}
+
+
+def _told_apart(labels: Sequence[str]) -> str:
+    """The labels in a line, in ASCII where two would be printed alike."""
+    composed = {unicodedata.normalize("NFC", label) for label in labels}
+    return listed(labels if len(composed) == len(labels) else [ascii(label)[1:-1] for label in labels])

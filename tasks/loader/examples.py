@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,8 @@ from tasks.loader.problems import Problems, listed, shown
 from tasks.loader.rows import Table, list_of, missing_column, text_of, text_or_none
 from tasks.loader.spec import Corpus, Split, TaskSpec
 
+_INVISIBLE = ("Cc", "Cf")  # control and format characters: zero-width spaces, soft hyphens, marks of direction
+_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))  # variation selectors, as behind an emoji
 _FILL_IN = "fill it in or remove the row"
 
 
@@ -52,6 +55,14 @@ def as_words(label: str) -> str:
     return " ".join(label.replace("_", " ").replace("-", " ").split())
 
 
+def skeleton(label: str, fold_case: bool = True) -> str:
+    """What a reader sees of a label: without width, invisible signs, spacing and Unicode form; without case."""
+    composed = unicodedata.normalize("NFKC", label)
+    visible = "".join(c for c in composed if unicodedata.category(c) not in _INVISIBLE and c not in _SELECTORS)
+    spaced = " ".join(visible.split())
+    return unicodedata.normalize("NFKC", spaced.casefold()) if fold_case else spaced
+
+
 def select(table: Table, split: Split, problems: Problems) -> Table:
     """The rows whose columns hold the values that `where` names."""
     kept = list(zip(table.numbers, table.rows, strict=True))
@@ -70,7 +81,8 @@ def has_columns(reading: Reading, gold_needed: bool) -> bool:
     spec = reading.spec
     needed = dict.fromkeys(spec.columns, "the template names")
     needed |= dict.fromkeys(spec.references, "answer names")
-    needed |= {spec.choices_field: "choices_field names", reading.group_by: "group_by names"}
+    needed |= {spec.choices_field: "choices_field names", spec.choice_keys: "choice_keys names"}
+    needed |= {reading.group_by: "group_by names"}
     if gold_needed:
         needed[spec.gold] = "gold names"
     needed |= {spec.group: "group names"}
@@ -128,11 +140,16 @@ def _cell(row: dict[str, Any], name: str, number: int, file: str, problems: Prob
     try:
         text = text_of(row.get(name))
     except TypeError as error:
-        problems.add(file, f"column {shown(name)} holds {error.args[0]}", "write plain text", number)
+        problems.add(file, f"column {shown(name)} holds {error.args[0]}", _plain_text(name, error), number)
         return None
     if text is None:
         problems.add(file, f"column {shown(name)} is empty", _FILL_IN, number)
     return text
+
+
+def _plain_text(name: str, error: TypeError, remedy: str = "write plain text") -> str:
+    is_object = str(error.args[0]).startswith("an object")
+    return f"name one of them, such as {shown(f'{name}.text')}" if is_object else remedy
 
 
 def _references(row: dict[str, Any], number: int, reading: Reading) -> tuple[str, ...]:
@@ -145,7 +162,7 @@ def _references(row: dict[str, Any], number: int, reading: Reading) -> tuple[str
             texts = [text_of(one) for one in values]
         except TypeError as error:
             what = f"column {shown(name)} holds {error.args[0]}"
-            reading.complain(number, what, "write text or a list of texts")
+            reading.complain(number, what, _plain_text(name, error, "write text or a list of texts"))
             return ()
         found += [text.strip() for text in texts if text is not None]
     if not found:
@@ -190,16 +207,34 @@ def _own_choices(row: dict[str, Any], number: int, reading: Reading) -> dict[str
         remedy = 'write a list of texts, in a CSV file as JSON: ["a", "b"]'
         reading.complain(number, f"column {shown(name)} holds {error.args[0]}", remedy)
         return {}
-    labels = shown_labels({one: one for one in stored}, reading.spec.choice_words)
+    keys = _choice_keys(row, stored, number, reading)
+    labels = shown_labels(dict(zip(keys, stored, strict=True)), reading.spec.choice_words)
     if len(stored) < 2:
         what = f"fewer than two choices in column {shown(name)}"
         reading.complain(number, what, "a choice needs two or more")
         return {}
-    if len(set(labels.values())) < len(stored):
+    if len({skeleton(label, fold_case=False) for label in labels.values()}) < len(stored):
         what = f"the choices in column {shown(name)} are not distinct as shown"
         reading.complain(number, what, "make them differ")
         return {}
     return labels
+
+
+def _choice_keys(row: dict[str, Any], stored: list[str], number: int, reading: Reading) -> list[str]:
+    """What the answer names an item's own choices by: the column `choice_keys`, or the choices themselves."""
+    name = reading.spec.choice_keys
+    if not name:
+        return stored
+    try:
+        keys = list_of(row.get(name))
+    except TypeError as error:
+        reading.complain(number, f"column {shown(name)} holds {error.args[0]}", "write a list of texts")
+        return stored
+    if len(set(keys)) == len(stored) == len(keys):
+        return keys
+    what = f"column {shown(name)} holds {len(keys)} keys, {len(set(keys))} of them distinct, for {len(stored)} choices"
+    reading.complain(number, what, "write one key for each choice")
+    return stored
 
 
 def _by_index(answer: str, choices: tuple[str, ...], number: int, reading: Reading) -> tuple[str, ...]:

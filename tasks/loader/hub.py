@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from tasks.loader.parquet import with_class_names
 from tasks.loader.problems import Problems, plain
-from tasks.loader.rows import Table
+from tasks.loader.rows import Table, flattened
 from tasks.loader.spec import Hub
 
 
@@ -23,18 +22,10 @@ def read_hub(hub: Hub, split: str, file: str, problems: Problems) -> Table | Non
     try:
         found = datasets.load_dataset(hub.dataset, hub.config, split=split, revision=hub.revision)
         names = {name: f.names for name, f in found.features.items() if isinstance(f, datasets.ClassLabel)}
-        rows: list[dict[str, Any]] = [_named(dict(row), names) for row in found]
+        rows = [with_class_names(dict(row), names) for row in found]
     except Exception as error:  # whatever the library, the network or the data set's files raise: one line
         reason = plain((str(error).strip() or type(error).__name__).splitlines()[0])
         remedy = "check the network and the names, or point splits at local files"
         problems.add(file, f"{where}: cannot be read ({type(error).__name__}: {reason})", remedy)
         return None
-    return Table(where, tuple(found.column_names), rows, list(range(1, len(rows) + 1)))
-
-
-def _named(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:
-    """`row` with class numbers as names; -1, which the Hub writes for an unknown class, as missing."""
-    for column, labels in names.items():
-        number = row[column]
-        row[column] = labels[number] if number is not None and 0 <= number < len(labels) else None
-    return row
+    return flattened(Table(where, tuple(found.column_names), rows, list(range(1, len(rows) + 1))))

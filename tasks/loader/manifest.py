@@ -134,7 +134,7 @@ def _contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
     if spec.kind == "choice":
         yield from _choice_contradictions(spec)
     else:
-        for key in ("choices", "choices_file", "choices_field", "choice_words", "answer_is"):
+        for key in ("choices", "choices_file", "choices_field", "choice_keys", "choice_words", "answer_is"):
             if getattr(spec, key) != TaskSpec.model_fields[key].default:
                 yield f"{key} is for kind: choice", "remove it, or set kind: choice"
     yield from _template_contradictions(spec)
@@ -171,6 +171,10 @@ def _choice_contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
         yield f"choices has {len(spec.choices)} entry", "a choice needs two or more"
     if spec.answer_is == "index" and not given:
         yield "answer_is: index needs a list to count in", "add choices, choices_file or choices_field"
+    if spec.choice_keys and not spec.choices_field:
+        yield "choice_keys is for items with their own choices", "remove it, or add choices_field"
+    if spec.choice_keys and spec.answer_is == "index":
+        yield "choice_keys and answer_is: index are given", "keep one of them"
     if spec.choice_words and spec.choices and any(stored != label for stored, label in spec.choices.items()):
         yield "choice_words has no effect where choices says what is shown", "remove one of them"
 

@@ -1,7 +1,8 @@
 """Tables from CSV, TSV, JSONL and Parquet files: one dict for each row, with row numbers to name.
 
-Nothing is guessed: a file is UTF-8 (a byte order mark is allowed), its format is its ending's, and a
-row that cannot be read is a problem that names file and row.
+A file is UTF-8 (a byte order mark is allowed), its format is its ending's, and a row that cannot be read is a
+problem that names file and row. The delimiter of a CSV file is the one that is given, or Excel's `sep=`, or the
+comma; where a comma parts nothing, the sign that does.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +24,8 @@ from bench.core.errors import nearest
 from tasks.loader.problems import Problems, listed, shown
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
+_DELIMITERS = (",", ";", "\t", "|")
+_LINES_LOOKED_AT = 20
 _LONGEST_CELL = 2**31 - 1  # csv's own limit, 128 KiB, is too small for documents
 
 
@@ -51,8 +58,16 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (list, tuple, Mapping, bytes)):
-        raise TypeError({bytes: "bytes", list: "a list", tuple: "a list"}.get(type(value), "an object"))
+        raise TypeError(_what(value))
+    if isinstance(value, Decimal):
+        return format(value, "f")  # 0.00000000, where str gives 0E-8
     return str(value)
+
+
+def _what(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"an object with the fields {listed(value)}"
+    return "bytes" if isinstance(value, bytes) else "a list"
 
 
 def text_or_none(value: Any) -> str | None:
@@ -90,13 +105,42 @@ def read_table(
         problems.add(file, "no such file" + _neighbour(path), "correct the path or put the file there")
         return None
     if ending == ".parquet":
-        return _parquet(path, file, problems)
+        from tasks.loader.parquet import read_parquet
+
+        table = read_parquet(path, file, problems)
+        return flattened(table) if table else None
     text = decode(path.read_bytes(), file, problems)
     if text is None:
         return None
     if ending == ".jsonl":
-        return _jsonl(text, file, problems)
-    return _delimited(text, file, problems, delimiter or ("\t" if ending == ".tsv" else ","), quotes)
+        return flattened(_jsonl(text, file, problems))
+    text, named = _excel_separator(text)
+    delimiter = delimiter or named or ("\t" if ending == ".tsv" else _likely_delimiter(text))
+    return _delimited(text, file, problems, delimiter, quotes)
+
+
+def _excel_separator(text: str) -> tuple[str, str]:
+    """(the text without its first line, the delimiter) where that line is Excel's `sep=;`; else (text, "")."""
+    first, _, rest = text.partition("\n")
+    found = re.fullmatch(r'"?sep=(.)"?\r?', first, re.IGNORECASE)
+    return (rest, found[1]) if found else (text, "")
+
+
+def _likely_delimiter(text: str) -> str:
+    """The comma, or else the sign that parts the first lines into equally many cells where a comma parts nothing."""
+    for sign in _DELIMITERS:
+        try:
+            lines = list(
+                islice(csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True), _LINES_LOOKED_AT)
+            )
+        except csv.Error:
+            continue
+        widths = {len(cells) for cells in lines if cells}
+        if len(widths) == 1 and widths != {1}:
+            return sign
+        if sign == "," and lines and len(lines[0]) > 1:
+            return sign  # the header is parted; that a row is not is named with its number
+    return ","
 
 
 def decode(data: bytes, file: str, problems: Problems) -> str | None:
@@ -129,7 +173,7 @@ def _jsonl(text: str, file: str, problems: Problems) -> Table:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_without_repeats)
         except (ValueError, RecursionError) as error:
             problems.add(file, f"not JSON ({error})", "write one JSON object on each line", number)
             continue
@@ -140,6 +184,14 @@ def _jsonl(text: str, file: str, problems: Problems) -> Table:
         table.rows.append(row)
         table.numbers.append(number)
     return Table(file, tuple(columns), table.rows, table.numbers)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key {shown(twice)} stands twice")
+    return found
 
 
 def _delimited(text: str, file: str, problems: Problems, delimiter: str, quotes: bool) -> Table | None:
@@ -174,9 +226,7 @@ def _cells(lines: Iterator[tuple[int, list[str]]], file: str, problems: Problems
     if not header:
         problems.add(file, "no header line", "write the column names in the first line")
         return None
-    twice = [name for name in dict.fromkeys(header) if header.count(name) > 1]
-    if twice:
-        problems.add(file, f"column {shown(twice[0])} stands twice in the header", "rename one of them")
+    if repeated_column(header, file, problems):
         return None
     table = Table(file, tuple(header))
     for number, cells in lines:
@@ -189,19 +239,33 @@ def _cells(lines: Iterator[tuple[int, list[str]]], file: str, problems: Problems
     return table
 
 
-def _parquet(path: Path, file: str, problems: Problems) -> Table | None:
-    try:
-        from pyarrow import ArrowException, parquet  # slow to import, and only some tasks need it
-    except ImportError:
-        problems.add(file, "reading Parquet needs pyarrow", "pip install pyarrow")
-        return None
-    try:
-        rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
-        columns = tuple(parquet.read_schema(path).names)
-    except (ArrowException, OSError) as error:
-        problems.add(file, f"not a Parquet file ({str(error).splitlines()[0]})", "write the file again")
-        return None
-    return Table(file, columns, rows, list(range(1, len(rows) + 1)))
+def repeated_column(names: Sequence[str], file: str, problems: Problems) -> bool:
+    """Whether two columns have one name, which is reported."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        problems.add(file, f"column {shown(twice[0])} stands twice", "rename one of them")
+    return bool(twice)
+
+
+def flattened(table: Table) -> Table:
+    """The table with a column `outer.inner` for each field of a cell that is an object, such as `answers.text`."""
+    inner = {
+        f"{column}.{key}": (column, key)
+        for column in table.columns
+        for row in table.rows
+        if isinstance(row.get(column), Mapping)
+        for key in row[column]
+    }
+    new = {name: place for name, place in inner.items() if name not in table.columns}
+    if not new:
+        return table
+    for row in table.rows:
+        row.update({name: _inner(row.get(column), key) for name, (column, key) in new.items()})
+    return Table(table.file, (*table.columns, *new), table.rows, table.numbers)
+
+
+def _inner(cell: Any, key: str) -> Any:
+    return cell.get(key) if isinstance(cell, Mapping) else None
 
 
 def missing_column(table: Table, name: str, why: str, problems: Problems) -> bool:

@@ -196,7 +196,7 @@ CASES: list[tuple[dict[str, Any], dict[str, str], str]] = [
         "correct one of them; columns: text, label",
     ),
     (
-        {"splits": {"train": "train.jsonl", "test": "a.csv"}},
+        {"splits": {"train": "train.jsonl", "test": {"path": "a.csv", "delimiter": ","}}},
         {"a.csv": "text;label\na;b\n"},
         'toy/a.csv: no column "text" (did you mean "text;label"?), which the template names; '
         "set the split's delimiter; columns: text;label",
@@ -254,6 +254,20 @@ CASES: list[tuple[dict[str, Any], dict[str, str], str]] = [
         {"choice_words": True},
         {"train.jsonl": jsonl({"text": "x", "label": "a_b"}, {"text": "y", "label": "a-b"})},
         'toy/task.yaml: a-b, a_b are both shown as "a b"; show each choice differently: choices: {stored: shown}',
+    ),
+    (
+        {"choices": ["track", "track\u200b", "Cancel", "cancel"]},
+        {},
+        "toy/task.yaml: track, track\\u200b look alike; show each choice differently: choices: {stored: shown}",
+    ),
+    ({"choices": ["Cancel", "cancel", "no"]}, {}, "toy/task.yaml: Cancel, cancel look alike; "),
+    ({"choices": ["\uff21", "A", "no"]}, {}, "toy/task.yaml: \uff21, A look alike; "),  # full width
+    ({"choices": ["caf\u00e9", "cafe\u0301"]}, {}, "toy/task.yaml: caf\\xe9, cafe\\u0301 look alike; "),
+    (
+        {},
+        {"test.jsonl": jsonl({"text": "a", "label": {"text": ["yes"], "start": [0]}})},
+        'toy/test.jsonl:1: column "label" holds an object with the fields text, start; '
+        'name one of them, such as "label.text"',
     ),
     (
         {},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,66 @@ def test_jsonl_keeps_line_numbers_and_odd_separators(tmp_path: Path) -> None:
     assert (numbers, problems) == ([1, 3], [])
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["a;b\n1,5;2\n", "sep=;\na;b\n1,5;2\n", '"sep=;"\r\na;b\r\n1,5;2\r\n', "a|b\n1,5|2\n", "a\tb\n1,5\t2\n"],
+    ids=["semicolon", "sep", "quoted sep", "bar", "tab"],
+)
+def test_the_delimiter_of_a_csv_file_is_recognised(tmp_path: Path, content: str) -> None:
+    assert read(tmp_path / "a.csv", content)[0] == [{"a": "1,5", "b": "2"}]
+
+
+def test_the_comma_comes_first_and_a_lone_column_stays_one(tmp_path: Path) -> None:
+    assert read(tmp_path / "a.csv", "a,b;c\n1,2;3\n")[0] == [{"a": "1", "b;c": "2;3"}]
+    assert read(tmp_path / "a.csv", "text\none; two\nthree\n")[0] == [{"text": "one; two"}, {"text": "three"}]
+    assert read(tmp_path / "a.csv", "a,b\n1;2;3\n")[2] == [
+        "a.csv:1: 1 cells where the header has 2; put a cell that holds the delimiter in quotes"
+    ]
+
+
+def test_parquet_reads_class_names_from_the_schema(tmp_path: Path) -> None:
+    """As the Hub's library writes them: {"info": {"features": {column: {"names": [...], "_type": "ClassLabel"}}}}."""
+    features = {"text": {"dtype": "string", "_type": "Value"}, "y": {"names": ["no", "yes"], "_type": "ClassLabel"}}
+    table = pa.table({"text": ["a", "b", "c", "d"], "y": [1, 0, -1, None]})
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(table, tmp_path / "a.parquet")
+    found = read_table(tmp_path / "a.parquet", "a.parquet", Problems())
+    assert found is not None
+    assert [row["y"] for row in found.rows] == ["yes", "no", None, None]
+
+
+def test_parquet_with_metadata_of_another_program(tmp_path: Path) -> None:
+    for metadata in (b"no JSON", b"[]", b'{"info": {"features": [1]}}'):
+        table = pa.table({"y": [1]}).replace_schema_metadata({b"huggingface": metadata})
+        pq.write_table(table, tmp_path / "a.parquet")
+        found = read_table(tmp_path / "a.parquet", "a.parquet", Problems())
+        assert found is not None
+        assert found.rows == [{"y": 1}]
+
+
+def test_a_column_that_stands_twice_is_named(tmp_path: Path) -> None:
+    problems = Problems()
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]), tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet", "a.parquet", problems) is None
+    assert problems.lines() == ['a.parquet: column "a" stands twice; rename one of them']
+    assert read(tmp_path / "a.jsonl", '{"a": 1, "a": 2}\n')[2] == [
+        'a.jsonl:1: not JSON (the key "a" stands twice); write one JSON object on each line'
+    ]
+
+
+def test_fields_of_objects_are_columns(tmp_path: Path) -> None:
+    content = '{"answers": {"text": ["x"], "start": [3]}}\n{"answers": null}\n'
+    assert read(tmp_path / "a.jsonl", content)[0] == [
+        {"answers": {"text": ["x"], "start": [3]}, "answers.text": ["x"], "answers.start": [3]},
+        {"answers": None, "answers.text": None, "answers.start": None},
+    ]
+
+
+def test_decimals_are_written_out() -> None:
+    assert text_of(Decimal("0E-8")) == "0.00000000"
+    assert text_of(Decimal("1.50")) == "1.50"
+
+
 def test_parquet(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": ["x", None], "n": [1, 2], "l": [["p"], []]}), tmp_path / "a.parquet")
     problems = Problems()
@@ -66,7 +128,7 @@ def test_parquet(tmp_path: Path) -> None:
         ("a.csv", b"\xef\xbb\xbfa\n\xe9\n", "a.csv: not UTF-8 at byte 5; save the file as UTF-8"),
         ("a.jsonl", "\x00\x00".encode("utf-16"), "a.jsonl: not UTF-8 at byte 0; save the file as UTF-8"),
         ("a.csv", "", "a.csv: no header line; write the column names in the first line"),
-        ("a.csv", "a,a\n1,2\n", 'a.csv: column "a" stands twice in the header; rename one of them'),
+        ("a.csv", "a,a\n1,2\n", 'a.csv: column "a" stands twice; rename one of them'),
         (
             "a.csv",
             "a,b\n1,2\n1,2,3\n",
