@@ -1,4 +1,4 @@
-"""Methods: what is done to the weights × what is put in the context.
+"""Methods of adaptbench: what is done to the weights × what is put in the context.
 
 One file is one part. A file that defines `PART` is found by itself: adding a method touches no other
 file. A name joins parts with `+`: `zero-shot`, `lora`, `rag`, `lora+rag`, `full+few-shot`.

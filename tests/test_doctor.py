@@ -242,3 +242,10 @@ def test_rendering() -> None:
 def test_rendering_fits_the_width(width: int) -> None:
     text = shown([Diagnosis("name " * 10, "missing", "detail " * 30, "remedy " * 20)], width)
     assert max(map(cell_len, text.splitlines())) <= width
+
+
+def test_a_module_that_hides_ours_in_this_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bench.py").write_text("raise AssertionError('executed')")
+    monkeypatch.chdir(tmp_path)
+    assert [(found.name, found.state) for found in doctor_checks._names()] == [("bench", "note")]
+    assert str(tmp_path / "bench.py") in next(doctor_checks._names()).detail

@@ -19,6 +19,7 @@ from bench.cli.merge_history import history, merge
 from bench.cli.reports import compare, decide, list_, report
 from bench.cli.runs import plan, run
 from bench.cli.tasks import check, doctor, init
+from bench.core import own_packages
 from bench.core.errors import AdaptbenchError, UsageError, nearest
 
 INTERNAL = AdaptbenchError.exit_code
@@ -61,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         code = cli.main(args=list(argv) if argv is not None else None, standalone_mode=False)
     except AdaptbenchError as error:
         _fail(str(error), error.exit_code)
+    except own_packages.ForeignPackageError as error:
+        _fail(str(error), UsageError.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message())
         sys.exit(0)

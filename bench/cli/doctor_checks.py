@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sys
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bench import __version__
+from bench.core import own_packages
 from bench.core.errors import AdaptbenchError
 from bench.metrics.formats import clean, size
 
@@ -53,6 +56,7 @@ def examine(results: Path = RESULTS) -> list[Diagnosis]:
     side_evals: list[tuple[str, Callable[[], Iterator[Diagnosis]]]] = [
         ("python", _python),
         ("dependencies", _dependencies),
+        ("names", _names),
         ("torch build", _torch),
         ("devices", _devices),
         ("cpu", _cpu),
@@ -156,6 +160,15 @@ def _belongs(requirement: Requirement, extra: str) -> bool:
         return not extra
     always = requirement.marker.evaluate({"extra": ""})
     return always if not extra else not always and requirement.marker.evaluate({"extra": extra})
+
+
+def _names() -> Iterator[Diagnosis]:
+    """Modules of our names that Python finds first from this folder: the command uses ours, `import` there does not."""
+    for name in own_packages.NAMES:
+        found = PathFinder.find_spec(name, [os.getcwd(), *sys.path])
+        if found and found.origin != str(own_packages.ROOT / name / "__init__.py"):
+            remedy = "say adaptbench or python -m adaptbench, which use ours; rename the other to import ours"
+            yield Diagnosis(name, "note", f"python -m {name} and import {name} find {found.origin} first", remedy)
 
 
 def _torch() -> Iterator[Diagnosis]:

@@ -20,12 +20,15 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from bench.core import own_packages
 from bench.core.errors import CellTimeoutError
 
 # what most cells import; a library that is missing or broken is reported by the cell that needs it
 _PRELOADED = [
+    "adaptbench_child",  # first: what follows is then our own `bench`
     "bench.cell.worker",
     "peft",
     "evaluate",
@@ -39,6 +42,9 @@ _PRELOADED = [
 _CUDA = Path("/dev/nvidiactl")  # there where the driver is, which can be known without torch
 # the tracker of shared resources would warn of those that a cell held when it was ended
 _QUIET = {"PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker"}
+# the folder a run is started in may hold files of any name: it stays off the path, and this folder comes first
+_CHILD_PATH = Path(__file__).with_name("child_path")
+_PATH = {"PYTHONSAFEPATH": "1"}
 _ALWAYS = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}  # read when the libraries are imported
 
 
@@ -75,7 +81,8 @@ def start(job: Path, log: Path, variables: Mapping[str, str], threads: int | Non
     context = _context()
     ours, theirs = context.Pipe()
     process = context.Process(target=_measure, args=(str(job), str(log), theirs, dict(variables), threads))  # type: ignore[attr-defined]
-    process.start()
+    with _own_main():
+        process.start()
     theirs.close()  # else this process would keep the line open after the child has died
     try:
         yield Child(process, ours)
@@ -103,21 +110,48 @@ def _fork_server() -> BaseContext:
     """The context of the fork server, which is started unless it runs."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
-    before = {name: os.environ.get(name) for name in (*_ALWAYS, *_QUIET)}
-    os.environ.update({**_ALWAYS, **_QUIET})
+    path = os.pathsep.join(filter(None, (str(_CHILD_PATH), os.environ.get("PYTHONPATH"))))
+    variables = {**_ALWAYS, **_QUIET, **_PATH, "PYTHONPATH": path}
     main = threading.current_thread() is threading.main_thread()  # which alone may say what a signal does
     heeded = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None  # inherited: Ctrl-C is for the run to heed
     try:
-        forkserver.ensure_running()
+        with _environment(variables), _own_main():
+            forkserver.ensure_running()
     finally:
         if main:
             signal.signal(signal.SIGINT, heeded or signal.SIG_DFL)
+    return context
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-    return context
+
+
+@contextmanager
+def _own_main() -> Iterator[None]:
+    """Processes started meanwhile take `adaptbench.py` for the main module.
+
+    `multiprocessing` would have them run the user's own script again, and look for ours on this process's path.
+    """
+    main, path = sys.modules["__main__"], sys.path
+    ours = ModuleType("__main__")
+    ours.__file__ = str(own_packages.ROOT / "adaptbench.py")
+    sys.modules["__main__"], sys.path = ours, [str(_CHILD_PATH), *path]
+    try:
+        yield
+    finally:
+        sys.modules["__main__"], sys.path = main, path
 
 
 def _measure(job: str, log: str, line: Connection, variables: Mapping[str, str], threads: int | None) -> None:

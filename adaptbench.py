@@ -1,0 +1,43 @@
+"""Starts adaptbench with the packages beside this file, whatever `sys.path` holds: `python -m adaptbench`.
+
+`bench`, `methods` and `tasks` are common names, this one is not: the installed command and every cell's process
+start here.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import util
+from pathlib import Path
+from typing import NoReturn
+
+_PIN = "bench.core.own_packages"
+
+
+def main() -> NoReturn:
+    """The command line; where our packages cannot be imported, one line says why."""
+    try:
+        pin()
+        from bench import cli
+    except ImportError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    cli.main()
+
+
+def pin() -> None:
+    """See `bench.core.own_packages.pin`, which is loaded by its path: an `import bench` might find another's."""
+    if _PIN not in sys.modules:
+        file = Path(__file__).resolve().parent.joinpath(*_PIN.split(".")).with_suffix(".py")
+        spec = util.spec_from_file_location(_PIN, file)
+        if spec is None or spec.loader is None or not file.is_file():
+            raise ImportError(f"{file} is missing; install adaptbench again")
+        module = sys.modules[_PIN] = util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    sys.modules[_PIN].pin()
+
+
+if __name__ == "__main__":
+    main()
+if __name__ == "__mp_main__":  # a cell's process, started by multiprocessing
+    pin()
