@@ -42,7 +42,7 @@ ROOMS["runs"] = {*ROOMS["cell"], "cell"}
 ROOMS["report"] = {*ROOMS["analysis"], "analysis"}
 ROOMS["gate"] = {*ROOMS["report"], "report"}
 ROOMS["cli"] = {*ROOMS}
-ROOMS["bench"] = {"cli"}  # __init__.py and __main__.py
+ROOMS["bench"] = {"cli", "core"}  # __init__.py and __main__.py
 HEAVY = (
     "torch",
     "transformers",
