@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib import machinery, metadata
+from importlib import machinery
 from pathlib import Path
 from types import ModuleType
 
@@ -59,5 +59,7 @@ def check_file(name: str) -> None:
 
 def _also_in(file: str) -> list[str]:
     """Other distributions that say they installed `file`."""
+    from importlib import metadata  # takes longer than all else at the start
+
     found = (d for d in metadata.distributions() if any(str(path) == file for path in d.files or ()))
     return [name for d in found if (name := d.metadata["Name"]) != "adaptbench"]
