@@ -11,6 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from types import MappingProxyType
 from typing import Literal
 
@@ -18,10 +19,12 @@ from pydantic import Field, PositiveInt
 
 from bench.core.hashing import derive_seed
 from bench.core.item import Example, Item
-from bench.core.method import Block, Evidence, Material, Search
+from bench.core.method import Block, ContextCost, Evidence, Material, Search
 from bench.core.prompt import Prompt
 from bench.core.task import Task
 from methods.options import ContextOptions, Grid, only
+
+SAMPLE = 500  # pieces whose mean length is taken, to say what they cost
 
 
 def example_block(example: Example, prompt: Prompt) -> Block:
@@ -87,6 +90,11 @@ def neighbours(material: Material, k: int, retriever: str, token_budget: int | N
     return SimilarExamples(material.train, material.prompt, material.index(retriever, texts), k, token_budget)
 
 
+def mean_length(task: Task) -> float:
+    """Mean characters of a worked example of a task."""
+    return fmean(len(task.prompt.solved(example)) for example in task.train[:SAMPLE]) if task.train else 0.0
+
+
 class FewShotOptions(ContextOptions):
     standard = MappingProxyType({"k": 8, "select": "stratified"})
     k: Grid[PositiveInt] = Field((4, 8, 16), description="worked examples")
@@ -110,6 +118,10 @@ class FewShot:
 
     def reads_train(self, task: Task) -> bool:
         return True
+
+    def cost(self, task: Task) -> ContextCost:
+        shared = self.options.select == ("stratified",)
+        return ContextCost(fmean(self.options.k) * mean_length(task), shared=shared)
 
     def build(self, material: Material) -> FixedExamples | SimilarExamples:
         k = only(self.options.k)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bench.core.method import FROZEN, LearnerKind
+from bench.core.method import FROZEN, LearnerKind, LearningCost
 from bench.core.method import Options as NoOptions
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ class Frozen:
 
     def requires(self, task: Task) -> str | None:
         return None
+
+    def cost(self, examples: int, trials: int) -> LearningCost:
+        return LearningCost(answered=trials)
 
     def start(self, model: Any, seed: int) -> Any:
         return model

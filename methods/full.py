@@ -6,9 +6,12 @@ from typing import Any
 
 from pydantic import Field
 
-from bench.core.method import GRADIENT
+from bench.core.method import GRADIENT, LearningCost
 from bench.core.task import Task
 from methods.options import TrainingOptions, needs_train
+
+# fp32 weights, gradients and AdamW's two moments (Rajbhandari et al. 2020, section 3.1)
+_BYTES_PER_WEIGHT = 16
 
 
 class FullOptions(TrainingOptions):
@@ -28,6 +31,9 @@ class Full:
 
     def requires(self, task: Task) -> str | None:
         return needs_train(self.name, task)
+
+    def cost(self, examples: int, trials: int) -> LearningCost:
+        return self.options.cost(examples, trials, _BYTES_PER_WEIGHT)
 
     def start(self, model: Any, seed: int) -> Any:
         return model.requires_grad_(True)

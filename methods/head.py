@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bench.core.method import LINEAR_PROBE, Options
+from bench.core.method import LINEAR_PROBE, LearningCost, Options
 from bench.core.task import Task
 from methods.frozen import Frozen
 from methods.options import Grid, needs_train
@@ -38,6 +38,9 @@ class Head(Frozen):
         if task.kind != "choice" or len({example.choices for example in task.train}) > 1:
             return "head needs a choice task whose items all have the same choices"
         return None
+
+    def cost(self, examples: int, trials: int) -> LearningCost:
+        return LearningCost(read=2 if trials else 1)  # all trials share what the model makes of the prompts
 
 
 PART = Head

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import Field
 
-from bench.core.method import GRADIENT
+from bench.core.method import GRADIENT, LearningCost
 from bench.core.task import Task
 from methods.options import TrainingOptions, needs_train
 
@@ -43,6 +43,9 @@ class Lora:
 
     def requires(self, task: Task) -> str | None:
         return needs_train(self.name, task)
+
+    def cost(self, examples: int, trials: int) -> LearningCost:
+        return self.options.cost(examples, trials)
 
     def start(self, model: Any, seed: int) -> Any:
         import torch

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
-from bench.core.method import Options
+from bench.core.method import LearningCost, Options
 
 if TYPE_CHECKING:
     from bench.core.task import Task
@@ -69,6 +69,12 @@ class TrainingOptions(Options):
     trial_share: float = Field(
         0.25, gt=0, le=1, description="length of a trial of the grid, as a share of the training"
     )
+
+    def cost(self, examples: int, trials: int, bytes_per_weight: int = 4) -> LearningCost:
+        """What training on so many examples takes, and before it so many shorter ones."""
+        epochs = self.max_steps * self.batch_size / max(1, examples) if self.max_steps else self.epochs
+        passes = epochs * (1 + trials * self.trial_share)
+        return LearningCost(trained=passes, judged=passes, bytes_per_weight=bytes_per_weight)
 
     @field_validator("learning_rate", mode="before")
     @classmethod

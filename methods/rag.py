@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 from types import MappingProxyType
 from typing import Literal
 
@@ -17,10 +18,10 @@ from pydantic import Field, PositiveInt
 
 from bench.core.hashing import derive_seed
 from bench.core.item import Item, Passage
-from bench.core.method import Block, Evidence, Material, Search
+from bench.core.method import Block, ContextCost, Evidence, Material, Search
 from bench.core.prompt import Prompt
 from bench.core.task import Task
-from methods.few_shot import SimilarExamples, neighbours
+from methods.few_shot import SAMPLE, SimilarExamples, mean_length, neighbours
 from methods.options import ContextOptions, Grid, only
 
 RANKING_DEPTH = 10  # kept for hit@k and MRR, whatever is shown to the model
@@ -93,6 +94,11 @@ class Rag:
 
     def reads_train(self, task: Task) -> bool:
         return not task.corpus
+
+    def cost(self, task: Task) -> ContextCost:
+        passages = [len(passage.text) + len(passage.title) for passage in task.corpus[:SAMPLE]]
+        piece = fmean(passages) if passages else mean_length(task)
+        return ContextCost(fmean(self.options.top_k) * piece, self.options.context_tokens)
 
     def build(self, material: Material) -> Passages | SimilarExamples:
         options = self.options

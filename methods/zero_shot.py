@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.core.item import Item
-from bench.core.method import Block, Evidence, Material
+from bench.core.method import Block, ContextCost, Evidence, Material
 from bench.core.method import Options as NoOptions
 from bench.core.task import Task
 
@@ -39,6 +39,9 @@ class ZeroShot:
 
     def reads_train(self, task: Task) -> bool:
         return False
+
+    def cost(self, task: Task) -> ContextCost:
+        return ContextCost()
 
     def build(self, material: Material) -> NoContext:
         return NoContext()

@@ -110,6 +110,29 @@ GRADIENT = LearnerKind("gradient", reads_train=True, uses_seed=True, moves_weigh
 LINEAR_PROBE = LearnerKind("linear probe", reads_train=True, uses_seed=False, moves_weights=False)
 
 
+@dataclass(frozen=True, slots=True)
+class LearningCost:
+    """What learning passes through a model in addition to the test items: times each split, trials of options included.
+
+    Known before anything is loaded, so that a run can be planned and divided.
+    """
+
+    trained: float = 0.0  # training examples, forward and backward
+    judged: float = 0.0  # validation examples, for their loss
+    read: float = 0.0  # prompts of both splits
+    answered: float = 0.0  # the validation items of a trial, answered as test items are
+    bytes_per_weight: int = 4  # held of each weight of the base model
+
+
+@dataclass(frozen=True, slots=True)
+class ContextCost:
+    """What a context part adds to a prompt, as far as it is known before anything is drawn or retrieved."""
+
+    characters: float = 0.0  # of all blocks together, in the mean
+    most_tokens: int | None = None  # of all blocks together; None: no limit
+    shared: bool = False  # the same blocks for every item, computed once
+
+
 class WeightsPart(Protocol):
     """What a method does to the weights."""
 
@@ -120,6 +143,9 @@ class WeightsPart(Protocol):
 
     def requires(self, task: Task) -> str | None:
         """Why this part cannot work on `task`, or None."""
+
+    def cost(self, examples: int, trials: int) -> LearningCost:
+        """What learning from so many examples takes, after so many trials of options (0: there is nothing to try)."""
 
     def start(self, model: Any, seed: int) -> Any:
         """The `torch.nn.Module` to learn with, from the base model."""
@@ -157,6 +183,9 @@ class ContextPart(Protocol):
 
     def reads_train(self, task: Task) -> bool:
         """Whether what it puts in the context comes from the training split."""
+
+    def cost(self, task: Task) -> ContextCost:
+        """What its blocks add to a prompt; of several numbers of blocks to choose from, the mean."""
 
     def build(self, material: Material) -> Context:
         """Draw examples, build indexes: all that is done once for a (task, seed)."""

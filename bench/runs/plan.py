@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.core.item import Example
+from bench.core.method import ContextCost
 from bench.core.record import Record, spent
 from bench.core.task import Task
 from bench.metrics.formats import duration
@@ -29,6 +30,7 @@ from tasks.loader.splits import TRIAL_ITEMS
 
 CHARS_PER_TOKEN = 4.0  # of English under common vocabularies; only ratios of work depend on it
 _PASSES_TRAINED = 3.0
+_BYTES_TRAINED, _BYTES_READ = 65536, 8192  # of activations, for each layer and unit of its width
 _OVERHEAD_S = 12.0  # a cell's process: imports, loading, metrics; replaced by what finished cells took
 _OVERHEAD_BYTES = 900 * 2**20  # torch, transformers and evaluate in one process
 
@@ -56,41 +58,31 @@ def plan(cells: Sequence[Cell], store: Store | None, *, device: str = "auto", pi
 
 def work(cell: Cell) -> float:
     """Tokens through the model for one cell, a training token counted three times."""
-    task, method = cell.task, cell.method
-    train = task.train[: cell.train_size]  # others of the split are taken, and are about as long
-    context = _context_tokens(cell)
-    total = sum(_item_tokens(task, example) + context for example in task.test)
-    if method.weights.learner.moves_weights:
-        options = method.weights.options
-        one = sum(_example_tokens(task, example) + context for example in train)
-        epochs = options.epochs
-        if options.max_steps:
-            epochs = options.max_steps * options.batch_size / max(1, len(train))
-        trials = cell.trials * options.trial_share
-        total += one * epochs * (1 + trials) * _PASSES_TRAINED
-        total += sum(_example_tokens(task, e) + context for e in task.validation) * epochs * (1 + trials)
-    elif method.weights.learner.reads_train:
-        total += sum(_item_tokens(task, e) + context for e in (*train, *task.validation)) * (2 if cell.trials else 1)
-    elif task.test:
-        asked = min(len(task.validation), TRIAL_ITEMS)
-        total *= 1 + cell.trials * asked / len(task.test)
-    return total
+    task, train = cell.task, cell.task.train[: cell.train_size]  # of the split others are taken, about as long
+    cost = cell.method.weights.cost(len(train), cell.trials)
+    context = _context_tokens(cell.method.context.cost(task), bool(cost.trained))
+
+    def tokens(split: Sequence[Example], of: Callable[[Task, Example], float]) -> float:
+        return sum(of(task, example) + context for example in split)
+
+    test = tokens(task.test, _item_tokens)
+    trial = test * min(len(task.validation), TRIAL_ITEMS) / max(1, len(task.test))
+    passed = [
+        (1.0, test),
+        (cost.trained * _PASSES_TRAINED, tokens(train, _example_tokens)),
+        (cost.judged, tokens(task.validation, _example_tokens)),
+        (cost.read, tokens((*train, *task.validation), _item_tokens)),
+        (cost.answered, trial),
+    ]
+    return sum(times * amount for times, amount in passed)
 
 
-def _context_tokens(cell: Cell) -> float:
-    """Mean tokens that the context part adds to each prompt; of several numbers of pieces, the mean."""
-    options, task = cell.method.context.options, cell.task
-    if hasattr(options, "top_k") and task.corpus:
-        passage = statistics.fmean(len(p.text) + len(p.title) for p in task.corpus[:500]) / CHARS_PER_TOKEN
-        tokens = statistics.fmean(options.top_k) * passage
-        return min(tokens, float(options.context_tokens or tokens))
-    counts: tuple[int, ...] = getattr(options, "k", ()) or getattr(options, "top_k", (0,))
-    count = statistics.fmean(counts)
-    # a shared prefix is computed once for all items, examples found for each item are not
-    shared = getattr(options, "select", None) == ("stratified",)
-    if not count or not task.train or (shared and not cell.method.weights.learner.moves_weights):
-        return 0.0
-    return float(count) * statistics.fmean(_example_tokens(task, e) for e in task.train[:500])
+def _context_tokens(cost: ContextCost, trains: bool) -> float:
+    """Mean tokens that the context part adds to each prompt."""
+    if cost.shared and not trains:
+        return 0.0  # a shared prefix is computed once for all items, examples found for each item are not
+    tokens = cost.characters / CHARS_PER_TOKEN
+    return tokens if cost.most_tokens is None else min(tokens, float(cost.most_tokens))
 
 
 def _example_tokens(task: Task, example: Example) -> float:
@@ -148,14 +140,11 @@ def _estimate(cell: Cell, record: Record | None, rate: float | None) -> Estimate
 def _memory(cell: Cell) -> int:
     """Host and device bytes together: weights, what training keeps beside them, and the process itself."""
     config = json.loads((cell.model.folder / "config.json").read_text(encoding="utf-8"))
-    weights, parameters = cell.method.weights, cell.model.parameters
     width = int(config.get("intermediate_size") or 4 * int(config.get("hidden_size") or 0) or 1)
     layers = int(config.get("num_hidden_layers") or 1)
-    if not weights.learner.moves_weights:
-        return _OVERHEAD_BYTES + parameters * 4 + 8192 * layers * width
-    # fp32 weights, gradients and AdamW's two moments: 16 bytes a trained weight (Rajbhandari et al. 2020, section 3.1)
-    states = parameters * (16 if getattr(weights, "full_precision", False) else 4)
-    return _OVERHEAD_BYTES + states + 16384 * layers * width * 4
+    cost = cell.method.weights.cost(len(cell.task.train), cell.trials)
+    activations = _BYTES_TRAINED if cost.trained else _BYTES_READ
+    return _OVERHEAD_BYTES + cell.model.parameters * cost.bytes_per_weight + activations * layers * width
 
 
 def table(estimates: Sequence[Estimate]) -> Group:

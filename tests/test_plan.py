@@ -1,0 +1,72 @@
+"""What parts say they cost, worked out by hand, and the plan that knows nothing of them but that."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from dataclasses import replace
+from types import ModuleType
+
+import pytest
+
+import methods
+from bench.core.item import Example
+from bench.core.method import ContextCost, LearningCost
+from bench.core.prompt import Prompt
+from bench.core.task import Task
+from bench.runs import cells, plan, shards
+from tests.toy import choice_task, text_task
+
+
+def letters(train: int) -> Task:
+    """Every worked example is "ab cd\n\n": 7 characters."""
+    prompt = Prompt("", "{text}")
+    example = Example("train/0", {"text": "ab"}, (), ("cd",))
+    return Task("letters", "text", prompt, tuple(replace(example, id=f"train/{i}") for i in range(train)), (), ())
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "cost"),
+    [
+        ("zero-shot", {}, ContextCost()),
+        ("few-shot", {"k": 3}, ContextCost(3 * 7, shared=True)),
+        ("few-shot", {"k": [1, 3], "select": "similar"}, ContextCost(2 * 7)),
+        ("few-shot", {"k": 2, "select": ["stratified", "similar"]}, ContextCost(2 * 7)),
+        ("rag", {"top_k": 4, "context_tokens": 9}, ContextCost(4 * 7, most_tokens=9)),  # from train: no corpus
+    ],
+)
+def test_what_a_prompt_gains(method: str, options: dict[str, object], cost: ContextCost) -> None:
+    assert methods.create(method, options).context.cost(letters(5)) == cost
+
+
+def test_passages_cost_their_text_and_title() -> None:
+    task = text_task()
+    lengths = [len(passage.text) + len(passage.title) for passage in task.corpus]
+    assert len(set(lengths)) == 1
+    assert methods.create("rag", {"top_k": 2}).context.cost(task) == ContextCost(2 * lengths[0])
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "trials", "cost"),
+    [
+        ("zero-shot", {}, 0, LearningCost()),
+        ("few-shot", {}, 3, LearningCost(answered=3)),
+        ("head", {}, 3, LearningCost(read=2)),
+        ("head", {"c": 1.0}, 0, LearningCost(read=1)),
+        ("lora", {"epochs": 2}, 0, LearningCost(trained=2, judged=2)),
+        ("lora", {"epochs": 2, "trial_share": 0.5}, 3, LearningCost(trained=5, judged=5)),
+        # 30 steps of 4 are 10 times 12 examples
+        ("full", {"max_steps": 30, "batch_size": 4}, 0, LearningCost(trained=10, judged=10, bytes_per_weight=16)),
+        ("scratch", {"epochs": 1}, 0, LearningCost(trained=1, judged=1, bytes_per_weight=16)),
+    ],
+)
+def test_what_learning_takes(method: str, options: dict[str, object], trials: int, cost: LearningCost) -> None:
+    assert methods.create(method, options).weights.cost(len(choice_task().train), trials) == cost
+
+
+@pytest.mark.parametrize("module", [cells, plan, shards])
+def test_what_divides_a_run_reads_no_option_by_its_name(module: ModuleType) -> None:
+    options = set().union(*(methods.option_names(part) for part in methods.parts().values()))
+    assert {"k", "top_k", "epochs", "learning_rate"} <= options
+    nodes = ast.walk(ast.parse(inspect.getsource(module)))
+    assert not options & {node.attr for node in nodes if isinstance(node, ast.Attribute)}
