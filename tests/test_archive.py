@@ -74,6 +74,7 @@ class TestThereAndBack:
         code, out, _ = ended("unpack", f"{run}.run.zip", "--out", tmp_path / "deep" / "back")
         assert (code, out) == (0, f"{tmp_path / 'deep' / 'back'}\n")
         assert contents(tmp_path / "deep" / "back") == contents(run)
+        assert not list((tmp_path / "deep" / "back").rglob(".*"))
         with zipfile.ZipFile(f"{run}.run.zip") as packed:
             assert set(packed.namelist()) == contents(run).keys()
         shutil.rmtree(run)
@@ -95,6 +96,14 @@ class TestThereAndBack:
         file = next(run.glob("cells/*/predictions.jsonl"))
         file.write_bytes(file.read_bytes() * 500)
         assert pack.pack(run).stat().st_size < sum(map(len, contents(run).values())) / 4
+
+    def test_records_alone(self, run: Path) -> None:
+        next((run / "cells").iterdir()).joinpath("log.txt").write_text("a row of the data")
+        assert ended("pack", run, "--records-only")[0] == 0
+        kept = contents(pack.unpack(Path(f"{run}.run.zip"), run.parent / "back"))
+        names = {run_folder.RUN_FILE, run_folder.RECORD, "suite.yaml"}
+        assert kept == {name: content for name, content in contents(run).items() if Path(name).name in names}
+        assert run_folder.read_run(Path(f"{run}.run.zip")).records == run_folder.read_run(run).records
 
     def test_a_run_that_is_being_written_is_refused(self, run: Path) -> None:
         with (run / ".lock").open("w") as lock:

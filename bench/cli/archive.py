@@ -10,7 +10,8 @@ import click
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The archive to make; default: RUN.run.zip.")
-def pack(run: Path, out: Path | None) -> None:
+@click.option("--records-only", is_flag=True, help="Leave predictions and logs out, which may hold text of the data.")
+def pack(run: Path, out: Path | None, records_only: bool) -> None:
     """Write RUN as one archive, which every command that reads runs takes as it takes the folder.
 
     The archive is a zip of the run's files; the folder stays. The same run gives the same bytes.
@@ -21,7 +22,7 @@ def pack(run: Path, out: Path | None) -> None:
     """
     from bench.store import pack as packing
 
-    print(packing.pack(run, out))
+    print(packing.pack(run, out, records_only=records_only))
 
 
 @click.command()

@@ -9,14 +9,17 @@ from bench.core.errors import UsageError
 from bench.store import archive
 from bench.store.archive import SUFFIX, Archive
 from bench.store.atomic import sync, write_atomically
-from bench.store.run_folder import VECTORS, read_listed
+from bench.store.run_folder import RECORD, RUN_FILE, VECTORS, read_listed
 from bench.store.staging import refuse_taken, staging, unwritten
 
+_RECORDS = (RUN_FILE, "suite.yaml", RECORD)
 
-def pack(run: Path, out: Path | None = None) -> Path:
+
+def pack(run: Path, out: Path | None = None, *, records_only: bool = False) -> Path:
     """Write the files of a run's folder to the archive `out`, or to one beside the folder; returns where.
 
-    Hidden files, such as the lock, and embeddings kept for cells to come are left out.
+    Hidden files, such as the lock, and embeddings kept for cells to come are left out; with `records_only` also
+    predictions and logs, which may hold text of the data.
 
     Raises:
         UsageError: no run, one that is being written, or an archive that is there already or cannot be written.
@@ -34,7 +37,8 @@ def pack(run: Path, out: Path | None = None) -> Path:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with unwritten(run):
-            archive.write(out, ((name, (run / name).read_bytes()) for name in sorted(_names(run, run))))
+            names = sorted(name for name in _names(run, run) if not records_only or Path(name).name in _RECORDS)
+            archive.write(out, ((name, (run / name).read_bytes()) for name in names))
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror}") from None
     sync(out.parent)

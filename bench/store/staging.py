@@ -57,6 +57,7 @@ def staging(out: Path, doing: str) -> Iterator[Path]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             yield folder
+            (folder / _LOCK).unlink()
             folder.rename(out)  # refused where another process has filled it meanwhile
         finally:
             shutil.rmtree(folder, ignore_errors=True)

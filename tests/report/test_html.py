@@ -325,8 +325,8 @@ class TestFiles:
 
 @pytest.mark.parametrize("style", ["--csv", "--latex", "--benchmark", "--json", "--markdown", "--schema"])
 def test_every_style_can_be_had_from_the_command(style: str) -> None:
-    run_folder = Path(__file__).parent.parent.parent / "results" / "popqa"
-    done = CliRunner().invoke(cli, ["report", str(run_folder), style])
+    archive = Path(__file__).parent.parent.parent / "results" / "popqa.run.zip"
+    done = CliRunner().invoke(cli, ["report", str(archive), style])
     assert done.exit_code == 0, done.output
     start = {
         "--csv": "suite,run,",

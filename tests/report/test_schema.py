@@ -21,7 +21,7 @@ from bench.training.trainer import TrainingResult
 from tests.report.test_report import HOSTILE, failed, record, run
 
 ROOT = Path(__file__).parents[2]
-MEASURED = sorted(file.parent for file in (ROOT / "results").glob("*/run.json"))
+MEASURED = sorted((ROOT / "results").glob("*.run.zip"))
 VALIDATOR = Draft202012Validator(schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
@@ -96,9 +96,9 @@ class TestWhatIsWritten:
         odd = full(method=HOSTILE, task=HOSTILE, probes={HOSTILE: {HOSTILE: Score(1.0)}}, tokens={HOSTILE: 1})
         assert wrong(to_json([run(odd, failed(message=HOSTILE))])) == []
 
-    @pytest.mark.parametrize("folder", MEASURED, ids=lambda path: path.name)
-    def test_measured_runs(self, folder: Path) -> None:
-        assert wrong(json.loads(json.dumps(to_json([run_folder.read_run(folder)])))) == []
+    @pytest.mark.parametrize("archive", MEASURED, ids=lambda path: path.name)
+    def test_measured_runs(self, archive: Path) -> None:
+        assert wrong(json.loads(json.dumps(to_json([run_folder.read_run(archive)])))) == []
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
