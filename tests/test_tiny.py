@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bench.core.errors import UsageError
 from bench.model import tiny_random
+from bench.model.prepared import cache_folder
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -180,7 +181,7 @@ def test_builders_at_the_same_time_agree(tmp_path: Path) -> None:
 
 def test_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADAPTBENCH_CACHE", str(tmp_path))
-    assert tiny_random.cache_folder() == tmp_path
+    assert cache_folder() == tmp_path
     monkeypatch.delenv("ADAPTBENCH_CACHE")
     monkeypatch.setenv("HOME", "/home/somebody")
-    assert tiny_random.cache_folder() == Path("/home/somebody/.cache/adaptbench")
+    assert cache_folder() == Path("/home/somebody/.cache/adaptbench")

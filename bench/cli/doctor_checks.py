@@ -235,7 +235,7 @@ def _memory() -> Iterator[Diagnosis]:
 
 def _disk(results: Path) -> Iterator[Diagnosis]:
     """Room and permission where runs and the built-in model go."""
-    from bench.model.tiny_random import cache_folder
+    from bench.model.prepared import cache_folder
 
     for name, folder in (("results", results), ("cache", cache_folder())):
         there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())

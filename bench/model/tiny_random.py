@@ -7,17 +7,11 @@ everywhere, and making it needs neither torch nor transformers.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.core.errors import UsageError
+from bench.model.prepared import cache_folder, prepare, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,13 +27,6 @@ CHAT_TEMPLATE = (
 )
 
 _RECIPE = 1  # raise it when the same arguments would give other bytes than before
-_SEAL = "tiny-random.json"  # the recipe and the digest of every other file: what makes a folder complete
-
-
-def cache_folder() -> Path:
-    """Where adaptbench keeps what it can make again: `ADAPTBENCH_CACHE`, else `~/.cache/adaptbench`."""
-    named = os.environ.get("ADAPTBENCH_CACHE")
-    return Path(named).expanduser() if named else Path("~/.cache/adaptbench").expanduser()
 
 
 DEFAULT_FOLDER = cache_folder() / f"tiny-random-{_RECIPE}"
@@ -67,69 +54,17 @@ def build(
     """
     flags = {"bos": bos, "eos": eos, "pad": pad, "chat_template": chat_template}
     recipe = {"recipe": _RECIPE, "seed": seed, **flags}
-    if _complete(folder, recipe):
-        return folder
-    _refuse_foreign(folder)
-    try:
-        with _staging(folder) as staging:
-            _write(staging, recipe)
-            _publish(staging, folder, recipe)
-    except OSError as error:
-        hint = "set ADAPTBENCH_CACHE to a folder you may write to"
-        raise UsageError(f"cannot write the tiny model to {folder}: {error.strerror}; {hint}") from None
-    return folder
-
-
-@contextmanager
-def _staging(folder: Path) -> Iterator[Path]:
-    """A sibling of `folder` to write into; whatever is left of it goes away."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _complete(folder: Path, recipe: Mapping[str, Any]) -> bool:
-    try:
-        sealed = json.loads((folder / _SEAL).read_text(encoding="utf-8"))
-        return bool(sealed == {**recipe, "files": _digests(folder)})
-    except (OSError, ValueError):
-        return False
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Never replace what this module did not write."""
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise UsageError(f"{folder} is no folder; the tiny model needs a folder of its own")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / _SEAL).is_file():
-        raise UsageError(f"{folder} holds something other than the tiny model; name another folder")
+    return prepare(folder, "tiny-random.json", recipe, lambda staging: _write(staging, recipe), "the tiny model")
 
 
 def _write(staging: Path, recipe: Mapping[str, Any]) -> None:
     from safetensors.numpy import save_file
 
-    staging.chmod(0o755)  # mkdtemp's 0700 would hide a shared cache from others
     save_file(dict(_weights(int(recipe["seed"]))), staging / "model.safetensors", metadata={"format": "pt"})
-    _write_json(staging / "config.json", _config(recipe))
-    _write_json(staging / "generation_config.json", _special_ids(recipe))
-    _write_json(staging / "tokenizer_config.json", _tokenizer_config(recipe))
+    write_json(staging / "config.json", _config(recipe))
+    write_json(staging / "generation_config.json", _special_ids(recipe))
+    write_json(staging / "tokenizer_config.json", _tokenizer_config(recipe))
     _tokenizer(recipe).save(str(staging / "tokenizer.json"))
-    (staging / "model.safetensors").chmod(0o644)
-    _write_json(staging / _SEAL, {**recipe, "files": _digests(staging)})
-
-
-def _publish(staging: Path, folder: Path, recipe: Mapping[str, Any]) -> None:
-    """Rename `staging` to `folder`; where another process was faster, its folder stays."""
-    try:
-        staging.rename(folder)
-    except OSError:
-        if _complete(folder, recipe):
-            return
-        with _staging(folder) as old:  # an older recipe, or damaged
-            folder.rename(old)
-            staging.rename(folder)
 
 
 def _weights(seed: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
@@ -219,12 +154,3 @@ def _byte_signs() -> list[str]:
     printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = [byte for byte in range(256) if byte not in printable]
     return [chr(byte) if byte in printable else chr(256 + others.index(byte)) for byte in range(256)]
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    files = sorted(f for f in folder.iterdir() if f.name != _SEAL)
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-
-
-def _write_json(file: Path, content: object) -> None:
-    file.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
