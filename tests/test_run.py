@@ -23,7 +23,7 @@ from bench.core.hashing import canonical
 from bench.core.item import Example
 from bench.core.record import Prediction, Record, Score
 from bench.model import tiny_random
-from bench.runs import cell_process, runner
+from bench.runs import cell_process, executor
 from bench.store import run_folder
 from tasks.loader.splits import sample
 from tests.small import cells_of, measure, write_suite
@@ -279,7 +279,7 @@ def test_a_damaged_record_is_one_clear_line(tmp_path: Path, content: str, words:
     ],
 )
 def test_a_worker_sees_one_device(asked: str, visible: str | None, expected: str) -> None:
-    assert runner.visible_device(asked, visible) == expected
+    assert executor.visible_device(asked, visible) == expected
 
 
 _STARTED: list[subprocess.Popen[str]] = []

@@ -7,7 +7,7 @@ import json
 import resource
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bench.cell import setup
-from bench.cell.job import Job
 from bench.cell.measure import measure as measure_cell
 from bench.core.record import Phase, Record, Score
 from bench.gate import baseline
@@ -242,7 +241,7 @@ def test_a_cell_answers_the_same_with_vectors_of_another(
         embedder.asked.clear()
         staging = run.staging(cells[0].ref)
         job = runner._job(suite, cells[0], run, staging, None)
-        record = measure_cell(Job(**{**job, **changes}), lambda *_: None)
+        record = measure_cell(replace(job, **changes), lambda *_: None)
         return record, (staging / run_folder.PREDICTIONS).read_bytes(), list(embedder.asked)
 
     without, expected, _ = cell(vectors=None)
