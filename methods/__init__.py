@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.core.errors import UsageError, unknown
+from bench.core.explain import explain
 from bench.core.method import Method, Options
 from methods.frozen import Frozen
 from methods.zero_shot import ZeroShot
@@ -89,9 +90,6 @@ def _build(name: str, part: Any, options: Mapping[str, Any] | None) -> Any:
     try:
         checked: Options = part.Options(**mine)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(
-            str(piece) for piece in first["loc"] if not isinstance(piece, int)
-        )  # one of a list is its value
-        raise UsageError(f"option {where} of method {name}: {first['msg']}; got {first['input']!r}") from None
+        lines = explain(error, part.Options, grids=True)
+        raise UsageError("\n".join(f"option of method {name}: {line}" for line in lines)) from None
     return part(checked)

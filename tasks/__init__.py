@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,14 +28,14 @@ def find(name_or_path: str | Path) -> Path:
 
     Raises UsageError where there is no such task.
     """
-    bundled, path = available(), Path(name_or_path).expanduser()
+    bundled, path = available(), Path(os.path.expanduser(name_or_path))
     if str(name_or_path) in bundled:
         return bundled[str(name_or_path)]
-    if path.name == _FILE and path.is_file():
+    if path.name == _FILE and os.path.isfile(path):
         return path.parent
-    if (path / _FILE).is_file():
+    if os.path.isfile(path / _FILE):  # unlike Path.is_file, False for a name that is too long
         return path
-    if path.is_dir():
+    if os.path.isdir(path):
         raise UsageError(f'"{path}" is a folder without a {_FILE}; `adaptbench init DATA` makes one')
     raise UsageError(f"{unknown('task', str(name_or_path), bundled)}, or a folder with a {_FILE}")
 

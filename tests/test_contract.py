@@ -102,7 +102,7 @@ def test_an_impossible_option_is_one_line_with_what_is_allowed(method: str, kind
     assert "\n" not in str(caught.value)
     numeric = next((o for o in ("k", "top_k", "rank", "epochs") if o in _options(method)), None)
     if numeric:
-        with pytest.raises(UsageError, match=f"option {numeric} of method .*got -1"):
+        with pytest.raises(UsageError, match=f"option of method .*: {numeric} is -1; it must be"):
             methods.create(method, {**METHODS[method], numeric: -1})
 
 

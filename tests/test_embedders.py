@@ -60,7 +60,7 @@ def test_the_variable_comes_first(nothing_installed: Path, monkeypatch: pytest.M
     assert found is not None
     assert (found.name, found.digest) == ("mine", digest)
     monkeypatch.setenv(VARIABLE, str(tmp_path / "gone"))
-    with pytest.raises(UsageError, match=f"{VARIABLE}: there is no folder .*gone; set {VARIABLE} to"):
+    with pytest.raises(UsageError, match=rf'{VARIABLE}: there is no folder ".*gone"; set {VARIABLE} to'):
         find_embedder()
 
 
@@ -120,8 +120,8 @@ def test_a_wheel_with_the_published_weights_is_taken_without_importing_it(
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ("no-such-folder", "embedder: there is no folder no-such-folder"),
-        ("./owner/name", "embedder: there is no folder owner/name"),
+        ("no-such-folder", 'embedder: there is no folder "no-such-folder"'),
+        ("./owner/name", 'embedder: there is no folder "owner/name"'),
         (
             "owner/no-such-model",
             'embedder "owner/no-such-model" is neither a folder nor a model that',
@@ -136,7 +136,14 @@ def test_an_embedder_that_is_nowhere_is_one_clear_line(nothing_installed: Path, 
 
 def test_weights_must_be_safetensors(tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
+    (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UsageError, match=r"no \*\.safetensors file in it"):
+        find_embedder(str(tmp_path))
+
+
+def test_a_folder_that_holds_models_is_no_model(tmp_path: Path) -> None:
+    write_model(tmp_path / "models" / "mine", b"weights")
+    with pytest.raises(UsageError, match=r"embedder: no model in .*: it has no modules.json and no config.json"):
         find_embedder(str(tmp_path))
 
 

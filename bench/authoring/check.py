@@ -20,11 +20,11 @@ from rich.text import Text
 
 from bench.core.errors import TaskError
 from bench.core.item import Example
+from bench.core.quoting import plain, shown
 from bench.core.task import Task
 from bench.metrics import refuse_unfit
 from tasks import find
 from tasks.loader.manifest import spec_file
-from tasks.loader.problems import plain, shown
 from tasks.loader.read import Loaded, read_task
 from tasks.loader.spec import SPLITS
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from bench.core.errors import UsageError, unknown
 from bench.core.prompt import CHOICES
-from tasks.loader.problems import listed, shown
+from bench.core.quoting import listed, shown
 from tasks.loader.rows import list_of, text_of, text_or_none
 
 Row = dict[str, Any]

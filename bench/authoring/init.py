@@ -19,10 +19,12 @@ from bench.authoring.column_guess import Guess, Row, answers_of, guess, is_usabl
 from bench.core.errors import UsageError, unknown
 from bench.core.hashing import sha256
 from bench.core.prompt import CHOICE_SEPARATOR
+from bench.core.quoting import listed, shown
+from bench.core.yaml_file import means_text
 from tasks.loader.choices import look_alikes
 from tasks.loader.examples import as_words
 from tasks.loader.manifest import FILE
-from tasks.loader.problems import Problems, listed, shown
+from tasks.loader.problems import Problems
 from tasks.loader.rows import FORMATS, read_table, text_or_none
 
 SPLIT_FILES = {"train": ("train",), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
@@ -41,7 +43,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text_node(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    quoted = not text or "\n" in text or "{" in text
+    quoted = "\n" in text or "{" in text or not means_text(text)
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if quoted else None)
 
 

@@ -5,6 +5,7 @@ May import every room.
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from bench.cli.runs import plan, run
 from bench.cli.tasks import check, doctor, fetch, init
 from bench.core import own_packages
 from bench.core.errors import AdaptbenchError, UsageError, nearest
+from bench.core.quoting import quoted
 
 INTERNAL = AdaptbenchError.exit_code
 
@@ -75,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         sys.stderr.close()  # the reader of a pipe has gone: nothing is left to say
         sys.exit(1)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            _fail(f"the path {quoted(str(error.filename))} is too long; give another", UsageError.exit_code)
         _fail(f"{error.strerror or error}: {error.filename or 'no file named'}; finished cells are kept", INTERNAL)
     except Exception:
         traceback.print_exc()

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.core.errors import UsageError, unknown
+from bench.core.errors import UsageError
+from bench.core.explain import explain
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -51,13 +52,8 @@ class Assumptions(_Strict):
 
 
 def read(content: Mapping[str, Any], where: str) -> Assumptions:
-    """Assumptions from a mapping; raises UsageError, with `where`, for the first thing that is wrong in it."""
+    """Assumptions from a mapping; raises UsageError, with `where`, for what is wrong in it."""
     try:
         return Assumptions.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(piece) for piece in first["loc"])
-        if first["type"] == "extra_forbidden":
-            known = Requirements.model_fields if first["loc"][0] == "require" else Assumptions.model_fields
-            raise UsageError(f"{where}: {unknown('key of decide:', str(first['loc'][-1]), known)}") from None
-        raise UsageError(f"{where}: decide: {place}: {first['msg']}; got {first['input']!r}") from None
+        raise UsageError("\n".join(f"{where}: {line}" for line in explain(error, Assumptions, at=["decide"]))) from None

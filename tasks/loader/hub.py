@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bench.core.quoting import plain
 from tasks.loader.parquet import with_class_names
-from tasks.loader.problems import Problems, plain
+from tasks.loader.problems import Problems
 from tasks.loader.rows import Table, flattened
 from tasks.loader.spec import Hub
 

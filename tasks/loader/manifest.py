@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
 
-import yaml
 from pydantic import ValidationError
 
 from bench.core.errors import TaskError, nearest
+from bench.core.explain import explain
 from bench.core.prompt import placeholders
-from tasks.loader.problems import Problems, shown
-from tasks.loader.rows import decode
-from tasks.loader.spec import SPLITS, Corpus, Hub, Keys, Split, Splits, TaskSpec
+from bench.core.quoting import shown
+from bench.core.yaml_file import read_mapping
+from tasks.loader.problems import Problems
+from tasks.loader.spec import Split, TaskSpec
 
 FILE = "task.yaml"
-_BOOL = "tag:yaml.org,2002:bool"
 _PASSAGE_NAMES = ("id", "title", "text")
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML where yes, no, on and off are labels, not booleans, and no key is lost."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: list[Any] = []  # compared as Python compares keys, where 1 is the same as true
-    for key, _ in node.value:
-        value = loader.construct_object(key, deep=True)
-        if value in seen:
-            problem = f"key {shown(key.value)} stands twice"
-            raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-        seen.append(value)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def read_spec(folder: Path) -> TaskSpec:
@@ -51,16 +26,11 @@ def read_spec(folder: Path) -> TaskSpec:
     """
     file = spec_file(folder)
     problems = Problems()
-    text = decode((folder / FILE).read_bytes(), file, problems)
-    problems.check()
-    values = _parse(text or "", file)
+    values = read_mapping(folder / FILE, file, "it must be a mapping of keys; begin with name: and kind:", TaskError)
     try:
         spec = TaskSpec.model_validate(values)
     except ValidationError as error:
-        for one in error.errors():
-            problems.add(file, *_explain(one))
-        problems.check()
-        raise  # not reached: a validation error has at least one problem
+        raise TaskError(f"{file}: {line}" for line in explain(error, TaskSpec, described=True)) from None
     for what, remedy in _contradictions(spec):
         problems.add(file, what, remedy)
     problems.check()
@@ -70,49 +40,6 @@ def read_spec(folder: Path) -> TaskSpec:
 def spec_file(folder: Path) -> str:
     """The name of the folder's `task.yaml` in messages."""
     return f"{folder.resolve().name}/{FILE}"
-
-
-def _parse(text: str, file: str) -> dict[str, Any]:
-    remedy = 'put text that holds ": ", "#" or braces in quotes'
-    try:
-        values = yaml.load(text, Loader=_Loader)  # a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise TaskError(f"{file}{line}: not valid YAML ({error.problem}); {remedy}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise TaskError(f"{file}: not valid YAML ({str(error).splitlines()[0]}); {remedy}") from None
-    if not isinstance(values, dict):
-        raise TaskError(f"{file}: it must be a mapping of keys; begin with name: and kind:")
-    return values
-
-
-def _owner(loc: tuple[int | str, ...]) -> type[Keys]:
-    """The model whose key an error's location ends in."""
-    inner = [part for part in loc[:-1] if isinstance(part, str)]
-    models: dict[str, type[Keys]] = {"splits": Splits, "corpus": Corpus, "hub": Hub}
-    models |= dict.fromkeys(SPLITS, Split)
-    return models.get(inner[-1], TaskSpec) if inner else TaskSpec
-
-
-def _explain(error: Any) -> tuple[str, str]:
-    """(what, remedy) of one pydantic error."""
-    loc: tuple[int | str, ...] = error["loc"]
-    path, key = ".".join(map(str, loc)), str(loc[-1])
-    fields = {info.alias or name: info for name, info in _owner(loc).model_fields.items()}
-    described = fields[key].description if key in fields else None
-    match error["type"]:
-        case "extra_forbidden":
-            return f"unknown key {shown(path)}{nearest(key, fields)}", f"allowed: {', '.join(fields)}"
-        case "missing":
-            return f"missing key {shown(path)}", f"add it, for example {(fields[key].examples or [''])[0]}"
-        case "value_error":
-            what, _, remedy = str(error["ctx"]["error"]).partition("; ")
-            return f"{path}: {what}", remedy or f"got {shown(error['input'])}"
-        case "literal_error":
-            allowed = [str(name) for name in get_args(fields[key].annotation) if name]
-            hint = nearest(str(error["input"]), allowed)
-            return f"{path} is {shown(error['input'])}{hint}", f"allowed: {described}"
-    return f"{path} is {shown(error['input'])}", f"it must be {described or error['msg'].lower()}"
 
 
 def _contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:

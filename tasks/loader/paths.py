@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from tasks.loader.problems import Problems, listed
+from bench.core.quoting import listed
+from tasks.loader.problems import Problems
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -27,7 +28,7 @@ def require_variables(written: Iterable[str], file: str, problems: Problems) -> 
 
 def resolve(folder: Path, written: str) -> tuple[Path, str]:
     """(the path, its name in messages): inside the task folder `<folder>/<path>`, else the path in full."""
-    expanded = Path(_VARIABLE.sub(lambda match: os.environ[match[1]], written)).expanduser()
+    expanded = Path(os.path.expanduser(_VARIABLE.sub(lambda match: os.environ[match[1]], written)))
     if expanded.is_absolute():
         return expanded, str(expanded)
     return folder / expanded, f"{folder.resolve().name}/{expanded}"

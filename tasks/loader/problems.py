@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-
 from bench.core.errors import TaskError
+from bench.core.quoting import plain
 
 MAX_LINES = 20
-_MAX_SHOWN = 60  # characters of a value quoted in a line
-
-
-def plain(text: str) -> str:
-    """`text` with every character that could move a terminal's cursor or colour written as an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def shown(value: object) -> str:
-    """`value` as a short, quoted, harmless piece of one line."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = plain(text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…")
-    return f'"{text}"' if isinstance(value, str) else text
-
-
-def listed(names: Iterable[str], most: int = 12) -> str:
-    """`names` joined by commas, the rest of a long list counted."""
-    names = list(names)
-    head = ", ".join(plain(name) for name in names[:most])
-    return head + (f", … ({len(names) - most} more)" if len(names) > most else "") or "none"
 
 
 class Problems:

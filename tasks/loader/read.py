@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.core.errors import UsageError
 from bench.core.item import Example, Passage
+from bench.core.quoting import shown
 from bench.core.task import Task
 from tasks.loader.choices import Choices, find_choices
 from tasks.loader.digest import task_digest
@@ -16,7 +17,7 @@ from tasks.loader.hub import read_hub
 from tasks.loader.manifest import read_spec, spec_file
 from tasks.loader.overlap import report_overlaps
 from tasks.loader.paths import require_variables, resolve
-from tasks.loader.problems import Problems, shown
+from tasks.loader.problems import Problems
 from tasks.loader.rows import Table, read_table
 from tasks.loader.spec import SPLITS, Split, TaskSpec
 from tasks.loader.splits import carve, first_by_hash, named

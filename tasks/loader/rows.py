@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.core.errors import nearest
-from tasks.loader.problems import Problems, listed, shown
+from bench.core.quoting import listed, shown
+from tasks.loader.problems import Problems
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 _DELIMITERS = (",", ";", "\t", "|")

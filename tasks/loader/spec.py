@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bench.core.counterfactual import Slot
+from bench.core.names import LONGEST_NAME, NAME, NAME_RULE
 from bench.core.prompt import CHOICES, Prompt, placeholders
-from tasks.loader.problems import shown
+from bench.core.quoting import shown
 from tasks.loader.rows import text_of
 
 SPLITS = ("train", "validation", "test")
@@ -146,8 +147,9 @@ class TaskSpec(Keys):
     """Everything a `task.yaml` says. `docs/task-format.md` is the reference for users."""
 
     name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="letters, digits, dots, hyphens and underscores",
+        pattern=NAME,
+        max_length=LONGEST_NAME,
+        description=NAME_RULE,
         examples=["name: my-task"],
     )
     kind: Literal["choice", "text", "prose"] = Field(description="choice, text or prose", examples=["kind: choice"])

@@ -12,8 +12,9 @@ from dataclasses import replace
 from bench.core.hashing import canonical, sha256
 from bench.core.item import Example, Item
 from bench.core.prompt import Prompt
+from bench.core.quoting import shown
 from tasks.loader.examples import Draft
-from tasks.loader.problems import Problems, shown
+from tasks.loader.problems import Problems
 
 _ID_DIGITS = 12
 TRIAL_ITEMS = 200  # of the validation split at most, that a trial of a method that does not train answers

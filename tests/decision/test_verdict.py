@@ -229,9 +229,9 @@ def test_the_same_records_give_the_same_sheets(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"querys_per_month": 1}, 'unknown key of decide: "querys_per_month" (did you mean "queries_per_month"?)'),
-        ({"require": {"qualty": 1}}, 'unknown key of decide: "qualty" (did you mean "quality"?)'),
-        ({"months": 0}, "decide: months: Input should be greater than 0; got 0"),
+        ({"querys_per_month": 1}, 'unknown key "decide.querys_per_month" (did you mean "queries_per_month"?)'),
+        ({"require": {"qualty": 1}}, 'unknown key "decide.require.qualty" (did you mean "quality"?)'),
+        ({"months": 0}, "decide.months is 0; it must be greater than 0"),
     ],
 )
 def test_wrong_assumptions_are_one_line(given: dict[str, Any], words: str) -> None:

@@ -70,11 +70,24 @@ def test_yes_and_no_are_labels(make_task: Callable[..., Path]) -> None:
     assert described(make_task, HEAD + "lowercase: true\n").lowercase is True
 
 
+def test_clock_times_and_dates_are_labels(make_task: Callable[..., Path]) -> None:
+    assert described(make_task, HEAD + "choices: [12:30, 2026-01-31]\n").choices == {
+        "12:30": "12:30",
+        "2026-01-31": "2026-01-31",
+    }
+
+
+def test_merge_keys_of_splits(make_task: Callable[..., Path]) -> None:
+    merged = "splits:\n  train: &few {path: train.jsonl, sample: 10}\n  test: {<<: *few, path: test.jsonl}\n"
+    splits = described(make_task, HEAD.replace("splits: {test: test.jsonl}\n", merged)).sources
+    assert (splits.train, splits.test) == (Split(path="train.jsonl", sample=10), Split(path="test.jsonl", sample=10))
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        (HEAD + "kind: text\n", 'toy/task.yaml:6: not valid YAML (key "kind" stands twice)'),
-        (HEAD + "choices: {1: a, true: b}\n", 'toy/task.yaml:6: not valid YAML (key "true" stands twice)'),
+        (HEAD + "kind: text\n", 'toy/task.yaml:6: the key "kind" stands twice; keep one of them'),
+        (HEAD + "choices: {1: a, true: b}\n", 'toy/task.yaml:6: the key "true" stands twice; keep one of them'),
         (
             "name: toy\ntemplate: Message: {text}\n",
             "toy/task.yaml:2: not valid YAML (mapping values are not allowed",
@@ -97,7 +110,7 @@ def test_a_task_yaml_that_is_not_utf8(make_task: Callable[..., Path]) -> None:
 
 
 def test_yaml_is_loaded_safely(make_task: Callable[..., Path]) -> None:
-    with pytest.raises(TaskError, match="not valid YAML"):
+    with pytest.raises(TaskError, match=r"task.yaml:1: the tag .*python/object/apply:os.getcwd.* is not allowed"):
         described(make_task, "name: !!python/object/apply:os.getcwd []\n")
 
 

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.loader.problems import MAX_LINES, Problems, plain, shown
+from bench.core.quoting import plain, shown
+from tasks.loader.problems import MAX_LINES, Problems
 from tasks.loader.rows import list_of, read_table, text_of
 
 
