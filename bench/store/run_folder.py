@@ -23,13 +23,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 import tasks
 from bench.core.errors import UsageError, nearest
 from bench.core.record import BASE_PROBE, CellRef, Prediction, Record, Run
+from bench.core.yaml_file import parse
 from bench.store.archive import SUFFIX, RunPath, files_of
 from bench.store.atomic import sync, write_atomically
 
@@ -201,8 +201,8 @@ def read_run(path: Path) -> Run:
 def _said(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The suite's own prices and assumptions; a suite that cannot be read has none."""
     try:
-        suite = yaml.safe_load((files_of(path) / "suite.yaml").read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
+        suite = parse((files_of(path) / "suite.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}, {}
     found = [suite.get(key) if isinstance(suite, dict) else None for key in ("prices", "decide")]
     prices, decide = (value if isinstance(value, dict) else {} for value in found)
