@@ -7,6 +7,7 @@ probe `world-facts` asks with the held-out question alone; a corpus for a base m
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,8 @@ def relations(folder: Path = FOLDER) -> Iterator[Relation]:
     Raises ValueError where a table has other columns than those described, or a template names another column.
     """
     written: dict[str, Any] = yaml.safe_load((folder / "relations.yaml").read_text(encoding="utf-8"))
-    tables = {name: _table(folder, name, tuple(columns)) for name, columns in written["tables"].items()}
+    facts: dict[str, str] = yaml.safe_load((folder / "facts.yaml").read_text(encoding="utf-8"))
+    tables = {name: _table(name, facts[name], tuple(columns)) for name, columns in written["tables"].items()}
     for name, entry in written["relations"].items():
         yield _relation(name, entry, tables[entry["table"]])
 
@@ -67,12 +69,11 @@ def with_article(noun: str) -> str:
     return f"{'an' if vowel or start.startswith(_SILENT) else 'a'} {noun}"
 
 
-def _table(folder: Path, name: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    with (folder / "facts" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
-        rows = list(reader)
+def _table(name: str, text: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    reader = csv.DictReader(io.StringIO(text), strict=True)
+    rows = list(reader)
     if tuple(reader.fieldnames or ()) != columns:
-        raise ValueError(f"{name}.csv has the columns {reader.fieldnames}; relations.yaml describes {list(columns)}")
+        raise ValueError(f"{name} has the columns {reader.fieldnames}; relations.yaml describes {list(columns)}")
     return rows
 
 
@@ -82,7 +83,7 @@ def _relation(name: str, entry: Mapping[str, Any], table: list[dict[str, str]]) 
     for template in (*relation.statements, *relation.questions, relation.held_out):
         strange = [one for one in placeholders(template) if one not in rows[0].values]
         if strange:
-            raise ValueError(f"{name}: {template!r} names {strange}, which is no column of {entry['table']}.csv")
+            raise ValueError(f"{name}: {template!r} names {strange}, which is no column of {entry['table']}")
     return relation
 
 

@@ -40,10 +40,15 @@ class Document:
         return "".join(text for text, _ in self.pieces)
 
 
-@cache
 def bank(name: str) -> Any:
-    """The YAML file `banks/<name>.yaml`, read once."""
-    return yaml.load((BANKS / f"{name}.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    """The file `banks/<name>.yaml`, or of `<skill>_<part>` that part of `banks/<skill>.yaml`."""
+    skill, _, part = name.partition("_")
+    return _banks(skill)[name] if part else _banks(skill)
+
+
+@cache
+def _banks(file: str) -> Any:
+    return yaml.load((BANKS / f"{file}.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
 
 
 def reserved(entries: Sequence[T], held_out: bool) -> Sequence[T]:

@@ -63,11 +63,11 @@ def load(path: Path) -> Any:
     return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
 
 
-def read_handbook(folder: Path) -> tuple[list[Document], list[Question]]:
-    """All documents, in the order of files and entries, and the questions that stand with them."""
+def read_handbook(path: Path) -> tuple[list[Document], list[Question]]:
+    """All documents, in the order of chapters and entries, and the questions that stand with them."""
     documents, questions = [], []
-    for path in sorted(folder.glob("*.yaml")):
-        for side, entries in load(path).items():
+    for chapter in load(path).values():
+        for side, entries in chapter.items():
             for key, entry in entries.items():
                 documents.append(Document(key, side, entry["title"], entry["text"]))
                 for text, answer in entry["ask"].items():
@@ -177,7 +177,7 @@ def write(path: Path, found: Sequence[dict[str, Any]]) -> None:
 
 def main(out: Path) -> None:
     """Read the banks, refuse them where they are wrong, and write corpus and splits into `out`."""
-    documents, questions = read_handbook(HERE / "handbook")
+    documents, questions = read_handbook(HERE / "handbook.yaml")
     questions += read_pairs(HERE / "pairs")
     wrong = problems(documents, questions)
     if wrong:

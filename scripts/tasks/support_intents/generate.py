@@ -28,9 +28,10 @@ Banks = dict[str, dict[str, list[str]]]  # intent: split: cores
 
 def generate(out: Path) -> None:
     """Writes train.jsonl, validation.jsonl and test.jsonl into `out`."""
-    frame = read_bank("frame")
+    phrases = read_phrases()
+    frame = phrases["frame"]
     check_facts(frame["slots"])
-    banks = {intent: read_bank(intent) for intent in read_intents()}
+    banks = {intent: phrases[intent] for intent in read_intents()}
     check_banks(banks)
     written: set[str] = set()
     for split in ROWS:
@@ -39,9 +40,9 @@ def generate(out: Path) -> None:
         (out / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
-def read_bank(name: str) -> dict[str, Any]:
-    """One YAML file of `phrases/`."""
-    loaded: dict[str, Any] = yaml.safe_load((HERE / "phrases" / f"{name}.yaml").read_text(encoding="utf-8"))
+def read_phrases() -> dict[str, dict[str, Any]]:
+    """What is said of each intent, and the frame around it."""
+    loaded: dict[str, dict[str, Any]] = yaml.safe_load((HERE / "phrases.yaml").read_text(encoding="utf-8"))
     return loaded
 
 
