@@ -181,3 +181,15 @@ def test_vectors_depend_on_the_text_alone(prompted: Path) -> None:
     in_sevens = [encoder.encode_query(texts[start : start + 7]) for start in range(0, 90, 7)]
     assert (np.concatenate(in_sevens) == whole).all()
     assert encoder.encode_query([]).shape == (0, 32)
+
+
+def test_parts_fit_the_encoders_input(prompted: Path) -> None:
+    """Its longest input is 64 tokens, of which [CLS], [SEP] and a prompt of two words take four."""
+    encoder = SentenceEncoder(prompted, "tiny", "0" * 64)
+    words = [WORDS[n % len(WORDS)] for n in range(150)]
+    [short], long = encoder.parts(["red fish", " ".join(words)])
+    assert short == "red fish"
+    assert len(long) > 1
+    assert all(len(part.split()) <= 60 for part in long)
+    whole = encoder._lengths(long, "document")
+    assert max(whole) < 64  # none is cut

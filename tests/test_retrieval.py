@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bench.core.errors import UsageError
 from bench.metrics.retrieval import retrieval_scores
+from bench.retrieval.embedders import _windows
 from bench.retrieval.index import RETRIEVERS, build, fuse
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -33,6 +34,9 @@ class Letters:
         self.asked: dict[str, list[str]] = {"query": [], "document": []}
 
     def load(self) -> None: ...
+
+    def parts(self, texts: list[str]) -> list[list[str]]:
+        return [[text] for text in texts]
 
     def encode_query(self, texts: list[str]) -> NDArray[np.float32]:
         self.asked["query"] += texts
@@ -240,3 +244,50 @@ def test_retrieval_scores_without_gold_claim_nothing() -> None:
     assert retrieval_scores([["a"]], [[]]) == {"questions": 0.0}
     with pytest.raises(UsageError, match="2 rankings but 1 lists of gold ids"):
         retrieval_scores([["a"], ["b"]], [["a"]])
+
+
+class Halves(Letters):
+    """Sees three words at a time, as an encoder with a short input does."""
+
+    def parts(self, texts: list[str]) -> list[list[str]]:
+        words = [text.split() for text in texts]
+        return [[" ".join(own[i : i + 3]) for i in range(0, len(own), 3)] or [""] for own in words]
+
+
+@given(corpora, queries, st.integers(1, 12))
+def test_a_long_document_scores_as_its_best_part(documents: list[str], asked: list[str], depth: int) -> None:
+    """Against every part of every document, one at a time; near ties may fall either way."""
+    embedder = Halves()
+    similarity = []
+    for query in asked:
+        vector = np.mean([embedder._encode([part])[0] for part in embedder.parts([query])[0]], axis=0)
+        vector = vector / max(float(np.linalg.norm(vector)), 1e-12)
+        parts = embedder.parts(documents)
+        similarity.append([max(float(embedder._encode([part])[0] @ vector) for part in own) for own in parts])
+    found = build("dense", documents, embedder=embedder).search(asked, depth)
+    for scores, ranking in zip(similarity, found, strict=True):
+        assert len(ranking) == len(set(ranking)) == min(depth, len(documents))
+        best = sorted(scores, reverse=True)[: len(ranking)]
+        assert [scores[position] for position in ranking] == pytest.approx(best, abs=1e-5)
+
+
+def test_documents_in_parts_are_counted() -> None:
+    index = build("hybrid", ["cat", "cat dog fish tea zoo", "dog"], embedder=Halves())
+    index.search(["horse"], 1)
+    assert index.counts == {"documents": 3, "documents_in_parts": 1, "queries_without_match": 1}
+
+
+@given(st.integers(1, 60), st.integers(9, 30))
+def test_windows_hold_every_token_within_the_width(tokens: int, width: int) -> None:
+    words = [f"w{n}" for n in range(tokens)]
+    text = " ".join(words)
+    starts = [sum(len(word) + 1 for word in words[:n]) for n in range(tokens)]
+    offsets = [(start, start + len(word)) for start, word in zip(starts, words, strict=True)]
+    windows = [window.split() for window in _windows(text, offsets, width)]
+    if tokens <= width + 2:
+        assert windows == [words]
+        return
+    assert all(len(window) <= width for window in windows)
+    assert {word for window in windows for word in window} == set(words)
+    for before, after in pairwise(windows):
+        assert before[-(width // 8) :] == after[: width // 8]

@@ -57,6 +57,9 @@ class Remembering:
     def load(self) -> None:
         self._embedder.load()
 
+    def parts(self, texts: list[str]) -> list[list[str]]:
+        return [[text] for text in texts]
+
     def encode_query(self, texts: list[str]) -> NDArray[np.float32]:
         return self._embedder.encode_query(texts)
 

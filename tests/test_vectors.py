@@ -49,6 +49,9 @@ class Hashes:
     def load(self) -> None:
         self.loaded += 1
 
+    def parts(self, texts: list[str]) -> list[list[str]]:
+        return [[text] for text in texts]
+
     def encode_query(self, texts: list[str]) -> NDArray[np.float32]:
         found = [
             hashlib.sha256(self.digest.encode() + text.encode("utf-8", "surrogatepass")).digest() for text in texts

@@ -116,9 +116,9 @@ def _record(
 ) -> Record:
     gold = [example.gold for example in task.test]
     index: Search | None = getattr(adapted.predictor.writer.context, "index", None)
-    retrieval = {}
+    retrieval: dict[str, float] = dict(index.counts) if index else {}
     if any(gold) and any(p.ranking for p in predictions):
-        retrieval = retrieval_scores([p.ranking for p in predictions], gold)
+        retrieval |= retrieval_scores([p.ranking for p in predictions], gold)
     return Record(
         key=job.key,
         model=job.resolved.name,

@@ -52,6 +52,10 @@ class Search(Protocol):
     def nbytes(self) -> int:
         """Bytes that the index takes, without the texts."""
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Documents, those embedded in parts, queries without a match: what a record tells of the search."""
+
     def search(self, queries: Sequence[str], depth: int) -> list[list[int]]: ...
 
 

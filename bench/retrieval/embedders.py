@@ -32,6 +32,8 @@ REMEDY = (
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")  # owner/name[@revision]; anything else is a path
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 _BATCH_TOKENS = 8192  # at most, in one batch
+_SEAM = 2  # tokens that a part may gain where it is cut inside a word
+_OVERLAP = 8  # a part shares an eighth of its tokens with the next
 _ROWS = {"query": 8, "document": 32}  # at most; queries come few at a time, documents in bulk
 
 
@@ -42,6 +44,8 @@ class Embedder(Protocol):
     digest: str  # sha256 of its weights: what decides identity
 
     def load(self) -> None: ...  # its weights, unless they are there: so that encoding can be timed without it
+
+    def parts(self, texts: list[str]) -> list[list[str]]: ...  # each text, in pieces that the encoder sees whole
 
     def encode_query(self, texts: list[str]) -> NDArray[np.float32]: ...  # [n, d], rows of length 1
 
@@ -157,6 +161,22 @@ def _batches(lengths: Sequence[int], role: str) -> Iterator[tuple[list[int], int
             yield positions[start : start + rows], rows, width
 
 
+def _offsets(tokenizer: Any, text: str) -> list[tuple[int, int]]:
+    """Characters of each token, without special tokens."""
+    found: list[tuple[int, int]] = tokenizer(
+        text, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+    )["offset_mapping"]
+    return found
+
+
+def _windows(text: str, offsets: Sequence[tuple[int, int]], width: int) -> list[str]:
+    """`text` in windows of `width` tokens, each of which begins with the last eighth of the one before."""
+    if len(offsets) <= width + _SEAM:
+        return [text]
+    starts = range(0, len(offsets) - width // _OVERLAP, width - width // _OVERLAP)
+    return [text[offsets[start][0] : offsets[min(start + width, len(offsets)) - 1][1]] for start in starts]
+
+
 class SentenceEncoder:
     """A sentence-transformers model in fp32 whose vectors depend on the text alone.
 
@@ -175,6 +195,17 @@ class SentenceEncoder:
     def load(self) -> None:
         """Load the weights, unless that has been done; encoding does it too."""
         self._model()
+
+    def parts(self, texts: list[str]) -> list[list[str]]:
+        """Each text in overlapping parts that fit the encoder's input; as it is where it fits."""
+        tokenizer: Any = getattr(self._model(), "tokenizer", None)
+        limit = self._model().max_seq_length
+        if not limit or not getattr(tokenizer, "is_fast", False):
+            return [[text] for text in texts]
+        prompts = [self._model().prompts.get(role) or "" for role in ("query", "document")]
+        reserved = max(len(tokenizer(prompt)["input_ids"]) for prompt in prompts)  # special tokens are in it
+        width = limit - reserved - _SEAM
+        return [_windows(text, _offsets(tokenizer, text), width) if width > 0 else [text] for text in texts]
 
     def encode_query(self, texts: list[str]) -> NDArray[np.float32]:
         """Vectors of queries, with the query prompt if the model has one: [n, d], rows of length 1."""

@@ -55,6 +55,10 @@ class CachedEmbedder:
         """Load the embedder's weights."""
         self._embedder.load()
 
+    def parts(self, texts: list[str]) -> list[list[str]]:
+        """Each text in parts that the embedder sees whole."""
+        return self._embedder.parts(texts)
+
     def encode_query(self, texts: list[str]) -> NDArray[np.float32]:
         """Vectors of queries, computed anew: [n, d]."""
         return self._embedder.encode_query(texts)

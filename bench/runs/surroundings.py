@@ -17,5 +17,5 @@ def surroundings(suite: Suite) -> Mapping[str, Any]:
     return {
         "device": device.type,
         "auto_dtype": str(pick_dtype("auto", device)).removeprefix("torch."),
-        "embedder": embedder.digest if embedder else None,
+        "embedder": f"{embedder.digest} in parts" if embedder else None,  # how long documents are embedded
     }

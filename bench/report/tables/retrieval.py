@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bench.analysis.summary import SummaryRow
 from bench.metrics.formats import clean
@@ -13,7 +13,7 @@ _RETRIEVAL = ("hit@1", "hit@5", "mrr")
 
 def tables(model: str, rows: Sequence[SummaryRow]) -> list[ReportTable]:
     """For a model the methods that searched; no table where none did."""
-    own = [row for row in rows if any(name in row.retrieval for name in _RETRIEVAL)]
+    own = [row for row in rows if row.retrieval]
     if not own:
         return []
     lines = [
@@ -25,4 +25,20 @@ def tables(model: str, rows: Sequence[SummaryRow]) -> list[ReportTable]:
         )
         for row in own
     ]
-    return [ReportTable(f"{clean(model)}: retrieval", ("method", "task", *_RETRIEVAL, "questions"), tuple(lines))]
+    return [
+        ReportTable(
+            f"{clean(model)}: retrieval", ("method", "task", *_RETRIEVAL, "questions"), tuple(lines), tuple(_notes(own))
+        )
+    ]
+
+
+def _notes(rows: Sequence[SummaryRow]) -> Iterator[str]:
+    """What a score may hide: documents that the encoder does not see whole, queries that match nothing."""
+    for row in rows:
+        where = f"{clean(row.method)} on {clean(row.task)}"
+        counts = {name: spread.mean for name, spread in row.retrieval.items()}
+        if counts.get("documents_in_parts"):
+            of = f"{counts['documents_in_parts']:,.0f} of {counts['documents']:,.0f} documents"
+            yield f"{where}: {of} exceed the encoder's input and were embedded in parts"
+        if counts.get("queries_without_match"):
+            yield f"{where}: {counts['queries_without_match']:,.0f} queries share no token with any document"
