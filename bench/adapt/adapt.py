@@ -13,6 +13,7 @@ from bench.adapt.linear_probe import LinearProbe
 from bench.adapt.session import AdaptSession
 from bench.adapt.tuning import search
 from bench.config.search_space import grid, settle
+from bench.core.errors import NotApplicableError, unknown
 from bench.core.method import FROZEN, GRADIENT, LINEAR_PROBE, Method
 
 LEARNERS: Mapping[str, Learner] = {
@@ -37,7 +38,7 @@ def adapt(
     Raises:
         CellError: the method cannot work here, training diverged, or memory ran out.
     """
-    learner = LEARNERS[method.weights.learner.name]
+    learner = _learner(method)
     tuning = None
     if chosen is not None:
         method = settle(method, chosen)
@@ -48,3 +49,10 @@ def adapt(
     with session.meter.phase("index"):
         writer = session.writer(method.context.build(session.material))
     return replace(learner.adapt(method, session, writer, observer or Observer()), tuning=tuning)
+
+
+def _learner(method: Method) -> Learner:
+    name = method.weights.learner.name
+    if name not in LEARNERS:  # of a part from another package
+        raise NotApplicableError(unknown(f"learner of method {method.name}:", name, LEARNERS))
+    return LEARNERS[name]

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, cast
 
-from bench.adapt.learner import Adapted, Judgement, Observer, Options, parameters
+from bench.adapt.learner import Adapted, Judgement, Observer, Options, once_for_each_context, parameters
 from bench.adapt.session import AdaptSession
 from bench.core.errors import CellError, DivergedError
 from bench.core.hashing import derive_seed
@@ -58,13 +58,12 @@ class GradientLearner:
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
         """The lowest validation loss on the way of a short training."""
-        written: dict[str, tuple[Sequence[Pair], Sequence[Pair]]] = {}
+        written = once_for_each_context(
+            lambda method: _written(session, session.writer(method.context.build(session.material)))
+        )
 
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
-            context = method.context.options.model_dump_json()
-            if context not in written:
-                written[context] = _written(session, session.writer(method.context.build(session.material)))
-            pairs, validation = written[context]
+            pairs, validation = written(method)
             setting = replace(setting_for(session, method, pairs), share=method.weights.options.trial_share)
 
             def progress(done: int, steps: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from bench.adapt.session import AdaptSession
 from bench.core.method import Method
@@ -18,6 +18,7 @@ from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
 from bench.training.checkpoints import CheckpointCallback
 
+T = TypeVar("T")
 Options = Mapping[str, Any]
 Scaled = Callable[[float], AbstractContextManager[None]]  # share of an adapter's update -> the model uses that share
 
@@ -68,6 +69,19 @@ class Learner(Protocol):
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
         """How trials of the options that `method` leaves open are judged, on the validation split alone."""
+
+
+def once_for_each_context(make: Callable[[Method], T]) -> Callable[[Method], T]:
+    """`make`, called once for all methods whose context parts have the same options: trials share what it gives."""
+    made: dict[str, T] = {}
+
+    def of(method: Method) -> T:
+        context = method.context.options.model_dump_json()
+        if context not in made:
+            made[context] = make(method)
+        return made[context]
+
+    return of
 
 
 def parameters(total: int, trained: int, session: AdaptSession) -> dict[str, int]:

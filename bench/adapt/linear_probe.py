@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from bench.adapt.learner import Adapted, Judgement, Observer, Options, parameters
+from bench.adapt.learner import Adapted, Judgement, Observer, Options, once_for_each_context, parameters
 from bench.adapt.session import AdaptSession
 from bench.core.errors import CellError
 from bench.core.item import Example, Item
@@ -33,7 +33,7 @@ _NEVER = -1e4  # bias of a label that no training example has
 
 @dataclass(frozen=True)
 class LabelWriter(Writer):
-    """Prompts as ever; their choices are the rows of a classifier, in the order of the labels."""
+    """Prompts as for other methods; their choices are the rows of a classifier, in the order of the labels."""
 
     labels: tuple[str, ...] = ()
 
@@ -54,7 +54,7 @@ class Features:
     skipped: int  # examples whose prompt does not fit into the model's context
 
 
-def features(backend: LocalBackend, writer: LabelWriter, examples: Sequence[Example]) -> Features:
+def features_of(backend: LocalBackend, writer: LabelWriter, examples: Sequence[Example]) -> Features:
     """What a classifier is fitted on; `backend` has a model without its output matrix.
 
     Raises:
@@ -73,23 +73,23 @@ def features(backend: LocalBackend, writer: LabelWriter, examples: Sequence[Exam
     )
 
 
-def fit(given: Features, labels: int, c: float) -> torch.nn.Linear:
+def fit(features: Features, labels: int, c: float) -> torch.nn.Linear:
     """A logistic regression with an L2 penalty as a layer from hidden states to logits of all labels.
 
     Raises:
         CellError: the examples have fewer than two labels.
     """
-    seen = np.unique(given.labels)
+    seen = np.unique(features.labels)
     if len(seen) < 2:
         raise CellError("head needs training examples of two labels at least")
     scaler = StandardScaler()
-    fitted = LogisticRegression(C=c, max_iter=1000).fit(scaler.fit_transform(given.states), given.labels)
+    fitted = LogisticRegression(C=c, max_iter=1000).fit(scaler.fit_transform(features.states), features.labels)
     weight, bias = fitted.coef_, fitted.intercept_
     if len(seen) == 2:  # one row for the second label, against 0 for the first
         weight, bias = np.stack([np.zeros_like(weight[0]), weight[0]]), np.array([0.0, bias[0]])
     weight = weight / scaler.scale_
     bias = bias - weight @ scaler.mean_
-    layer = torch.nn.Linear(given.states.shape[1], labels)
+    layer = torch.nn.Linear(features.states.shape[1], labels)
     with torch.no_grad():
         layer.weight.zero_()
         layer.bias.fill_(_NEVER)
@@ -98,11 +98,11 @@ def fit(given: Features, labels: int, c: float) -> torch.nn.Linear:
     return layer
 
 
-def mean_loss(layer: torch.nn.Linear, given: Features) -> float:
+def mean_loss(layer: torch.nn.Linear, features: Features) -> float:
     """Mean cross-entropy of the labels, nats."""
     with torch.no_grad():
-        logits = layer(torch.from_numpy(given.states))
-        return float(torch.nn.functional.cross_entropy(logits, torch.from_numpy(given.labels)))
+        logits = layer(torch.from_numpy(features.states))
+        return float(torch.nn.functional.cross_entropy(logits, torch.from_numpy(features.labels)))
 
 
 def replace_output(model: Any, layer: torch.nn.Module) -> Any:
@@ -148,22 +148,22 @@ def prepare(session: AdaptSession, model: Any, writer: Writer, phase: str) -> Fi
     """Work out the features of both splits with a base model, whose output matrix is taken out of it."""
     output = replace_output(model, torch.nn.Identity())
     labels = session.material.train[0].choices
-    own = LabelWriter(**{field.name: getattr(writer, field.name) for field in fields(writer)}, labels=labels)
+    label_writer = LabelWriter(**{field.name: getattr(writer, field.name) for field in fields(writer)}, labels=labels)
     backend = session.backend(model)
     train, validation = (
-        features(backend, own, split) if split else None
+        features_of(backend, label_writer, split) if split else None
         for split in (session.material.train, session.material.validation)
     )
     assert train is not None
     shape = flops.shape_of(model)
     if shape is not None:
-        asked = [*train.prompts, *(validation.prompts if validation else ())]
-        session.meter.multiplied(phase, flops.scoring(shape, asked, backend.abilities.shares_prefixes))
-    return Fitting(session, model, output, own, train, validation)
+        prompts = [*train.prompts, *(validation.prompts if validation else ())]
+        session.meter.multiplied(phase, flops.scoring(shape, prompts, backend.abilities.shares_prefixes))
+    return Fitting(session, model, output, label_writer, train, validation)
 
 
 class LinearProbe:
-    """Fits a classifier on what the base model makes of the training prompts."""
+    """Fits a classifier on the hidden states of the base model, which stays as it is."""
 
     def adapt(self, method: Method, session: AdaptSession, writer: Writer, observer: Observer) -> Adapted:
         meter = session.meter
@@ -186,16 +186,16 @@ class LinearProbe:
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
         """The validation loss of a classifier."""
-        fittings: dict[str, Fitting] = {}
+
+        def prepared(method: Method) -> Fitting:
+            model = session.start(method, session.material.seed).to(session.base.dtype)
+            return prepare(session, model, session.writer(method.context.build(session.material)), "tune")
+
+        fitting_for = once_for_each_context(prepared)
 
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
             session.progress("tune", trial, trials)
-            context = method.context.options.model_dump_json()
-            if context not in fittings:
-                model = session.start(method, session.material.seed).to(session.base.dtype)
-                writer = session.writer(method.context.build(session.material))
-                fittings[context] = prepare(session, model, writer, "tune")
-            fitting = fittings[context]
+            fitting = fitting_for(method)
             return Judged(options, fitting.losses(fitting.fit(only(method.weights.options.c)))["validation"])
 
         return Judgement("validation loss", False, len(session.material.validation), judge)

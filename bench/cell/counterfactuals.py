@@ -19,13 +19,13 @@ def changed(
 
     A pair of which a form cannot be answered is left out.
     """
-    found: dict[str, dict[str, bool]] = {}
+    changes: dict[str, dict[str, bool]] = {}
     for slot in slots:
-        asked = pairs(slot, items, limit)
-        one, other = (predictor.predict([pair[form] for pair in asked]) for form in (0, 1))
-        found[slot.name] = {
+        forms = pairs(slot, items, limit)
+        first, second = (predictor.predict([pair[form] for pair in forms]) for form in (0, 1))
+        changes[slot.name] = {
             pair[0].id: not slot.same(pair[0], a.output, b.output)
-            for pair, a, b in zip(asked, one, other, strict=True)
+            for pair, a, b in zip(forms, first, second, strict=True)
             if a.failure is None and b.failure is None
         }
-    return found
+    return changes

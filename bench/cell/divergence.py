@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.engine.backend import LocalBackend
 from bench.engine.prompts import Encoded
 
-PROMPTS = 100  # asked at most
+PROMPTS = 100  # at most
 
 
 def divergence(adapted: LocalBackend, base: LocalBackend, prompts: Sequence[Encoded]) -> float | None:
@@ -21,6 +21,6 @@ def divergence(adapted: LocalBackend, base: LocalBackend, prompts: Sequence[Enco
         return None
     total = 0.0
     for prompt in fitting:
-        ours, theirs = (backend.next_token(prompt) for backend in (adapted, base))
-        total += float((ours.exp() * (ours - theirs)).sum())
+        moved, before = (backend.next_token(prompt) for backend in (adapted, base))
+        total += float((moved.exp() * (moved - before)).sum())
     return total / len(fitting)

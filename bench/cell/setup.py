@@ -73,8 +73,8 @@ def _material(job: Job, task: Task, method: Method, meter: Meter, progress: Prog
 
 
 def _embedder(job: Job, meter: Meter) -> Embedder | None:
-    found = None if job.embedder == "none" else find_embedder(job.embedder, str(meter.device))
-    return CachedEmbedder(found, Path(job.vectors), meter) if found and job.vectors else found
+    embedder = None if job.embedder == "none" else find_embedder(job.embedder, str(meter.device))
+    return CachedEmbedder(embedder, Path(job.vectors), meter) if embedder and job.vectors else embedder
 
 
 def limits(job: Job, device: torch.device) -> Limits:

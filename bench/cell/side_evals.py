@@ -70,21 +70,21 @@ class SideEvals:
 
     def _midway(self, predictor: ModelPredictor) -> dict[str, Any]:
         """Scores on validation items and probes; the answers are not kept."""
-        asked = sample(self.task.validation, ITEMS, 0)
+        examples = sample(self.task.validation, ITEMS, 0)
         with self.meter.phase("probe"):
-            found = predictor.predict([question(example) for example in asked])
-            own = score(replace(self.task, test=asked), found).scores if asked else {}
-            known = dict(
+            predictions = predictor.predict([question(example) for example in examples])
+            scores = score(replace(self.task, test=examples), predictions).scores if examples else {}
+            probes = dict(
                 ask(path, self.limit, predictor.backend, self.base, None, self.progress) for path in self.probes
             )
-        return {"validation": own, "probes": known}
+        return {"validation": scores, "probes": probes}
 
 
 def on_training_items(predictor: ModelPredictor, task: Task) -> dict[str, Score]:
     """The scores on items of the training split, no more than the test has: what is above the test's is memorised."""
-    asked = sample(task.train, min(len(task.test), ITEMS), 0)
-    predictions = predictor.predict([question(example) for example in asked])
-    return score(replace(task, test=asked), predictions).scores
+    examples = sample(task.train, min(len(task.test), ITEMS), 0)
+    predictions = predictor.predict([question(example) for example in examples])
+    return score(replace(task, test=examples), predictions).scores
 
 
 def after(

@@ -98,13 +98,13 @@ def _item_tokens(task: Task, example: Example) -> float:
 
 def _measured_rates(cells: Sequence[Cell], records: Mapping[str, Record | None]) -> dict[str, float]:
     """Seconds for each token of work, by model digest: the median over its finished cells."""
-    found: dict[str, list[float]] = {}
+    rates: dict[str, list[float]] = {}
     for cell in cells:
         record = records[cell.key]
         if record and record.status == "ok":
             seconds = sum(spent(phase) for phase in record.phases.values())
-            found.setdefault(cell.model.digest, []).append(seconds / max(1.0, work(cell)))
-    return {digest: statistics.median(rates) for digest, rates in found.items()}
+            rates.setdefault(cell.model.digest, []).append(seconds / max(1.0, work(cell)))
+    return {digest: statistics.median(measured) for digest, measured in rates.items()}
 
 
 def _timed_rate(cell: Cell, asked: str) -> float:
