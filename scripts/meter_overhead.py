@@ -22,7 +22,7 @@ from unittest import mock
 import methods
 from bench.cell.job import Job
 from bench.cell.measure import measure
-from bench.core.record import Phase
+from bench.core.phases import Phase, PhaseName
 from bench.meters.phases import Meter
 from bench.model.resolve import ModelSpec, resolve
 
@@ -38,11 +38,11 @@ class NoMeter(Meter):
     """Enters phases and measures nothing."""
 
     @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
+    def phase(self, name: PhaseName) -> Iterator[None]:
         self.phases.setdefault(name, Phase(0.0, 0))
         yield
 
-    def multiplied(self, name: str, flops: int) -> None:
+    def multiplied(self, name: PhaseName, flops: int) -> None:
         return
 
 

@@ -24,6 +24,7 @@ from bench import cli
 from bench.core.errors import UsageError
 from bench.gate import baseline
 from bench.store import archive, merge, pack, run_folder
+from bench.store.listing import RUN_FILE
 from tasks.loader.digest import question_digest
 from tests.gate.made import Made, policy
 
@@ -185,7 +186,7 @@ class TestReaders:
         merge.merge([pack.pack(run)], tmp_path / "merged")
         merge.merge([run], tmp_path / "again")
         assert contents(tmp_path / "merged") == contents(tmp_path / "again")
-        kept = {name: content for name, content in contents(run).items() if name != run_folder.RUN_FILE}
+        kept = {name: content for name, content in contents(run).items() if name != RUN_FILE}
         assert kept.items() <= contents(tmp_path / "merged").items()
 
     def test_a_baseline_is_accepted_calibrated_and_verified(self, run: Path, tmp_path: Path) -> None:
@@ -221,8 +222,8 @@ class TestReaders:
     def test_a_changed_archive_is_read_anew(self, run: Path) -> None:
         packed = pack.pack(run)
         assert run_folder.read_run(packed).suite == "trial"
-        listed = (run / run_folder.RUN_FILE).read_text()
-        pack.put(packed, run_folder.RUN_FILE, listed.replace('"trial"', '"other"'))
+        listed = (run / RUN_FILE).read_text()
+        pack.put(packed, RUN_FILE, listed.replace('"trial"', '"other"'))
         assert run_folder.read_run(packed).suite == "other"
 
 

@@ -27,6 +27,8 @@ from bench.core.errors import NotComparableError, UsageError
 from bench.core.record import Prediction, Record, Run, Score
 from bench.report.tables.comparison import tables, to_json
 from bench.store import run_folder
+from bench.store.json_files import write_json
+from bench.store.listing import RUN_FILE
 
 HELD = [1.0] * 30 + [0.0] * 10
 
@@ -249,7 +251,7 @@ def test_the_command_compares_and_names_what_is_unknown(tmp_path: Path) -> None:
         {"key": r.key, "name": r.method, **{n: getattr(r, n) for n in ("model", "task", "method", "seed")}}
         for r in (record, other)
     ]
-    run_folder.write_json(tmp_path / run_folder.RUN_FILE, {"schema": 1, "suite": "trial", "cells": cells})
+    write_json(tmp_path / RUN_FILE, {"schema": 1, "suite": "trial", "cells": cells})
     shown = CliRunner().invoke(cli, ["compare", str(tmp_path), "--flips", "1"])
     assert shown.exit_code == 0, shown.output
     assert "against rag" in shown.output

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 import methods
-from bench.core.record import Failure, Phase, Record, Score
+from bench.core.phases import Phase
+from bench.core.record import Failure, Record, Score
 from bench.metrics.formats import duration
 from bench.runs import progress
 from bench.runs.plan import CHARS_PER_TOKEN, work

@@ -18,6 +18,8 @@ from bench import cli
 from bench.core.errors import UsageError
 from bench.core.record import Failure, Record, Run, Score
 from bench.store import merge, run_folder
+from bench.store.json_files import write_json
+from bench.store.listing import RUN_FILE
 from tests.small import measure, write_suite
 
 ROOT = Path(__file__).parent.parent
@@ -48,7 +50,7 @@ def made(folder: Path, cells: list[str], *records: Record, suite: str = "trial",
         cell.mkdir()
         run_folder.write_record(cell, one)
         (cell / run_folder.PREDICTIONS).write_text(f"answers of {folder.name}\n")
-    run_folder.write_json(folder / run_folder.RUN_FILE, {"schema": 1, "suite": suite, "cells": entries})
+    write_json(folder / RUN_FILE, {"schema": 1, "suite": suite, "cells": entries})
     (folder / "suite.yaml").write_text(text)
     return folder
 
@@ -103,7 +105,7 @@ def test_what_is_missing_or_failed_is_named(tmp_path: Path) -> None:
     assert code == 4
     assert out.splitlines()[0] == "2 of 3 cells from 2 runs"
     assert err.splitlines() == ["missing: m · mail · c · seed 0", "failed: m · mail · b · seed 0"]
-    assert run_folder.read_run(tmp_path / "out").missing == ("m · mail · c · seed 0",)
+    assert [cell.full_name for cell in run_folder.read_run(tmp_path / "out").missing] == ["m · mail · c · seed 0"]
 
 
 def test_what_was_measured_comes_before_what_failed_and_the_first_before_others(tmp_path: Path) -> None:
@@ -157,9 +159,9 @@ def test_other_suites_and_settings_are_refused(tmp_path: Path) -> None:
     written = made(tmp_path / "written", ["a"], record("a"), text="name: trial\nlimit: 5\n")
     assert refused(one, written).startswith("not the same suite: ")
     limited = made(tmp_path / "limited", ["a"])
-    listed = json.loads((limited / run_folder.RUN_FILE).read_text())
+    listed = json.loads((limited / RUN_FILE).read_text())
     listed["cells"][0]["key"] = "f" * 64
-    run_folder.write_json(limited / run_folder.RUN_FILE, listed)
+    write_json(limited / RUN_FILE, listed)
     assert '"m · mail · a · seed 0" has other settings, weights or data' in refused(one, limited)
 
 
@@ -168,7 +170,7 @@ def test_what_cannot_be_joined_is_one_line(tmp_path: Path) -> None:
     assert "is no run directory" in refused(one, tmp_path / "on")
     assert refused(one, tmp_path / "." / "one") == f"{tmp_path / 'one'} is given twice"
     two = made(tmp_path / "two", ["b"], record("b"))
-    (two / run_folder.RUN_FILE).write_text('{"suite": "trial", "cells": [{}]}')
+    (two / RUN_FILE).write_text('{"suite": "trial", "cells": [{}]}')
     assert "is not what adaptbench writes" in refused(one, two)
     link = made(tmp_path / "link", ["b"], record("b"))
     next((link / "cells").iterdir()).joinpath("log.txt").symlink_to("/etc/hostname")
@@ -200,9 +202,9 @@ def test_a_kill_leaves_no_half_run_and_the_next_merge_clears_up(tmp_path: Path) 
     one = made(tmp_path / "one", ["a"], record("a"))
     killed = (
         "import os, sys; from pathlib import Path; from bench.store import merge\n"
-        "write = merge.write_json\n"
-        "def kill(file, content): write(file, content); os.kill(os.getpid(), 9)\n"
-        "merge.write_json = kill; merge.merge([Path(sys.argv[1])], Path(sys.argv[2]))"
+        "write = merge.write_listing\n"
+        "def kill(path, listing): write(path, listing); os.kill(os.getpid(), 9)\n"
+        "merge.write_listing = kill; merge.merge([Path(sys.argv[1])], Path(sys.argv[2]))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", killed, str(one), str(tmp_path / "out")],

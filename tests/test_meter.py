@@ -24,12 +24,12 @@ def held(mib: int) -> torch.Tensor:
 @LINUX
 def test_a_phase_has_a_peak_of_its_own() -> None:
     meter = Meter(torch.device("cpu"))
-    with meter.phase("large"):
+    with meter.phase("train"):
         block = held(300)
         del block
-    with meter.phase("small"):
+    with meter.phase("predict"):
         time.sleep(0.02)
-    large, small = meter.phases["large"], meter.phases["small"]
+    large, small = meter.phases["train"], meter.phases["predict"]
     assert large.peak_host_bytes - small.peak_host_bytes > 250 * MIB
     assert small.wall_s >= 0.02
     assert (small.peak_device_bytes, small.peak_reserved_bytes) == (None, None)
@@ -38,9 +38,9 @@ def test_a_phase_has_a_peak_of_its_own() -> None:
 def test_a_phase_entered_again_adds_up() -> None:
     meter = Meter(torch.device("cpu"))
     for _ in range(3):
-        with meter.phase("work"):
+        with meter.phase("train"):
             time.sleep(0.01)
-    assert 0.03 <= meter.phases["work"].wall_s < 1
+    assert 0.03 <= meter.phases["train"].wall_s < 1
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_energy_adds_up_and_a_gap_is_a_gap(readings: list[float | None], joules:
     meter = Meter(torch.device("cpu"))
     meter._energy = Counter()
     for _ in range(2):
-        with meter.phase("work"):
+        with meter.phase("train"):
             pass
-    assert (meter.phases["work"].joules, meter.phases["work"].joules_missing) == (joules, missing)
+    assert (meter.phases["train"].joules, meter.phases["train"].joules_missing) == (joules, missing)
 
 
 class Joules:
@@ -124,25 +124,25 @@ def test_a_part_of_a_phase_can_be_timed() -> None:
 @LINUX
 def test_memory_is_taken_over_as_what_was_held_beside_the_rest() -> None:
     meter = Meter(torch.device("cpu"))
-    with meter.phase("early"):
+    with meter.phase("prepare"):
         block = held(400)
         del block
         _, took = meter.timed(lambda: held(200).sum())
         meter.reuse(MeasuredWork(grown=(0,)))
     [grown] = took.grown
     assert grown == pytest.approx(200 * MIB, rel=0.05)
-    assert meter.phases["early"].peak_host_bytes > peak_host_bytes() + 150 * MIB  # also before what was timed
-    with meter.phase("plain"):
+    assert meter.phases["prepare"].peak_host_bytes > peak_host_bytes() + 150 * MIB  # also before what was timed
+    with meter.phase("load"):
         pass
     with meter.phase("index"):
         meter.reuse(took)
-    more = meter.phases["index"].peak_host_bytes - meter.phases["plain"].peak_host_bytes
+    more = meter.phases["index"].peak_host_bytes - meter.phases["load"].peak_host_bytes
     assert more == pytest.approx(grown, rel=0.05)
 
 
 def test_a_phase_that_fails_is_measured_too() -> None:
     meter = Meter(torch.device("cpu"))
-    with pytest.raises(ValueError, match="no"), meter.phase("work"):
+    with pytest.raises(ValueError, match="no"), meter.phase("train"):
         raise ValueError("no")
     assert "work" in meter.phases
 

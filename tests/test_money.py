@@ -10,15 +10,18 @@ import pytest
 from bench.analysis import costs
 from bench.config.prices import replaced
 from bench.core.errors import UsageError
-from bench.core.record import Phase, Record, Score
+from bench.core.phases import Phase, PhaseName
+from bench.core.record import Record, Score
 
 CPU = {"device": "cpu", "threads": 4}
 PRICES = replaced({"cpu_core_hour": 0.9, "gpu_hour": {"L4": 0.5}, "kwh": 0.36}, "suite.yaml")
 
 
 def record(**changes: Any) -> Record:
-    phases = {"tune": Phase(50.0, 1), "index": Phase(4.0, 1), "train": Phase(96.0, 1), "retrieve": Phase(1.0, 1),
-              "predict": Phase(9.0, 1), "serve": Phase(33.0, 1)}  # fmt: skip
+    seconds: dict[PhaseName, float] = {
+        "tune": 50.0, "index": 4.0, "train": 96.0, "retrieve": 1.0, "predict": 9.0, "serve": 33.0,
+    }  # fmt: skip
+    phases = {name: Phase(value, 1) for name, value in seconds.items()}
     whole = Record("k", "m", "t", "lora", 0, "ok", "now", scores={"accuracy": Score(0.25)}, items=40, phases=phases,
                    latency={"served": {"p50": 0.5}}, environment=CPU)  # fmt: skip
     return replace(whole, **changes)

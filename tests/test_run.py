@@ -25,6 +25,7 @@ from bench.core.record import Prediction, Record, Score
 from bench.model import tiny_random
 from bench.runs import cell_process, executor
 from bench.store import run_folder
+from bench.store.json_files import write_json
 from tasks.loader.splits import sample
 from tests.small import cells_of, measure, write_suite
 
@@ -248,7 +249,7 @@ def test_a_record_comes_back_as_it_was_written(
 
 def test_a_number_that_is_none_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        run_folder.write_json(tmp_path / "x.json", {"loss": float("nan")})
+        write_json(tmp_path / "x.json", {"loss": float("nan")})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -18,6 +18,7 @@ from bench.report.tables import chapters
 from bench.runs import shards
 from bench.runs.cells import Cell
 from bench.store import run_folder
+from bench.store.listing import RUN_FILE
 from tests.small import cells_of, measure, write_suite
 
 GRID = {"learning_rate": [1e-3, 1e-2], "max_steps": 2}
@@ -103,7 +104,7 @@ def test_a_shard_speaks_of_its_own_part(task_folder: Path, tmp_path: Path, tiny_
     file = write_suite(tmp_path, tiny_model, methods=["zero-shot", {"few-shot": {"k": 2}}])
     outcome, started, run = measure(file, tmp_path / "one", "1/2")
     assert (outcome.ok, len(started), len(run.records), run.missing) == (1, 1, 1, ())
-    listed = json.loads((tmp_path / "one" / run_folder.RUN_FILE).read_text())
+    listed = json.loads((tmp_path / "one" / RUN_FILE).read_text())
     assert listed["shard"] == run.shard == "1/2"
     assert [entry.get("elsewhere", False) for entry in listed["cells"]] == [
         r != started[0] for r in ("zero-shot", "few-shot")

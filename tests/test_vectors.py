@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from bench.cell import setup
 from bench.cell.measure import measure as measure_cell
-from bench.core.record import Phase, Record, Score
+from bench.core.phases import Phase, PhaseName
+from bench.core.record import Record, Score
 from bench.gate import baseline
 from bench.meters.energy import Energy
 from bench.meters.phases import Meter
@@ -29,6 +30,7 @@ from bench.retrieval.embedding_cache import CachedEmbedder
 from bench.runs import runner
 from bench.runs.progress import outcome
 from bench.store import merge, run_folder
+from bench.store.json_files import write_json
 from tests.encoder import WORDS
 from tests.small import cells_of, measure, write_suite
 
@@ -294,10 +296,10 @@ def test_vectors_are_kept_as_long_as_something_is_to_be_measured(
 
 
 def test_a_cell_is_said_to_take_what_it_took(tmp_path: Path) -> None:
-    phases = {"index": Phase(100.0, 1, reused_s=90.0), "predict": Phase(5.0, 1)}
+    phases: dict[PhaseName, Phase] = {"index": Phase(100.0, 1, reused_s=90.0), "predict": Phase(5.0, 1)}
     scores = {"accuracy": Score(0.5)}
     record = Record("k", "m", "t", "rag", 0, "ok", "2026-01-01T00:00:00+00:00", scores=scores, phases=phases)
     assert outcome(record, cached=False) == "accuracy 0.5 in 15 s"
     old = {name: value for name, value in asdict(phases["predict"]).items() if name != "reused_s"}
-    run_folder.write_json(tmp_path / "record.json", {**asdict(record), "phases": {"predict": old}})
+    write_json(tmp_path / "record.json", {**asdict(record), "phases": {"predict": old}})
     assert run_folder.read_record(tmp_path / "record.json").phases["predict"].reused_s == 0

@@ -12,6 +12,7 @@ from bench.adapt.session import AdaptSession
 from bench.core.errors import CellError, DivergedError
 from bench.core.hashing import derive_seed
 from bench.core.method import AdapterPart, Method, TrainedPart
+from bench.core.phases import PhaseName
 from bench.core.record import Judged
 from bench.engine.prompts import Writer
 from bench.meters import flops
@@ -104,7 +105,7 @@ def setting_for(session: AdaptSession, method: Method, pairs: Sequence[Pair]) ->
 
 
 def _count(
-    session: AdaptSession, phase: str, model: Any, validation: Sequence[Pair], result: TrainingResult, judged: int
+    session: AdaptSession, phase: PhaseName, model: Any, validation: Sequence[Pair], result: TrainingResult, judged: int
 ) -> None:
     """Tell the meter what a training multiplied, with `judged` passes over the validation examples."""
     shape = flops.shape_of(model)

@@ -21,6 +21,7 @@ from bench.adapt.session import AdaptSession
 from bench.core.errors import CellError
 from bench.core.item import Example, Item
 from bench.core.method import Method
+from bench.core.phases import PhaseName
 from bench.core.record import Judged
 from bench.engine.backend import LocalBackend
 from bench.engine.predictor import ModelPredictor
@@ -144,7 +145,7 @@ class Fitting:
         replace_output(self.model, self.output)
 
 
-def prepare(session: AdaptSession, model: Any, writer: Writer, phase: str) -> Fitting:
+def prepare(session: AdaptSession, model: Any, writer: Writer, phase: PhaseName) -> Fitting:
     """Work out the features of both splits with a base model, whose output matrix is taken out of it."""
     output = replace_output(model, torch.nn.Identity())
     labels = session.material.train[0].choices

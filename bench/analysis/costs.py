@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from bench.config.prices import Prices
+from bench.core.phases import ANSWERING, PRODUCTION, SEARCH, PhaseName
 from bench.core.record import Record
 from bench.metrics import NAMES
 
-SEARCH, PRODUCTION, ANSWERING = ("tune",), ("index", "prepare", "load", "train"), ("retrieve", "predict")
 _HOUR, _JOULES_OF_KWH = 3600.0, 3.6e6
 
 
@@ -46,12 +46,12 @@ def cost(record: Record, prices: Prices) -> CellCost:
     )
 
 
-def of_phases(record: Record, prices: Prices, phases: Sequence[str]) -> float:
+def of_phases(record: Record, prices: Prices, phases: Sequence[PhaseName]) -> float:
     """What some phases of a cell cost."""
     return _seconds(record, phases) * prices.hour(record.environment) / _HOUR
 
 
-def _seconds(record: Record, phases: Sequence[str]) -> float:
+def _seconds(record: Record, phases: Sequence[PhaseName]) -> float:
     return sum(record.phases[name].wall_s for name in phases if name in record.phases)
 
 

@@ -71,12 +71,12 @@ def _all(record: Record) -> Iterator[Measure]:
 
 def _costs(record: Record) -> Iterator[Measure]:
     """Time, energy and operations of each phase; the highest memory of any; latency; tokens of a query."""
-    for name, phase in record.phases.items():
-        yield Measure("time", name, "s", phase.wall_s)
+    for phase_name, phase in record.phases.items():
+        yield Measure("time", phase_name, "s", phase.wall_s)
         if phase.joules is not None:
-            yield Measure("energy", name, "J", phase.joules)
+            yield Measure("energy", phase_name, "J", phase.joules)
         if phase.flops is not None:
-            yield Measure("operations", name, "flop", phase.flops)
+            yield Measure("operations", phase_name, "flop", phase.flops)
     peaks: dict[str, list[int | None]] = {
         "peak_host": [phase.peak_host_bytes for phase in record.phases.values()],
         "peak_device": [phase.peak_device_bytes for phase in record.phases.values()],

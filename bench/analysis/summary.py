@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from os import PathLike
 from typing import Any, Literal
 
-from bench.core.record import Failure, Record, Run, parse_missing
+from bench.core.record import Failure, Record, Run
 
 Status = Literal["ok", "partial", "failed", "not run"]
 
@@ -70,10 +70,10 @@ def spread(values: Sequence[float]) -> Spread:
 def summarise(run: Run) -> list[SummaryRow]:
     """Every row of the grid models × (their tasks × their methods), in the order of the run's records.
 
-    A combination with neither a record nor a missing cell is there as "not run", with no cells. `Run.missing`
-    is read as "model · task · method · seed N"; a name of another shape is left to the caller to show.
+    A combination with neither a record nor a missing cell is there as "not run", with no cells. Answers of base
+    models that are missing are left to the caller to show.
     """
-    missing = [cell for cell in map(parse_missing, run.missing) if cell]
+    missing = [((c.model, c.task, c.method), c.seed) for c in run.missing if not c.is_base]
     records = [((r.model, r.task, r.method), r) for r in run.records]
     grid = [key for key, _ in records] + [key for key, _ in missing]
     rows = []

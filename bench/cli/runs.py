@@ -164,10 +164,11 @@ def _prepared_surroundings(folder: Path, suite: Any) -> Any:
 
 def _seems_finished(folder: Path) -> bool:
     """Whether every cell that a run there had is there: told from names, before this run's own cells are known."""
-    from bench.store import run_folder
+    from bench.store.listing import read_listing
+    from bench.store.run_folder import cell_folders
 
     try:
-        listed = run_folder.read_listed(folder)
+        listing = read_listing(folder)
     except UsageError:
         return False
-    return {entry["key"][:12] for entry in listed["cells"]} <= run_folder.cell_folders(folder).keys()
+    return {cell.key[:12] for cell in listing.cells} <= cell_folders(folder).keys()

@@ -8,23 +8,41 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.core.phases import Phase, PhaseName
+from bench.core.values import Strict
+
+SCHEMA = 1  # of a record on disk; older ones are read by bench.store.upgrade
+
+
+def cell_name(model: str, task: str, method: str, seed: int) -> str:
+    """What people read of a cell."""
+    return f"{model} · {task} · {method} · seed {seed}"
+
 
 @dataclass(frozen=True, slots=True)
-class CellRef:
+class CellRef(Strict):
     """Which cell a folder or a record is of: what the store needs to know of it, and what people read."""
 
     key: str  # sha256 over what decides the predictions
-    model: str
-    task: str
+    model: str  # as reports name it
+    task: str  # as reports name it
     method: str  # as reports name it
     seed: int
     is_base: bool = False  # the base model's answers to a probe
-    task_path: str = ""  # bundled name or folder of the task
+    task_path: str = ""  # bundled name or folder of the task, the latter as seen from the run
+    suite_method: str = ""  # `method` without the size that tells the points of a learning curve apart
+    train_size: int | None = None  # training items; None: all
+    elsewhere: bool = False  # measured by another shard
 
     @property
     def name(self) -> str:
         """What people read: model, task, method and seed."""
-        return f"{self.model} · {self.task} · {self.method} · seed {self.seed}"
+        return cell_name(self.model, self.task, self.method, self.seed)
+
+    @property
+    def full_name(self) -> str:
+        """The name, with what it is where it is no cell of a method."""
+        return f"probe of the base model: {self.name}" if self.is_base else self.name
 
     @property
     def folder(self) -> str:
@@ -49,22 +67,6 @@ class Prediction:
     passages_dropped: int = 0
     passages_truncated: int = 0
     ranking: tuple[str, ...] = ()  # ids retrieved, best first
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """What one phase of a cell cost (tune, train, index, predict, score)."""
-
-    wall_s: float  # with the device synchronised at both ends
-    peak_host_bytes: int  # resident set size of the process, its highest during the phase
-    peak_device_bytes: int | None = None  # highest allocated during the phase; None without a device
-    peak_reserved_bytes: int | None = None  # highest held by the allocator during the phase; None without a device
-    joules: float | None = None  # by the hardware's counter; None where there is none that counts
-    joules_missing: str = ""  # why there is none
-    flops: int | None = (
-        None  # worked out from shapes and tokens (bench.meters.flops); None where nothing was multiplied
-    )
-    reused_s: float = 0.0  # of wall_s: what an earlier cell spent on the vectors that were taken over from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class Record:
     item_failures: Mapping[str, int] = field(default_factory=dict)  # typed reason -> count
     dropped: Mapping[str, int] = field(default_factory=dict)  # to fit the model's context
     tokens: Mapping[str, int] = field(default_factory=dict)  # prompt, context, output; unpadded
-    phases: Mapping[str, Phase] = field(default_factory=dict)
+    phases: Mapping[PhaseName, Phase] = field(default_factory=dict)
     tuning: Mapping[str, Any] = field(default_factory=dict)  # the search for its options, see Tuning
     training: Mapping[str, Any] = field(default_factory=dict)
     on_train: Mapping[str, Score] = field(default_factory=dict)  # of a trained method, asked what it was trained on
@@ -145,7 +147,12 @@ class Record:
     scaled: list[dict[str, Any]] = field(default_factory=list)  # the same with a share of a LoRA update: scale, scores
     identity: Mapping[str, Any] = field(default_factory=dict)  # what the key is hashed from
     environment: Mapping[str, Any] = field(default_factory=dict)
-    schema: int = 1
+    schema: int = SCHEMA
+
+    @property
+    def name(self) -> str:
+        """What people read: model, task, method and seed."""
+        return cell_name(self.model, self.task, self.method, self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,26 +162,9 @@ class Run:
     path: Path
     suite: str
     records: tuple[Record, ...]
-    missing: tuple[str, ...] = ()  # cells of the suite without a record
+    missing: tuple[CellRef, ...] = ()  # cells of the suite without a record
     base: tuple[Record, ...] = ()  # the base models' answers to the probes
     prices: Mapping[str, Any] = field(default_factory=dict)  # what the suite says in place of bench/prices.yaml
     decide: Mapping[str, Any] = field(default_factory=dict)  # what its decision assumes and requires
     task_paths: Mapping[str, str] = field(default_factory=dict)  # task -> bundled name, or folder as seen from `path`
     shard: str = ""  # such as "1/3" where it is a part: cells of other parts are not missing
-
-
-BASE_PROBE = "probe of the base model: "  # how a missing cell of a base model is called
-
-
-def parse_missing(name: str) -> tuple[tuple[str, str, str], int] | None:
-    """((model, task, method), seed) of a cell's name, or None where it is no such name."""
-    pieces = name.rsplit(" · ", 3)
-    seed = pieces[-1].removeprefix("seed ")
-    if len(pieces) != 4 or not seed.isdecimal() or pieces[0].startswith(BASE_PROBE):
-        return None
-    return (pieces[0], pieces[1], pieces[2]), int(seed)
-
-
-def spent(phase: Phase) -> float:
-    """Seconds that a phase took in this cell, without those of an earlier one that its cost counts."""
-    return phase.wall_s - phase.reused_s

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -22,13 +21,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import tasks
 from bench.analysis.item_texts import asked
 from bench.core.errors import IncompleteError, UsageError
 from bench.core.record import Record, Run
 from bench.gate.reading import read, read_object
 from bench.store import run_folder
 from bench.store.archive import RunPath, files_of
+from bench.store.json_files import write_json
+from bench.store.listing import Listing, read_listing, relocated, write_listing
 from tasks.loader.digest import item_digest
 
 FILE, SCHEMA = "baseline.json", 1
@@ -70,7 +70,7 @@ def accept(source: Path, name: str, folder: Path = FOLDER, *, replace: bool = Fa
             "items": _items(run),
             "files": {str(file.relative_to(staging)): _digest(file) for file in _files(staging)},
         }
-        run_folder.write_json(staging / FILE, content)
+        write_json(staging / FILE, content)
         if final.exists():
             shutil.rmtree(final)
         staging.rename(final)
@@ -119,7 +119,7 @@ def _items(run: Run, only: str | None = None) -> dict[str, str]:
 def _refuse_incomplete(run: Run) -> None:
     failed = [r for r in run.records if r.status != "ok" and (r.failure is None or r.failure.kind != _HARMLESS)]
     if run.missing or failed:
-        names = [*run.missing, *(f"{r.model} · {r.task} · {r.method} · seed {r.seed} (failed)" for r in failed)]
+        names = [*(cell.full_name for cell in run.missing), *(f"{record.name} (failed)" for record in failed)]
         raise IncompleteError(
             f"{run.path}: not measured: {names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}"
         )
@@ -129,12 +129,9 @@ def _refuse_incomplete(run: Run) -> None:
 
 def _copy(run: Run, staging: Path, final: Path, outputs: bool) -> None:
     kept, folders = files_of(run.path), run_folder.cell_folders(run.path)
-    listed = run_folder.read_listed(run.path)
-    for entry in listed["cells"]:
-        path = entry.get("task_path", entry["task"])
-        if path not in tasks.available():
-            entry["task_path"] = os.path.relpath(run.path / path, final)
-    run_folder.write_json(staging / run_folder.RUN_FILE, listed)
+    listing = read_listing(run.path)
+    moved = tuple(relocated(cell, run.path, final) for cell in listing.cells)
+    write_listing(staging, Listing(listing.suite, moved, listing.shard))
     if (kept / "suite.yaml").is_file():
         (staging / "suite.yaml").write_bytes((kept / "suite.yaml").read_bytes())
     for record in (*run.records, *run.base):

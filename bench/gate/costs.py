@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.analysis.costs import ANSWERING, PRODUCTION
-from bench.core.record import Phase, Record
+from bench.core.phases import ANSWERING, PRODUCTION, Phase, PhaseName
+from bench.core.record import Record
 
 Reader = Callable[[Record], float | None]
 _HARDWARE = ("device", "device_name", "cpu_count", "threads", "platform")
@@ -36,7 +36,7 @@ def _training(name: str) -> Reader:
     return read
 
 
-def _sum(phases: Sequence[str], of: Callable[[Phase], float | None], *, by_item: bool = False) -> Reader:
+def _sum(phases: Sequence[PhaseName], of: Callable[[Phase], float | None], *, by_item: bool = False) -> Reader:
     """Sum over the phases that have the figure; None where none does."""
 
     def read(record: Record) -> float | None:

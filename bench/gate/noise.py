@@ -20,8 +20,8 @@ from bench.gate import costs
 from bench.gate.expand import Group, groups, probe_metrics
 from bench.gate.reading import read_object
 from bench.store.archive import files_of
+from bench.store.json_files import as_json
 from bench.store.pack import put
-from bench.store.run_folder import as_json
 
 FILE, SCHEMA = "noise.json", 1
 LEAST_RUNS = 3

@@ -12,7 +12,8 @@ from bench.core.errors import AdaptbenchError, IncompleteError, UsageError, unkn
 from bench.core.record import Record, Run
 from bench.gate.policy import Rename
 from bench.store.archive import RunPath, files_of
-from bench.store.run_folder import RUN_FILE, read_run
+from bench.store.listing import RUN_FILE
+from bench.store.run_folder import read_run
 
 
 def read(path: Path, what: str) -> Run:

@@ -69,9 +69,9 @@ def _problems(old: Run, new: Run, planned: Sequence[Planned]) -> Iterator[str]:
         reason = absent(group, before, now)
         if reason and group not in covered:
             yield f"{' · '.join(group)}: {reason}"
-    yield from (f"candidate: {name} was not measured" for name in new.missing)
-    yield from (f"baseline: {name} was not measured" for name in old.missing)
-    yield from (f"baseline: {_name(record)} failed" for record in old.records if _failed(record))
+    yield from (f"candidate: {cell.full_name} was not measured" for cell in new.missing)
+    yield from (f"baseline: {cell.full_name} was not measured" for cell in old.missing)
+    yield from (f"baseline: {record.name} failed" for record in old.records if _failed(record))
 
 
 def _notes(old: Run, new: Run, calibrated: bool) -> list[str]:
@@ -79,7 +79,7 @@ def _notes(old: Run, new: Run, calibrated: bool) -> list[str]:
     extra = [group for group in groups(new) if group not in known]
     notes = [f"{' · '.join(group)}: not in the baseline, so not gated" for group in extra]
     notes += [
-        f"candidate: {_name(record)} failed, and is not in the baseline"
+        f"candidate: {record.name} failed, and is not in the baseline"
         for record in new.records
         if _failed(record) and (record.model, record.task, record.method) not in known
     ]
@@ -94,7 +94,3 @@ def _notes(old: Run, new: Run, calibrated: bool) -> list[str]:
 
 def _failed(record: Record) -> bool:
     return record.status != "ok" and (record.failure is None or record.failure.kind != _HARMLESS)
-
-
-def _name(record: Record) -> str:
-    return f"{record.model} · {record.task} · {record.method} · seed {record.seed}"

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import torch
 
-from bench.core.record import Phase
+from bench.core.phases import Phase, PhaseName
 from bench.meters.energy import Energy, counter_for
 from bench.model.memory import give_back
 
@@ -39,14 +39,14 @@ class Meter:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.phases: dict[str, Phase] = {}
+        self.phases: dict[PhaseName, Phase] = {}
         self._energy = counter_for(device)
-        self._multiplied_so_far: Counter[str] = Counter()  # in phases that have not ended once
+        self._multiplied_so_far: Counter[PhaseName] = Counter()  # in phases that have not ended once
         self._reused = MeasuredWork()
         self._highest: tuple[int, ...] = ()  # peaks of the phase so far, before they were last forgotten
 
     @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
+    def phase(self, name: PhaseName) -> Iterator[None]:
         """Measure what the block costs under `name`. Phases do not nest."""
         self._held()
         self._highest = ()
@@ -79,7 +79,7 @@ class Meter:
         held = self._held()
         self._highest = higher(self._highest, tuple(map(add, held, work.grown)))
 
-    def multiplied(self, name: str, flops: int) -> None:
+    def multiplied(self, name: PhaseName, flops: int) -> None:
         """Add floating-point operations, worked out elsewhere, to a phase, during it or when it has ended."""
         phase = self.phases.get(name)
         if phase is None:
@@ -111,7 +111,7 @@ class Meter:
             torch.cuda.reset_peak_memory_stats(self.device)
         return self._peaks()
 
-    def _add(self, name: str, wall_s: float, energy: Energy) -> None:
+    def _add(self, name: PhaseName, wall_s: float, energy: Energy) -> None:
         reused, self._reused = self._reused, MeasuredWork()
         host, *others = higher(self._highest, self._peaks())
         allocated, reserved = others or (None, None)

@@ -37,7 +37,7 @@ def _run_json(run: Run) -> dict[str, Any]:
         "path": str(run.path),
         "suite": run.suite,
         "rows": rows,
-        "missing": list(run.missing),
+        "missing": plain(run.missing),
         "records": plain(run.records),
         "base": plain(run.base),
     }

@@ -21,7 +21,8 @@ from rich.text import Text
 
 from bench.core.item import Example
 from bench.core.method import ContextCost
-from bench.core.record import Record, spent
+from bench.core.phases import spent
+from bench.core.record import Record
 from bench.core.task import Task
 from bench.metrics.formats import duration
 from bench.runs.cells import Cell

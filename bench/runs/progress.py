@@ -9,11 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from bench.core.record import Record, spent
+from bench.core.phases import GROWING, spent
+from bench.core.record import Record
 from bench.metrics.formats import duration
 from bench.runs.cells import Cell
-
-_WORK = {"tune", "train", "retrieve", "predict"}  # phases that grow with the work; the others cost about the same
 
 
 class Clock:
@@ -32,7 +31,7 @@ class Clock:
         amount = self.left.pop(key, 0.0)
         if cached or record.failure:  # neither says how long a cell takes
             return
-        worked = sum(spent(phase) for name, phase in record.phases.items() if name in _WORK)
+        worked = sum(spent(phase) for name, phase in record.phases.items() if name in GROWING)
         self.work += amount
         self.worked_s += worked
         self.overhead_s += max(0.0, time.monotonic() - self._started - worked)

@@ -15,7 +15,8 @@ from bench.core.errors import AdaptbenchError, CellError
 from bench.core.record import Failure, Record
 from bench.runs.cells import Cell
 from bench.runs.executor import Executor, LocalProcess, Submission
-from bench.store.run_folder import LOG, VECTORS, Store, write_json, write_record
+from bench.store.json_files import write_json
+from bench.store.run_folder import LOG, VECTORS, Store, write_record
 
 _JOB = "job.json"
 

@@ -7,19 +7,17 @@ disk: a kill leaves no half run. Reads no predictions and loads no model.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import tasks
 from bench.core.errors import UsageError
-from bench.core.record import BASE_PROBE, Record, Score
+from bench.core.record import CellRef, Record, Score
 from bench.store.archive import RunPath, files_of
 from bench.store.atomic import sync
-from bench.store.run_folder import RECORD, RUN_FILE, SCHEMA, cell_folders, read_listed, read_record, write_json
+from bench.store.listing import Listing, read_listing, relocated, write_listing
+from bench.store.run_folder import RECORD, cell_folders, read_record
 from bench.store.staging import refuse_taken, staging, unwritten
 
 _SUITE = "suite.yaml"
@@ -40,9 +38,8 @@ class _Source:
     """One of the runs that are joined."""
 
     path: Path
-    suite: str
+    listing: Listing
     text: str  # of suite.yaml
-    entries: tuple[Mapping[str, Any], ...]
     folders: Mapping[str, RunPath]
 
     def folder(self, key: str) -> RunPath | None:
@@ -67,23 +64,23 @@ def merge(runs: Sequence[Path], out: Path) -> Merged:
             stack.enter_context(unwritten(path))
         sources = [_source(path) for path in runs]
         _refuse_other_suites(sources)
-        entries = _entries(sources)
-        chosen = {entry["key"]: _choose(entry, sources) for entry in entries}
+        cells = _cells(sources)
+        chosen = {cell.key: _choose(cell, sources) for cell in cells}
         with staging(out, "merging") as folder:
-            _write(folder, out, sources, entries, {key: found[0] for key, found in chosen.items() if found})
-    missing = tuple(_shown(entry) for entry in entries if chosen[entry["key"]] is None)
+            _write(folder, out, sources, cells, {key: found[0] for key, found in chosen.items() if found})
+    missing = tuple(cell.full_name for cell in cells if chosen[cell.key] is None)
     failed = (found[1] for found in chosen.values() if found and found[1].status != "ok")
-    names = {entry["key"]: _shown(entry) for entry in entries}
-    return Merged(len(entries), missing, tuple(names[record.key] for record in failed))
+    names = {cell.key: cell.full_name for cell in cells}
+    return Merged(len(cells), missing, tuple(names[record.key] for record in failed))
 
 
 def _source(path: Path) -> _Source:
-    listed = read_listed(path)
+    listing = read_listing(path)
     try:
         text = (files_of(path) / _SUITE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path / _SUITE} cannot be read: {error}") from None
-    return _Source(path, listed["suite"], text, tuple(listed["cells"]), cell_folders(path))
+    return _Source(path, listing, text, cell_folders(path))
 
 
 def _refuse_other_suites(sources: Sequence[_Source]) -> None:
@@ -92,36 +89,37 @@ def _refuse_other_suites(sources: Sequence[_Source]) -> None:
         if one.path.resolve() in places:
             raise UsageError(f"{one.path} is given twice")
         places.add(one.path.resolve())
-        if one.suite != first.suite:
-            raise UsageError(f"not the same suite: {first.path} is of {first.suite}, {one.path} of {one.suite}")
+        names = first.listing.suite, one.listing.suite
+        if names[0] != names[1]:
+            raise UsageError(f"not the same suite: {first.path} is of {names[0]}, {one.path} of {names[1]}")
         if one.text != first.text:
             raise UsageError(f"not the same suite: {first.path / _SUITE} and {one.path / _SUITE} differ")
     keys: dict[str, tuple[str, Path]] = {}
     for one in sources:
-        for entry in one.entries:
-            key, path = keys.setdefault(_shown(entry), (entry["key"], one.path))
-            if key != entry["key"]:
+        for cell in one.listing.cells:
+            key, path = keys.setdefault(cell.full_name, (cell.key, one.path))
+            if key != cell.key:
                 other = f"{path} and {one.path}"
-                raise UsageError(f'"{_shown(entry)}" has other settings, weights or data in {other}; measure it alike')
+                raise UsageError(f'"{cell.full_name}" has other settings, weights or data in {other}; measure it alike')
 
 
-def _entries(sources: Sequence[_Source]) -> list[Mapping[str, Any]]:
+def _cells(sources: Sequence[_Source]) -> list[CellRef]:
     """The cells of all runs, each once: in the order of the first, others behind what stands before them in theirs."""
-    found: list[Mapping[str, Any]] = []
+    found: list[CellRef] = []
     for one in sources:
-        known = {entry["key"]: place for place, entry in enumerate(found)}
-        behind: list[list[Mapping[str, Any]]] = [[] for _ in range(len(found) + 1)]
+        known = {cell.key: place for place, cell in enumerate(found)}
+        behind: list[list[CellRef]] = [[] for _ in range(len(found) + 1)]
         place = 0
-        for entry in one.entries:
-            if entry["key"] in known:
-                place = known[entry["key"]] + 1
+        for cell in one.listing.cells:
+            if cell.key in known:
+                place = known[cell.key] + 1
             else:
-                behind[place].append(entry)
+                behind[place].append(cell)
         found = [*behind[0], *(each for i, old in enumerate(found) for each in (old, *behind[i + 1]))]
     return found
 
 
-def _choose(entry: Mapping[str, Any], sources: Sequence[_Source]) -> tuple[RunPath, Record] | None:
+def _choose(cell: CellRef, sources: Sequence[_Source]) -> tuple[RunPath, Record] | None:
     """The folder of a cell to copy, and its record; None where no run has one.
 
     Raises:
@@ -129,10 +127,10 @@ def _choose(entry: Mapping[str, Any], sources: Sequence[_Source]) -> tuple[RunPa
     """
     found = []
     for one in sources:
-        folder = one.folder(entry["key"])
+        folder = one.folder(cell.key)
         if folder is not None:
             record = read_record(folder / RECORD)
-            if record.key != entry["key"]:
+            if record.key != cell.key:
                 raise UsageError(f"{folder / RECORD} is of another cell than its folder's name says")
             found.append((folder, record))
     measured = [pair for pair in found if pair[1].status == "ok"]
@@ -140,7 +138,7 @@ def _choose(entry: Mapping[str, Any], sources: Sequence[_Source]) -> tuple[RunPa
         difference = _difference(measured[0][1], record)
         if difference:
             raise UsageError(
-                f'"{_shown(entry)}" was measured twice, with other results ({difference}); '
+                f'"{cell.full_name}" was measured twice, with other results ({difference}); '
                 f"remove {measured[0][0]} or {folder}"
             )
     return next(iter(measured or found), None)
@@ -171,19 +169,19 @@ def _write(
     folder: Path,
     out: Path,
     sources: Sequence[_Source],
-    entries: Sequence[Mapping[str, Any]],
-    cells: Mapping[str, RunPath],
+    cells: Sequence[CellRef],
+    folders: Mapping[str, RunPath],
 ) -> None:
     """The joined run in `folder`, which will be `out`; `run.json` comes last."""
     (folder / "cells").mkdir()
-    for cell in cells.values():
-        _copy(cell, folder / "cells" / cell.name)
+    for published in folders.values():
+        _copy(published, folder / "cells" / published.name)
     sync(folder / "cells")
     (folder / _SUITE).write_text(sources[0].text, encoding="utf-8")
     sync(folder / _SUITE)
-    home = {entry["key"]: one.path for one in reversed(sources) for entry in one.entries}
-    moved = [_moved(entry, home[entry["key"]], out) for entry in entries]
-    write_json(folder / RUN_FILE, {"schema": SCHEMA, "suite": sources[0].suite, "cells": moved})
+    home = {cell.key: one.path for one in reversed(sources) for cell in one.listing.cells}
+    moved = (replace(relocated(cell, home[cell.key], out), elsewhere=False) for cell in cells)
+    write_listing(folder, Listing(sources[0].listing.suite, tuple(moved)))
     sync(folder)
 
 
@@ -196,16 +194,3 @@ def _copy(cell: RunPath, target: Path) -> None:
         (target / file.name).write_bytes(file.read_bytes())
         sync(target / file.name)
     sync(target)
-
-
-def _moved(entry: Mapping[str, Any], old: Path, new: Path) -> dict[str, Any]:
-    """A cell of `run.json` as seen from another run directory, and measured there."""
-    kept = {name: value for name, value in entry.items() if name != "elsewhere"}
-    place = kept.get("task_path")
-    if isinstance(place, str) and place not in tasks.available():
-        kept["task_path"] = os.path.relpath(old / place, new)
-    return kept
-
-
-def _shown(entry: Mapping[str, Any]) -> str:
-    return f"{BASE_PROBE}{entry['name']}" if entry.get("is_base") else str(entry["name"])

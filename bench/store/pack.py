@@ -9,7 +9,8 @@ from bench.core.errors import UsageError
 from bench.store import archive
 from bench.store.archive import SUFFIX, Archive
 from bench.store.atomic import sync, write_atomically
-from bench.store.run_folder import RECORD, RUN_FILE, VECTORS, read_listed
+from bench.store.listing import RUN_FILE, read_listing
+from bench.store.run_folder import RECORD, VECTORS
 from bench.store.staging import refuse_taken, staging, unwritten
 
 _RECORDS = (RUN_FILE, "suite.yaml", RECORD)
@@ -26,7 +27,7 @@ def pack(run: Path, out: Path | None = None, *, records_only: bool = False) -> P
     """
     if run.is_file():
         raise UsageError(f"{run} is a file; only a run's folder can be packed")
-    read_listed(run)
+    read_listing(run)
     out = out or Path(f"{run if run.name not in ('', '..') else run.resolve()}{SUFFIX}")
     if not out.name.endswith(SUFFIX):
         raise UsageError(f'"{out}" does not end in {SUFFIX}, by which archives of runs are known')

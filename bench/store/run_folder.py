@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,21 +25,19 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-import tasks
-from bench.core.errors import UsageError, nearest
-from bench.core.record import BASE_PROBE, CellRef, Prediction, Record, Run
+from bench.core.errors import UsageError
+from bench.core.record import SCHEMA, CellRef, Prediction, Record, Run
 from bench.core.yaml_file import parse
 from bench.store.archive import SUFFIX, RunPath, files_of
 from bench.store.atomic import sync, write_atomically
+from bench.store.json_files import read_json, write_json
+from bench.store.listing import RUN_FILE, Listing, read_listing, relocated, write_listing
 
-RUN_FILE = "run.json"
 RECORD = "record.json"
 PREDICTIONS = "predictions.jsonl"
 LOG = "log.txt"
 VECTORS = "vectors"  # where cells leave each other embeddings of documents
-SCHEMA = 1
 _RECORD = TypeAdapter(Record)
-_ENTRY = {"key", "name", "model", "task", "method", "seed"}  # of a cell in run.json
 
 
 @dataclass(frozen=True)
@@ -116,53 +113,12 @@ def open_run(
             raise UsageError(f"another process is writing {path}; wait for it, or choose another --out") from None
         for leftover in (path / "cells").glob(".*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        entries = [
-            {
-                "key": c.key,
-                "name": c.name,
-                "model": c.model,
-                "task": c.task,
-                "method": c.method,
-                "seed": c.seed,
-                "is_base": c.is_base,
-                "task_path": _task_path(c, path),
-                **({"elsewhere": True} if part and c.key not in part.keys else {}),
-            }
-            for c in cells
-        ]
+        listed = tuple(
+            replace(relocated(cell, Path(), path), elsewhere=bool(part and cell.key not in part.keys)) for cell in cells
+        )
         write_atomically(path / "suite.yaml", suite_file.read_text(encoding="utf-8"))
-        shard = {"shard": part.name} if part else {}
-        write_json(path / RUN_FILE, {"schema": SCHEMA, "suite": suite_name, **shard, "cells": entries})
+        write_listing(path, Listing(suite_name, listed, part.name if part else ""))
         yield Store(path)
-
-
-def _task_path(cell: CellRef, run: Path) -> str:
-    """The name of a bundled task, else its folder as seen from the run's."""
-    if cell.task_path in tasks.available():
-        return cell.task_path
-    return os.path.relpath(cell.task_path, run)
-
-
-def read_listed(path: Path) -> dict[str, Any]:
-    """`run.json`: the suite's name and its cells, in order.
-
-    Raises:
-        UsageError: `path` is no run directory, or the file is not what adaptbench writes.
-    """
-    file = files_of(path) / RUN_FILE
-    if not file.is_file():
-        near = [p.parent.name for p in path.parent.glob(f"*/{RUN_FILE}")]
-        near += [p.name for p in path.parent.glob(f"*{SUFFIX}")]
-        raise UsageError(f'"{path}" is no run directory (no {RUN_FILE}){nearest(path.name, near)}')
-    content = _read_json(file)
-    cells = content.get("cells")
-    if not isinstance(content.get("suite"), str) or not isinstance(cells, list) or not all(map(_is_entry, cells)):
-        raise UsageError(f"{file} is not what adaptbench writes; run the suite again")
-    return content
-
-
-def _is_entry(cell: object) -> bool:
-    return isinstance(cell, dict) and cell.keys() >= _ENTRY and isinstance(cell["key"], str)
 
 
 def cell_folders(path: Path) -> dict[str, RunPath]:
@@ -178,24 +134,21 @@ def read_run(path: Path) -> Run:
     Raises:
         UsageError: `path` is no run directory, or a file in it is not what adaptbench writes.
     """
-    listed = read_listed(path)
-    found = cell_folders(path)
+    listing = read_listing(path)
+    folders = cell_folders(path)
     records: list[Record] = []
     base: list[Record] = []
-    missing: list[str] = []
-    for entry in listed["cells"]:
-        folder = found.get(entry["key"][:12])
-        if folder is None or not (folder / RECORD).is_file():
-            if entry.get("elsewhere"):
-                continue
-            missing.append(f"{BASE_PROBE}{entry['name']}" if entry.get("is_base") else entry["name"])
-            continue
-        record = read_record(folder / RECORD)
-        labels = {name: entry[name] for name in ("model", "task", "method", "seed")}
-        (base if entry.get("is_base") else records).append(replace(record, **labels))
-    places = {entry["task"]: entry.get("task_path", entry["task"]) for entry in listed["cells"]}
-    shard = str(listed.get("shard", ""))
-    return Run(path, listed["suite"], tuple(records), tuple(missing), tuple(base), *_said(path), places, shard)
+    missing: list[CellRef] = []
+    for cell in listing.cells:
+        folder = folders.get(cell.key[:12])
+        if folder is not None and (folder / RECORD).is_file():
+            record = read_record(folder / RECORD)
+            labelled = replace(record, model=cell.model, task=cell.task, method=cell.method, seed=cell.seed)
+            (base if cell.is_base else records).append(labelled)
+        elif not cell.elsewhere:
+            missing.append(cell)
+    places = {cell.task: cell.task_path for cell in listing.cells}
+    return Run(path, listing.suite, tuple(records), tuple(missing), tuple(base), *_said(path), places, listing.shard)
 
 
 def _said(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -219,7 +172,7 @@ def runs(root: Path) -> list[Path]:
 
 def read_record(file: RunPath) -> Record:
     """A record from disk, checked against its type."""
-    content = _read_json(file)
+    content = read_json(file)
     if content.get("schema") != SCHEMA:
         raise UsageError(f"{file}: schema {content.get('schema')} is not known to this version of adaptbench")
     try:
@@ -288,23 +241,3 @@ def lines_of(file: RunPath) -> list[dict[str, Any]]:
     except ValueError as error:
         raise UsageError(f"{file} cannot be read: {error}; remove its folder and run again") from None
     return found
-
-
-def write_json(file: Path, content: object) -> None:
-    """Write JSON whole or not at all; a number that is no number is an error, never `NaN` in a file."""
-    write_atomically(file, as_json(content))
-
-
-def as_json(content: object) -> str:
-    """JSON as the files of a run have it; ValueError for a number that is none."""
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _read_json(file: RunPath) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{file} cannot be read: {error}; remove it and run again") from None
-    if not isinstance(content, dict):
-        raise UsageError(f"{file} does not hold a JSON object; remove it and run again")
-    return content

@@ -24,6 +24,7 @@ import yaml
 
 import methods
 from bench.core.method import Material
+from bench.core.phases import PhaseName
 from bench.core.task import Task
 from bench.retrieval.embedders import SentenceEncoder, find_embedder
 from methods.options import TrainingOptions
@@ -35,7 +36,7 @@ RATES = {"lora": 0.01, "full": 0.002}  # as in bench/suites/quickstart.yaml, and
 EPOCHS = 3
 TOP_K = 2
 LOOK_EVERY = 0.2  # seconds between two looks at the processes' memory
-BESIDE = ("serve", "overfit", "count")  # phases that serve the record alone
+BESIDE: tuple[PhaseName, ...] = ("serve", "overfit", "count")  # phases that serve the record alone
 
 
 def measured(case: Case, folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def _ours(case: Case, folder: Path, out: Path, asked: Mapping[str, Any]) -> dict
     return {**cost, "answers": arms, "phases_s": phases, "beside_s": beside}
 
 
-def _off_steps(training: Mapping[str, Any], phases: Mapping[str, float]) -> float:
+def _off_steps(training: Mapping[str, Any], phases: Mapping[PhaseName, float]) -> float:
     """Seconds of a training beside its optimizer steps, worked out from those that were timed; 0 where none was.
 
     Nearly all is validation; setting the trainer up, and what the first steps take longer, is in it too.

@@ -18,9 +18,11 @@ from bench.cli import cli
 from bench.config import assumptions
 from bench.config.prices import replaced
 from bench.core.errors import UsageError
-from bench.core.record import Phase, Record, Run, Score
+from bench.core.phases import Phase
+from bench.core.record import Record, Run, Score
 from bench.report.tables.decision import tables, to_json, verdicts
 from bench.store import run_folder
+from bench.store.listing import RUN_FILE
 from tests.test_comparison import answers, run, scored
 
 PRICES = replaced({"cpu_core_hour": 3600.0, "currency": "EUR"}, "test")
@@ -253,7 +255,7 @@ def test_the_command_takes_what_the_suite_says_and_what_it_is_told(tmp_path: Pat
         run_folder.write_record(folder, record)
     listed = [{"key": r.key, "name": r.method, "model": r.model, "task": r.task, "method": r.method, "seed": 0}
               for r in records]  # fmt: skip
-    (tmp_path / run_folder.RUN_FILE).write_text(json.dumps({"schema": 1, "suite": "trial", "cells": listed}))
+    (tmp_path / RUN_FILE).write_text(json.dumps({"schema": 1, "suite": "trial", "cells": listed}))
     suite = {"prices": {"cpu_core_hour": 3600.0}, "decide": {"queries_per_month": 100, "months": 1}}
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite))
     shown = CliRunner().invoke(cli, ["decide", str(tmp_path)])

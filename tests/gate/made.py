@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from bench.core.record import Phase, Prediction, Record, Score
+from bench.core.phases import Phase
+from bench.core.record import Prediction, Record, Score
 from bench.store import run_folder
+from bench.store.json_files import write_json
+from bench.store.listing import RUN_FILE
 
 HARDWARE = {"device": "cpu", "device_name": "a chip", "cpu_count": 2, "threads": 2, "platform": "Linux x86_64"}
 
@@ -68,7 +71,7 @@ class Made:
 
     def done(self) -> Path:
         """The run directory, listed."""
-        run_folder.write_json(self.path / run_folder.RUN_FILE, {"schema": 1, "suite": "trial", "cells": self.entries})
+        write_json(self.path / RUN_FILE, {"schema": 1, "suite": "trial", "cells": self.entries})
         (self.path / "suite.yaml").write_text("name: trial\n")
         return self.path
 

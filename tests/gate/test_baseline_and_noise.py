@@ -176,7 +176,7 @@ class TestCalibrate:
         assert code(old, simple(tmp_path / "same", values[0]), release) == 3  # nor that two points were kept
 
     def test_seconds_are_shares_of_their_mean(self, tmp_path: Path) -> None:
-        from bench.core.record import Phase
+        from bench.core.phases import Phase
 
         made = []
         for place, seconds in enumerate((1.0, 1.1, 0.9, 1.0)):

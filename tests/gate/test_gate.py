@@ -13,7 +13,8 @@ import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 
 from bench.analysis.statistics.seeds import crossed_means
 from bench.core.errors import IncompleteError, UsageError
-from bench.core.record import Failure, Phase, Score
+from bench.core.phases import Phase
+from bench.core.record import Failure, Score
 from bench.gate.policy import Policy
 from bench.gate.run import gate
 from bench.gate.verdict import GateFinding, GateVerdict

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bench.core.record import Phase, Record
+from bench.core.phases import Phase, PhaseName
+from bench.core.record import Record
 from bench.gate.interleaved import in_turns, ratio
 from tests.gate.made import HARDWARE, Made
 from tests.gate.test_gate import only, verdict
@@ -58,7 +59,7 @@ def test_what_is_not_in_turns(tmp_path: Path, minutes: Sequence[int], changes: A
 
 
 def test_seconds_taken_over_from_another_cell_are_of_no_turn(tmp_path: Path) -> None:
-    taken = {"predict": Phase(10.0, 2**20), "index": Phase(5.0, 2**20, reused_s=4.0)}
+    taken: dict[PhaseName, Phase] = {"predict": Phase(10.0, 2**20), "index": Phase(5.0, 2**20, reused_s=4.0)}
     old = cells(Made(tmp_path / "old"), [0, 2, 4], [1.0] * 3)
     new = [replace(record, phases=taken) for record in cells(Made(tmp_path / "new"), [1, 3, 5], [1.0] * 3)]
     assert len(in_turns(old, old)) == 3

@@ -15,6 +15,8 @@ from bench.analysis.comparison import Answers
 from bench.analysis.history.tracks import Panel, Track, TrackPoint
 from bench.core.record import Record, Run, Score
 from bench.store import run_folder
+from bench.store.json_files import write_json
+from bench.store.listing import RUN_FILE
 from tests.test_comparison import answers, scored
 
 Lines = Sequence[dict[str, Any]]
@@ -44,7 +46,7 @@ def listed(folder: Path, records: Sequence[Record]) -> Run:
          "method": r.method, "seed": r.seed}
         for r in records
     ]  # fmt: skip
-    run_folder.write_json(folder / run_folder.RUN_FILE, {"schema": 1, "suite": "trial", "cells": entries})
+    write_json(folder / RUN_FILE, {"schema": 1, "suite": "trial", "cells": entries})
     return run_folder.read_run(folder)
 
 

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_benchmark.stats import Stats
 
-from bench.core.record import Phase, Record, Run
+from bench.core.phases import Phase
+from bench.core.record import Record, Run
 from bench.report.benchmark import pytest_json, stats
 from tests.report.test_report import HOSTILE, failed, record, run
 

@@ -20,12 +20,14 @@ import tasks
 from bench.analysis import item_texts
 from bench.cli import cli
 from bench.core.errors import UsageError
-from bench.core.record import Phase, Record, Run, Score
+from bench.core.phases import Phase
+from bench.core.record import Record, Run, Score
 from bench.report import files
 from bench.report.html import page, sections
 from bench.report.html.cases import cases
 from bench.report.pdf import VARIABLE, browser
 from tasks.loader.digest import question_digest
+from tests.report.test_report import unmeasured
 from tests.test_comparison import answers, scored
 
 HOSTILE = (
@@ -212,7 +214,7 @@ def test_a_task_that_cannot_be_compared_says_why_and_hides_no_other(tmp_path: Pa
 
 
 def test_a_run_without_any_cell_still_has_a_page(tmp_path: Path) -> None:
-    text = Parsed(page.html([of(tmp_path, missing=("m · mail · full · seed 0",))])).text
+    text = Parsed(page.html([of(tmp_path, missing=(unmeasured("full"),))])).text
     assert "0 cells, 0 failed, 1 not run" in text
     assert "No task has answers that could be compared." in text
 

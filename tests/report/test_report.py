@@ -17,7 +17,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from bench.analysis.summary import SummaryRow, plain, spread, summarise
-from bench.core.record import Failure, Phase, Record, Run, Score, parse_missing
+from bench.core.phases import Phase
+from bench.core.record import CellRef, Failure, Record, Run, Score
 from bench.metrics.formats import clean, number, seconds, size
 from bench.report.data import to_json
 from bench.report.markdown import markdown
@@ -84,11 +85,15 @@ def failed(
     return record(method, seed, {}, status="failed", failure=Failure(kind, message), phases={}, **more)
 
 
-def run(*records: Record, missing: tuple[str, ...] = ()) -> Run:
+def unmeasured(method: str, seed: int = 0) -> CellRef:
+    return CellRef("f" * 64, "m", "mail", method, seed)
+
+
+def run(*records: Record, missing: tuple[CellRef, ...] = ()) -> Run:
     return Run(Path("results/local/trial"), "trial", records, missing)
 
 
-def row(*records: Record, missing: tuple[str, ...] = ()) -> SummaryRow:
+def row(*records: Record, missing: tuple[CellRef, ...] = ()) -> SummaryRow:
     (only,) = summarise(run(*records, missing=missing))
     return only
 
@@ -201,7 +206,7 @@ class TestFailuresAndGaps:
         assert "full on mail with m, seed 0: out_of_memory: 2 GiB asked" in text
 
     def test_missing_cells_are_not_run(self) -> None:
-        missing = ("m · mail · lora · seed 1", "m · mail · full · seed 0")
+        missing = (unmeasured("lora", 1), unmeasured("full"))
         of = run(record(seed=0), missing=missing)
         rows = {each.method: each for each in summarise(of)}
         assert (rows["lora"].status, rows["lora"].cells, rows["lora"].missing) == ("partial", 2, (1,))
@@ -220,13 +225,10 @@ class TestFailuresAndGaps:
             ("b", "full"): ("ok", 1),
         }
 
-    def test_names_with_the_separator_in_them(self) -> None:
-        assert parse_missing("odd · model · mail · lora · seed 3") == (("odd · model", "mail", "lora"), 3)
-        assert parse_missing("something else") is None
-        assert parse_missing("m · mail · lora · seed x") is None
-
-    def test_a_missing_cell_of_another_shape_is_still_shown(self) -> None:
-        assert "not run: something else" in shown(run(record(), missing=("something else",)))
+    def test_the_answers_of_a_base_model_are_missing_by_their_own_name(self) -> None:
+        of = run(record(), missing=(CellRef("f" * 64, "m", "facts", "base", 0, is_base=True),))
+        assert [row.method for row in summarise(of)] == ["lora"]
+        assert "not run: probe of the base model: m · facts · base · seed 0" in shown(of)
 
     def test_items_that_failed_stand_in_the_cell(self) -> None:
         text = shown(run(record(item_failures={"item_too_long": 3}), record(seed=1)))

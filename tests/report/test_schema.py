@@ -13,12 +13,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bench.analysis.summary import Spread, SummaryRow
-from bench.core.record import Failure, Judged, Phase, Record, Score, Tuning
+from bench.core.phases import Phase
+from bench.core.record import CellRef, Failure, Judged, Record, Score, Tuning
 from bench.meters.latency import Latency
 from bench.report.data import SCHEMA, schema, to_json
 from bench.store import run_folder
 from bench.training.trainer import TrainingResult
-from tests.report.test_report import HOSTILE, failed, record, run
+from tests.report.test_report import HOSTILE, failed, record, run, unmeasured
 
 ROOT = Path(__file__).parents[2]
 MEASURED = sorted((ROOT / "results").glob("*.run.zip"))
@@ -65,7 +66,7 @@ def full(**changes: Any) -> Record:
 
 
 def content() -> dict[str, Any]:
-    found = json.loads(json.dumps(to_json([run(full(), failed("rag"), missing=("m · mail · lora · seed 1",))])))
+    found = json.loads(json.dumps(to_json([run(full(), failed("rag"), missing=(unmeasured("lora", 1),))])))
     assert isinstance(found, dict)
     return found
 
@@ -85,7 +86,19 @@ class TestWhatIsWritten:
     def test_nothing_filled(self) -> None:
         assert wrong(to_json([])) == []
         assert wrong(to_json([run(record(phases={}))])) == []
-        assert wrong(to_json([run(failed(), missing=("odd", "m · mail · full · seed 0"))])) == []
+        assert (
+            wrong(
+                to_json(
+                    [
+                        run(
+                            failed(),
+                            missing=(CellRef("a" * 64, "m", "facts", "base", 0, is_base=True), unmeasured("full")),
+                        )
+                    ]
+                )
+            )
+            == []
+        )
 
     def test_what_is_no_number(self) -> None:
         nan = float("nan")

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.measures import Measure, measures, unit
-from bench.core.record import Phase, Record, Run, Score
+from bench.core.phases import Phase
+from bench.core.record import Record, Run, Score
 from bench.report.csv_latex import COLUMNS, csv_text, latex
 from bench.report.tex import escaped
-from tests.report.test_report import HOSTILE, failed, record, run
+from tests.report.test_report import HOSTILE, failed, record, run, unmeasured
 
 FORMULAS = ("=cmd()|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\u202e=1", "＝1", "\n@x")
 
@@ -115,13 +116,13 @@ class TestCsv:
         assert (only(found, "time", "tune")["n"], only(found, "time", "predict")["n"]) == ("1", "2")
 
     def test_failed_and_missing_cells_are_counted(self) -> None:
-        of = run(record(seed=0), failed(seed=1), failed(seed=2), missing=("m · mail · lora · seed 3",))
+        of = run(record(seed=0), failed(seed=1), failed(seed=2), missing=(unmeasured("lora", 3),))
         line = only(lines(of), "score", "accuracy")
         assert (line["status"], line["cells"], line["seeds"], line["n"]) == ("partial", "4", "0", "1")
         assert line["failures"] == "diverged: 2; not run: 1"
 
     def test_a_method_without_any_cell_that_ended_has_a_line(self) -> None:
-        found = lines(run(record(), failed("full"), missing=("m · mail · rag · seed 0",)))
+        found = lines(run(record(), failed("full"), missing=(unmeasured("rag"),)))
         last = [(line["method"], line["status"], line["kind"], line["value"]) for line in found[-2:]]
         assert last == [("full", "failed", "", ""), ("rag", "not run", "", "")]
 
@@ -214,9 +215,7 @@ class TestLatex:
         assert "$n = 2$." not in text
 
     def test_failures_stay_in_the_cell(self) -> None:
-        text = latex(
-            [run(record("a"), record("b", 0), failed("b", 1), failed("c"), missing=("m · mail · d · seed 0",))]
-        )
+        text = latex([run(record("a"), record("b", 0), failed("b", 1), failed("c"), missing=(unmeasured("d"),))])
         assert "b & $0.500$; failed: diverged (1/2) \\\\" in text
         assert "c & failed: diverged (1/1) \\\\" in text
         assert "d & not run \\\\" in text

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from bench.core.errors import UsageError
-from bench.core.record import Phase, Record, Run, Score
+from bench.core.phases import Phase
+from bench.core.record import Record, Run, Score
 from bench.report import trackers
 from bench.report.trackers import mlflow, wandb
 from bench.report.trackers.entries import entries, key, text_of

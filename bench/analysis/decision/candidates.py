@@ -14,10 +14,9 @@ from bench.analysis.decision.lines import Line
 from bench.analysis.retention import base_scores, changes
 from bench.config.assumptions import Assumptions
 from bench.config.prices import Prices
+from bench.core.phases import REFRESH
 from bench.core.record import Record, Run
 from bench.metrics import NAMES
-
-REFRESH = ("index", "prepare", "train")  # what is done again when documents, examples or labels change
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from bench.analysis.summary import SummaryRow
-from bench.core.record import Failure, Run, parse_missing
+from bench.core.record import Failure, Run
 from bench.metrics.formats import clean
 from bench.report.table import ReportTable
 
@@ -21,7 +21,7 @@ _DROPPED = {
 
 def tables(run: Run, rows: Sequence[SummaryRow]) -> list[ReportTable]:
     """A table of notes for each kind of which there are any."""
-    unread = [f"not run: {clean(name)}" for name in run.missing if parse_missing(name) is None]
+    unread = [f"not run: {clean(cell.full_name)}" for cell in run.missing if cell.is_base]
     kinds: list[tuple[str, Callable[[SummaryRow], Iterable[str]]]] = [
         ("Failed cells", _failures),
         ("Failed items, counted as wrong", _item_failures),

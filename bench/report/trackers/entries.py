@@ -51,7 +51,7 @@ def entries(run: Run) -> list[Entry]:
 def _entry(run: Run, record: Record, role: str) -> Entry:
     group = f"{clean(record.model)} · {clean(record.task)} · {clean(record.method)}"
     return Entry(
-        name=f"{group} · seed {record.seed}",
+        name=clean(record.name),
         group=group,
         role=role,
         params=params(record),

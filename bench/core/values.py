@@ -1,0 +1,19 @@
+"""What the fields of records are made of: numbers with their ranges, options of methods."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeAlias
+
+from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt
+
+Count: TypeAlias = NonNegativeInt
+Amount: TypeAlias = NonNegativeFloat  # the unit is said where it is used
+Scalar: TypeAlias = bool | int | float | str | None
+OptionValue: TypeAlias = Scalar | tuple[Scalar, ...]  # a tuple: several values to choose from
+
+
+class Strict:
+    """Base of the records' types: a field that they do not have is an error when a file is read."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")

@@ -1,0 +1,32 @@
+"""JSON objects in the files of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bench.core.errors import UsageError
+from bench.store.archive import RunPath
+from bench.store.atomic import write_atomically
+
+
+def write_json(file: Path, content: object) -> None:
+    """Write JSON whole or not at all; a number that is no number is an error, never `NaN` in a file."""
+    write_atomically(file, as_json(content))
+
+
+def as_json(content: object) -> str:
+    """JSON as the files of a run have it; ValueError for a number that is none."""
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_json(file: RunPath) -> dict[str, Any]:
+    """The JSON object in a file; raises UsageError where there is none."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} cannot be read: {error}; remove it and run again") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{file} does not hold a JSON object; remove it and run again")
+    return content

@@ -1,0 +1,62 @@
+"""`run.json`: the cells of a run's suite, in their order."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+import tasks
+from bench.core.errors import UsageError, nearest
+from bench.core.record import CellRef
+from bench.core.values import Strict
+from bench.store import upgrade
+from bench.store.archive import SUFFIX, files_of
+from bench.store.json_files import read_json, write_json
+
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Strict):
+    """What a run directory should hold."""
+
+    suite: str
+    cells: tuple[CellRef, ...]
+    shard: str = ""  # such as "1/3" where it is a part
+    schema: Literal[2] = 2
+
+
+_LISTING = TypeAdapter(Listing)
+
+
+def read_listing(path: Path) -> Listing:
+    """The listing of a run directory.
+
+    Raises:
+        UsageError: `path` is no run directory, or the file is not what adaptbench writes.
+    """
+    file = files_of(path) / RUN_FILE
+    if not file.is_file():
+        near = [p.parent.name for p in path.parent.glob(f"*/{RUN_FILE}")]
+        near += [p.name for p in path.parent.glob(f"*{SUFFIX}")]
+        raise UsageError(f'"{path}" is no run directory (no {RUN_FILE}){nearest(path.name, near)}')
+    try:
+        return _LISTING.validate_python(upgrade.listing(read_json(file)))
+    except (ValidationError, KeyError, TypeError, AttributeError):
+        raise UsageError(f"{file} is not what adaptbench writes; run the suite again") from None
+
+
+def write_listing(path: Path, listing: Listing) -> None:
+    """Write `run.json` into a run directory."""
+    write_json(path / RUN_FILE, asdict(listing))
+
+
+def relocated(cell: CellRef, old: Path, new: Path) -> CellRef:
+    """A cell of the run at `old` as the run at `new` names it: a task's folder is found from there."""
+    if cell.task_path in tasks.available():
+        return cell
+    return replace(cell, task_path=os.path.relpath(old / cell.task_path, new))
