@@ -102,7 +102,7 @@ class TestThereAndBack:
         next((run / "cells").iterdir()).joinpath("log.txt").write_text("a row of the data")
         assert ended("pack", run, "--records-only")[0] == 0
         kept = contents(pack.unpack(Path(f"{run}.run.zip"), run.parent / "back"))
-        names = {run_folder.RUN_FILE, run_folder.RECORD, "suite.yaml"}
+        names = {RUN_FILE, run_folder.RECORD, "suite.yaml"}
         assert kept == {name: content for name, content in contents(run).items() if Path(name).name in names}
         assert run_folder.read_run(Path(f"{run}.run.zip")).records == run_folder.read_run(run).records
 
