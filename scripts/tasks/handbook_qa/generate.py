@@ -1,6 +1,6 @@
 """Writes the handbook task from its banks: `python -m scripts.tasks.handbook_qa.generate [OUT_FOLDER]`.
 
-`handbook/` holds the documents by topic, each with its questions; `pairs/` holds the questions that need two of them.
+`handbook.yaml` holds the documents by topic, each with its questions; `pairs/` holds those that need two documents.
 Every document stands on one side (train, validation or test), and so does every question about it.
 """
 
