@@ -21,6 +21,7 @@ from transformers import (
 
 from bench.core.errors import OutOfMemoryError
 from bench.engine.transformers_engine import Engine
+from bench.engine.trial import Reading
 from bench.model import memory
 
 Ids = list[int]
@@ -210,8 +211,10 @@ def test_only_needed_logits_are_kept(tiny: Any, monkeypatch: pytest.MonkeyPatch)
         widths.append(out.logits.shape[1])
         return out
 
+    under_test = engine(tiny)
+    assert under_test.reading is Reading.TREE  # a trial keeps all of its logits
     monkeypatch.setattr(LlamaForCausalLM, "forward", watched)
-    engine(tiny).score(list(range(3, 60)), [list(range(3, 90))], [[[5, 6, 7], [8, 9]]])
+    under_test.score(list(range(3, 60)), [list(range(3, 90))], [[[5, 6, 7], [8, 9]]])
     assert max(widths) == 3  # 6 and 7 after 5 and 9 after 8; each choice's first token is the question's last logit
     assert isinstance(tiny.config, LlamaConfig)
 

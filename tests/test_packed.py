@@ -16,8 +16,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 import methods
 from bench.training import packed_attention
-from bench.training.batches import BatchWork, Layout, Pair, Pairs, collate, laid_out
-from bench.training.loss import mean_loss, packed, packs, summed_loss
+from bench.training.batches import Arrangement, BatchWork, Layout, Pair, Pairs, collate, laid_out
+from bench.training.loss import arranged, arrangement_of, mean_loss, summed_loss
 
 SMALL = {
     "vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -45,9 +45,9 @@ def alone(model: Any, pair: Pair) -> torch.Tensor:
 @given(shared=st.lists(tokens, min_size=1, max_size=9), rows=own)
 def test_the_loss_is_that_of_each_row_alone(model: Any, shared: list[int], rows: list[tuple[list[int], Any]]) -> None:
     pairs = [([*shared, *prompt], answer) for prompt, answer in rows]
-    with packed(model) as on, torch.no_grad():
-        assert on
-        batch = collate(Pairs(pairs).rows, pad=0, packed=True)
+    with arranged(model) as on, torch.no_grad():
+        assert on is Arrangement.PACKED
+        batch = collate(Pairs(pairs).rows, pad=0, arrangement=Arrangement.PACKED)
         found = float(summed_loss(model, batch))
     with torch.no_grad():
         expected = float(sum(alone(model, pair) for pair in pairs))
@@ -66,7 +66,7 @@ def test_the_gradients_are_those_of_each_row_alone(model: Any, name: str) -> Non
         if parameter.requires_grad:
             parameter.data += 0.02 * torch.randn_like(parameter)
     one_by_one = copy.deepcopy(lined)
-    with packed(lined) as on:
+    with arranged(lined) as on:
         summed_loss(lined, collate(Pairs(PAIRS).rows, 0, on)).backward()
     torch.stack([alone(one_by_one, pair) for pair in PAIRS]).sum().backward()
     trained = [(a.grad, b.grad) for a, b in zip(lined.parameters(), one_by_one.parameters(), strict=True)]
@@ -81,14 +81,14 @@ def test_recomputed_activations_give_the_same_gradients(model: Any) -> None:
     kept, recomputed = copy.deepcopy(model).train(), copy.deepcopy(model).train()
     recomputed.gradient_checkpointing_enable()
     for each in (kept, recomputed):
-        with packed(each) as on:
+        with arranged(each) as on:
             summed_loss(each, collate(Pairs(PAIRS).rows, 0, on)).backward()
     for a, b in zip(kept.parameters(), recomputed.parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-5)
 
 
 def test_a_line_by_hand() -> None:
-    batch = collate(Pairs(PAIRS).rows, pad=0, packed=True)
+    batch = collate(Pairs(PAIRS).rows, 0, Arrangement.PACKED)
     line, positions = batch["input_ids"][0].tolist(), batch["position_ids"][0].tolist()
     assert line == [5, 6, 7, 8, 9, 10, 20, 21, 22, 23]  # the last answer tokens are not fed
     assert positions == [0, 1, 2, 3, 4, 5, 3, 4, 5, 6]
@@ -101,7 +101,7 @@ def test_a_line_by_hand() -> None:
 
 def test_a_model_goes_back_to_its_own_attention(model: Any) -> None:
     before = model.config._attn_implementation
-    with packed(model):
+    with arranged(model):
         assert model.config._attn_implementation == packed_attention.NAME
         assert mean_loss(model, PAIRS, pad=0, rows=2) > 0  # which packs too
         assert model.config._attn_implementation == packed_attention.NAME
@@ -125,7 +125,7 @@ def test_a_model_is_tried_before_it_is_given_lines(family: str, changes: dict[st
     torch.manual_seed(0)
     config = getattr(transformers, f"{family}Config")(**{**SMALL, **changes})
     made = getattr(transformers, {"GPT2": "GPT2LMHeadModel"}.get(family, f"{family}ForCausalLM"))(config).train()
-    assert packs(made) is expected
+    assert (arrangement_of(made) is Arrangement.PACKED) is expected
     assert made.training
     if expected:
         made.eval()
@@ -143,11 +143,11 @@ def test_an_attention_that_sees_its_neighbours_is_noticed(tiny_model: Path) -> N
     made = AutoModelForCausalLM.from_pretrained(tiny_model)
     AttentionInterface.register(packed_attention.NAME, leaking)
     try:
-        with packed(made) as on:
-            assert not on
+        with arranged(made) as on:
+            assert on is Arrangement.LEFT
     finally:
         AttentionInterface.register(packed_attention.NAME, packed_attention.attend)
-    assert packs(AutoModelForCausalLM.from_pretrained(tiny_model))
+    assert arrangement_of(AutoModelForCausalLM.from_pretrained(tiny_model)) is Arrangement.PACKED
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,15 @@ class DivergedError(CellError):
     kind = "diverged"
 
 
+class NonFiniteError(CellError):
+    """The model's logits hold NaN or infinity: no answer can be read off them."""
+
+    kind = "non_finite"
+
+    def __init__(self, where: str = "a prompt") -> None:
+        super().__init__(f"the model's logits after {where} are not finite numbers (NaN or infinity)")
+
+
 class OutOfMemoryError(CellError):
     """The smallest batch did not fit into memory."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
@@ -39,15 +38,12 @@ class ReservedLayer(DynamicLayer):
         return self.keys, self.values
 
 
-@torch.no_grad()
-def plain_cache(model: Any) -> bool:
-    """Whether a model's cache is plain keys and values, which can be copied, expanded and picked from.
+def copyable(cache: Any) -> bool:
+    """Whether a cache holds all keys and values of every layer, one column for each token.
 
     Sliding windows and linear attention keep less than that.
     """
-    out = model(input_ids=torch.zeros((1, 1), dtype=torch.long, device=model.device), use_cache=True)
-    layers = getattr(getattr(out, "past_key_values", None), "layers", [None])
-    return all(type(layer) is DynamicLayer for layer in layers)
+    return all(type(layer) is DynamicLayer for layer in getattr(cache, "layers", [None]))
 
 
 def states_of(cache: Any) -> LayerStates:

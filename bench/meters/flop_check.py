@@ -11,7 +11,7 @@ from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded
 from bench.meters import flops
 from bench.training.batches import BatchWork, Pair, Pairs, collate
-from bench.training.loss import on, packed, summed_loss
+from bench.training.loss import arranged, on, summed_loss
 
 _TOKENS = 8  # generated for a count
 _ROWS = 2  # of the batch: attention is done as plain products while torch counts, which takes memory
@@ -26,8 +26,8 @@ def of_training(model: Any, pairs: Sequence[Pair], pad: int, rows: int, recomput
     if shape is None:
         return None
     chosen = sorted(pairs, key=lambda pair: len(pair[0]) + len(pair[1]))[len(pairs) // 2 :][: min(rows, _ROWS)]
-    with packed(model) as packs:
-        batch = on(model.device, collate(Pairs(chosen).rows, pad, packs))
+    with arranged(model) as arrangement:
+        batch = on(model.device, collate(Pairs(chosen).rows, pad, arrangement))
         with flops.counted() as found:
             summed_loss(model, batch).backward()
     model.zero_grad(set_to_none=True)

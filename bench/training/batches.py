@@ -3,7 +3,8 @@
 Where a model allows it (`bench.training.loss`), rows stand one after the other in one line, behind the beginning that
 they share: nothing is padded, and the beginning is computed once for a batch, not once for a row. Otherwise they are
 padded on the left, so all answers end in the last column and the language-model head needs to run on the last few
-positions alone. The last token of an answer is not fed: nothing comes after it.
+positions alone; or, where padding before a row changes its loss, on the right, where no token of the row sees it.
+The last token of an answer is not fed: nothing comes after it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import torch
@@ -20,6 +22,14 @@ from bench.core.hashing import derive_seed
 
 IGNORED = -100  # label of a position that is not part of an answer (torch's cross_entropy convention)
 Pair = tuple[Sequence[int], Sequence[int]]  # (prompt ids, answer ids)
+
+
+class Arrangement(StrEnum):
+    """How the rows of a batch stand, the cheapest first."""
+
+    PACKED = "in one line behind what they share"
+    LEFT = "padded on the left"
+    RIGHT = "padded on the right"
 
 
 class Pairs(Dataset[dict[str, Any]]):
@@ -121,14 +131,17 @@ def _filler(tokens: int) -> int:
     return -tokens % (1 << max(0, tokens.bit_length() - 5))
 
 
-def collate(rows: Sequence[dict[str, Any]], pad: int, packed: bool = False) -> dict[str, Any]:
+def collate(rows: Sequence[dict[str, Any]], pad: int, arrangement: Arrangement = Arrangement.LEFT) -> dict[str, Any]:
     """A batch of rows of `Pairs`, with its `layout`.
 
-    Padded: ids, mask and positions [rows, tokens], labels [rows, longest answer] of the last columns. Packed: ids and
-    positions [1, tokens], labels [answer tokens, and a few ignored], and the places of the line that predict them.
+    Padded: ids, mask and positions [rows, tokens] (on the right ids alone), labels [rows, columns] of the columns that
+    predict an answer of any row. Packed: ids and positions [1, tokens], labels [answer tokens, and a few ignored], and
+    the places of the line that predict them.
     """
-    layout = laid_out(rows, packed)
-    return {"layout": layout, **(_packed(rows, layout) if packed else _padded(rows, pad))}
+    if arrangement is Arrangement.RIGHT:
+        return {"layout": laid_out(rows, packed=False), **_padded_behind(rows, pad)}
+    layout = laid_out(rows, arrangement is Arrangement.PACKED)
+    return {"layout": layout, **(_packed(rows, layout) if layout.packed else _padded(rows, pad))}
 
 
 def _shared(rows: Sequence[dict[str, Any]]) -> int:
@@ -178,3 +191,15 @@ def _padded(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
         "labels": labels,
         "logits_to_keep": keep,
     }
+
+
+def _padded_behind(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
+    width = max(len(row["input_ids"]) for row in rows) - 1
+    first = min(len(row["input_ids"]) - 1 - row["answer"] for row in rows)  # column that predicts an answer
+    ids = torch.full((len(rows), width), pad)
+    labels = torch.full((len(rows), width), IGNORED)
+    for i, row in enumerate(rows):
+        tokens, answer = torch.tensor(row["input_ids"]), row["answer"]
+        ids[i, : len(tokens) - 1] = tokens[:-1]
+        labels[i, len(tokens) - 1 - answer : len(tokens) - 1] = tokens[-answer:]
+    return {"input_ids": ids, "labels": labels[:, first:], "logits_to_keep": width - first}

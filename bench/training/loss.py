@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from bench.engine.kv_cache import plain_cache
-from bench.training.batches import IGNORED, BatchWork, Pair, Pairs, collate, laid_out
+from bench.core.errors import CellError
+from bench.engine.decoder import Decoder
+from bench.engine.trial import Trial
+from bench.training.batches import IGNORED, Arrangement, BatchWork, Pair, Pairs, collate, laid_out
 from bench.training.packed_attention import packed_attention
 
-# rows that share a beginning, one of them nothing but it: what a model must give the same loss for in both layouts
-_TRIAL = (((1, 2, 3, 4), (5, 6)), ((1, 2, 3), (7,)), ((1, 2, 3, 2, 1, 3), (4, 4, 5)))
-_APART = {torch.float32: 1e-5}  # of the loss, for rounding; of another precision, a hundredth
-_known: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Any, Arrangement] = WeakKeyDictionary()
 
 
-def summed_loss(model: Any, inputs: dict[str, Any]) -> Tensor:
+def summed_loss(model: Any, inputs: dict[str, Any], reduction: str = "sum") -> Tensor:
     """Cross-entropy summed over the answer tokens of a collated batch, in fp32."""
     given = {name: value for name, value in inputs.items() if name not in ("labels", "layout")}
     if inputs["layout"].packed:
         given["layout"] = inputs["layout"]
-    logits = model(**given, use_cache=False).logits.float().flatten(0, 1)
-    return torch.nn.functional.cross_entropy(logits, inputs["labels"].flatten(), ignore_index=IGNORED, reduction="sum")
+    logits, labels, keep = model(**given, use_cache=False).logits, inputs["labels"], inputs["logits_to_keep"]
+    if logits.shape[1] != labels.shape[-1]:  # of an architecture that keeps all of them
+        logits = logits[:, -keep:] if isinstance(keep, int) else logits[:, keep]
+    logits = logits.float().flatten(0, 1)
+    return torch.nn.functional.cross_entropy(logits, labels.flatten(), ignore_index=IGNORED, reduction=reduction)
 
 
 @torch.no_grad()
@@ -35,9 +37,9 @@ def mean_loss(model: Any, pairs: Sequence[Pair], *, pad: int, rows: int, bf16: b
     was_training = model.training
     model.eval()
     total, count = 0.0, 0
-    with packed(model) as packs:
+    with arranged(model) as arrangement:
         for chunk in _chunks(pairs, rows):
-            batch = on(model.device, collate(chunk, pad, packs))
+            batch = on(model.device, collate(chunk, pad, arrangement))
             with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
                 total += float(summed_loss(model, batch))
             count += batch["layout"].predicted
@@ -56,39 +58,54 @@ def on(device: torch.device, batch: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def packed(model: Any) -> Iterator[bool]:
-    """Whether batches for the model are to be packed while this lasts; if so it reads nothing else then."""
-    if not packs(model):
-        yield False
-        return
-    with packed_attention(model):
-        yield True
+def arranged(model: Any) -> Iterator[Arrangement]:
+    """How batches for the model are to be arranged while this lasts; where packed, it reads nothing else then."""
+    arrangement = arrangement_of(model)
+    with packed_attention(model) if arrangement is Arrangement.PACKED else nullcontext():
+        yield arrangement
 
 
-def packs(model: Any) -> bool:
-    """Whether a model on a CPU reads rows in one line, and gives them the same loss as padded ones.
+def arrangement_of(model: Any) -> Arrangement:
+    """The first arrangement in which a model gives every answer token the loss that it has in its row alone.
 
     Tried once for a model. On a GPU rows are padded: its kernels want few large calls, and none has been measured.
+
+    Raises:
+        CellError: there is none.
     """
     if model not in _known:
-        _known[model] = model.device.type == "cpu" and plain_cache(model) and _reads_lines(model)
+        was_training = model.training
+        model.eval()
+        try:
+            with torch.no_grad():
+                _known[model] = _tried(model)
+        finally:
+            model.train(was_training)
     return _known[model]
 
 
-def _reads_lines(model: Any) -> bool:
-    was_training = model.training
-    model.eval()
-    rows = Pairs(_TRIAL).rows
-    try:
-        with torch.no_grad():
-            expected = float(summed_loss(model, collate(rows, pad=0)))
-            with packed_attention(model):
-                found = float(summed_loss(model, collate(rows, pad=0, packed=True)))
-    except (TypeError, ValueError, KeyError, RuntimeError):  # whatever an architecture does with what it does not know
-        return False
-    finally:
-        model.train(was_training)
-    return abs(found - expected) <= _APART.get(model.dtype, 1e-2) * abs(expected)
+def _tried(model: Any) -> Arrangement:
+    trial = Trial(Decoder(model, 0))
+    pairs = [*trial.texts, (trial.prefix, trial.choices[0][:1])]  # of one row all but the answer is shared
+    expected = [loss for prompt, answer in pairs for loss in _alone(model, prompt, answer)]
+    packable = model.device.type == "cpu" and trial.reachable
+    for arrangement in list(Arrangement)[0 if packable else 1 :]:
+
+        def losses(arrangement: Arrangement = arrangement) -> list[float]:
+            batch = on(model.device, collate(Pairs(pairs).rows, trial.decoder.pad, arrangement))
+            with packed_attention(model) if arrangement is Arrangement.PACKED else nullcontext():
+                every = summed_loss(model, batch, reduction="none")
+            return cast("list[float]", every[batch["labels"].flatten() != IGNORED].tolist())
+
+        if trial.agrees(losses, expected):
+            return arrangement
+    raise CellError(f"{type(model).__name__} gives rows of a batch other losses than each alone: it cannot be trained")
+
+
+def _alone(model: Any, prompt: Sequence[int], answer: Sequence[int]) -> list[float]:
+    logits = model(input_ids=torch.tensor([[*prompt, *answer[:-1]]], device=model.device)).logits[0, -len(answer) :]
+    labels = torch.tensor(answer, device=model.device)
+    return cast("list[float]", torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none").tolist())
 
 
 def _chunks(pairs: Sequence[Pair], rows: int) -> Iterator[list[dict[str, Any]]]:

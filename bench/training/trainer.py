@@ -22,8 +22,8 @@ from transformers.trainer_callback import ProgressCallback
 
 from bench.core.errors import DivergedError, OutOfMemoryError
 from bench.model.memory import free_cached, is_out_of_memory
-from bench.training.batches import BatchWork, LengthGroups, Pair, Pairs, collate
-from bench.training.loss import mean_loss, packed, summed_loss
+from bench.training.batches import Arrangement, BatchWork, LengthGroups, Pair, Pairs, collate
+from bench.training.loss import arranged, mean_loss, summed_loss
 from bench.training.step_timer import StepTimer
 from methods.options import TrainingOptions
 
@@ -176,13 +176,13 @@ def _train_once(
     if setting.checkpointing:
         model.gradient_checkpointing_enable()
     model.train()
-    with tempfile.TemporaryDirectory(prefix="adaptbench-") as folder, packed(model) as packs:
+    with tempfile.TemporaryDirectory(prefix="adaptbench-") as folder, arranged(model) as arrangement:
         trainer = AnswerTrainer(
             model=model,
             args=_arguments(folder, len(pairs), bool(validation), setting),
             train_dataset=Pairs(pairs),
             eval_dataset=Pairs(validation) if validation else None,
-            data_collator=lambda rows: collate(rows, setting.pad, packs),
+            data_collator=lambda rows: collate(rows, setting.pad, arrangement),
             callbacks=[*_callbacks(progress, bool(validation), setting), *beside],
             validation=validation,
             setting=setting,
@@ -191,7 +191,7 @@ def _train_once(
             trainer.remove_callback(unwanted)
         trainer.train()
     model.eval()
-    return model, _outcome(trainer, pairs, setting, packs)
+    return model, _outcome(trainer, pairs, setting, arrangement is Arrangement.PACKED)
 
 
 def _arguments(folder: str, examples: int, validates: bool, setting: Setting) -> TrainingArguments:
