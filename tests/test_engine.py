@@ -105,7 +105,7 @@ def test_scores_of_a_windowed_model_equal_the_plain_computation(windowed: Any) -
     prefix, queries = drawn(rng, 20, 20), [drawn(rng, 2, 12) for _ in range(5)]
     choices = [[drawn(rng, 1, 4) for _ in range(3)] for _ in queries]
     under_test = engine(windowed)
-    assert not under_test.shares
+    assert not under_test.reads_prefixes
     scores = under_test.score(prefix, queries, choices)
     for query, own, found in zip(queries, choices, scores, strict=True):
         assert found == pytest.approx([plain_score(windowed, [*prefix, *query], c) for c in own], abs=1e-4)

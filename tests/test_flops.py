@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, MixtralConfig
 
 import methods
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
+from bench.engine.trial import Reading, Writing
 from bench.meters import flops
 from bench.training.batches import BatchWork, Pairs, collate, laid_out
 from bench.training.loss import summed_loss
@@ -44,7 +45,7 @@ def test_a_shape_is_counted_by_hand(llama: Any) -> None:
 
 def test_a_model_that_routes_tokens_has_no_shape(llama: Any) -> None:
     class Routed:
-        config = type("Config", (), {"num_local_experts": 8})()
+        config = MixtralConfig(num_local_experts=8)
 
     assert flops.shape_of(Routed()) is None
 
@@ -93,18 +94,18 @@ def test_ranking_is_what_torch_counts(llama: Any, shared: bool) -> None:
     prefix = ids(48)
     prompts = [Encoded(str(i), prefix, ids(24, i), choices) for i in range(6)]
     engine = Engine(llama, 0, frozenset({0}), 8192)
-    engine.shares = shared
+    engine.reading = Reading.TREE if shared else Reading.ROWS
     with flops.counted() as found:
         engine.score(prefix, [p.query for p in prompts], [p.choices for p in prompts])
     shape = flops.shape_of(llama)
     assert shape is not None
-    assert flops.scoring(shape, prompts, shared) == pytest.approx(found[0], rel=0.1)
+    assert flops.scoring(shape, prompts, engine.reading) == pytest.approx(found[0], rel=0.1)
 
 
 def test_writing_is_what_torch_counts(llama: Any) -> None:
     prompts = [Encoded(str(i), ids(16), ids(32, i)) for i in range(5)]
     engine = Engine(llama, 0, frozenset(), 8192)
-    _ = engine.shares
+    assert engine.writing is Writing.PICKED  # a trial is not counted
     with flops.counted() as found:
         texts = engine.generate(ids(16), [p.query for p in prompts], lambda found: None, 24)
     shape = flops.shape_of(llama)

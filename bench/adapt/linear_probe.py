@@ -159,7 +159,7 @@ def prepare(session: AdaptSession, model: Any, writer: Writer, phase: PhaseName)
     shape = flops.shape_of(model)
     if shape is not None:
         prompts = [*train.prompts, *(validation.prompts if validation else ())]
-        session.meter.multiplied(phase, flops.scoring(shape, prompts, backend.abilities.shares_prefixes))
+        session.meter.multiplied(phase, flops.scoring(shape, prompts, backend.reading))
     return Fitting(session, model, output, label_writer, train, validation)
 
 

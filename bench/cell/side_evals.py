@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from bench.engine.backend import LocalBackend
 from bench.engine.predictor import ModelPredictor, question
 from bench.engine.prompts import Encoded
 from bench.meters.latency import FEWEST, SAMPLE, latency
+from bench.meters.optional import optional
 from bench.meters.phases import Meter
 from bench.metrics.scoring import score
 from bench.model.base import Base
@@ -48,7 +50,9 @@ class SideEvals:
         items = [question(example) for example in self.task.test]
         most = SAMPLE if way == "served" else FEWEST
         with self.meter.phase("serve"):
-            self.latency[way] = asdict(latency(predictor, items, self.meter.device, cached, most))
+            timed = optional("latency", lambda: latency(predictor, items, self.meter.device, cached, most))
+        if timed is not None:
+            self.latency[way] = asdict(timed)
 
     def counterfactuals(self, predictor: ModelPredictor, limit: int) -> None:
         """Ask both forms of pairs that ought to get the same answer."""
@@ -94,11 +98,11 @@ def after(
     session: AdaptSession,
     prompts: Sequence[Encoded],
     out: Path,
-) -> tuple[bool, float, dict[str, Mapping[str, Score]]]:
+) -> tuple[bool, float | None, dict[str, Mapping[str, Score]]]:
     """Whether the weights are no longer the base's; if so how far they are from it, and what they answer to probes."""
     base = session.backend(session.base.load(False))
     if fingerprint(adapted.model) == fingerprint(base.model):
         return False, 0.0, {}
-    apart = divergence(adapted, base, prompts)
+    apart = optional("divergence from the base", partial(divergence, adapted, base, prompts))
     del base
-    return True, apart or 0.0, dict(ask(path, limit, adapted, session.base, out, session.progress) for path in probes)
+    return True, apart, dict(ask(path, limit, adapted, session.base, out, session.progress) for path in probes)

@@ -16,6 +16,8 @@ from bench.engine.prompts import Encoded
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from bench.engine.trial import Reading, Writing
+
 Done = Callable[[int], None]  # told how many more prompts are answered
 
 
@@ -62,6 +64,14 @@ class LocalBackend(Backend, Protocol):
     @property
     def model(self) -> Any:
         """The `torch.nn.Module`."""
+
+    @property
+    def reading(self) -> Reading:
+        """How prompts are read: what is worked out once for several of them."""
+
+    @property
+    def writing(self) -> Writing:
+        """How texts are generated."""
 
     def next_token(self, prompt: Encoded) -> Tensor:
         """Natural logarithm of each token's probability after a prompt, [vocabulary], in fp32."""

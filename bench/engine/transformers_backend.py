@@ -12,6 +12,7 @@ from torch import Tensor
 from bench.engine.backend import Abilities, Done, Written
 from bench.engine.prompts import Encoded, Ids, by_prefix
 from bench.engine.transformers_engine import Engine
+from bench.engine.trial import Reading, Writing
 
 T = TypeVar("T")
 
@@ -25,11 +26,19 @@ class TransformersBackend:
 
     @property
     def abilities(self) -> Abilities:
-        return Abilities(local=True, shares_prefixes=self.engine.shares)
+        return Abilities(local=True, shares_prefixes=self.engine.reads_prefixes)
 
     @property
     def model(self) -> Any:
         return self.engine.model
+
+    @property
+    def reading(self) -> Reading:
+        return self.engine.reading
+
+    @property
+    def writing(self) -> Writing:
+        return self.engine.writing
 
     def score(self, prompts: Sequence[Encoded], done: Done) -> list[list[float]]:
         def of_group(prefix: Ids, group: Sequence[Encoded]) -> Sequence[list[float]]:

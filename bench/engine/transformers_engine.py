@@ -59,7 +59,7 @@ class Engine:
         one sum over the choice's tokens for each of its choices.
         """
         scores: list[list[float]] = [[] for _ in queries]
-        prefix, rows = self._rows(prefix, queries, self._reads_prefixes)
+        prefix, rows = self._rows(prefix, queries, self.reads_prefixes)
 
         def work(batch: Sequence[_Row]) -> None:
             own = [choices[row.place] for row in batch]
@@ -107,7 +107,7 @@ class Engine:
         Logits; hidden states where the output matrix was taken out.
         """
         outputs: list[Tensor | None] = [None] * len(queries)
-        prefix, rows = self._rows(prefix, queries, self._reads_prefixes)
+        prefix, rows = self._rows(prefix, queries, self.reads_prefixes)
 
         def work(batch: Sequence[_Row]) -> None:
             ids = [row.ids for row in batch]
@@ -149,12 +149,8 @@ class Engine:
         return (), [_Row(i, [*prefix, *query]) for i, query in enumerate(queries)]
 
     @property
-    def shares(self) -> bool:
-        """Whether prefix and query are worked out once for all choices of a query."""
-        return self.reading is Reading.TREE
-
-    @property
-    def _reads_prefixes(self) -> bool:
+    def reads_prefixes(self) -> bool:
+        """Whether a prefix is worked out once for all queries behind it."""
         return self.reading in (Reading.TREE, Reading.PREFIX)
 
     @property

@@ -48,6 +48,8 @@ class OwnCache(PickedCache):
 class NoCache:
     """Every text is read again for each of its tokens: for models without a cache that can be relied on."""
 
+    logits: Tensor
+
     def __init__(self, decoder: Decoder, prefix: Ids, rows: Sequence[Ids], room: int) -> None:
         self._decoder = decoder
         self._texts = [[*prefix, *row] for row in rows]

@@ -10,6 +10,7 @@ from bench.engine.backend import Backend, local
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded
 from bench.meters import flops
+from bench.meters.optional import optional
 from bench.training.batches import BatchWork, Pair, Pairs, collate
 from bench.training.loss import arranged, on, summed_loss
 
@@ -22,32 +23,43 @@ def of_training(model: Any, pairs: Sequence[Pair], pad: int, rows: int, recomput
 
     `rows`: of a batch at most, so that it takes no more memory than training did; `recomputed`: as in `flops.training`.
     """
-    shape = flops.shape_of(model)
-    if shape is None:
-        return None
-    chosen = sorted(pairs, key=lambda pair: len(pair[0]) + len(pair[1]))[len(pairs) // 2 :][: min(rows, _ROWS)]
-    with arranged(model) as arrangement:
-        batch = on(model.device, collate(Pairs(chosen).rows, pad, arrangement))
-        with flops.counted() as found:
-            summed_loss(model, batch).backward()
-    model.zero_grad(set_to_none=True)
-    return {"worked_out": flops.training(shape, BatchWork.of(batch["layout"]), recomputed), "counted": found[0]}
+    return optional("operations of a training batch", lambda: _of_training(model, pairs, pad, rows, recomputed))
 
 
 def of_answers(predictor: ModelPredictor, prompts: Sequence[Encoded], predictions: Sequence[Prediction]) -> int | None:
     """What all answers of a cell multiplied, worked out; None for a model without a shape."""
-    shape = _shape_of(predictor.backend)
-    if shape is None:
-        return None
-    answered = [(prompt, answer) for prompt, answer in zip(prompts, predictions, strict=True) if prompt.failure is None]
-    fitting, shared = [prompt for prompt, _ in answered], predictor.backend.abilities.shares_prefixes
-    if predictor.task.kind == "text":
-        return flops.writing(shape, fitting, [answer.output_tokens for _, answer in answered], shared)
-    return flops.scoring(shape, fitting, shared)
+    return optional("operations of the answers", lambda: _of_answers(predictor, prompts, predictions))
 
 
 def of_prediction(predictor: ModelPredictor, prompts: Sequence[Encoded]) -> dict[str, int] | None:
     """The same of answering an item; choices of unequal length are padded, which is counted and not worked out."""
+    return optional("operations of an answer", lambda: _of_prediction(predictor, prompts))
+
+
+def _of_training(model: Any, pairs: Sequence[Pair], pad: int, rows: int, recomputed: bool) -> dict[str, int] | None:
+    shape = flops.shape_of(model)
+    if shape is None:
+        return None
+    chosen = sorted(pairs, key=lambda pair: len(pair[0]) + len(pair[1]))[len(pairs) // 2 :][: min(rows, _ROWS)]
+    try:
+        with arranged(model) as arrangement:
+            batch = on(model.device, collate(Pairs(chosen).rows, pad, arrangement))
+            with flops.counted() as found:
+                summed_loss(model, batch).backward()
+    finally:
+        model.zero_grad(set_to_none=True)
+    return {"worked_out": flops.training(shape, BatchWork.of(batch["layout"]), recomputed), "counted": found[0]}
+
+
+def _of_answers(predictor: ModelPredictor, prompts: Sequence[Encoded], predictions: Sequence[Prediction]) -> int | None:
+    shape = _shape_of(predictor.backend)
+    if shape is None:
+        return None
+    answered = [(prompt, answer) for prompt, answer in zip(prompts, predictions, strict=True) if prompt.failure is None]
+    return _worked_out(shape, predictor, [p for p, _ in answered], [answer.output_tokens for _, answer in answered])
+
+
+def _of_prediction(predictor: ModelPredictor, prompts: Sequence[Encoded]) -> dict[str, int] | None:
     shape = _shape_of(predictor.backend)
     fitting = [prompt for prompt in prompts if prompt.failure is None]
     if shape is None or not fitting:
@@ -55,17 +67,23 @@ def of_prediction(predictor: ModelPredictor, prompts: Sequence[Encoded]) -> dict
     alike = sorted((p for p in fitting if p.prefix == fitting[0].prefix), key=lambda p: len(p.query))
     chosen = alike[len(alike) // 2 :][:1]  # of several, those that end first would be padded, and padding counted
     backend = predictor.backend.one_at_a_time()
-    shared = backend.abilities.shares_prefixes
-    if predictor.task.kind == "text":
-        tokens = min(_TOKENS, predictor.task.max_new_tokens)
-        with flops.counted() as counted:
-            written = backend.generate(chosen, (), tokens, lambda done: None)
-        worked_out = flops.writing(shape, chosen, [text.tokens for text in written], shared)
-    else:
-        with flops.counted() as counted:
+    outputs: list[int] = []
+    with flops.counted() as counted:
+        if predictor.task.kind == "text":
+            tokens = min(_TOKENS, predictor.task.max_new_tokens)
+            outputs = [text.tokens for text in backend.generate(chosen, (), tokens, lambda done: None)]
+        else:
             backend.score(chosen, lambda done: None)
-        worked_out = flops.scoring(shape, chosen, shared)
-    return {"worked_out": worked_out, "counted": counted[0]}
+    return {"worked_out": _worked_out(shape, predictor, chosen, outputs), "counted": counted[0]}
+
+
+def _worked_out(
+    shape: flops.Shape, predictor: ModelPredictor, prompts: Sequence[Encoded], outputs: Sequence[int]
+) -> int:
+    backend = local(predictor.backend)
+    if predictor.task.kind == "text":
+        return flops.writing(shape, prompts, outputs, backend.writing)
+    return flops.scoring(shape, prompts, backend.reading)
 
 
 def _shape_of(backend: Backend) -> flops.Shape | None:

@@ -22,9 +22,12 @@ import torch
 from transformers.pytorch_utils import Conv1D
 
 from bench.engine.prompts import Encoded
+from bench.engine.trial import Reading, Writing
+from bench.meters.optional import optional
 from bench.model.devices import onednn_pays
 from bench.training.batches import BatchWork
 
+_EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", "ffn_config")
 _MATRIX = (torch.nn.Linear, Conv1D)
 
 
@@ -43,13 +46,18 @@ class Shape:
 
 
 def shape_of(model: Any) -> Shape | None:
-    """The shape of a transformers causal LM, LoRA adapters included; None for one that routes tokens (experts).
+    """The shape of a transformers causal LM, LoRA adapters included.
 
+    None for one whose work does not follow from its matrices: that routes tokens (experts), or has no attention heads.
     Trained is what requires a gradient at this moment.
     """
-    config: Any = model.config
-    if any(getattr(config, name, None) for name in ("num_experts", "num_local_experts", "n_routed_experts")):
+    config: Any = model.config.get_text_config()
+    if any(getattr(config, name, None) for name in _EXPERTS) or not hasattr(config, "num_attention_heads"):
         return None
+    return optional("operations", lambda: _shape(model, config))
+
+
+def _shape(model: Any, config: Any) -> Shape:
     output = model.get_output_embeddings()
     blocks = list(_matrices(model, output))
     head = next((module.weight for module in (output.modules() if output else ()) if isinstance(module, _MATRIX)), None)
@@ -92,29 +100,34 @@ def judging(shape: Shape, work: BatchWork) -> int:
     return 2 * shape.blocks * work.tokens + attention + 2 * shape.head * work.predicted
 
 
-def scoring(shape: Shape, prompts: Sequence[Encoded], shared: bool = True) -> int:
-    """Ranking the choices of each prompt; `shared`: what prompts or choices begin with alike is worked out once."""
-    total = _prefixes(shape, prompts) if shared else 0
+def scoring(shape: Shape, prompts: Sequence[Encoded], reading: Reading = Reading.TREE) -> int:
+    """Ranking the choices of each prompt, read in a way: it says what is worked out once."""
+    shares_prefix = reading in (Reading.TREE, Reading.PREFIX)
+    total = _prefixes(shape, prompts) if shares_prefix else 0
     for prompt in prompts:
-        before = len(prompt.prefix) if shared else 0
+        before = len(prompt.prefix) if shares_prefix else 0
         query = prompt.prompt_tokens - before
-        if not shared:  # then every choice is read behind a prompt of its own
-            total += sum(forward(shape, query + len(c) - 1, 0, len(c)) for c in prompt.choices)
+        if reading is not Reading.TREE:  # every choice is read behind a query of its own
+            total += sum(forward(shape, query + len(c) - 1, before, len(c)) for c in prompt.choices)
             continue
         begun = {choice[:end] for choice in prompt.choices for end in range(1, len(choice))}
         total += forward(shape, query, before, 1) + forward(shape, len(begun), before + query, len(begun))
     return total
 
 
-def writing(shape: Shape, prompts: Sequence[Encoded], outputs: Sequence[int], shared: bool = True) -> int:
-    """Generating `outputs` tokens after each prompt, one at a time on cached keys and values."""
+def writing(shape: Shape, prompts: Sequence[Encoded], outputs: Sequence[int], way: Writing = Writing.PICKED) -> int:
+    """Generating `outputs` tokens after each prompt, one at a time, in a way: it says what is worked out once."""
+    shared = way is Writing.PICKED
     total = _prefixes(shape, prompts) if shared else 0
     for prompt, tokens in zip(prompts, outputs, strict=True):
         before = len(prompt.prefix) if shared else 0
         total += forward(shape, prompt.prompt_tokens - before, before, 1)
-        steps = max(0, tokens - 1)  # the first token comes from the prompt's own pass
-        seen = sum(prompt.prompt_tokens + 1 + step for step in range(steps))
-        total += 2 * (shape.blocks + shape.head) * steps + 4 * shape.width * shape.layers * seen
+        # the first token comes from the prompt's own pass
+        lengths = [prompt.prompt_tokens + 1 + step for step in range(max(0, tokens - 1))]
+        if way is Writing.REREAD:
+            total += sum(forward(shape, length, 0, 1) for length in lengths)
+        else:
+            total += sum(forward(shape, 1, length - 1, 1) for length in lengths)
     return total
 
 

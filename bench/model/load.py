@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from bench.core.errors import CellError
 from bench.model.base import Base
+from bench.model.causal import require_causal
 from bench.model.devices import pick_dtype
 from bench.model.onednn_linear import use_onednn
 from bench.model.resolve import ResolvedModel
@@ -33,12 +34,19 @@ def load_base(model: ResolvedModel, device: torch.device, quick: bool = True) ->
         tokenizer = AutoTokenizer.from_pretrained(model.folder, trust_remote_code=model.trust_remote_code)
     except (OSError, ValueError, KeyError) as error:
         raise CellError(f"model {model.name} cannot be loaded: {_first_line(error)}") from error
+    _require_decoder(model.name, config)
     codec = Codec(tokenizer, chat_template=_uses_chat(model, tokenizer), eos_ids=_stop_ids(model.folder, config))
-    load = partial(_load, model, device, dtype, quick)
+    vocabulary, end = config.get_text_config().vocab_size, tokenizer.eos_token_id
+    if end is not None and end >= vocabulary:
+        raise CellError(f"model {model.name}: its tokenizer ends texts with id {end}, the model knows {vocabulary} ids")
+    codec.pad = codec.pad if codec.pad < vocabulary else 0  # padding is masked: any id will do
+    load = partial(_load, model, device, dtype, quick, end)
     return Base(load, codec, _context_length(config, tokenizer), dtype, _numbers(config))
 
 
-def _load(model: ResolvedModel, device: torch.device, dtype: torch.dtype, quick: bool, full_precision: bool) -> Any:
+def _load(
+    model: ResolvedModel, device: torch.device, dtype: torch.dtype, quick: bool, end: int | None, full_precision: bool
+) -> Any:
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             model.folder,
@@ -49,7 +57,17 @@ def _load(model: ResolvedModel, device: torch.device, dtype: torch.dtype, quick:
     except (OSError, ValueError, KeyError) as error:
         raise CellError(f"model {model.name} cannot be loaded: {_first_line(error)}") from error
     loaded = loaded.to(device).eval()
+    require_causal(loaded, model.name)
+    loaded.config.eos_token_id = end  # that of the tokenizer closes answers, whatever else the configuration says
     return use_onednn(loaded) if quick else loaded
+
+
+def _require_decoder(name: str, config: Any) -> None:
+    if config.is_encoder_decoder:
+        raise CellError(f"model {name} is an encoder-decoder model ({config.model_type}), not a causal language model")
+    custom = "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING and not custom:
+        raise CellError(f"model {name}: transformers has no causal language model of type {config.model_type}")
 
 
 def _uses_chat(model: ResolvedModel, tokenizer: Any) -> bool:
@@ -62,7 +80,7 @@ def _uses_chat(model: ResolvedModel, tokenizer: Any) -> bool:
 def _stop_ids(folder: Path, config: Any) -> frozenset[int]:
     """Every id that the checkpoint says ends a text."""
     found: set[int] = set()
-    sources = [config]
+    sources = [config, config.get_text_config()]
     if (folder / "generation_config.json").is_file():
         sources.append(GenerationConfig.from_pretrained(folder))
     for source in sources:

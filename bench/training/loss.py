@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, cast
@@ -89,6 +90,8 @@ def _tried(model: Any) -> Arrangement:
     pairs = [*trial.texts, (trial.prefix, trial.choices[0][:1])]  # of one row all but the answer is shared
     expected = [loss for prompt, answer in pairs for loss in _alone(model, prompt, answer)]
     packable = model.device.type == "cpu" and trial.reachable
+    if not all(map(math.isfinite, expected)):  # training says what that means
+        return Arrangement.LEFT
     for arrangement in list(Arrangement)[0 if packable else 1 :]:
 
         def losses(arrangement: Arrangement = arrangement) -> list[float]:

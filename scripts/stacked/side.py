@@ -28,6 +28,7 @@ from bench.core.task import Task
 from bench.engine.predictor import ModelPredictor, question
 from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
+from bench.engine.trial import Reading
 from bench.meters.environment import describe
 from bench.meters.phases import Meter
 from bench.model import tiny_random
@@ -120,8 +121,8 @@ def answered(case: cases.Case, technique: Technique, base: Base, asked: dict[str
 def _engine(case: cases.Case, technique: Technique, base: Base, task: Task, batch: int) -> Any:
     model, codec = base.load(False).eval(), base.codec
     budget = BATCH_TOKENS[model.device.type]
-    if not Engine(model, codec.pad, codec.stops, budget).shares:
-        raise UsageError("the cache of this model is not plain keys and values: it cannot be copied for batches")
+    if Engine(model, codec.pad, codec.stops, budget).reading is not Reading.TREE:
+        raise UsageError("the cache of this model cannot be shared: it cannot be copied for batches")
     written = (codec.stops, task.stop, codec.tokenizer) if case.kind == "write" else ()
     return technique.make(model, codec.pad, batch, budget, *written)
 
