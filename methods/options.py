@@ -5,7 +5,7 @@ A part never imports torch at module level and never sees a task's test labels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
@@ -49,6 +49,14 @@ class ContextOptions(Options):
     @classmethod
     def _settled(cls, given: dict[str, Any]) -> dict[str, Any]:
         return {**cls.standard, **given} if cls.standard.keys() & given.keys() else given
+
+    def left_alone(self, name: str, others: Collection[str]) -> object:
+        """As `Options.left_alone`: the standard value where one of `others` is set."""
+        fields = type(self).model_fields
+        is_set = any(getattr(self, other) != fields[other].default for other in others if other in self.standard)
+        if is_set and name in self.standard:
+            return getattr(type(self)(**{name: self.standard[name]}), name)
+        return super().left_alone(name, others)
 
 
 class TrainingOptions(Options):

@@ -5,7 +5,7 @@ A part never imports torch at module level and never sees a task's test labels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -97,6 +97,10 @@ class Options(BaseModel):
     """Options of a part, as a suite may set them. Unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def left_alone(self, name: str, others: Collection[str]) -> object:
+        """The value that option `name` has where nobody sets it, given the values of `others`."""
+        return type(self).model_fields[name].get_default(call_default_factory=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ import methods
 import tasks
 from bench.config.search_space import candidates, grid
 from bench.config.suite import Suite, labelled_methods
-from bench.core.hashing import STAGE_VERSION, canonical, sha256
+from bench.core.hashing import canonical, sha256
 from bench.core.method import Method
 from bench.core.record import CellRef
 from bench.core.task import Task
 from bench.metrics import refuse_unfit
 from bench.model.resolve import ResolvedModel, resolve
+from bench.runs.identity import identity_of
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _base_cells(suite: Suite, model: ResolvedModel, probes: Loaded, around: Mapp
     """What the base model answers to each probe."""
     method = methods.create("zero-shot", {})
     for path, task in probes:
-        identity = {**_identity(model, task, suite.probe_limit, method, 0, around), "is_base": True}
+        identity = {**identity_of(suite, model, task, suite.probe_limit, method, None, around), "is_base": True}
         yield Cell(model, task, path, method, "base", 0, identity, limit=suite.probe_limit, is_base=True)
 
 
@@ -107,7 +108,8 @@ def _cells(
                 named = label if size is None or len(suite.train_sizes) == 1 else f"{label}, {size} items"
                 chooser = None
                 for seed in suite.seeds if uses_seed(method) or size is not None else suite.seeds[:1]:
-                    identity = _identity(model, task, suite.limit, method, seed, around)
+                    drawn = seed if uses_seed(method) else None
+                    identity = identity_of(suite, model, task, suite.limit, method, drawn, around)
                     if probes:  # of weights that nothing moves it does not matter which probes are asked
                         identity["probes"] = asked if method.weights.learner.moves_weights else {}
                     if size is not None:
@@ -146,28 +148,3 @@ def _task_path(reference: str, here: Path) -> str:
     if reference in tasks.available() or not os.path.isfile(beside / "task.yaml"):
         return reference
     return str(beside) if len(beside.parts) > 1 else f"./{beside}"  # Path drops "./", which tells folder from name
-
-
-def _identity(
-    model: ResolvedModel,
-    task: Task,
-    limit: int | None,
-    method: Method,
-    seed: int,
-    around: Mapping[str, Any],
-) -> dict[str, Any]:
-    return {
-        "stage": STAGE_VERSION,
-        "model": {
-            "digest": model.digest,
-            "dtype": model.dtype,
-            "chat_template": model.chat_template,
-            "trust_remote_code": model.trust_remote_code,
-        },
-        "task": {"digest": task.digest, "limit": limit},
-        "method": {part.name: part.options.model_dump(mode="json") for part in (method.weights, method.context)},
-        "seed": seed if uses_seed(method) else None,
-        "surroundings": {
-            name: value for name, value in around.items() if name != "embedder" or method.context.retrieves
-        },
-    }

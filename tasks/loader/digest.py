@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from bench.core.hashing import canonical, sha256
 from bench.core.item import Example, Passage
 from bench.core.task import Task
+
+# Of a prompt. A field that is added later belongs to a digest only where a task sets it, so that other digests stay.
+_ALWAYS = ("instruction", "template", "passage_template", "query_template")
 
 
 def task_digest(task: Task) -> str:
@@ -39,8 +42,13 @@ def item_digest(task: Task) -> str:
 
 
 def _asked(task: Task) -> dict[str, object]:
+    prompt = asdict(task.prompt)
     return {
-        "prompt": asdict(task.prompt),
+        "prompt": {
+            field.name: prompt[field.name]
+            for field in fields(task.prompt)
+            if field.name in _ALWAYS or prompt[field.name] != field.default
+        },
         "kind": task.kind,
         "normalise": task.normalise,
         "stop": task.stop,

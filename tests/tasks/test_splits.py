@@ -7,7 +7,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +227,14 @@ def test_digest_of_a_task_in_memory() -> None:
     assert task_digest(task) == task_digest(replace(task, name="u", metrics=("bleu",), digest="old"))
     swapped = replace(task, test=(replace(example, references=("y", "x")),))
     assert task_digest(swapped) != task_digest(task)  # the first reference is the one that is shown
+
+
+@dataclass(frozen=True)
+class LaterPrompt(Prompt):
+    tone: str = ""
+
+
+def test_a_field_of_the_prompt_that_is_added_later_changes_the_digest_only_where_it_is_set() -> None:
+    task = Task("t", "text", PROMPT, (), (), (Example("test/1", {"text": "a"}, (), ("x",)),))
+    assert task_digest(replace(task, prompt=LaterPrompt(**asdict(PROMPT)))) == task_digest(task)
+    assert task_digest(replace(task, prompt=LaterPrompt(**asdict(PROMPT), tone="dry"))) != task_digest(task)

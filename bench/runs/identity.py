@@ -1,0 +1,90 @@
+"""What the key of a cell is hashed from. A setting that is added later and left alone changes no key.
+
+`known_settings.json` lists every setting with its default. What stands there under "always" is part of every key; what
+was added since the stage version was last raised stands under "added", and is part of a key only where it is set to
+something else. A changed default would let one key mean two things, so it raises `STAGE_VERSION`. A test compares the
+file with the code and says what to do; `python -m scripts.known_settings` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from bench.config.suite import Suite
+from bench.core.hashing import STAGE_VERSION
+from bench.core.method import Method, Options
+from bench.core.task import Task
+from bench.model.resolve import ModelSpec, ResolvedModel
+
+KNOWN = Path(__file__).with_name("known_settings.json")
+SUITE, MODEL = "suite", "suite.models"  # groups of settings; the others are named as the parts are
+# Settings that decide no prediction, or that stand in an identity in a way of their own.
+ELSEWHERE: Mapping[str, Collection[str]] = {
+    MODEL: ("path", "name", "revision"),
+    SUITE: (
+        *("name", "description", "models", "tasks", "methods", "defaults", "seeds", "limit", "train_sizes", "trials"),
+        *("probes", "probe_limit", "counterfactuals", "checkpoints", "adapter_scales", "embedder", "engine"),
+        *("prices", "decide", "cell_timeout_s", "failed"),
+    ),
+}
+
+
+def identity_of(
+    suite: Suite,
+    model: ResolvedModel,
+    task: Task,
+    limit: int | None,
+    method: Method,
+    seed: int | None,
+    around: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What decides a method's predictions; `around`: what of the machine does, see `bench.runs.surroundings`."""
+    of_model: dict[str, Any] = {
+        name: getattr(model, name) for name in ModelSpec.model_fields if name not in ELSEWHERE[MODEL]
+    }
+    changed = settings(SUITE, suite)
+    return {
+        "stage": STAGE_VERSION,
+        "model": {"digest": model.digest, **settings(MODEL, ModelSpec.model_construct(**of_model))},
+        "task": {"digest": task.digest, "limit": limit},
+        "method": {part.name: settings(part.name, part.options) for part in (method.weights, method.context)},
+        "seed": seed,
+        "surroundings": {
+            name: value for name, value in around.items() if name != "embedder" or method.context.retrieves
+        },
+        **({"suite": changed} if changed else {}),
+    }
+
+
+def settings(group: str, values: BaseModel) -> dict[str, Any]:
+    """The settings of a part, a model or a suite that belong to a key, as JSON values."""
+    always, added = (known()[kind].get(group, {}) for kind in ("always", "added"))
+    dumped = values.model_dump(mode="json", exclude=set(ELSEWHERE.get(group, ())))
+    kept: dict[str, Any] = {}
+    before: list[str] = []
+    # In the order in which they came: what an option is where it is left alone may depend on older ones, on no later.
+    for name in dict.fromkeys([*always, *added, *dumped]):
+        if name in dumped:
+            if name in always or getattr(values, name) != _left_alone(values, name, before):
+                kept[name] = dumped[name]
+            before.append(name)
+    return kept
+
+
+@cache
+def known() -> dict[str, Any]:
+    """The content of `KNOWN`: the stage version, and for each group the settings and their defaults."""
+    content: dict[str, Any] = json.loads(KNOWN.read_text(encoding="utf-8"))
+    return content
+
+
+def _left_alone(values: BaseModel, name: str, before: Collection[str]) -> object:
+    if isinstance(values, Options):
+        return values.left_alone(name, before)
+    return type(values).model_fields[name].get_default(call_default_factory=True)
