@@ -68,7 +68,7 @@ def test_a_joined_name_has_one_spelling(given: str, canonical: str) -> None:
         ("frozen", {}, 'unknown method "frozen"'),
         ("lora", {"rnk": 3}, '"rnk" (did you mean "rank"?)'),
         ("full", {"learning_rate": 2}, "between 0 and 1; got 2"),
-        ("rag", {"retriever": "dens"}, "'auto', 'dense', 'lexical' or 'hybrid'; got 'dens'"),
+        ("rag", {"retriever": "dens"}, 'retriever is "dens" (did you mean "dense"?); allowed: auto, dense'),
     ],
 )
 def test_a_wrong_name_or_option_is_one_line(name: str, options: dict[str, Any], words: str) -> None:
