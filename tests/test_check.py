@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from bench.authoring.check import (
     Lengths,
+    _unseen_scripts,
     gold_coverage,
     label_counts,
     lengths,
@@ -202,3 +204,14 @@ def test_a_bundled_task_has_nothing_to_warn_of() -> None:
     text, problems = said("support-intents")
     assert problems == []
     assert "! " not in text
+
+
+def test_metrics_that_cannot_see_the_script_are_warned_of() -> None:
+    items = tuple(Example(f"test/{n}", {"text": "?"}, (), ("猫坐在垫子上",)) for n in range(4))
+    found = replace(task(test=items), kind="text", metrics=("rouge_l", "bleu", "chrf", "rouge_l_unicode"))
+    assert list(_unseen_scripts(found)) == [
+        "metric rouge_l cannot tell the words of 100% of the references apart; use rouge_l_unicode",
+        "metric bleu cannot tell the words of 100% of the references apart; use bleu_zh",
+    ]
+    english = replace(found, test=tuple(replace(item, references=("the cat sat",)) for item in items))
+    assert list(_unseen_scripts(english)) == []

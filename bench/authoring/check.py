@@ -22,7 +22,8 @@ from bench.core.errors import TaskError
 from bench.core.item import Example
 from bench.core.quoting import plain, shown
 from bench.core.task import Task
-from bench.metrics import refuse_unfit
+from bench.metrics import NAMES, refuse_unfit
+from bench.metrics.scripts import hidden
 from tasks import find
 from tasks.loader.manifest import spec_file
 from tasks.loader.read import Loaded, read_task
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     from bench.core.prompt import Prompt
 
 MAX_LABELS = 12  # rows of the balance table; of more labels the most and least frequent are shown
+_UNSEEN = 0.5  # share of references from which a metric that cannot see them is warned of
+_FOR_ANY_SCRIPT = {
+    "rouge1": "rouge1_unicode",
+    "rouge2": "rouge2_unicode",
+    "rouge": "rouge_l_unicode",
+    "bleu": "bleu_zh",
+}
 _SKEWED = 0.8  # share of the most frequent test label from which accuracy alone misleads
 
 
@@ -131,6 +139,7 @@ def warnings(loaded: Loaded) -> Iterator[str]:
             yield f"{split}: questions that stand twice or more with different answers: {contradictory}"
     yield from _missing_splits(task)
     yield from _label_warnings(task)
+    yield from _unseen_scripts(task)
 
 
 def _missing_splits(task: Task) -> Iterator[str]:
@@ -150,6 +159,16 @@ def _label_warnings(task: Task) -> Iterator[str]:
     unseen = [shown(label) for label, found in counts.items() if found["test"] and not found["train"]]
     if task.train and unseen:
         yield f"{len(unseen)} labels of the test split never occur in train: {', '.join(unseen[:5])}"
+
+
+def _unseen_scripts(task: Task) -> Iterator[str]:
+    """Metrics that see no word in half or more of the test split's references."""
+    texts = [text for example in task.test for text in example.references]
+    for name in task.metrics if task.kind == "text" else ():
+        share = sum(hidden(text, NAMES[name].sees) for text in texts) / len(texts)
+        if share >= _UNSEEN:
+            use = _FOR_ANY_SCRIPT.get(name.split("_")[0], "chrf or char_f1")
+            yield f"metric {name} cannot tell the words of {share:.0%} of the references apart; use {use}"
 
 
 def _percentiles(values: list[int]) -> tuple[int, int, int]:

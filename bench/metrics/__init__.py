@@ -14,31 +14,20 @@ from __future__ import annotations
 
 import importlib
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from bench.core.errors import TaskError, UsageError, unknown
+from bench.metrics.registry import NAMES, WITH_STATISTICS, MetricInfo
+
+__all__ = ["NAMES", "WITH_STATISTICS", "MetricInfo"]
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-
-@dataclass(frozen=True, slots=True)
-class MetricInfo:
-    """What a metric is for and how its values read."""
-
-    kinds: tuple[str, ...]  # of the tasks it fits
-    title: str  # as a column heading
-    scale: float  # the value of a perfect prediction, 1.0 or 100.0; of one that knows nothing, where lower is better
-    per_item: bool  # whether it is a mean of scores of single items
-    implementation: str  # "<module of bench.metrics>:<class>"
-    options: Mapping[str, Any] = field(default_factory=dict)  # passed on to the module
-    takes_lowercase: bool = False  # whether `lowercase` changes anything
-    scores: Literal["answer", "ranking", "likelihood"] = "answer"  # what it is given of each item, see `compute`
-    higher_is_better: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,40 +39,9 @@ class Result:
     signature: str  # how it was computed: settings, library, version
 
 
-def _rouge(title: str, rouge_type: str) -> MetricInfo:
-    return MetricInfo(("text",), title, 1.0, True, "rouge:Rouge", {"rouge_type": rouge_type})
-
-
-NAMES: Mapping[str, MetricInfo] = MappingProxyType(
-    {
-        "accuracy": MetricInfo(("choice",), "Accuracy", 1.0, True, "accuracy:Accuracy"),
-        "mrr": MetricInfo(("choice",), "MRR", 1.0, True, "mrr:Mrr", scores="ranking"),
-        "macro_f1": MetricInfo(("choice",), "Macro-F1", 1.0, False, "macro_f1:MacroF1"),
-        "exact_match": MetricInfo(("choice", "text"), "Exact match", 1.0, True, "exact_match:ExactMatch"),
-        "token_f1": MetricInfo(("text",), "Token F1", 1.0, True, "token_f1:TokenF1"),
-        "field_f1": MetricInfo(("text",), "Field F1", 1.0, True, "field_f1:FieldF1"),
-        "bleu": MetricInfo(("text",), "BLEU", 100.0, False, "bleu:Bleu", takes_lowercase=True),
-        "chrf": MetricInfo(("text",), "chrF", 100.0, False, "chrf:Chrf", takes_lowercase=True),
-        "bits_per_byte": MetricInfo(
-            ("prose",),
-            "Bits per byte",
-            8.0,
-            True,
-            "bits_per_byte:BitsPerByte",
-            scores="likelihood",
-            higher_is_better=False,
-        ),
-        "rouge1": _rouge("ROUGE-1", "rouge1"),
-        "rouge2": _rouge("ROUGE-2", "rouge2"),
-        "rouge_l": _rouge("ROUGE-L", "rougeL"),
-    }
-)
-WITH_STATISTICS = ("bleu", "chrf", "macro_f1")
-
-
 def compute(
     name: str,
-    predictions: Sequence[str] | Sequence[Sequence[str]] | Sequence[float],
+    predictions: Sequence[str] | Sequence[Sequence[str]] | Sequence[Sequence[float]] | Sequence[float],
     references: Sequence[Sequence[str]],
     *,
     lowercase: bool = False,
@@ -91,10 +49,10 @@ def compute(
     """Metric `name` over n predictions, each with one or more references, same order.
 
     What a prediction is, `NAMES[name].scores` says: an answer is a text, a ranking a list of choices, the best first, a
-    likelihood the natural logarithm of the reference's probability. One that failed is empty, or -inf, and counts as
-    wrong. `lowercase` compares without case where a
-    metric would otherwise heed it (BLEU, chrF); ROUGE, exact match and token F1 never heed case, and
-    choices are names, compared as they are. Values lie in [0, `NAMES[name].scale`].
+    likelihood the natural logarithm of the reference's probability, probabilities those of the choices, the correct
+    one's first. One that failed is empty, or -inf, and counts as wrong. Texts are compared in Unicode form NFC.
+    `lowercase` compares without case where a metric is sensitive to it (BLEU, chrF); ROUGE, exact match and token F1
+    never are, and choices are names, compared as they are.
 
     Raises UsageError for an unknown name, no predictions, lengths that differ, or an item without a
     reference.
@@ -106,8 +64,8 @@ def compute(
     with tempfile.TemporaryDirectory(prefix="adaptbench-metric-") as folder:
         module = _load(info)(cache_dir=folder, keep_in_memory=True)
         found = module.compute(
-            predictions=[one if isinstance(one, (str, float)) else list(one) for one in predictions],
-            references=[list(texts) for texts in references],
+            predictions=[_composed(one) if isinstance(one, (str, float)) else list(one) for one in predictions],
+            references=[[_composed(text) for text in texts] for texts in references],
             **options,
         )
     per_item = found["per_item"]
@@ -125,7 +83,7 @@ def statistics(
     *,
     lowercase: bool = False,
 ) -> NDArray[np.int64]:
-    """Statistics of a corpus metric, one row for each item: [n, 10] for BLEU, [n, 18] for chrF, [n, 2] for macro-F1.
+    """Statistics of a corpus metric, one row for each item: of 10 for BLEU, 18 for chrF, 24 for chrF++, 2 for macro-F1.
 
     What `additive` makes of them adds up over any multiset of items to that multiset's corpus score
     (`from_statistics`), which makes a bootstrap cheap (Koehn 2004). Columns: see the metric's module in `counts`.
@@ -134,7 +92,12 @@ def statistics(
     """
     module = _statistics_module(name)
     _check(name, predictions, references)
-    rows: NDArray[np.int64] = module.statistics(predictions, references, lowercase=lowercase)
+    rows: NDArray[np.int64] = module.statistics(
+        [_composed(text) for text in predictions],
+        [[_composed(text) for text in texts] for texts in references],
+        lowercase=lowercase,
+        **NAMES[name].options,
+    )
     return rows
 
 
@@ -150,7 +113,8 @@ def additive(name: str, *rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 def from_statistics(name: str, totals: Sequence[int] | NDArray[np.int64]) -> float:
     """The corpus score of summed statistics (a vector: 10 counts for BLEU, 18 for chrF), on the metric's scale."""
-    return float(_statistics_module(name).from_statistics([int(count) for count in totals]))
+    module = _statistics_module(name)
+    return float(module.from_statistics([int(count) for count in totals], **NAMES[name].options))
 
 
 def of_rows(name: str, rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -168,6 +132,22 @@ def refuse_unfit(names: Sequence[str], kind: str, where: str) -> None:
         if name not in fitting:
             allowed = ", ".join(fitting)
             raise TaskError(f'{where}: metric "{name}" is not for tasks of kind {kind}; allowed: {allowed}')
+        missing = missing_for(name)
+        if missing:
+            raise TaskError(f'{where}: metric "{name}" needs {missing}')
+
+
+def missing_for(name: str) -> str:
+    """What has to be installed before BLEU can be computed with a tokenizer that sacrebleu does not hold; or ""."""
+    tokenize = NAMES[name].options.get("tokenize")
+    if tokenize == "ja-mecab" and not (find_spec("MeCab") and find_spec("ipadic")):
+        return 'a Japanese segmenter: pip install "sacrebleu[ja]"'
+    if tokenize == "flores200":
+        from bench.metrics.counts.bleu import flores_model
+
+        if not find_spec("sentencepiece") or not flores_model().is_file():
+            return f"sentencepiece, and its model at {flores_model()} (sacrebleu fetches it where there is a network)"
+    return ""
 
 
 def _info(name: str) -> MetricInfo:
@@ -186,7 +166,11 @@ def _statistics_module(name: str) -> Any:
     if name not in WITH_STATISTICS:
         allowed = ", ".join(WITH_STATISTICS)
         raise UsageError(f'metric "{name}" has no per-item statistics; allowed: {allowed}')
-    return importlib.import_module(f"{__name__}.counts.{name}")
+    return importlib.import_module(f"{__name__}.counts.{NAMES[name].statistics}")
+
+
+def _composed(value: Any) -> Any:
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
 
 
 def _check(name: str, predictions: Sequence[object], references: Sequence[Sequence[str]]) -> None:

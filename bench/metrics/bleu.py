@@ -21,10 +21,15 @@ class Bleu(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
         return describe(
             "Corpus BLEU with one or more references for each item, by sacrebleu.",
             "Papineni et al. 2002, BLEU; Post 2018, A Call for Clarity in Reporting BLEU Scores",
-            INPUTS + "    lowercase: compare without case (default False).\n",
+            INPUTS
+            + "    lowercase: compare without case (default False).\n    tokenize: of sacrebleu (default 13a).\n",
         )
 
     def _compute(
-        self, predictions: Sequence[str], references: Sequence[Sequence[str]], lowercase: bool = False
+        self,
+        predictions: Sequence[str],
+        references: Sequence[Sequence[str]],
+        lowercase: bool = False,
+        tokenize: str = "13a",
     ) -> dict[str, Any]:
-        return sacre.corpus_score("bleu", scorer(lowercase), predictions, references)
+        return sacre.corpus_score("bleu", scorer(lowercase, tokenize), predictions, references)

@@ -15,7 +15,7 @@ __all__ = ["Chrf", "from_statistics", "scorer", "statistics"]
 
 
 class Chrf(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
-    """Corpus chrF2, in [0, 100]."""
+    """Corpus chrF2, or chrF++ with words up to order 2, in [0, 100]."""
 
     def _info(self) -> evaluate.MetricInfo:
         return describe(
@@ -25,6 +25,10 @@ class Chrf(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
         )
 
     def _compute(
-        self, predictions: Sequence[str], references: Sequence[Sequence[str]], lowercase: bool = False
+        self,
+        predictions: Sequence[str],
+        references: Sequence[Sequence[str]],
+        lowercase: bool = False,
+        word_order: int = 0,
     ) -> dict[str, Any]:
-        return sacre.corpus_score("chrf", scorer(lowercase), predictions, references)
+        return sacre.corpus_score("chrf", scorer(lowercase, word_order), predictions, references)

@@ -16,12 +16,14 @@ SIGNATURE = "pairs:key+value|case:folded|empty:left-out|mean:items|refs:max"
 def fields(text: str) -> set[tuple[str, str]] | None:
     """(key, value) of every field with a value of the first JSON object in `text`; None where there is no object.
 
-    Values are compared as text without case and with single spaces. Null and empty values say that a field is not
-    there, as leaving it out does.
+    Values are compared as text as they are written, without case and with single spaces: 1184.50 is not 1184.5. Null
+    and empty values say that a field is not there, as leaving it out does.
     """
     start = text.find("{")
     try:
-        found, _ = json.JSONDecoder().raw_decode(text[start:]) if start >= 0 else (None, 0)
+        found, _ = (
+            json.JSONDecoder(parse_float=str, parse_int=str).raw_decode(text[start:]) if start >= 0 else (None, 0)
+        )
     except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import evaluate
 
 from bench.metrics.common import INPUTS, describe, mean_of, version
+from bench.metrics.scripts import words
 
 RougeType = Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]
 
@@ -18,20 +19,28 @@ def scores(
     rouge_type: RougeType,
     *,
     use_stemmer: bool = False,
+    unicode: bool = False,
 ) -> list[tuple[float, float, float]]:
     """Precision, recall and F of each item against the reference with the highest F.
 
-    Tokens are runs of a-z and 0-9 after lower-casing, as in ROUGE-1.5.5: a text in another script has
-    none and scores 0.
+    Tokens are runs of a-z and 0-9 after lower-casing, as in ROUGE-1.5.5: a text in another script has none and scores
+    0. With `unicode` they are words of every script (`bench.metrics.scripts.words`).
     """
     from rouge_score.rouge_scorer import RougeScorer
 
-    scorer = RougeScorer([rouge_type], use_stemmer=use_stemmer)
+    scorer = RougeScorer([rouge_type], use_stemmer=use_stemmer, tokenizer=_Words() if unicode else None)
     found = (
         scorer.score_multi(list(texts), prediction)[rouge_type]  # targets first
         for prediction, texts in zip(predictions, references, strict=True)
     )
     return [(float(one.precision), float(one.recall), float(one.fmeasure)) for one in found]
+
+
+class _Words:
+    """A tokenizer for rouge-score: words of every script; single characters where no spaces stand between words."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return words(text)
 
 
 class Rouge(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
@@ -52,10 +61,11 @@ class Rouge(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
         references: Sequence[Sequence[str]],
         rouge_type: RougeType = "rougeL",
         use_stemmer: bool = False,
+        unicode: bool = False,
     ) -> dict[str, Any]:
-        found = scores(predictions, references, rouge_type, use_stemmer=use_stemmer)
+        found = scores(predictions, references, rouge_type, use_stemmer=use_stemmer, unicode=unicode)
         stem = "yes" if use_stemmer else "no"
-        signature = (
-            f"type:{rouge_type}|measure:f|refs:best|stem:{stem}|lib:rouge-score|version:{version('rouge-score')}"
-        )
+        tokens = "|tok:unicode" if unicode else ""
+        library = f"lib:rouge-score|version:{version('rouge-score')}"
+        signature = f"type:{rouge_type}|measure:f|refs:best|stem:{stem}{tokens}|{library}"
         return mean_of("rouge", [measure for _, _, measure in found], signature)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import metrics
+from bench.core.item import Example
 from bench.core.record import Prediction, Score
 from bench.core.task import Task
+from bench.metrics.probabilities import probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ def score(task: Task, predictions: Sequence[Prediction]) -> Scored:
     given: dict[str, Sequence[Any]] = {
         "answer": ["" if p.failure else p.output for p in predictions],
         "ranking": [[x.choices[i] for i in p.order] for x, p in zip(task.test, predictions, strict=True)],
+        "probabilities": [_probabilities(x, p) for x, p in zip(task.test, predictions, strict=True)],
         "likelihood": [p.scores[0] if p.scores else -math.inf for p in predictions],
     }
     references = [example.references for example in task.test]
@@ -48,3 +51,11 @@ def score(task: Task, predictions: Sequence[Prediction]) -> Scored:
             rows = metrics.statistics(name, given["answer"], references, lowercase=task.lowercase)
             found.counts[name] = rows.tolist()
     return found
+
+
+def _probabilities(example: Example, prediction: Prediction) -> list[float]:
+    """Probabilities of an item's choices, the correct one's first; [] for a task without choices."""
+    if not example.choices:
+        return []
+    scores = () if prediction.failure else prediction.scores
+    return probabilities(scores, example.choices.index(example.references[0]))

@@ -7,6 +7,7 @@ n-grams of the prediction for n = 1..4.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.metrics import sacre
@@ -16,21 +17,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def scorer(lowercase: bool = False) -> Any:
-    """sacrebleu's BLEU at its defaults: 13a tokens, exponential smoothing, order 4.
+def flores_model() -> Path:
+    """Where sacrebleu keeps the SentencePiece model of its flores200 tokenizer, which it fetches at its first use."""
+    from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
+    from sacrebleu.utils import SACREBLEU_DIR
+
+    return Path(SACREBLEU_DIR) / "models" / Path(SPM_MODELS["flores200"]["url"]).name
+
+
+def scorer(lowercase: bool = False, tokenize: str = "13a") -> Any:
+    """sacrebleu's BLEU at its defaults: exponential smoothing, order 4.
 
     `force` only silences a warning about texts that look tokenised; it changes no score.
     """
     from sacrebleu.metrics.bleu import BLEU
 
-    return BLEU(lowercase=lowercase, force=True)
+    return BLEU(lowercase=lowercase, force=True, tokenize=tokenize)
 
 
 def statistics(
-    predictions: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
+    predictions: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False, tokenize: str = "13a"
 ) -> NDArray[np.int64]:
     """The counts named above, [n, 10]."""
-    return sacre.statistics(scorer(lowercase), predictions, references)
+    return sacre.statistics(scorer(lowercase, tokenize), predictions, references)
 
 
 def of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -51,6 +60,6 @@ def of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(known, penalty * np.exp(np.where(known, precision, 0.0)), 0.0)
 
 
-def from_statistics(totals: list[int]) -> float:
+def from_statistics(totals: list[int], tokenize: str = "13a") -> float:
     """Corpus BLEU, 0-100, of ten summed counts."""
     return float(scorer()._compute_score_from_stats(totals).score)

@@ -1,7 +1,7 @@
 """The counts that corpus chrF is made of.
 
 Of one item, for its best reference: for n = 1..6 in turn, character n-grams of the prediction, of the reference, and
-shared.
+shared; of chrF++ then the same of words, n = 1, 2.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def scorer(lowercase: bool = False) -> Any:
-    """sacrebleu's chrF at its defaults: characters up to order 6, no words, beta 2, spaces left out."""
+def scorer(lowercase: bool = False, word_order: int = 0) -> Any:
+    """sacrebleu's chrF at its defaults: characters up to order 6, beta 2, spaces left out; chrF++ with words to 2."""
     from sacrebleu.metrics.chrf import CHRF
 
-    return CHRF(lowercase=lowercase)
+    return CHRF(lowercase=lowercase, word_order=word_order)
 
 
 def statistics(
-    predictions: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
+    predictions: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False, word_order: int = 0
 ) -> NDArray[np.int64]:
-    """The counts named above, [n, 18]."""
-    return sacre.statistics(scorer(lowercase), predictions, references)
+    """The counts named above, [n, 18], or [n, 24] with words."""
+    return sacre.statistics(scorer(lowercase, word_order), predictions, references)
 
 
 def of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`from_statistics` of each row, [m, 18] to [m].
+    """`from_statistics` of each row, [m, 18 or 24] to [m].
 
     Popović 2015, WMT, 392-395, with beta 2: precision and recall are means over the orders that both texts have.
     """
@@ -47,6 +47,6 @@ def of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(100 * np.divide(5 * precision * recall, below, out=np.zeros_like(below), where=below > 0))
 
 
-def from_statistics(totals: list[int]) -> float:
-    """Corpus chrF, 0-100, of eighteen summed counts."""
-    return float(scorer()._compute_score_from_stats(totals).score)
+def from_statistics(totals: list[int], word_order: int = 0) -> float:
+    """Corpus chrF, 0-100, of summed counts."""
+    return float(scorer(word_order=word_order)._compute_score_from_stats(totals).score)

@@ -7,6 +7,7 @@ predicted.
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from bench.core.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_CRC_END = 2**32
 
 
 def statistics(
@@ -33,6 +36,8 @@ def additive(*rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """[n, 3 L] counts for each of `rows` [n, 2], over the L labels that occur in any: hits, true, predicted."""
     import numpy as np
 
+    if any(one.max(initial=-1) < _CRC_END for one in rows):  # counts of an older version are CRCs
+        rows = tuple(np.where(one < 0, one, one % _CRC_END) for one in rows)
     labels = np.unique(np.concatenate([one.ravel() for one in rows]))
     labels = labels[labels >= 0]
     found = []
@@ -61,7 +66,9 @@ def from_statistics(totals: list[int]) -> float:
 
 
 def _number(label: str) -> int:
-    return zlib.crc32(label.encode())
+    """63 bits of the label's sha256, whose last 32 are its CRC: as much as older files of counts hold."""
+    high = int.from_bytes(hashlib.sha256(label.encode()).digest()[:4], "big") >> 1
+    return max(high, 1) << 32 | zlib.crc32(label.encode())
 
 
 def only(texts: Sequence[str], position: int) -> str:
