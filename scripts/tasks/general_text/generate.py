@@ -1,6 +1,6 @@
 """Writes test.jsonl of general-text: python -m scripts.tasks.general_text.generate [OUT_FOLDER].
 
-Each file of texts/ is a topic: paragraphs under a heading that begins with "# ", parted by blank lines.
+`texts.yaml` holds topics: paragraphs under a heading that begins with "# ", parted by blank lines.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+
+import yaml
 
 HERE = Path(__file__).resolve().parent
 TASK = HERE.parents[2] / "tasks" / "general-text"
@@ -20,20 +22,20 @@ def main(folder: Path) -> None:
     Raises ValueError where a paragraph has fewer or more words than is allowed.
     """
     rows: list[dict[str, str]] = []
-    for file in sorted((HERE / "texts").glob("*.txt"), key=lambda one: one.name):
-        for title, text in paragraphs(file):
+    for topic, written in yaml.safe_load((HERE / "texts.yaml").read_text(encoding="utf-8")).items():
+        for title, text in paragraphs(written):
             words = len(text.split())
             if not SHORTEST <= words <= LONGEST:
-                raise ValueError(f"{file.name}: {title!r} has {words} words")
+                raise ValueError(f"{topic}: {title!r} has {words} words")
             name = f"test-{len(rows) + 1:04d}"
-            rows.append({"id": name, "topic": file.stem.replace("_", " "), "title": title, "text": text})
+            rows.append({"id": name, "topic": topic.replace("_", " "), "title": title, "text": text})
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (folder / "test.jsonl").write_bytes(lines.encode())
 
 
-def paragraphs(file: Path) -> list[tuple[str, str]]:
-    """(heading, text on one line) of each paragraph of `file`, in order."""
-    blocks = file.read_text(encoding="utf-8").strip().split("\n\n")
+def paragraphs(written: str) -> list[tuple[str, str]]:
+    """(heading, text on one line) of each paragraph of a topic, in order."""
+    blocks = written.strip().split("\n\n")
     parted = [block.split("\n") for block in blocks]
     return [(heading.removeprefix("# "), " ".join(lines)) for heading, *lines in parted]
 

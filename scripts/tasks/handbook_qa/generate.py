@@ -1,6 +1,6 @@
 """Writes the handbook task from its banks: `python -m scripts.tasks.handbook_qa.generate [OUT_FOLDER]`.
 
-`handbook.yaml` holds the documents by topic, each with its questions; `pairs/` holds those that need two documents.
+`handbook.yaml` holds the documents by topic, each with its questions; `pairs.yaml` holds those that need two documents.
 Every document stands on one side (train, validation or test), and so does every question about it.
 """
 
@@ -76,11 +76,12 @@ def read_handbook(path: Path) -> tuple[list[Document], list[Question]]:
     return documents, questions
 
 
-def read_pairs(folder: Path) -> list[Question]:
+def read_pairs(path: Path) -> list[Question]:
     """The questions that need two documents."""
     questions = []
+    sides = load(path)
     for side in SIDES:
-        for text, entry in load(folder / f"{side}.yaml").items():
+        for text, entry in sides[side].items():
             questions.append(Question(side, "two", text, references(text, entry["answer"]), tuple(entry["from"])))
     return questions
 
@@ -178,7 +179,7 @@ def write(path: Path, found: Sequence[dict[str, Any]]) -> None:
 def main(out: Path) -> None:
     """Read the banks, refuse them where they are wrong, and write corpus and splits into `out`."""
     documents, questions = read_handbook(HERE / "handbook.yaml")
-    questions += read_pairs(HERE / "pairs")
+    questions += read_pairs(HERE / "pairs.yaml")
     wrong = problems(documents, questions)
     if wrong:
         raise SystemExit("\n".join(wrong))

@@ -18,16 +18,19 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 TASK = HERE.parents[2] / "tasks" / "reading"
-SPLITS = {"test": (["people", "places", "things"], 300), "train": (["train"], 40)}  # split -> its frames, its rows
+SPLITS = {
+    "test": (["people", "places", "things"], 300),
+    "train": (["train"], 40),
+}  # split -> its parts of frames.yaml, its rows
 _SLOT = re.compile(r"\{(([a-z]+)\d?)\}")  # {class}, or {class2} for another value of that class
 
 
 def main(folder: Path) -> None:
     """Writes both files into `folder`."""
-    values = _read("names.yaml")
-    for split, (files, count) in SPLITS.items():
+    values, written = _read("names.yaml"), _read("frames.yaml")
+    for split, (parts, count) in SPLITS.items():
         rng = random.Random(f"reading {split}")
-        frames = {name: frame for file in files for name, frame in _read(f"frames/{file}.yaml").items()}
+        frames = {name: frame for part in parts for name, frame in written[part].items()}
         rows = [_row(f"{split}-{n:04d}", *one, values, rng) for n, one in enumerate(_order(frames, count), start=1)]
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (folder / f"{split}.jsonl").write_bytes(lines.encode())
