@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 import shutil
@@ -25,6 +24,7 @@ from bench.core.errors import UsageError
 from bench.gate import baseline
 from bench.store import archive, merge, pack, run_folder
 from bench.store.listing import RUN_FILE
+from bench.store.staging import take
 from tasks.loader.digest import question_digest
 from tests.gate.made import Made, policy
 
@@ -108,7 +108,7 @@ class TestThereAndBack:
 
     def test_a_run_that_is_being_written_is_refused(self, run: Path) -> None:
         with (run / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            assert take(lock)
             with pytest.raises(UsageError, match=f"another process is writing {run}"):
                 pack.pack(run)
         assert sorted(path.name for path in run.parent.iterdir()) == ["paint", "trial"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
@@ -20,6 +19,7 @@ from bench.core.record import Failure, Record, Run, Score
 from bench.store import merge, run_folder
 from bench.store.json_files import write_json
 from bench.store.listing import RUN_FILE
+from bench.store.staging import take
 from tests.small import measure, write_suite
 
 ROOT = Path(__file__).parent.parent
@@ -179,7 +179,7 @@ def test_what_cannot_be_joined_is_one_line(tmp_path: Path) -> None:
     next((other / "cells").iterdir()).rename(other / "cells" / f"b-{record('b').key[:12]}")
     assert "is of another cell than its folder's name says" in refused(one, other)
     with (one / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert take(lock)
         assert refused(one) == f"another process is writing {one}; try again when it has ended"
 
 

@@ -12,7 +12,6 @@ Killing the process at any moment leaves finished cells whole and unfinished one
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +31,7 @@ from bench.store.archive import SUFFIX, RunPath, files_of
 from bench.store.atomic import sync, write_atomically
 from bench.store.json_files import read_json, write_json
 from bench.store.listing import RUN_FILE, Listing, read_listing, relocated, write_listing
+from bench.store.staging import LOCK, take
 
 RECORD = "record.json"
 PREDICTIONS = "predictions.jsonl"
@@ -103,14 +103,12 @@ def open_run(
     """
     try:
         (path / "cells").mkdir(parents=True, exist_ok=True)
-        lock = (path / ".lock").open("w")
+        lock = (path / LOCK).open("w")
     except OSError as error:
         raise UsageError(f"cannot write to {path}: {error.strerror}; choose another folder with --out") from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"another process is writing {path}; wait for it, or choose another --out") from None
+        if not take(lock):
+            raise UsageError(f"another process is writing {path}; wait for it, or choose another --out")
         for leftover in (path / "cells").glob(".*"):
             shutil.rmtree(leftover, ignore_errors=True)
         listed = tuple(

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from bench.core.errors import UsageError
 from bench.store.atomic import sync
 
-_LOCK = ".lock"
+LOCK = ".lock"
+
+
+def take(lock: IO[Any]) -> bool:
+    """Lock an open file until it is closed; False where another process holds it, or where it cannot be locked."""
+    from filelock import lock_descriptor  # a tenth of a second to import, which readers do not need
+
+    try:
+        return lock_descriptor(lock.fileno(), blocking=False)
+    except OSError:
+        return False
 
 
 @contextmanager
 def unwritten(run: Path) -> Iterator[None]:
     """Keep other processes from writing a run while it is read; one that came without its lock file has no writer."""
     try:
-        lock = (run / _LOCK).open("rb")
+        lock = (run / LOCK).open("rb")
     except OSError:
         yield
         return
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"another process is writing {run}; try again when it has ended") from None
+        if not take(lock):
+            raise UsageError(f"another process is writing {run}; try again when it has ended")
         yield
 
 
@@ -50,14 +58,14 @@ def staging(out: Path, doing: str) -> Iterator[Path]:
             shutil.rmtree(other, ignore_errors=True)
     try:
         folder.mkdir(parents=True)
-        lock = (folder / _LOCK).open("w")
+        lock = (folder / LOCK).open("w")
     except OSError as error:
         raise UsageError(f"cannot write to {out.parent}: {error.strerror}; choose another folder with --out") from None
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        take(lock)
         try:
             yield folder
-            (folder / _LOCK).unlink()
+            (folder / LOCK).unlink()
             folder.rename(out)  # refused where another process has filled it meanwhile
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -67,8 +75,7 @@ def staging(out: Path, doing: str) -> Iterator[Path]:
 def _abandoned(folder: Path) -> bool:
     """Whether no process holds the lock of a staging folder."""
     try:
-        with (folder / _LOCK).open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with (folder / LOCK).open("rb") as lock:
+            return take(lock)
     except OSError:
         return False
-    return True
