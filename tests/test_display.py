@@ -41,9 +41,11 @@ def test_cells_measured_before_say_nothing_of_time() -> None:
     assert "known after the first" in clock.remaining()
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (89, "89 s"), (600, "10 min"), (9000, "2.5 h")])
-def test_durations_as_people_say_them(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (600, "10 min"), (9000, "2 h 30 min")]
+)
+def test_estimated_durations(seconds: float, said: str) -> None:
+    assert duration(seconds, rough=True) == said
 
 
 def test_an_outcome_is_a_score_or_a_reason() -> None:

@@ -28,19 +28,6 @@ def title(metric: str) -> str:
     return NAMES[metric].title if metric in NAMES else clean(metric)
 
 
-def seconds(value: float) -> str:
-    """Wall time: 0.04s, 12.3s, 4m05s, 1h02m."""
-    if value < 9.995:
-        return f"{value:.2f}s"
-    if value < 99.95:
-        return f"{value:.1f}s"
-    whole = round(value)
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    minutes = round(value / 60)
-    return f"{minutes // 60}h{minutes % 60:02d}m"
-
-
 def size(count: int) -> str:
     """Bytes in binary units, three significant digits or so."""
     value, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
@@ -49,8 +36,14 @@ def size(count: int) -> str:
     return f"{value:.0f} {units[0]}" if value >= 100 or units[0] == "B" else f"{value:.1f} {units[0]}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 90:
+def duration(seconds: float, *, rough: bool = False) -> str:
+    """Wall time: 0.04 s, 12.3 s, 4 min 05 s, 1 h 02 min. `rough`, of an estimate: 12 s, 4 min, 1 h 02 min."""
+    if not rough and seconds < 99.95:
+        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
+    if rough and seconds < 89.5:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    minutes = round(seconds / 60)
+    whole = minutes * 60 if rough else round(seconds)
+    if whole >= 3600:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min" if rough else f"{whole // 60} min {whole % 60:02d} s"

@@ -153,12 +153,16 @@ def table(estimates: Sequence[Estimate]) -> Group:
     shown = Table("cell", "state", "time", "memory", box=SIMPLE)
     for estimate in estimates:
         seconds = (
-            "" if estimate.state == "done" else "?" if estimate.seconds is None else f"~{duration(estimate.seconds)}"
+            ""
+            if estimate.state == "done"
+            else "?"
+            if estimate.seconds is None
+            else f"~{duration(estimate.seconds, rough=True)}"
         )
         shown.add_row(Text(estimate.cell.name), estimate.state, seconds, f"~{estimate.memory_bytes / 2**30:.1f} GiB")
     todo = [e for e in estimates if e.state != "done"]
     known = [e.seconds for e in todo if e.seconds is not None]
-    total = f"about {duration(sum(known))}" if len(known) == len(todo) else "time not estimated"
+    total = f"about {duration(sum(known), rough=True)}" if len(known) == len(todo) else "time not estimated"
     return Group(
         shown,
         Text(f"{len(todo)} of {len(estimates)} cells to do, {total}. Estimates; the basis is in bench/runs/plan.py."),

@@ -42,7 +42,7 @@ class Clock:
         if not self.work:
             return "time left: known after the first cell"
         working = self.worked_s / self.work * sum(self.left.values())
-        return f"about {duration(working + self.overhead_s / self.cells * len(self.left))} left"
+        return f"about {duration(working + self.overhead_s / self.cells * len(self.left), rough=True)} left"
 
 
 class PlainDisplay:
@@ -119,7 +119,7 @@ def outcome(record: Record, cached: bool) -> str:
         return f"failed ({record.failure.kind}): {record.failure.message}"
     name, score = next(iter(record.scores.items()))
     seconds = sum(spent(phase) for phase in record.phases.values())
-    return f"{name} {score.value:.4g}" + (" (already measured)" if cached else f" in {duration(seconds)}")
+    return f"{name} {score.value:.4g}" + (" (already measured)" if cached else f" in {duration(seconds, rough=True)}")
 
 
 def display_for(console: Console, work: Mapping[str, float]) -> BarDisplay | PlainDisplay:

@@ -28,7 +28,7 @@ def run(out: Path, until: int | None) -> None:
 
     def report(step: int, loss: float, speed: float) -> None:
         if step % _EVERY == 0 or step == recipe.steps:
-            left = duration((recipe.tokens - recipe.tokens_before(step)) / speed)
+            left = duration((recipe.tokens - recipe.tokens_before(step)) / speed, rough=True)
             console.print(f"step {step:,}/{recipe.steps:,}: loss {loss:.3f}, {speed:,.0f} tokens/s, about {left} left")
 
     folder = pretrain(out, recipe, report, until)

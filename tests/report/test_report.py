@@ -19,7 +19,7 @@ from rich.console import Console
 from bench.analysis.summary import SummaryRow, plain, spread, summarise
 from bench.core.phases import Phase
 from bench.core.record import CellRef, Failure, Record, Run, Score
-from bench.metrics.formats import clean, number, seconds, size
+from bench.metrics.formats import clean, duration, number, size
 from bench.report.data import to_json
 from bench.report.markdown import markdown
 from bench.report.tables import chapters, tables
@@ -144,7 +144,7 @@ class TestNumbers:
         assert (found.peak_bytes, found.peak_of) == (512 * MIB, "host")
         assert found.tokens == {"prompt_tokens": 400.0, "context_tokens": 300.0, "output_tokens": 2.5}
         text = shown(run(first, second))
-        assert re.search(r"lora +9\.00s +75\.0s +2\.00s +512 MiB +400 \+ 2\.5", text)
+        assert re.search(r"lora +9\.00 s +75\.0 s +2\.00 s +512 MiB +400 \+ 2\.5", text)
         assert "host" in text
 
     def test_memory_is_the_devices_where_there_is_one(self) -> None:
@@ -167,18 +167,19 @@ class TestNumbers:
     @pytest.mark.parametrize(
         ("value", "text"),
         [
-            (0.004, "0.00s"),
-            (9.99, "9.99s"),
-            (9.999, "10.0s"),
-            (99.94, "99.9s"),
-            (99.99, "1m40s"),
-            (245, "4m05s"),
-            (3599.6, "1h00m"),
-            (3725, "1h02m"),
+            (0.004, "0.00 s"),
+            (9.99, "9.99 s"),
+            (9.999, "10.0 s"),
+            (99.94, "99.9 s"),
+            (99.99, "1 min 40 s"),
+            (3570, "59 min 30 s"),
+            (245, "4 min 05 s"),
+            (3599.6, "1 h 00 min"),
+            (3725, "1 h 02 min"),
         ],
     )
-    def test_seconds(self, value: float, text: str) -> None:
-        assert seconds(value) == text
+    def test_duration(self, value: float, text: str) -> None:
+        assert duration(value) == text
 
     @pytest.mark.parametrize(
         ("count", "text"),
@@ -188,8 +189,8 @@ class TestNumbers:
         assert size(count) == text
 
     @given(st.floats(0, 1e6))
-    def test_seconds_never_shows_sixty(self, value: float) -> None:
-        assert not re.search(r"(60s|60m)", seconds(value))
+    def test_a_duration_never_shows_sixty(self, value: float) -> None:
+        assert not re.search(r"(?<!\.)60 (s|min)", duration(value) + duration(value, rough=True).removeprefix("60 s"))
 
 
 class TestFailuresAndGaps:

@@ -11,7 +11,7 @@ from bench.analysis.costs import CellCost
 from bench.analysis.summary import SummaryRow, by_method
 from bench.config.prices import Prices, replaced
 from bench.core.record import Record, Run
-from bench.metrics.formats import clean, seconds, size
+from bench.metrics.formats import clean, duration, size
 from bench.report.table import NOTHING, ReportTable, Text
 
 _LEGEND = (
@@ -53,7 +53,7 @@ def _costs(model: str, task: str, rows: Sequence[SummaryRow]) -> ReportTable:
 def _spent(row: SummaryRow, phases: Sequence[str], name_source: bool) -> list[Text]:
     if not row.seeds:
         return [Text(NOTHING, "faint")] * (len(phases) + 2)
-    times = [seconds(row.seconds[phase].mean) if phase in row.seconds else NOTHING for phase in phases]
+    times = [duration(row.seconds[phase].mean) if phase in row.seconds else NOTHING for phase in phases]
     memory = NOTHING if row.peak_bytes is None else size(row.peak_bytes)
     source = f" {row.peak_of}" if name_source else ""
     return [Text(each) for each in (*times, memory + source, _tokens(row))]

@@ -9,7 +9,7 @@ from typing import Any
 from bench.analysis.summary import by_method
 from bench.core.record import Record, Run
 from bench.metrics import NAMES
-from bench.metrics.formats import clean, number, seconds, title
+from bench.metrics.formats import clean, duration, number, title
 from bench.report.table import NOTHING, ReportTable, Text
 
 
@@ -33,7 +33,7 @@ def _chosen(run: Run, model: str) -> list[ReportTable]:
 def _trials(record: Record, tuning: Mapping[str, Any]) -> Iterator[tuple[Text, ...]]:
     """A line for each trial; what is the same for all stands in the first."""
     name = tuning["criterion"]
-    took = seconds(record.phases["tune"].wall_s) if "tune" in record.phases else NOTHING
+    took = duration(record.phases["tune"].wall_s) if "tune" in record.phases else NOTHING
     for i, trial in enumerate(tuning["trials"]):
         first = (clean(record.method), clean(record.task)) if i == 0 else ("", "")
         chosen = trial["options"] == tuning["chosen"]
