@@ -140,7 +140,7 @@ def test_a_model_folder_without_safe_weights_is_refused(
 ) -> None:
     folder = tmp_path / "pickled"
     folder.mkdir()
-    (folder / "config.json").write_text("{}")
+    (folder / "config.json").write_text('{"model_type": "llama"}')
     (folder / "pytorch_model.bin").write_bytes(b"")
     assert "only safetensors are loaded" in mistake(capsys, "run", change(suite_file, models=[str(folder)]))
 

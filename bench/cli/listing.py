@@ -39,7 +39,7 @@ def _models() -> Iterator[str]:
     from bench.model.resolve import BUILT_IN
 
     yield from _columns(list(BUILT_IN.items()))
-    yield "or any folder with a causal language model in safetensors, or any Hub id (owner/name)"
+    yield "or any folder with a causal language model in safetensors, a GGUF file, or any Hub id (owner/name)"
 
 
 def _suites() -> Iterator[str]:

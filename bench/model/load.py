@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,14 @@ from typing import Any
 import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from bench.core.errors import CellError
+from bench.core.errors import CellError, OutOfMemoryError
 from bench.model.base import Base
 from bench.model.causal import require_causal
 from bench.model.devices import pick_dtype
+from bench.model.memory import is_out_of_memory
 from bench.model.onednn_linear import use_onednn
 from bench.model.resolve import ResolvedModel
+from bench.model.soundness import require_finite, require_whole
 from bench.model.tokenizer import Codec
 
 _UNSET_LENGTH = 10**9  # tokenizers without a limit say a number far above this
@@ -29,36 +33,42 @@ def load_base(model: ResolvedModel, device: torch.device, quick: bool = True) ->
         CellError: the configuration, tokenizer or architecture cannot be loaded as a causal language model.
     """
     dtype = pick_dtype(model.dtype, device)
-    try:
-        config = AutoConfig.from_pretrained(model.folder, trust_remote_code=model.trust_remote_code)
+    with _readable(model):
+        config = _config(model)
         tokenizer = AutoTokenizer.from_pretrained(model.folder, trust_remote_code=model.trust_remote_code)
-    except (OSError, ValueError, KeyError) as error:
-        raise CellError(f"model {model.name} cannot be loaded: {_first_line(error)}") from error
-    _require_decoder(model.name, config)
-    codec = Codec(tokenizer, chat_template=_uses_chat(model, tokenizer), eos_ids=_stop_ids(model.folder, config))
-    vocabulary, end = config.get_text_config().vocab_size, tokenizer.eos_token_id
-    if end is not None and end >= vocabulary:
-        raise CellError(f"model {model.name}: its tokenizer ends texts with id {end}, the model knows {vocabulary} ids")
-    codec.pad = codec.pad if codec.pad < vocabulary else 0  # padding is masked: any id will do
-    load = partial(_load, model, device, dtype, quick, end)
-    return Base(load, codec, _context_length(config, tokenizer), dtype, _numbers(config))
+        _require_decoder(model.name, config)
+        codec = Codec(tokenizer, chat_template=_uses_chat(model, tokenizer), eos_ids=_stop_ids(model.folder, config))
+        rows = int(getattr(config.get_text_config(), "vocab_size", 0) or len(tokenizer))
+        _keep_within(codec, rows, model.name)
+        load = partial(_load, model, device, dtype, quick, codec.stops)
+        return Base(load, codec, _context_length(config, tokenizer), dtype, _numbers(config))
 
 
 def _load(
-    model: ResolvedModel, device: torch.device, dtype: torch.dtype, quick: bool, end: int | None, full_precision: bool
+    model: ResolvedModel,
+    device: torch.device,
+    dtype: torch.dtype,
+    quick: bool,
+    stops: frozenset[int],
+    full_precision: bool,
 ) -> Any:
-    try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+    with _readable(model):
+        with_report: Any = AutoModelForCausalLM.from_pretrained(
             model.folder,
+            config=_config(model),
             dtype=torch.float32 if full_precision else dtype,
             use_safetensors=True,
             trust_remote_code=model.trust_remote_code,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that they are reported, and refused below
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise CellError(f"model {model.name} cannot be loaded: {_first_line(error)}") from error
+    loaded, report = with_report
+    require_whole(loaded, report, model.name)
     loaded = loaded.to(device).eval()
+    require_finite(loaded, model.name)
     require_causal(loaded, model.name)
-    loaded.config.eos_token_id = end  # that of the tokenizer closes answers, whatever else the configuration says
+    # the tokenizer's end token and the generation settings' too: what trains the row of the end token reads it here
+    loaded.config.eos_token_id = sorted(stops) or None
     return use_onednn(loaded) if quick else loaded
 
 
@@ -68,6 +78,46 @@ def _require_decoder(name: str, config: Any) -> None:
     custom = "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING and not custom:
         raise CellError(f"model {name}: transformers has no causal language model of type {config.model_type}")
+
+
+def _config(model: ResolvedModel) -> Any:
+    """The configuration, without a padding token that the embeddings have no row for: torch refuses to make them."""
+    config = AutoConfig.from_pretrained(model.folder, trust_remote_code=model.trust_remote_code)
+    for part in (config, config.get_text_config()):
+        pad, rows = getattr(part, "pad_token_id", None), getattr(part, "vocab_size", None)
+        if isinstance(pad, int) and isinstance(rows, int) and pad >= rows:
+            part.pad_token_id = None
+    return config
+
+
+@contextmanager
+def _readable(model: ResolvedModel) -> Iterator[None]:
+    """One line for whatever the libraries raise on a checkpoint that they cannot load."""
+    try:
+        yield
+    except CellError:
+        raise
+    except Exception as error:  # a damaged file can make them raise anything
+        if is_out_of_memory(error):
+            raise OutOfMemoryError(f"model {model.name} does not fit into memory") from error
+        raise CellError(f"model {model.name} cannot be loaded: {_first_line(error)}") from error
+
+
+def _keep_within(codec: Codec, rows: int, name: str) -> None:
+    """Leave out special tokens that the embeddings have no row for: padding is masked, whatever its id.
+
+    Raises:
+        CellError: ordinary tokens lie beyond the embeddings, so the tokenizer is another model's.
+    """
+    ordinary = int(codec.tokenizer.vocab_size)
+    if ordinary > rows:
+        raise CellError(
+            f"model {name}: the tokenizer has {ordinary} tokens, the model {rows}; they are not of one model"
+        )
+    codec.pad = codec.pad if codec.pad < rows else 0
+    codec.stops = frozenset(token for token in codec.stops if token < rows)
+    if max(codec.end, default=0) >= rows:  # as for a model without an end token
+        codec.end = codec.piece("\n\n")
 
 
 def _uses_chat(model: ResolvedModel, tokenizer: Any) -> bool:

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -17,6 +18,8 @@ from typing import Any
 
 from bench.core.errors import UsageError
 from bench.core.hashing import sha256_of
+
+_UNSETTLED_NS = 2 * 10**9  # a file that changed so lately may change again within a tick of the file system's clock
 
 
 def cache_folder() -> Path:
@@ -79,6 +82,8 @@ def write_json(file: Path, content: object) -> None:
 def file_digest(file: Path) -> str:
     """sha256 of a file, worked out once while its size and time of change stay as they are."""
     state = file.stat()
+    if time.time_ns() - state.st_mtime_ns < _UNSETTLED_NS:
+        return sha256_of(file)
     return _digest_of_state(file, state.st_size, state.st_mtime_ns)
 
 

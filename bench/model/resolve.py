@@ -1,17 +1,16 @@
 """From what a suite calls a model to a folder with a digest. No torch: planning and listing must stay fast.
 
-A model is a local folder, a Hub id whose revision is resolved to a commit before anything is hashed, or a name from
-`BUILT_IN`. Weights are safetensors only.
+A model is a local folder, a GGUF file or a folder with one, a Hub id whose revision is resolved to a commit before
+anything is hashed, or a name from `BUILT_IN`. Weights are safetensors; a GGUF file is dequantised into the cache once.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
-import struct
-from dataclasses import dataclass
+import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.core.errors import UsageError, nearest
 from bench.core.quoting import quoted
+from bench.model import checkpoint, gguf
 from bench.model.fetch import SOURCES, fetched
+from bench.model.prepared import file_digest
 
 BUILT_IN = {
     "mini": "a small Llama that knows facts, reads and follows examples; comes with adaptbench",
@@ -28,6 +29,7 @@ BUILT_IN = {
 }
 MINI = Path(__file__).parent / "mini"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py"]
 _IDENTITY_SUFFIXES = {".safetensors", ".json", ".txt", ".model", ".jinja", ".py"}
 
@@ -37,7 +39,9 @@ class ModelSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str = Field(description="local folder, Hub id or built-in name; environment variables are expanded")
+    path: str = Field(
+        description="local folder, GGUF file, Hub id or built-in name; environment variables are expanded"
+    )
     name: str = Field(
         "",
         pattern=r"^[^/\\\x00-\x1f\x7f]*$",
@@ -48,6 +52,7 @@ class ModelSpec(BaseModel):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     chat_template: Literal["auto", "on", "off"] = "auto"
     trust_remote_code: bool = False
+    digest: str = Field("", description="refuse any other content: the model's digest, as records give it")
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,9 @@ class ResolvedModel:
     chat_template: str
     trust_remote_code: bool
     commit: str | None = None
-    parameters: int = 0  # counted from the safetensors headers
+    parameters: int = 0  # each weight once, counted from the safetensors headers
+    layers: int = 1
+    width: int = 1  # of the MLP
 
 
 def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
@@ -74,42 +81,36 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
     if "$" in text:
         raise UsageError(f'model path "{spec.path}" names an environment variable that is not set; set it to a folder')
     folder, commit = _locate(text, spec, base)
-    _require_files(folder)
+    sizes = checkpoint.read(folder)
+    digest = folder_digest(folder)
+    if spec.digest not in ("", digest):
+        raise UsageError(f'model "{spec.path}" is another than the suite asks for: its digest is {digest}')
     return ResolvedModel(
-        name=spec.name or Path(text).name,
+        name=spec.name or Path(text).name.removesuffix(".gguf"),
         folder=folder,
-        digest=folder_digest(folder),
+        digest=digest,
         dtype=spec.dtype,
         chat_template=spec.chat_template,
         trust_remote_code=spec.trust_remote_code,
         commit=commit,
-        parameters=sum(count_parameters(file) for file in folder.glob("*.safetensors")),
+        **asdict(sizes),
     )
 
 
 def folder_digest(folder: Path) -> str:
-    """sha256 over the names and contents of the weights, configuration and tokenizer in `folder`."""
+    """sha256 over the names and contents of the weights, configuration and tokenizer in `folder`.
+
+    Raises:
+        UsageError: a file of the Hub's cache has another content than its name says.
+    """
     digest = hashlib.sha256()
     for file in sorted(f for f in folder.iterdir() if f.suffix in _IDENTITY_SUFFIXES and f.is_file()):
-        with file.open("rb") as stream:
-            digest.update(f"{file.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+        content = file_digest(file)
+        blob = file.resolve()  # the Hub's cache names large files by their sha256
+        if blob.parent.name == "blobs" and _SHA256.fullmatch(blob.name) and blob.name != content:
+            raise UsageError(f"{file} is damaged in the Hub's cache; delete {blob} and run again with the Hub in reach")
+        digest.update(f"{file.name}\0{content}\n".encode())
     return digest.hexdigest()
-
-
-def count_parameters(file: Path) -> int:
-    """Number of values stored in a safetensors file, read from its header alone."""
-    with file.open("rb") as stream:
-        (size,) = struct.unpack("<Q", stream.read(8))
-        header = json.loads(stream.read(size))
-    shapes = (entry["shape"] for name, entry in header.items() if name != "__metadata__")
-    return sum(_product(shape) for shape in shapes)
-
-
-def _product(shape: list[int]) -> int:
-    result = 1
-    for size in shape:
-        result *= size
-    return result
 
 
 def _locate(text: str, spec: ModelSpec, base: Path) -> tuple[Path, str | None]:
@@ -125,15 +126,41 @@ def _locate(text: str, spec: ModelSpec, base: Path) -> tuple[Path, str | None]:
         return tiny_random.build(tiny_random.DEFAULT_FOLDER), None
     local = base / text
     if os.path.isdir(local):
-        return local.resolve(), None
+        return _from_gguf(local) or local.resolve(), None
+    if os.path.isfile(local):
+        return _from_file(local), None
     looks_local = text.startswith((".", "/", "~")) or text.count("/") > 1 or not _HUB_ID.fullmatch(text)
     if looks_local or "/" not in text:
         hint = nearest(text, BUILT_IN) or nearest(local.name, _siblings(local))
         raise UsageError(
             f"no model folder {quoted(text)}{hint}; "
-            f"give a folder, a Hub id (owner/name) or one of: {', '.join(BUILT_IN)}"
+            f"give a folder, a GGUF file, a Hub id (owner/name) or one of: {', '.join(BUILT_IN)}"
         )
     return _from_hub(text, spec.revision)
+
+
+def _from_file(file: Path) -> Path:
+    if file.suffix != ".gguf":
+        raise UsageError(f'"{file}" is a file; give its folder, or a GGUF file')
+    if re.search(r"-\d{5}-of-\d{5}$", file.stem):
+        raise UsageError(f"{file} is a part of a split GGUF file; join the parts with llama.cpp's gguf-split --merge")
+    try:
+        digest = file_digest(file)
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror or error}") from None
+    if not gguf.is_converted(digest):
+        print(f"converting {file.name} into the cache, once", file=sys.stderr)
+    return gguf.convert(file, digest)
+
+
+def _from_gguf(folder: Path) -> Path | None:
+    """The converted GGUF file of a folder that holds one and no checkpoint; None for any other folder."""
+    files = sorted(folder.glob("*.gguf"))
+    if not files or (folder / "config.json").is_file() or (folder / "adapter_config.json").is_file():
+        return None
+    if len(files) > 1:
+        raise UsageError(f"{folder} holds {len(files)} GGUF files; name one of them, such as {files[0]}")
+    return _from_file(files[0])
 
 
 def _siblings(path: Path) -> list[str]:
@@ -155,15 +182,3 @@ def _from_hub(repository: str, revision: str | None) -> tuple[Path, str]:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(f'model "{repository}" could not be fetched from the Hub: {first}') from None
     return folder, folder.name
-
-
-def _require_files(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise UsageError(f"{folder} has no config.json; a model folder is what save_pretrained writes")
-    if any(folder.glob("*.safetensors")):
-        return
-    if any(folder.glob("*.bin")):
-        raise UsageError(
-            f"{folder} holds pickled weights (*.bin); only safetensors are loaded: save_pretrained writes them"
-        )
-    raise UsageError(f"{folder} has no *.safetensors file")

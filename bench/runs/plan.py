@@ -7,7 +7,6 @@ come from cells of the same run that are already measured; before there are any,
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -140,12 +139,10 @@ def _estimate(cell: Cell, record: Record | None, rate: float | None) -> Estimate
 
 def _memory(cell: Cell) -> int:
     """Host and device bytes together: weights, what training keeps beside them, and the process itself."""
-    config = json.loads((cell.model.folder / "config.json").read_text(encoding="utf-8"))
-    width = int(config.get("intermediate_size") or 4 * int(config.get("hidden_size") or 0) or 1)
-    layers = int(config.get("num_hidden_layers") or 1)
+    model = cell.model
     cost = cell.method.weights.cost(len(cell.task.train), cell.trials)
     activations = _BYTES_TRAINED if cost.trained else _BYTES_READ
-    return _OVERHEAD_BYTES + cell.model.parameters * cost.bytes_per_weight + activations * layers * width
+    return _OVERHEAD_BYTES + model.parameters * cost.bytes_per_weight + activations * model.layers * model.width
 
 
 def table(estimates: Sequence[Estimate]) -> Group:

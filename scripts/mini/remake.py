@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.metrics.formats import duration
-from bench.model.resolve import count_parameters
+from bench.model import checkpoint
 from scripts.mini import skills
 from scripts.mini.card import card
 from scripts.mini.pretrain import pretrain
@@ -34,7 +34,7 @@ def run(out: Path, until: int | None) -> None:
     folder = pretrain(out, recipe, report, until)
     found = skills.measure(folder, DRAWS)
     (folder / SKILLS_FILE).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    parameters = sum(count_parameters(file) for file in folder.glob("*.safetensors"))
+    parameters = checkpoint.read(folder).parameters
     known = sum(len(relation.rows) for relation in relations())
     (folder / "README.md").write_text(card(recipe, parameters, known, found, DRAWS), encoding="utf-8")
     console.print(table(found))
