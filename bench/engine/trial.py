@@ -22,7 +22,7 @@ from bench.engine.choice_tree import Ids
 from bench.engine.decoder import Decoder
 from bench.engine.kv_cache import copyable
 from bench.engine.scoring import row_scores, tree_scores
-from bench.engine.writing import Continuation, NoCache, OwnCache, PickedCache
+from bench.engine.writing import Continuation, NoCache, OwnCache, PickedCache, UnpaddedCache
 from bench.model.causal import trial_ids
 from bench.model.memory import is_out_of_memory
 
@@ -46,7 +46,7 @@ class Writing(StrEnum):
 
 
 CONTINUATIONS: dict[Writing, type[Continuation]] = {
-    Writing.PICKED: PickedCache, Writing.PADDED: OwnCache, Writing.EQUAL: OwnCache, Writing.REREAD: NoCache,
+    Writing.PICKED: PickedCache, Writing.PADDED: OwnCache, Writing.EQUAL: UnpaddedCache, Writing.REREAD: NoCache,
 }  # fmt: skip
 _PREFIX, _SHORT, _CHOICE = 12, 4, 3  # tokens of the trial's texts
 _BUDGET = 2**20  # tokens of a trial's pass at most
@@ -61,6 +61,7 @@ _readings: WeakKeyDictionary[Any, Reading] = WeakKeyDictionary()
 _writings: WeakKeyDictionary[Any, Writing] = WeakKeyDictionary()
 
 
+@torch.inference_mode()
 def reading_of(decoder: Decoder) -> Reading:
     """The cheapest way of reading that gives plain scores; raises NonFiniteError where those are no numbers."""
     if decoder.model not in _readings:
@@ -68,6 +69,7 @@ def reading_of(decoder: Decoder) -> Reading:
     return _readings[decoder.model]
 
 
+@torch.inference_mode()
 def writing_of(decoder: Decoder) -> Writing:
     """The cheapest way of writing whose steps have the plain log-likelihoods; raises as `reading_of`."""
     if decoder.model not in _writings:

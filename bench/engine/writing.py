@@ -45,6 +45,25 @@ class OwnCache(PickedCache):
         return False
 
 
+class UnpaddedCache:
+    """Whole prompts of equal length on the model's own cache, without a mask: for models that know none."""
+
+    logits: Tensor
+
+    def __init__(self, decoder: Decoder, prefix: Ids, rows: Sequence[Ids], room: int) -> None:
+        self._decoder, self._cache = decoder, None
+        self._read(torch.tensor([[*prefix, *row] for row in rows], device=decoder.model.device))
+
+    def advance(self, tokens: Tensor) -> None:
+        self._read(tokens[:, None])
+
+    def keep(self, rows: list[int]) -> bool:
+        return False
+
+    def _read(self, ids: Tensor) -> None:
+        self.logits, self._cache = self._decoder.forward(ids, 1, cache=self._cache, use_cache=True)
+
+
 class NoCache:
     """Every text is read again for each of its tokens: for models without a cache that can be relied on."""
 
@@ -69,4 +88,4 @@ class NoCache:
         self.logits = torch.stack(self._decoder.ends((), self._texts, [1] * len(self._texts)))
 
 
-Continuation = PickedCache | OwnCache | NoCache
+Continuation = PickedCache | OwnCache | UnpaddedCache | NoCache
