@@ -13,8 +13,10 @@ from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
 from bench.engine.trial import Reading, Writing
 from bench.meters import flops
+from bench.meters.optional import optional
 from bench.training.batches import BatchWork, Pairs, collate, laid_out
 from bench.training.loss import summed_loss
+from tests.architectures import FIRST, build
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,25 @@ def test_a_model_that_routes_tokens_has_no_shape(llama: Any) -> None:
         config = MixtralConfig(num_local_experts=8)
 
     assert flops.shape_of(Routed()) is None
+
+
+def test_sizes_are_read_from_the_text_part_of_a_configuration() -> None:
+    shape = flops.shape_of(build("gemma3", FIRST["gemma3"]))
+    assert shape is not None
+    assert (shape.layers, shape.width) == (2, 4 * 8)
+
+
+def test_a_model_without_attention_heads_has_no_shape() -> None:
+    assert flops.shape_of(build("mamba", FIRST["mamba"])) is None
+
+
+def test_a_count_that_fails_is_left_out_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+    def fails() -> int:
+        raise AttributeError("'Config' object has no attribute 'hidden_size'")
+
+    assert optional("operations", fails) is None
+    assert "operations: not recorded: AttributeError: 'Config' object has no attribute 'hidden_size'" in caplog.text
+    assert optional("operations", lambda: 3) == 3
 
 
 @pytest.mark.parametrize(
