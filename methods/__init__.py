@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from bench.core.errors import UsageError, unknown
 from bench.core.explain import explain
 from bench.core.method import Method, Options
+from bench.core.quoting import quoted
 from methods.frozen import Frozen
 from methods.zero_shot import ZeroShot
 
@@ -62,7 +63,7 @@ def classes(name: str) -> tuple[Any, Any]:
     contexts = [c for c in found if not changes_weights(c)] or [ZeroShot]
     if len(weights) > 1 or len(contexts) > 1:
         kind = "weights" if len(weights) > 1 else "context"
-        raise UsageError(f'method "{name}" joins two {kind} parts; join one weights part with one context part')
+        raise UsageError(f"method {quoted(name)} joins two {kind} parts; join one weights part with one context part")
     return weights[0], contexts[0]
 
 

@@ -94,7 +94,7 @@ def test_a_wrong_command_is_one_line(arguments: list[str], words: str, capsys: p
         ({"methods": [{"few-shot": {"k": -1}}]}, "option of method few-shot: k is -1; it must be greater than 0"),
         ({"methods": ["lora", "lora"]}, 'method "lora" stands twice'),
         ({"methods": ["full", {"lora": {"label": "full"}}]}, 'method "full" stands twice in the suite under one label'),
-        ({"methods": [{"lora": {"label": 3}}]}, "label of method lora must be a text; got 3"),
+        ({"methods": [{"lora": {"label": 3}}]}, "label of method lora must be a text of up to 80 characters; got 3"),
         ({"tasks": ["support-intens"]}, 'unknown task "support-intens" (did you mean "support-intents"?)'),
         ({"models": ["tiny-randm"]}, 'no model folder "tiny-randm" (did you mean "tiny-random"?)'),
         ({"models": ["${NO_SUCH_VARIABLE}/model"]}, "names an environment variable that is not set"),

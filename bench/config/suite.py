@@ -17,7 +17,7 @@ from bench.core.errors import UsageError, nearest, unknown
 from bench.core.explain import explain
 from bench.core.method import Method
 from bench.core.names import LONGEST_NAME, NAME, NAME_RULE, as_name
-from bench.core.quoting import quoted
+from bench.core.quoting import quoted, shown
 from bench.core.yaml_file import read_mapping
 from bench.model.resolve import ModelSpec
 
@@ -140,8 +140,8 @@ def labelled_methods(suite: Suite) -> dict[str, Asked]:
     count = Counter(method.name for method, one in created if not one.label)
     labelled: dict[str, Asked] = {}
     for method, one in created:
-        shown = ", ".join(f"{key}={value}" for key, value in one.options.items())
-        name = f"{method.name} ({shown})" if count[method.name] > 1 and one.options else method.name
+        options = ", ".join(f"{key}={value}" for key, value in one.options.items())
+        name = f"{method.name} ({options})" if count[method.name] > 1 and one.options else method.name
         label = one.label or name
         if label in labelled:
             same = "under one label" if one.label else "with the same options"
@@ -168,12 +168,14 @@ def _entry(value: str | dict[str, dict[str, Any] | None], suite: Suite) -> _Entr
     ((name, given),) = value.items()
     options = dict(given or {})
     only, label = options.pop("tasks", None), options.pop("label", "")
-    if not isinstance(label, str):
-        raise UsageError(f"label of method {name} must be a text; got {label!r}")
+    if not isinstance(label, str) or not label.isprintable() or len(label) > LONGEST_NAME:
+        raise UsageError(
+            f"label of method {name} must be a text of up to {LONGEST_NAME} characters; got {shown(label)}"
+        )
     if only is None:
         return _Entry(name, options, None, label)
     if not isinstance(only, list) or not only:
-        raise UsageError(f"tasks of method {name} must be a list of tasks of the suite; got {only!r}")
+        raise UsageError(f"tasks of method {name} must be a list of tasks of the suite; got {shown(only)}")
     for task in only:
         if task not in suite.tasks:
             raise UsageError(unknown(f"task of method {name}:", str(task), suite.tasks))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from bench.core.quoting import quoted
+from bench.core.quoting import listed, quoted
 
 
 class AdaptbenchError(Exception):
@@ -104,4 +104,4 @@ def nearest(value: str, allowed: Iterable[str]) -> str:
 def unknown(what: str, value: str, allowed: Iterable[str]) -> str:
     """One line for a name that does not exist: the value, the nearest match and what is allowed."""
     names = sorted(allowed)
-    return f"unknown {what} {quoted(value)}{nearest(value, names)}; allowed: {', '.join(names) or 'none'}"
+    return f"unknown {what} {quoted(value)}{nearest(value, names)}; allowed: {listed(names, most=50)}"

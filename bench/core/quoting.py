@@ -34,5 +34,5 @@ def clipped(text: str, longest: int = _LONGEST_NAME) -> str:
 def listed(names: Iterable[str], most: int = 12) -> str:
     """`names` joined by commas, the rest of a long list counted."""
     names = list(names)
-    head = ", ".join(plain(name) for name in names[:most])
+    head = ", ".join(plain(clipped(name)) for name in names[:most])
     return head + (f", … ({len(names) - most} more)" if len(names) > most else "") or "none"
