@@ -1,4 +1,4 @@
-"""Weights part `lora`: low-rank adapters on every linear layer (Hu et al. 2021), through peft.
+"""Weights part `lora`: low-rank adapters on every linear layer and every expert (Hu et al. 2021), through peft.
 
 All linear layers rather than attention alone, alpha = 2r, rank-stabilised scaling off: the setting in
 which LoRA matches full fine-tuning on small supervised sets (Schulman et al. 2025; Biderman et al.
@@ -10,15 +10,18 @@ answer, so the one row of that token is trained too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from pydantic import Field
 
-from bench.core.method import GRADIENT, LearningCost
+from bench.core.method import GRADIENT, LearningCost, Reach
 from bench.core.task import Task
 from methods.options import TrainingOptions, needs_train
+
+_ROUTER = re.compile(r"(^|\.)(router|gate|shared_expert_gate)(\.|$)")
 
 
 class LoraOptions(TrainingOptions):
@@ -51,10 +54,12 @@ class Lora:
         import torch
         from peft import LoraConfig, get_peft_model
 
+        experts = [] if self.options.dropout else expert_matrices(model)  # peft has no dropout before a bare parameter
         torch.manual_seed(seed)  # the A matrices are drawn here
         config = LoraConfig(
             task_type="CAUSAL_LM",
-            target_modules="all-linear",
+            target_modules=linear_layers(model),
+            target_parameters=experts or None,
             r=self.options.rank,
             lora_alpha=self.options.alpha or 2 * self.options.rank,
             lora_dropout=self.options.dropout,
@@ -65,6 +70,15 @@ class Lora:
 
     def finish(self, model: Any) -> Any:
         return model.merge_and_unload(safe_merge=True)
+
+    def reach(self, model: Any) -> Reach:
+        """How much of the blocks' matrices has an adapter."""
+        matrices = {
+            name: parameter.numel()
+            for name, parameter in model.named_parameters()
+            if parameter.ndim > 1 and _in_a_block(name) and ".lora_" not in name
+        }
+        return Reach(sum(size for name, size in matrices.items() if ".base_layer." in name), sum(matrices.values()))
 
     @contextmanager
     def scaled(self, model: Any, factor: float) -> Iterator[None]:
@@ -79,6 +93,35 @@ class Lora:
         finally:
             for layer in layers:
                 layer.unscale_layer(factor)
+
+
+def linear_layers(model: Any) -> list[str]:
+    """Names of the linear layers that take an adapter: all but the output matrix, routers and Mamba's last projection.
+
+    A router decides which expert computes, and is left as the base model learnt it. Mamba's kernels read the weight of
+    `out_proj` past its layer, so that an adapter on it would be ignored (huggingface/peft#2556).
+    """
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    output, modules = model.get_output_embeddings(), dict(model.named_modules())
+    return [
+        name
+        for name, module in modules.items()
+        if isinstance(module, torch.nn.Linear | Conv1D)
+        and module is not output
+        and not _ROUTER.search(name)
+        and not (name.endswith("out_proj") and hasattr(modules[name.rpartition(".")[0]], "conv1d"))
+    ]
+
+
+def expert_matrices(model: Any) -> list[str]:
+    """Names of the parameters that hold one matrix for each expert [experts, rows, columns]: no linear layers."""
+    return [name for name, parameter in model.named_parameters() if parameter.ndim == 3 and ".experts." in name]
+
+
+def _in_a_block(name: str) -> bool:
+    return any(piece.isdigit() for piece in name.split("."))
 
 
 def _end_rows(model: Any) -> list[int] | dict[str, list[int]] | None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, CohereConfig, Gemma2Config, GraniteConfig
 
 import methods
 from bench.adapt.linear_probe import Features, fit, mean_loss
 from bench.cell.probes import fingerprint
 from bench.core.errors import CellError
 from bench.engine.backend import local
+from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
 from tests.small import measure, write_suite
 from tests.toy import adapted, blind, choice_task, text_task
@@ -103,3 +107,53 @@ def test_it_is_for_choices_that_all_items_share() -> None:
     assert weights.requires(dataclasses.replace(task, train=other)) == reason
     assert weights.requires(dataclasses.replace(task, train=())) == "head needs a train split"
     assert weights.requires(task) is None
+
+
+@pytest.mark.parametrize("family", ["granite", "gemma2", "cohere"])
+def test_what_a_model_does_to_its_own_logits_does_not_reach_the_classifier(
+    family: str, tiny_model: Path, tmp_path: Path
+) -> None:
+    """Granite divides its logits, Cohere multiplies them, Gemma 2 caps them: the classifier's are as fitted."""
+    shape: dict[str, Any] = {"vocab_size": 259, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+    heads: dict[str, Any] = {
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "max_position_embeddings": 512,
+    }
+    config = {
+        "granite": lambda: GraniteConfig(**shape, **heads, logits_scaling=8.0),
+        "gemma2": lambda: Gemma2Config(**shape, **heads, final_logit_softcapping=0.5),
+        "cohere": lambda: CohereConfig(**shape, **heads, logit_scale=0.0625),
+    }[family]()
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    for file in tiny_model.glob("*token*"):
+        shutil.copy(file, tmp_path)
+    task = choice_task()
+    result = adapted(task, "head", {"c": 1.0}, tmp_path)
+    predictor = result.predictor
+    output = local(predictor.backend).model.get_output_embeddings()
+    prompts = predictor.writer.write(blind(task.test))
+    hidden = _last_hidden_states(tmp_path, prompts)
+    expected = output.layer(hidden).log_softmax(-1).tolist()
+    for prediction, scores in zip(predictor.answer(blind(task.test), prompts), expected, strict=True):
+        assert prediction.scores == pytest.approx(scores, abs=1e-4)
+
+
+@torch.no_grad()
+def _last_hidden_states(folder: Path, prompts: Sequence[Encoded]) -> torch.Tensor:
+    """Of the model's body, without its output matrix: one prompt at a time."""
+    body = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval().base_model
+    states = [body(input_ids=torch.tensor([[*p.prefix, *p.query]])).last_hidden_state[0, -1] for p in prompts]
+    return torch.stack(states)
+
+
+def test_the_models_own_output_comes_back(tiny_model: Path) -> None:
+    result = adapted(choice_task(), "head", {"c": 1.0}, tiny_model)
+    model = local(result.predictor.backend).model
+    result.release()
+    ids = torch.tensor([[5, 6, 7]])
+    base = AutoModelForCausalLM.from_pretrained(tiny_model).eval()
+    with torch.no_grad():
+        assert model(input_ids=ids).logits == pytest.approx(base(input_ids=ids).logits, abs=1e-6)

@@ -29,6 +29,7 @@ class GradientLearner:
 
     def adapt(self, method: Method, session: AdaptSession, writer: Writer, observer: Observer) -> Adapted:
         meter, part, checkpoints = session.meter, method.weights, observer.checkpoints
+        reached: dict[str, int] = {}
         with meter.phase("prepare"):
             pairs, validation = _written(session, writer)
         setting = setting_for(session, method, pairs)
@@ -51,11 +52,14 @@ class GradientLearner:
             observer.at_checkpoint(step, session.predictor(model, writer))
         if isinstance(part, AdapterPart):
             observer.unmerged(session.predictor(model, writer), partial(part.scaled, model))
+            reach = part.reach(model)
+            reached = {"block_weights": reach.all, "adapted_weights": reach.adapted}
         model = part.finish(model).to(session.base.dtype)
         total = sum(p.numel() for p in model.parameters())
         skipped = len(session.material.train) - len(pairs)
         report = {**asdict(result), "loss": gap, "examples": len(pairs), "examples_too_long": skipped}
-        return Adapted(session.predictor(model, writer), report, parameters(total, trained, session), flop_check)
+        counts = {**parameters(total, trained, session), **reached}
+        return Adapted(session.predictor(model, writer), report, counts, flop_check)
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
         """The lowest validation loss on the way of a short training."""

@@ -106,11 +106,40 @@ def mean_loss(layer: torch.nn.Linear, features: Features) -> float:
         return float(torch.nn.functional.cross_entropy(logits, torch.from_numpy(features.labels)))
 
 
-def replace_output(model: Any, layer: torch.nn.Module) -> Any:
-    """Put `layer` in the place of the model's output matrix; returns what stood there."""
-    before = model.get_output_embeddings()
-    model.set_output_embeddings(layer.to(device=model.device, dtype=model.dtype))
-    return before
+class Output(torch.nn.Module):
+    """Stands in the place of a model's output matrix, and makes `layer` of the last hidden states its logits.
+
+    What the model does to its own logits (a scale, a soft cap) is for its own output matrix: it does not reach these.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.layer: torch.nn.Module = torch.nn.Identity()
+        self._model = [model]  # in a list: no child of this module
+        self._before = model.get_output_embeddings()
+        self._hidden: torch.Tensor | None = None
+        model.set_output_embeddings(self)
+        self._hook = model.register_forward_hook(self._answer)
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        self._hidden = hidden
+        return hidden
+
+    def use(self, layer: torch.nn.Module) -> None:
+        """Put `layer` [width -> outputs] behind the hidden states."""
+        [model] = self._model
+        self.layer = layer.to(device=model.device, dtype=model.dtype)
+
+    def release(self) -> None:
+        """Put the model's own output matrix back."""
+        [model] = self._model
+        self._hook.remove()
+        model.set_output_embeddings(self._before)
+
+    def _answer(self, model: Any, arguments: Any, output: Any) -> Any:
+        assert self._hidden is not None
+        output.logits, self._hidden = self.layer(self._hidden), None
+        return output
 
 
 @dataclass(frozen=True)
@@ -118,8 +147,8 @@ class Fitting:
     """What classifiers of one task are fitted on, whatever their penalty."""
 
     session: AdaptSession
-    model: Any  # with nothing in the place of its output matrix
-    output: Any  # what stood there
+    model: Any  # whose logits are those of `output`
+    output: Output
     writer: LabelWriter
     train: Features
     validation: Features | None  # None where the task has no validation split
@@ -136,18 +165,18 @@ class Fitting:
 
     def predictor(self, layer: torch.nn.Linear) -> ModelPredictor:
         """Answers with the classifier in the model; a label's likelihood is not divided by the length of its name."""
-        replace_output(self.model, layer)
+        self.output.use(layer)
         plain = replace(self.session, task=replace(self.session.task, normalise="none"))
         return plain.predictor(self.model, self.writer)
 
     def release(self) -> None:
         """Put the model's own output matrix back: a classifier answers nothing but its task."""
-        replace_output(self.model, self.output)
+        self.output.release()
 
 
 def prepare(session: AdaptSession, model: Any, writer: Writer, phase: PhaseName) -> Fitting:
     """Work out the features of both splits with a base model, whose output matrix is taken out of it."""
-    output = replace_output(model, torch.nn.Identity())
+    output = Output(model)
     labels = session.material.train[0].choices
     label_writer = LabelWriter(**{field.name: getattr(writer, field.name) for field in fields(writer)}, labels=labels)
     backend = session.backend(model)

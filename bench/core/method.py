@@ -168,12 +168,23 @@ class TrainedPart(WeightsPart, Protocol):
     full_precision: ClassVar[bool]  # trains the base weights: they are held in fp32 while it does
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How much of a model's blocks an adapter changes: numbers of entries of matrices."""
+
+    adapted: int
+    all: int
+
+
 @runtime_checkable
 class AdapterPart(Protocol):
     """A trained part whose update stands apart from the weights until `finish` merges it into them."""
 
     def scaled(self, model: Any, factor: float) -> AbstractContextManager[None]:
         """While it lasts, `model` uses `factor` of what was trained."""
+
+    def reach(self, model: Any) -> Reach:
+        """How much of the blocks' matrices has an adapter, of the trained `model`."""
 
 
 class ContextPart(Protocol):

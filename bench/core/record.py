@@ -138,7 +138,8 @@ class Record:
         default_factory=dict
     )  # way of serving -> bench.meters.latency.Latency
     flop_check: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # phase -> see bench.meters.flop_check
-    parameters: Mapping[str, int] = field(default_factory=dict)  # total, trained; stored_bytes, index_bytes
+    parameters: Mapping[str, int] = field(default_factory=dict)  # total, trained; stored_bytes, index_bytes; of an
+    # adapter block_weights and adapted_weights
     weights_changed: bool | None = None  # whether any weight differs from the base's; None where not looked at
     divergence: float | None = None  # of changed weights from the base on the task's prompts, see bench.cell.divergence
     probes: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)  # of changed weights, by probe task

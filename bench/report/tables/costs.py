@@ -20,6 +20,7 @@ _LEGEND = (
 )
 STEP_PARTS = ("data", "forward", "backward", "optimizer", "other")
 _KEPT = ("trained", "stored_bytes", "index_bytes")
+_FULL_REACH = 0.9  # share of block weights below which it is said how far adapters reach
 _MONEY: tuple[tuple[str, Callable[[CellCost], float | None]], ...] = (
     ("ready", lambda cost: cost.production),
     ("1,000\nin batches", lambda cost: cost.thousand_queries),
@@ -82,14 +83,24 @@ def _steps(run: Run, model: str) -> list[ReportTable]:
 
 
 def _kept(run: Run, model: str) -> list[ReportTable]:
-    """What has to be kept of each method beside the base model."""
-    lines = []
+    """What has to be kept of each method in addition to the base model, and where adapters reach little of it."""
+    lines, notes = [], []
     for (method, task), own in by_method(run, model, lambda record: "stored_bytes" in record.parameters).items():
+        share = min(map(_reach, own))
+        if share < _FULL_REACH:
+            notes.append(f"{clean(method)} on {clean(task)}: adapters reach {share:.0%} of the blocks' weights")
         most = {name: max(record.parameters.get(name, 0) for record in own) for name in _KEPT}
         shown = (f"{most['trained']:,}", *(size(most[name]) if most[name] else NOTHING for name in _KEPT[1:]))
         lines.append(tuple(map(Text, (clean(method), clean(task), *shown))))
     heads = ("method", "task", "trained\nparameters", "their bytes", "bytes of\nthe index")
-    return [ReportTable(f"{clean(model)}: what is kept beside the base model", heads, tuple(lines))] if lines else []
+    title = f"{clean(model)}: what is kept in addition to the base model"
+    return [ReportTable(title, heads, tuple(lines), tuple(notes))] if lines else []
+
+
+def _reach(record: Record) -> float:
+    """Share of the blocks' weights that adapters reach; 1 where there are none."""
+    counts = record.parameters
+    return counts["adapted_weights"] / counts["block_weights"] if counts.get("block_weights") else 1.0
 
 
 def _serving(run: Run, model: str, task: str) -> list[ReportTable]:

@@ -1,0 +1,99 @@
+"""LoRA reaches what it says: experts, not routers; what takes no adapter is left out and counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, FalconH1Config, LlamaConfig, MixtralConfig
+
+import methods
+from bench.core.method import AdapterPart, Reach
+from tests.toy import adapted, choice_task
+
+SMALL: dict[str, Any] = {"vocab_size": 512, "hidden_size": 16, "num_attention_heads": 2, "num_key_value_heads": 2}
+MIXTRAL = MixtralConfig(**SMALL, intermediate_size=24, num_hidden_layers=2, num_local_experts=4)
+FALCON_H1 = FalconH1Config(
+    **SMALL,
+    intermediate_size=24,
+    num_hidden_layers=1,
+    mamba_d_ssm=32,
+    mamba_n_heads=4,
+    mamba_d_head=8,
+    mamba_d_state=8,
+    mamba_n_groups=1,
+    mamba_chunk_size=8,
+)
+LLAMA = LlamaConfig(**SMALL, intermediate_size=24, num_hidden_layers=2)
+
+
+def model_of(config: Any) -> Any:
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_config(config).eval()
+
+
+def started(config: Any, **options: Any) -> tuple[Any, Any]:
+    """(LoRA, a model with its adapters)."""
+    part = methods.create("lora", options).weights
+    return part, part.start(model_of(config), 0)
+
+
+def moved(config: Any, **options: Any) -> set[str]:
+    """Matrices that differ from the base model's once every adapter has been moved and merged."""
+    part, model = started(config, **options)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter)
+    merged, base = dict(part.finish(model).named_parameters()), dict(model_of(config).named_parameters())
+    return {name for name, weight in base.items() if weight.ndim > 1 and not torch.equal(weight, merged[name])}
+
+
+def test_experts_have_adapters_and_routers_have_none() -> None:
+    changed = moved(MIXTRAL)
+    for layer in range(2):
+        block = f"model.layers.{layer}"
+        assert {f"{block}.mlp.experts.gate_up_proj", f"{block}.mlp.experts.down_proj"} <= changed
+        assert f"{block}.mlp.gate.weight" not in changed
+        assert f"{block}.self_attn.q_proj.weight" in changed
+
+
+def test_how_far_adapters_reach_is_counted() -> None:
+    """By hand, of a Mixtral block: attention 4 x 16 x 16, experts 4 x (48 x 16 + 16 x 24), router 4 x 16."""
+    attention, experts, router = 4 * 256, 4 * (768 + 384), 64
+    part, model = started(MIXTRAL)
+    assert isinstance(part, AdapterPart)
+    assert part.reach(model) == Reach(2 * (attention + experts), 2 * (attention + experts + router))
+    part, model = started(MIXTRAL, dropout=0.1)  # which peft has not for experts
+    assert part.reach(model) == Reach(2 * attention, 2 * (attention + experts + router))
+    part, model = started(LLAMA)
+    assert part.reach(model).adapted == part.reach(model).all > 0
+
+
+def test_mamba_keeps_its_last_projection() -> None:
+    changed = moved(FALCON_H1)
+    assert "model.layers.0.mamba.in_proj.weight" in changed
+    assert "model.layers.0.mamba.out_proj.weight" not in changed
+    assert "model.layers.0.self_attn.q_proj.weight" in changed
+
+
+@pytest.mark.parametrize("config", [MIXTRAL, LLAMA], ids=["mixtral", "llama"])
+def test_merged_is_unmerged(config: Any) -> None:
+    part, model = started(config)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    ids = torch.arange(12).reshape(2, 6)
+    with torch.no_grad():
+        before = model.eval()(input_ids=ids).logits
+        assert part.finish(model)(input_ids=ids).logits == pytest.approx(before, abs=1e-4)
+
+
+def test_a_cell_tells_how_far_its_adapters_reach(tiny_model: Path) -> None:
+    counts = adapted(choice_task(), "lora", {"max_steps": 1, "learning_rate": 1e-3}, tiny_model).parameters
+    assert counts["adapted_weights"] == counts["block_weights"] > 0
+    assert (
+        "block_weights"
+        not in adapted(choice_task(), "full", {"max_steps": 1, "learning_rate": 1e-3}, tiny_model).parameters
+    )
