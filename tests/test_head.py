@@ -122,10 +122,10 @@ def test_what_a_model_does_to_its_own_logits_does_not_reach_the_classifier(
         "max_position_embeddings": 512,
     }
     config = {
-        "granite": lambda: GraniteConfig(**shape, **heads, logits_scaling=8.0),
-        "gemma2": lambda: Gemma2Config(**shape, **heads, final_logit_softcapping=0.5),
-        "cohere": lambda: CohereConfig(**shape, **heads, logit_scale=0.0625),
-    }[family]()
+        "granite": GraniteConfig(**shape, **heads, logits_scaling=8.0),
+        "gemma2": Gemma2Config(**shape, **heads, final_logit_softcapping=0.5),
+        "cohere": CohereConfig(**shape, **heads, logit_scale=0.0625),
+    }[family]
     torch.manual_seed(0)
     AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
     for file in tiny_model.glob("*token*"):
