@@ -19,8 +19,8 @@ from pydantic import Field, PositiveInt
 
 from bench.core.hashing import derive_seed
 from bench.core.item import Example, Item
-from bench.core.method import Block, ContextCost, Evidence, Material, Search
-from bench.core.prompt import Prompt
+from bench.core.method import ContextCost, Evidence, Material, Search
+from bench.core.prompt import Block, Prompt
 from bench.core.task import Task
 from methods.options import ContextOptions, Grid, only
 
@@ -29,7 +29,7 @@ SAMPLE = 500  # pieces whose mean length is taken, to say what they cost
 
 def example_block(example: Example, prompt: Prompt) -> Block:
     """A worked example as a piece of a prompt."""
-    return Block("example", example.id, prompt.solved(example))
+    return Block("example", example.id, prompt.ask(example), prompt.answer(example.references[0]))
 
 
 def stratified(examples: Sequence[Example], k: int, *seed_parts: object) -> list[Example]:

@@ -18,8 +18,8 @@ from pydantic import Field, PositiveInt
 
 from bench.core.hashing import derive_seed
 from bench.core.item import Item, Passage
-from bench.core.method import Block, ContextCost, Evidence, Material, Search
-from bench.core.prompt import Prompt
+from bench.core.method import ContextCost, Evidence, Material, Search
+from bench.core.prompt import Block, Prompt
 from bench.core.task import Task
 from methods.few_shot import SAMPLE, SimilarExamples, mean_length, neighbours
 from methods.options import ContextOptions, Grid, only

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.core.item import Item
-from bench.core.method import Block, ContextCost, Evidence, Material
+from bench.core.method import ContextCost, Evidence, Material
 from bench.core.method import Options as NoOptions
+from bench.core.prompt import Block
 from bench.core.task import Task
 
 

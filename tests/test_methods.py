@@ -105,7 +105,7 @@ def test_few_shot_shows_every_item_the_same_examples_with_their_answers() -> Non
     context = methods.create("few-shot", {"k": 3}).context.build(material(task))
     assert len(context.shared) == 3
     assert {block.source.split("/")[0] for block in context.shared} == {"train"}
-    assert sorted(block.text.split("Colour: ")[1].strip() for block in context.shared) == sorted(COLOURS)
+    assert sorted(block.written.split("Colour: ")[1].strip() for block in context.shared) == sorted(COLOURS)
 
 
 def test_similar_examples_differ_by_item_and_never_hold_the_item_itself() -> None:

@@ -40,7 +40,7 @@ def test_worked_examples_by_hand_are_ours(name: str, tmp_path: Path, monkeypatch
     context = methods.create("few-shot", {"k": case.shots}).context.build(
         Material(task.name, task.prompt, train, (), (), seed=0, index=cases.never)
     )
-    shared = [block.text for block in context.shared]
+    shared = [block.written for block in context.shared]
     assert [known["train"][i]["solved"] for i in known["shots"]] == shared
     assert len(shared) == case.shots
     assert len(known["train"]) == len(known["test"]) == items

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from bench.core.item import Example, Item
-from bench.core.method import Block, Evidence
-from bench.core.prompt import Prompt
+from bench.core.method import Evidence
+from bench.core.prompt import Block, Prompt
 from bench.engine.prompts import TOO_LONG, Writer
 from bench.model import tiny_random
+from bench.model.chat import ChatTemplate
 from bench.model.resolve import ModelSpec, resolve
 from bench.model.tokenizer import Codec
 
@@ -36,7 +37,8 @@ class Given:
 
 
 def codec_of(folder: Path, *, chat: bool = False) -> Codec:
-    return Codec(AutoTokenizer.from_pretrained(folder), chat_template=chat)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return Codec(tokenizer, ChatTemplate(tokenizer) if chat else None)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def write(
 
 
 def example(name: str, text: str) -> Block:
-    return Block("example", name, text)
+    return Block("example", name, text.removesuffix("\n\n"))
 
 
 def passage(name: str, text: str) -> Block:
@@ -107,8 +109,10 @@ def test_pieces_join_to_the_whole_text(tiny_model: Path, model: str, text: str) 
 def test_an_end_token_that_is_a_blank_line_is_the_one_of_worked_examples() -> None:
     tokenizer = AutoTokenizer.from_pretrained(MINI)
     tokenizer.eos_token = None
-    codec = Codec(tokenizer, chat_template=False)
-    assert codec.piece("Thing: sky\n\n")[-len(codec.end) :] == codec.end == tuple(tokenizer.encode("\n") * 2)
+    codec = Codec(tokenizer)
+    text = "Thing: rope\nColour: blue"
+    assert codec.encode(f"{text}\n\nThing:")[len(codec.encode(text)) :][:2] == codec.end
+    assert codec.end == tuple(tokenizer.encode("\n") * 2)
 
 
 def test_an_item_without_instruction_opens_the_prompt(public_data: Path) -> None:
@@ -176,7 +180,7 @@ def test_whatever_is_given_the_prompt_fits_and_nothing_is_lost_silently(
 
 def test_a_training_example_never_sees_its_own_answer(codec: Codec) -> None:
     examples = [Example(f"train/{i}", {"text": f"thing {i}"}, ("red", "blue"), ("red",)) for i in range(3)]
-    context = Given(tuple(example(e.id, PROMPT.solved(e)) for e in examples))
+    context = Given(tuple(Block("example", e.id, PROMPT.ask(e), PROMPT.answer(e.references[0])) for e in examples))
     for i, (prompt, answer) in enumerate(Writer(codec, PROMPT, context, 512, 0).write_solved(examples)):
         text = codec.decode(list(prompt))
         assert text.count(f"thing {i}") == 1
@@ -197,4 +201,3 @@ def test_a_model_without_an_end_token_ends_answers_with_a_blank_line(tmp_path: P
     codec = codec_of(tiny_random.build(tmp_path / "bare", eos=False, pad=False, bos=False))
     assert bytes(codec.end) == b"\n\n"
     assert codec.stops == frozenset()
-    assert codec.head == ()

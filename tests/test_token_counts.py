@@ -36,7 +36,7 @@ def test_prompt_and_output_tokens(method: str, kind: str, tiny_model: Path) -> N
     def count(text: str, begins: bool = False) -> int:
         return len(tokenizer(text, add_special_tokens=begins)["input_ids"])
 
-    shared = "".join(block.text for block in made.predictor.writer.context.shared)
+    shared = "".join(block.written for block in made.predictor.writer.context.shared)
     found = made.predictor.predict(blind(task.test))
     for prediction, example in zip(found, task.test, strict=True):
         context = shared + blocks(task, method, example, prediction.ranking)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
 from bench.core.item import Example, Item, Passage
+from bench.core.prompt import Block, Prompt
 
 if TYPE_CHECKING:
-    from bench.core.prompt import Prompt
     from bench.core.task import Task
 
 
@@ -26,15 +26,6 @@ class Method:
     name: str
     weights: WeightsPart
     context: ContextPart
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A piece of a prompt that can be dropped whole: a worked example or a passage."""
-
-    kind: Literal["example", "passage"]
-    source: str  # id of the example or passage
-    text: str  # rendered, with its trailing blank line
 
 
 @dataclass(frozen=True, slots=True)

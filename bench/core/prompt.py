@@ -7,8 +7,9 @@ one literal pass: braces or percent signs inside a value are never expanded. The
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from bench.core.item import Example, Item, Passage
 
@@ -29,6 +30,29 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     Raises KeyError for a name without a value; loading a task checks names against columns before that.
     """
     return _PLACEHOLDER.sub(lambda match: match[0][0] if match[1] is None else values[match[1]], template)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of a prompt that can be dropped whole: a worked example or a passage."""
+
+    kind: Literal["example", "passage"]
+    source: str  # id of the example or passage
+    text: str  # a passage with its trailing blank line, or an example up to its answer
+    answer: str = ""  # of an example, as it follows its text
+
+    @property
+    def written(self) -> str:
+        """The block as plain text, with its trailing blank line."""
+        return self.text if self.kind == "passage" else f"{self.text}{self.answer}\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
 
 
 @dataclass(frozen=True)
@@ -55,6 +79,27 @@ class Prompt:
     def solved(self, example: Example) -> str:
         """A worked example: question, first reference and a blank line."""
         return f"{self.ask(example)}{self.answer(example.references[0])}\n\n"
+
+    def text(self, blocks: Sequence[Block], question: str) -> str:
+        """A whole prompt as plain text: the instruction, `blocks` in their order, and the item (`ask`)."""
+        return f"{self.preamble()}{''.join(block.written for block in blocks)}{question}"
+
+    def turns(self, blocks: Sequence[Block], question: str) -> tuple[Turn, ...]:
+        """The same as a conversation: a worked example is a turn of each side, a passage precedes what follows it."""
+        turns = [Turn("system", self.instruction)] if self.instruction else []
+        before = ""
+        for block in blocks:
+            if block.kind == "passage":
+                before += block.written
+                continue
+            turns += [Turn("user", before + block.text), Turn("assistant", block.answer.strip())]
+            before = ""
+        return (*turns, Turn("user", before + question))
+
+    def single_turn(self, blocks: Sequence[Block], question: str) -> tuple[Turn, ...]:
+        """The same as a conversation with one user turn, worked examples as text in it."""
+        content = "".join(block.written for block in blocks) + question
+        return (*([Turn("system", self.instruction)] if self.instruction else []), Turn("user", content))
 
     def passage(self, passage: Passage) -> str:
         """A passage as it stands in the context, with a blank line; a missing title leaves no line."""

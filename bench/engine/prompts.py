@@ -1,25 +1,27 @@
 """Items to token ids within the model's context.
 
-A prompt is: head, instruction, worked examples shared by all items | blocks found for this item (the best one
-nearest to the question), the item, tail. What stands before the bar is the prefix, computed once. Where a prompt is
-too long, blocks of the item go first, worst first, then shared examples, last first; the instruction and the item are
-never cut, and everything dropped is counted.
+A prompt is a text: instruction, worked examples shared by all items | blocks found for this item (the best one nearest
+to the question), the item; where the model has a chat template, it is a conversation of these. What stands before the
+bar is the prefix, computed once. Where a prompt is too long, blocks of the item go first, worst first, then shared
+examples, last first; the instruction and the item are never cut, and everything dropped is counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
+from bench.core.errors import CellError
 from bench.core.item import Example, Item
-from bench.core.method import Block, Context, Evidence
-from bench.core.prompt import Prompt
-from bench.model.tokenizer import Codec
+from bench.core.method import Context, Evidence
+from bench.core.prompt import Block, Prompt
+from bench.model.chat import alike
+from bench.model.tokenizer import Codec, Ids, Opening
 
 TOO_LONG = "item_too_long"
 _WORTH_SHOWING = 16  # a passage cut to fewer tokens than this says nothing
-
-Ids = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,6 @@ def by_prefix(prompts: Sequence[Encoded]) -> dict[Ids, list[int]]:
     return groups
 
 
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """Pieces that fit, in the order of the prompt, and the counts of those that did not."""
-
-    pieces: tuple[Ids, ...] = ()
-    dropped_examples: int = 0
-    dropped_passages: int = 0
-    truncated: int = 0
-
-
 @dataclass(frozen=True)
 class Writer:
     """Writes prompts for one task and one built context.
@@ -75,8 +67,14 @@ class Writer:
     reserve: int
 
     def write(self, items: Sequence[Item]) -> list[Encoded]:
-        """Prompts for `items`, in their order, each as it would be were it alone."""
-        return [self._one(i, e, ()) for i, e in zip(items, self.context.find(items), strict=True)]
+        """Prompts for `items`, in their order, each as it would be were it alone.
+
+        Raises:
+            CellError: the items have choices, and the model's chat template leaves no place to rank them.
+        """
+        if self.codec.chat and self.codec.chat.unranked and any(item.choices for item in items):
+            raise CellError(self.codec.chat.unranked)
+        return [self._draft(i, e).encoded() for i, e in zip(items, self.context.find(items), strict=True)]
 
     def write_solved(self, examples: Sequence[Example]) -> list[tuple[Ids, Ids]]:
         """(prompt, answer) ids for training; examples that do not fit are left out.
@@ -84,70 +82,141 @@ class Writer:
         A training example never sees itself among its worked examples.
         """
         found = self.context.find(examples)
-        pairs = [self._solved(x, e) for x, e in zip(examples, found, strict=True)]
-        return [pair for pair in pairs if pair is not None]
+        drafts = [self._draft(x, e, x.references[0]) for x, e in zip(examples, found, strict=True)]
+        return [draft.pair() for draft in drafts if draft.fits]
 
-    def _solved(self, example: Example, evidence: Evidence) -> tuple[Ids, Ids] | None:
-        text = self.prompt.answer(example.references[0])
-        answer = self.codec.answer(self.prompt.ask(example), text) + self.codec.end
-        written = self._one(example, evidence, answer)
-        return None if written.failure else (written.prefix + written.query, answer)
+    def _draft(self, item: Item, evidence: Evidence, solution: str | None = None) -> _Draft:
+        """`solution`: the answer to leave room for; without one, the item's choices, or `reserve`."""
+        shared = tuple(block for block in self.context.shared if block.source != item.id)
+        draft = _Draft(self, item, self.prompt.ask(item), evidence, shared, evidence.blocks, solution)
+        draft.fit(self.context.token_budget)
+        return draft
 
-    def _one(self, item: Item, evidence: Evidence, answer: Ids) -> Encoded:
-        """`answer` is the one to leave room for; empty: the item's choices, or `reserve`."""
-        codec, question = self.codec, self.prompt.ask(item)
-        choices = tuple(codec.answer(question, self.prompt.answer(c)) for c in item.choices)
-        opening = codec.head + (codec.first(self.prompt.preamble()) if self.prompt.preamble() else ())
-        alone = opening == codec.head and not self.context.shared and not evidence.blocks
-        asked = (codec.first(question) if alone else codec.piece(question)) + codec.tail
-        reserve = len(answer) or max(map(len, choices), default=self.reserve)
-        room = self.context_length - len(opening) - len(asked) - reserve
-        if room < 0:
-            return Encoded(item.id, (), asked, choices, TOO_LONG, ranking=evidence.ranking)
-        shared, left = self._fit_shared(item, room)
-        budget = left if self.context.token_budget is None else min(left, self.context.token_budget)
-        own = self._fit_own(evidence.blocks, budget)
-        prefix = sum(shared.pieces, opening)
-        query = sum(own.pieces, ()) + asked
+    @cached_property
+    def _openings(self) -> dict[tuple[Block, ...], Opening]:
+        return {}
+
+    def opening(self, shared: tuple[Block, ...]) -> Opening:
+        """What all prompts with these shared blocks begin with."""
+        if shared not in self._openings:
+            self._openings[shared] = self.codec.opening(self.prompt, shared)
+        return self._openings[shared]
+
+
+@dataclass
+class _Draft:
+    """One prompt on its way: its blocks, best first, are dropped and cut until it fits."""
+
+    writer: Writer
+    item: Item
+    question: str
+    evidence: Evidence
+    shared: tuple[Block, ...]
+    own: tuple[Block, ...]
+    solution: str | None
+    fits: bool = True
+    truncated: int = 0
+
+    def __post_init__(self) -> None:
+        self.shared_given, self.own_given = self.shared, self.own
+        self.text, self.ids = self._written(self.shared, self.own)
+
+    def fit(self, token_budget: int | None) -> None:
+        """Drop blocks of the item first, worst first, then shared ones, last first; cut the passage at the edge."""
+        room = self.writer.context_length - self._reserve()
+        if len(self.ids) <= room and (token_budget is None or not self.own):
+            return
+        if self._size((), ()) > room:
+            self.fits = False
+            self._set((), ())
+            return
+        shared = self.shared[: _most(len(self.shared), lambda n: self._size(self.shared[:n], ()) <= room)]
+        taken = self._size(shared, ())
+        budget = min(room - taken, room if token_budget is None else token_budget)
+        count = _most(len(self.own), lambda n: self._size(shared, self.own[:n]) - taken <= budget)
+        own = self.own[:count]
+        if count < len(self.own) and self.own[count].kind == "passage":
+            cut = self._cut(shared, own, self.own[count], taken + budget)
+            self.truncated = len(cut)
+            own += cut
+        self._set(shared, own)
+
+    def encoded(self) -> Encoded:
+        """The prompt and the ids of its item's choices behind it."""
+        ranking = self.evidence.ranking
+        if not self.fits:
+            return Encoded(self.item.id, (), self.ids, (), TOO_LONG, ranking=ranking)
+        joined = [self._answer(choice) for choice in self.item.choices]
+        keep = min((n for n, _ in joined), default=len(self.ids))
+        choices = tuple(self.ids[keep:n] + more for n, more in joined)
+        opening = self.writer.opening(self.shared).ids
+        begun = min(alike(opening, self.ids), keep - 1)
+        left_out = [block.kind for block in self.own_given[len(self.own) :]]
         return Encoded(
-            item.id,
-            prefix,
-            query,
+            self.item.id,
+            self.ids[:begun],
+            self.ids[begun:keep],
             choices,
-            context_tokens=sum(map(len, shared.pieces)) + sum(map(len, own.pieces)),
-            examples_dropped=shared.dropped_examples + own.dropped_examples,
-            passages_dropped=own.dropped_passages,
-            passages_truncated=own.truncated,
-            ranking=evidence.ranking,
+            context_tokens=len(self.ids) - self._size((), ()),
+            examples_dropped=len(self.shared_given) - len(self.shared) + left_out.count("example"),
+            passages_dropped=left_out.count("passage"),
+            passages_truncated=self.truncated,
+            ranking=ranking,
         )
 
-    def _fit_shared(self, item: Item, room: int) -> tuple[_Fit, int]:
-        blocks = [b for b in self.context.shared if b.source != item.id]
-        pieces: list[Ids] = []
-        for block in blocks:
-            ids = self.codec.piece(block.text)
-            if len(ids) > room:
-                break
-            pieces.append(ids)
-            room -= len(ids)
-        return _Fit(tuple(pieces), dropped_examples=len(blocks) - len(pieces)), room
+    def pair(self) -> tuple[Ids, Ids]:
+        """The prompt and the answer that is trained on, with what closes it."""
+        assert self.solution is not None
+        keep, answer = self._answer(self.solution, closed=True)
+        return self.ids[:keep], answer
 
-    def _fit_own(self, blocks: Sequence[Block], room: int) -> _Fit:
-        """Best blocks first until the room is used; the passage at the edge is cut, an example is not."""
-        pieces: list[Ids] = []
-        truncated = 0
-        for block in blocks:
-            ids = self.codec.piece(block.text)
-            if len(ids) > room:
-                cut = self._cut(ids, room) if block.kind == "passage" else ()
-                truncated = int(bool(cut))
-                pieces += [cut] if cut else []
-                break
-            pieces.append(ids)
-            room -= len(ids)
-        left_out = [b.kind for b in blocks[len(pieces) :]]
-        return _Fit(tuple(reversed(pieces)), left_out.count("example"), left_out.count("passage"), truncated)
+    def _answer(self, text: str, *, closed: bool = False) -> tuple[int, Ids]:
+        return self.writer.codec.answer(self.text, self.ids, self.writer.prompt, text, closed=closed)
 
-    def _cut(self, ids: Ids, room: int) -> Ids:
-        end = self.codec.piece("\n\n")
-        return ids[: room - len(end)] + end if room >= _WORTH_SHOWING else ()
+    def _reserve(self) -> int:
+        """Tokens of the longest answer."""
+        if self.solution is not None:
+            return len(self._answer(self.solution, closed=True)[1])
+        return max((len(self._answer(choice)[1]) for choice in self.item.choices), default=self.writer.reserve)
+
+    def _written(self, shared: Sequence[Block], own: Sequence[Block]) -> tuple[str, Ids]:
+        writer = self.writer
+        text = writer.codec.text(writer.prompt, (*shared, *reversed(own)), self.question)
+        return text, writer.codec.encode_behind(writer.opening(tuple(shared)), text)
+
+    def _set(self, shared: tuple[Block, ...], own: tuple[Block, ...]) -> None:
+        self.shared, self.own = shared, own
+        self.text, self.ids = self._written(shared, own)
+
+    def _size(self, shared: tuple[Block, ...], own: tuple[Block, ...]) -> int:
+        if own:
+            return len(self._written(shared, own)[1])
+        return len(self.writer.opening(shared).ids) + self._bare
+
+    @cached_property
+    def _bare(self) -> int:
+        """Tokens of the item, which are those behind the beginning where it has no blocks of its own."""
+        shared = () if self.own else self.shared
+        ids = self._written(shared, ())[1] if self.own else self.ids
+        return len(ids) - len(self.writer.opening(shared).ids)
+
+    def _cut(self, shared: tuple[Block, ...], own: tuple[Block, ...], passage: Block, size: int) -> tuple[Block, ...]:
+        """As much of `passage` as leaves the prompt at `size` tokens; none where that says nothing."""
+        text = passage.text.rstrip("\n")
+        ends = self.writer.codec.boundaries(text)
+        room = size - self._size(shared, own)
+        kept = min(room, len(ends))
+        while kept > 0 and room >= _WORTH_SHOWING:
+            cut = replace(passage, text=text[: ends[kept - 1]] + "\n\n")
+            over = self._size(shared, (*own, cut)) - size
+            if over <= 0:
+                return (cut,)
+            kept -= over
+        return ()
+
+
+def _most(count: int, fits: Callable[[int], bool]) -> int:
+    """The largest number up to `count` that fits, where less fits wherever more does, and 0 always."""
+    if fits(count):
+        return count
+    return bisect_left(range(1, count), True, key=lambda n: not fits(n))

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from bench.engine.backend import Abilities, Done, Written
-from bench.engine.prompts import Encoded, Ids, by_prefix
+from bench.engine.prompts import Encoded, by_prefix
 from bench.engine.transformers_engine import Engine
 from bench.engine.trial import Reading, Writing
+from bench.model.tokenizer import Ids
 
 T = TypeVar("T")
 

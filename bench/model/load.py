@@ -14,6 +14,7 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCa
 from bench.core.errors import CellError, OutOfMemoryError
 from bench.model.base import Base
 from bench.model.causal import require_causal
+from bench.model.chat import chat_template
 from bench.model.devices import pick_dtype
 from bench.model.memory import is_out_of_memory
 from bench.model.onednn_linear import use_onednn
@@ -37,7 +38,8 @@ def load_base(model: ResolvedModel, device: torch.device, quick: bool = True) ->
         config = _config(model)
         tokenizer = AutoTokenizer.from_pretrained(model.folder, trust_remote_code=model.trust_remote_code)
         _require_decoder(model.name, config)
-        codec = Codec(tokenizer, chat_template=_uses_chat(model, tokenizer), eos_ids=_stop_ids(model.folder, config))
+        stops = _stop_ids(model.folder, config)
+        codec = Codec(tokenizer, chat_template(model, tokenizer), stops, single_turn=model.chat_examples == "text")
         rows = int(getattr(config.get_text_config(), "vocab_size", 0) or len(tokenizer))
         _keep_within(codec, rows, model.name)
         load = partial(_load, model, device, dtype, quick, codec.stops)
@@ -117,14 +119,7 @@ def _keep_within(codec: Codec, rows: int, name: str) -> None:
     codec.pad = codec.pad if codec.pad < rows else 0
     codec.stops = frozenset(token for token in codec.stops if token < rows)
     if max(codec.end, default=0) >= rows:  # as for a model without an end token
-        codec.end = codec.piece("\n\n")
-
-
-def _uses_chat(model: ResolvedModel, tokenizer: Any) -> bool:
-    has = bool(getattr(tokenizer, "chat_template", None))
-    if model.chat_template == "on" and not has:
-        raise CellError(f"model {model.name} has no chat template; set chat_template to auto or off")
-    return has and model.chat_template != "off"
+        codec.end = codec.blank_line
 
 
 def _stop_ids(folder: Path, config: Any) -> frozenset[int]:

@@ -10,9 +10,10 @@ import hashlib
 import os
 import re
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -51,6 +52,10 @@ class ModelSpec(BaseModel):
     revision: str | None = Field(None, description="Hub branch, tag or commit; default: main, resolved to its commit")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     chat_template: Literal["auto", "on", "off"] = "auto"
+    chat_template_kwargs: dict[str, Any] = Field({}, description="handed to the chat template, e.g. enable_thinking")
+    chat_examples: Literal["turns", "text"] = Field(
+        "turns", description="worked examples in a conversation: turns of it, or text in its one user turn"
+    )
     trust_remote_code: bool = False
     digest: str = Field("", description="refuse any other content: the model's digest, as records give it")
 
@@ -65,6 +70,8 @@ class ResolvedModel:
     dtype: str
     chat_template: str
     trust_remote_code: bool
+    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    chat_examples: str = "turns"
     commit: str | None = None
     parameters: int = 0  # each weight once, counted from the safetensors headers
     layers: int = 1
@@ -91,6 +98,8 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
         digest=digest,
         dtype=spec.dtype,
         chat_template=spec.chat_template,
+        chat_template_kwargs=spec.chat_template_kwargs,
+        chat_examples=spec.chat_examples,
         trust_remote_code=spec.trust_remote_code,
         commit=commit,
         **asdict(sizes),

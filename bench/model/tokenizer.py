@@ -1,89 +1,185 @@
-"""Text to token ids and back, piece by piece, such that the pieces join to what the whole would give.
+"""Text to token ids and back. Ids are those of a whole text: a prompt is written out first and then tokenised.
 
-A prompt is made of pieces that each begin on a new line, and an answer that follows the last one. Encoding each
-piece once, rather than each prompt whole, is what lets prompts share their beginnings. Three traps are avoided:
-tokenizers that put a space before every text they are given (SentencePiece), tokenizers that merge over the boundary,
-and tokenizers that look ahead: GPT-2's reads a blank line as one token at the end of a text and as two before a word.
-They are handled by encoding a stub in front, or a letter behind, and cutting its tokens off again.
+Prompts of a task begin alike, and tokenising a long beginning anew for every item would cost more than small models
+take to answer. So the beginning is tokenised once (`Opening`), and an item with the last words of it: where these get
+the same ids alone as in the whole text, so does what follows them. An answer is treated alike.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-_LETTER = "A"  # what follows a piece that ends in white space
-_SENTINEL = "\u2e28adaptbench\u2e29"
+from bench.core.prompt import Block, Prompt
+from bench.model.chat import ChatTemplate, alike
+
+Ids = tuple[int, ...]
+
+_STUBS = (48, 192)  # characters that are tokenised again in front of what is new
+_ALIKE = 8  # tokens at the end of a stub that have to be those of the whole text
+_LONGEST_CUE = 64  # characters: the last word of a prompt, with the white space around it
+# What usually follows a beginning. What joins with the end of it (a digit, in some vocabularies) shares a little less.
+_FOLLOWING = ("Aa", "a", "(", '"', "字")
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The text that prompts begin with and its ids; `stub` is the end of the text, or "" where there is none to use."""
+
+    text: str
+    ids: Ids
+    stub: str = ""
+    stub_ids: Ids = ()
 
 
 class Codec:
     """A tokenizer as prompts need it.
 
-    `head` and `tail` are the token ids that stand before the first piece (begin-of-text, chat header) and after
-    the last (chat header of the reply). `end` closes an answer in training; `stops` are ids that end generation.
+    `end` closes an answer in training, `stops` are ids that end generation, `pad` fills up rows. `chat` is the chat
+    template, None where prompts are plain text; `single_turn` writes worked examples into one user turn.
     """
 
-    def __init__(self, tokenizer: Any, *, chat_template: bool, eos_ids: frozenset[int] = frozenset()) -> None:
-        self.tokenizer = tokenizer
-        self.chat = chat_template
-        head, tail = self._chat_frame() if chat_template else ("", "")
-        self.head = self._encode(head) if chat_template else self._bos()
-        self.tail = self.piece(tail) if tail.startswith("\n") else self._encode(tail)
+    def __init__(
+        self,
+        tokenizer: Any,
+        chat: ChatTemplate | None = None,
+        eos_ids: frozenset[int] = frozenset(),
+        *,
+        single_turn: bool = False,
+    ) -> None:
+        self.tokenizer, self.chat, self._single_turn = tokenizer, chat, single_turn
+        self._begin = () if chat else self._bos()
         eos = tokenizer.eos_token_id
-        self.stops = eos_ids | ({eos} if eos is not None else frozenset())
+        self._closing, closing_id = self._close()
         # A model without an end token learns to end its answers as worked examples end: with a blank line.
-        self.end: tuple[int, ...] = (eos,) if eos is not None else self.piece("\n\n")
+        self.blank_line = _common([self.tokens(f"a\n\n{following}") for following in _FOLLOWING])[
+            len(self.tokens("a")) :
+        ]
+        last = closing_id if closing_id is not None else eos
+        self.end: Ids = self.blank_line if last is None else (last,)
+        ends = {eos, closing_id} - {None}
+        self.stops = eos_ids | ends
         self.pad = next((i for i in (tokenizer.pad_token_id, eos) if i is not None), 0)
-        self.piece = lru_cache(maxsize=65536)(self.piece)  # type: ignore[method-assign]
-        self._answer = lru_cache(maxsize=65536)(self._answer)  # type: ignore[method-assign]
+        self._after_cue = lru_cache(maxsize=65536)(self._after_cue)  # type: ignore[method-assign]
 
-    def first(self, text: str) -> tuple[int, ...]:
-        """Ids of the piece that opens the prompt."""
-        return self.piece(text) if self.chat else self._before(text)
+    def text(self, prompt: Prompt, blocks: Sequence[Block], question: str) -> str:
+        """A prompt as the model reads it, up to where its answer begins; `question` is the item's text."""
+        if self.chat is None:
+            return prompt.text(blocks, question)
+        turns = prompt.single_turn if self._single_turn else prompt.turns
+        return self.chat.opening(turns(blocks, question))
 
-    def piece(self, text: str) -> tuple[int, ...]:
-        """Ids of a piece that begins on a new line."""
-        return self._after("\n", text)
+    def encode(self, text: str) -> Ids:
+        """Ids of a whole prompt, begin-of-text included; of plain text, as it stands in front of a word."""
+        return self._begin + self._ahead(text)
 
-    def answer(self, question: str, answer: str) -> tuple[int, ...]:
-        """Ids of `answer` as it follows `question` (its leading space included, where it has one)."""
-        if self.chat:
-            return self._answer("\n", answer.removeprefix(" "))
-        cue = re.search(r"\S+\s*$", question)
-        return self._answer(cue.group() if cue else "\n", answer)
-
-    def decode(self, ids: list[int]) -> str:
-        """Text of generated ids, special tokens left out."""
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-
-    def _answer(self, cue: str, answer: str) -> tuple[int, ...]:
-        return self._after(cue, answer)
-
-    def _after(self, stub: str, text: str) -> tuple[int, ...]:
-        lead, joined = self._encode(stub), self._before(stub + text)
-        # Where the tokenizer merges over the boundary, the piece on its own is the honest second best.
-        return joined[len(lead) :] if joined[: len(lead)] == lead else self._before(text)
-
-    def _before(self, text: str) -> tuple[int, ...]:
-        """Ids of `text` as it stands before the next piece, which begins with no white space."""
-        if not text[-1:].isspace():
-            return self._encode(text)
-        line, joined = self._encode("\n"), self._encode(text + _LETTER)
-        letter = self._encode("\n" + _LETTER)[len(line) :]
-        return joined[: -len(letter)] if letter and joined[-len(letter) :] == letter else self._encode(text)
-
-    def _encode(self, text: str) -> tuple[int, ...]:
+    def tokens(self, text: str) -> Ids:
+        """Ids of a text alone; special tokens that are written out in it count as such."""
         return tuple(self.tokenizer.encode(text, add_special_tokens=False)) if text else ()
 
-    def _bos(self) -> tuple[int, ...]:
-        bare = tuple(self.tokenizer.encode("a", add_special_tokens=False))
+    def opening(self, prompt: Prompt, blocks: Sequence[Block]) -> Opening:
+        """What all prompts with `blocks` begin with, whatever the item."""
+        texts = [self.text(prompt, blocks, following) for following in _FOLLOWING]
+        text = texts[0][: alike(*texts)]
+        ids = _common([self.encode(each) for each in texts])
+        for length in _STUBS:
+            stub = text[-length:]
+            stub_ids = _common([self.tokens(stub + each[len(text) :]) for each in texts])
+            if len(text) > length and len(stub_ids) >= _ALIKE and stub_ids[-_ALIKE:] == ids[-_ALIKE:]:
+                return Opening(text, ids, stub, stub_ids)
+        return Opening(text, ids)
+
+    def encode_behind(self, opening: Opening, text: str) -> Ids:
+        """`encode(text)`, of which `opening` is known."""
+        if opening.stub and text.startswith(opening.text):
+            ids = self._ahead(opening.stub + text[len(opening.text) :])
+            if ids[: len(opening.stub_ids)] == opening.stub_ids:
+                return opening.ids + ids[len(opening.stub_ids) :]
+        return self.encode(text)
+
+    def answer(self, text: str, ids: Ids, prompt: Prompt, answer: str, *, closed: bool = False) -> tuple[int, Ids]:
+        """What `answer` adds to a prompt's `text` and `ids`, as (n, more): the whole has the ids `ids[:n] + more`.
+
+        n is `len(ids)` unless the tokenizer joins the answer with the end of the prompt. `closed`: with what ends it.
+        """
+        follows = prompt.answer(answer) if self.chat is None else self.chat.gap + answer.strip()
+        if closed:
+            follows += self._closing
+        at_end, more = self._joined(text, ids, follows)
+        return len(ids) - at_end, more + (self.end if closed and not self._closing else ())
+
+    def boundaries(self, text: str) -> list[int]:
+        """Where the tokens of a text end, as places in it; every place, where the tokenizer does not say."""
+        if not self.tokenizer.is_fast:
+            return list(range(1, len(text) + 1))
+        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return [end for _, end in encoded["offset_mapping"]]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of generated ids, special tokens left out."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def _joined(self, text: str, ids: Ids, follows: str) -> tuple[int, Ids]:
+        """How many of the last of `ids` go where `follows` stands behind `text`, and what comes in their place."""
+        tail = text[-_LONGEST_CUE:]
+        words = tail.split()
+        cue = tail[max(0, len(tail.rstrip()) - len(words[-1]) - 1) :] if words else tail
+        alone, at_end, more = self._after_cue(cue, follows)
+        kept = alone[-at_end - 2 :]
+        if kept and ids[-len(kept) :] == kept:
+            return at_end, more
+        return self._following(text, ids[len(self._begin) :], follows)
+
+    def _after_cue(self, cue: str, follows: str) -> tuple[Ids, int, Ids]:
+        alone = self._ahead(cue)
+        return (alone, *self._following(cue, alone, follows))
+
+    def _following(self, text: str, alone: Ids, follows: str) -> tuple[int, Ids]:
+        """`_joined`, from the ids of the whole."""
+        before, after, whole = self._split(text, follows)
+        if whole:
+            return 0, after
+        same = alike(alone, before + after)
+        return len(alone) - same, (before + after)[same:]
+
+    def _ahead(self, text: str) -> Ids:
+        """Ids of a text; of plain text that ends in white space, as it stands in front of a word."""
+        if self.chat is None and text[-1:].isspace():
+            before, _, whole = self._split(text, "A")
+            if whole:
+                return before
+        return self.tokens(text)
+
+    def _split(self, text: str, follows: str) -> tuple[Ids, Ids, bool]:
+        """Ids of `text + follows`: those of `text`, the others, and whether no token has a part in both."""
+        if not self.tokenizer.is_fast:
+            alone, ids = self.tokens(text), self.tokens(text + follows)
+            count = alike(alone, ids)
+            return ids[:count], ids[count:], count == len(alone)
+        encoded = self.tokenizer(text + follows, add_special_tokens=False, return_offsets_mapping=True)
+        ids, ends = tuple(encoded["input_ids"]), [end for _, end in encoded["offset_mapping"]]
+        count = sum(end <= len(text) for end in ends)
+        return ids[:count], ids[count:], ends[count - 1 : count] == [len(text)]
+
+    def _bos(self) -> Ids:
+        bare = self.tokens("a")
         full = tuple(self.tokenizer.encode("a"))
         at = next((i for i in range(len(full)) if full[i : i + len(bare)] == bare), 0)
         return full[:at]
 
-    def _chat_frame(self) -> tuple[str, str]:
-        turn = [{"role": "user", "content": _SENTINEL}]
-        text = self.tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
-        head, _, tail = str(text).partition(_SENTINEL)
-        return head, tail
+    def _close(self) -> tuple[str, int | None]:
+        """The text that closes an answer up to its first special token, and that token."""
+        if self.chat is None:
+            return "", None
+        added = {str(token): number for number, token in self.tokenizer.added_tokens_decoder.items()}
+        places = [(self.chat.closing.find(word), -len(word), word) for word in added if word in self.chat.closing]
+        if not places:
+            return "", None
+        at, _, word = min(places)
+        return self.chat.closing[: at + len(word)], added[word]
+
+
+def _common(rows: Sequence[Ids]) -> Ids:
+    return rows[0][: alike(*rows)]

@@ -18,6 +18,7 @@ from bench.core.method import Method
 from bench.core.record import CellRef
 from bench.core.task import Task
 from bench.metrics import refuse_unfit
+from bench.model.chat import identity as chat_identity
 from bench.model.resolve import ResolvedModel, resolve
 from bench.runs.identity import identity_of
 
@@ -76,7 +77,9 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Mappi
     around = surroundings(suite)
     cells: dict[str, Cell] = {}
     for model in models:
-        for cell in (*_base_cells(suite, model, probes, around), *_cells(suite, model, loaded, probes, around)):
+        chat = chat_identity(model)
+        near = {**around, "chat": chat} if chat else around  # keys of models that read plain text stay as they were
+        for cell in (*_base_cells(suite, model, probes, near), *_cells(suite, model, loaded, probes, near)):
             cells.setdefault(cell.key, cell)
     return list(cells.values())
 

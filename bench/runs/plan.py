@@ -118,7 +118,7 @@ def _timed_rate(cell: Cell, asked: str) -> float:
     base = load_base(cell.model, device)
     model = base.load(False)
     texts = [cell.task.prompt.ask(example) for example in cell.task.test[:16]]
-    rows = [list(base.codec.piece(text))[: base.context_length] or [base.codec.pad] for text in texts]
+    rows = [list(base.codec.encode(text))[: base.context_length] or [base.codec.pad] for text in texts]
     width = max(map(len, rows))
     ids = torch.tensor([[base.codec.pad] * (width - len(row)) + row for row in rows], device=device)
     with torch.inference_mode():

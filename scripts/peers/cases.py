@@ -139,5 +139,4 @@ def never(retriever: str, documents: Sequence[str]) -> Search:
 
 def text_of(written: Writer, example: Example) -> str:
     """The prompt as one text, for a harness that tokenises by itself."""
-    blocks = "".join(block.text for block in written.context.shared)
-    return written.prompt.preamble() + blocks + written.prompt.ask(example)
+    return written.prompt.text(written.context.shared, written.prompt.ask(example))

@@ -13,8 +13,8 @@ import pytest
 from bench.analysis.statistics.intervals import bootstrap_mean
 from bench.analysis.statistics.seeds import crossed_means
 from bench.core.item import Item
-from bench.core.method import Block, Evidence
-from bench.core.prompt import Prompt
+from bench.core.method import Evidence
+from bench.core.prompt import Block, Prompt
 from bench.engine.choice_tree import trees_of
 from bench.engine.prompts import Writer
 from bench.model.tokenizer import Codec
@@ -111,7 +111,7 @@ def test_crossed_means(benchmark: Any) -> None:
 class Shared:
     """A context part with the same four worked examples for every item."""
 
-    shared = tuple(Block("example", f"train/{i}", f"Thing {i} looks red.\nColour: red\n\n") for i in range(4))
+    shared = tuple(Block("example", f"train/{i}", f"Thing {i} looks red.\nColour:", " red") for i in range(4))
     token_budget = None
 
     def find(self, items: Sequence[Item]) -> list[Evidence]:
@@ -128,6 +128,6 @@ def test_writing_prompts(benchmark: Any, tiny_model: Path) -> None:
              for i in range(60)]  # fmt: skip
 
     def work() -> object:
-        return Writer(Codec(tokenizer, chat_template=False), prompt, Shared(), 512, 0).write(items)
+        return Writer(Codec(tokenizer), prompt, Shared(), 512, 0).write(items)
 
     kernels.measure(benchmark, work, kernels.in_python)
