@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 import torch
 from transformers import AutoModelForCausalLM
 
 import methods
-from bench.analysis.retention import base_scores, changes, paired
+from bench.analysis.retention import BaseScore, above_chance, base_scores, changes, paired
 from bench.analysis.statistics.paired import paired_means
 from bench.cell.divergence import divergence
 from bench.cell.probes import fingerprint
@@ -203,10 +204,10 @@ def test_training_moves_the_weights(method: str, tiny_model: Path) -> None:
 
 
 def test_changes_by_hand() -> None:
-    base = {"facts": ("exact_match", 0.8), "notes": ("bits_per_byte", 2.0)}
+    base = {"facts": BaseScore("exact_match", 0.8), "notes": BaseScore("bits_per_byte", 2.0)}
 
     def record(changed: bool | None, **probes: float) -> Record:
-        scores = {name: {base[name][0]: Score(value)} for name, value in probes.items()}
+        scores = {name: {base[name].metric: Score(value)} for name, value in probes.items()}
         return Record("k", "m", "t", "full", 0, "ok", "", weights_changed=changed, probes=scores)
 
     found = {c.probe: c.difference for c in changes(record(True, facts=0.5, notes=2.5), base)}
@@ -215,3 +216,54 @@ def test_changes_by_hand() -> None:
     assert [c.probe for c in changes(record(True, facts=0.9), base)] == ["facts"]  # notes was not asked
     assert changes(record(None), base) == []
     assert base_scores(Run(Path("x"), "s", ()), "m") == {}
+
+
+@pytest.mark.parametrize("right", range(15, 41))
+def test_a_base_is_above_chance_where_the_exact_binomial_test_says_so(right: int) -> None:
+    record = Record(
+        "k", "m", "facts", "base", 0, "ok", "", scores={"accuracy": Score(right / 100)}, items=100, chance=0.25
+    )
+    assert above_chance(record) == (scipy.stats.binomtest(right, 100, 0.25, alternative="greater").pvalue <= 0.05)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "known"),
+    [("bleu", 0.0, False), ("bleu", 0.4, True), ("exact_match", 0.0, False), ("bits_per_byte", 9.0, True)],
+)  # fmt: skip
+def test_without_choices_nothing_to_lose_is_not_above_chance(metric: str, value: float, known: bool) -> None:
+    assert above_chance(Record("k", "m", "t", "base", 0, "ok", "", scores={metric: Score(value)}, items=9)) is known
+
+
+def test_retention_of_what_the_base_did_not_know_is_not_measurable(tmp_path: Path) -> None:
+    before, after = [1.0] * 3 + [0.0] * 7, [1.0] * 6 + [0.0] * 4  # 3 of 10 by chance 0.25: p = 0.47
+    answered(tmp_path, "b" * 64, run_folder.PREDICTIONS, before, list(range(10)))
+    answered(tmp_path, "a" * 64, run_folder.probe_file("facts"), after, list(range(10)))
+    base = Record(
+        "b" * 64, "m", "facts", "base", 0, "ok", "now", scores={"accuracy": Score(0.3)}, items=10, chance=0.25
+    )
+    full = Record("a" * 64, "m", "mail", "full", 0, "ok", "now", weights_changed=True,
+                  probes={"facts": {"accuracy": Score(0.6)}})  # fmt: skip
+    rag = Record("c" * 64, "m", "mail", "rag", 0, "ok", "now", weights_changed=False)
+    run = Run(tmp_path, "trial", (full, rag), (), (base,))
+    scores = base_scores(run, "m")
+    assert changes(full, scores) == []
+    assert [change.difference for change in changes(rag, scores)] == [0.0]  # the same weights, whatever they know
+    [table] = [table for table in tables(run) if "retention" in table.title]
+    assert [row[2].text for row in table.rows] == ["0.300", "not measurable", "0"]
+    assert any("not above chance" in note for note in table.notes)
+
+
+def test_bits_per_byte_may_rise_beyond_eight(tmp_path: Path) -> None:
+    before, after = [2.0 + i / 10 for i in range(10)], [11.0 + i / 5 for i in range(10)]
+    for key, name, values in (("b", run_folder.PREDICTIONS, before), ("a", run_folder.probe_file("notes"), after)):
+        folder = tmp_path / "cells" / f"x-{key * 12}"
+        folder.mkdir(parents=True)
+        kept = [{"metrics": {"bits_per_byte": value}} for value in values]
+        run_folder.write_predictions(folder, [Prediction(f"test/{i}") for i in range(10)], kept.__getitem__, name)
+    base = Record("b" * 64, "m", "notes", "base", 0, "ok", "now", scores={"bits_per_byte": Score(2.45)})
+    full = Record("a" * 64, "m", "mail", "full", 0, "ok", "now", weights_changed=True,
+                  probes={"notes": {"bits_per_byte": Score(11.9)}})  # fmt: skip
+    found = paired(Run(tmp_path, "trial", (full,), (), (base,)), [full], "notes")
+    assert found is not None
+    assert found.difference == pytest.approx(9.45)
+    assert found.interval.low < found.difference < found.interval.high

@@ -2,22 +2,36 @@
 
 Reads records, and where they are there the answers to each item, so that the change is paired: what was known and
 still is (kept), is no longer (lost), or is now (gained). A method that leaves every weight as it was has changed
-nothing, and that is exactly 0.
+nothing, and that is exactly 0. Where the base is not above chance there is nothing to lose, and retention is not
+measurable.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from bench.analysis.statistics.distributions import binomial_cdf
 from bench.analysis.statistics.intervals import Interval
 from bench.analysis.statistics.seeds import crossed_means
 from bench.core.record import Record, Run, Score
 from bench.metrics import NAMES
 from bench.store.archive import RunPath
 from bench.store.run_folder import find_predictions, lines_of, probe_file
+
+_LEVEL = 0.05  # one-sided, of the test of a base model against chance
+
+
+@dataclass(frozen=True, slots=True)
+class BaseScore:
+    """What the base model scores on a probe, in the probe's primary metric."""
+
+    metric: str
+    value: float
+    above_chance: bool = True  # else what the probe asks was not known before, and its retention is not measurable
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +49,39 @@ class RetentionChange:
         return self.adapted - self.base
 
 
-def base_scores(run: Run, model: str) -> dict[str, tuple[str, float]]:
-    """Probe -> (primary metric, score) of the base model, for the probes that were measured."""
+def base_scores(run: Run, model: str) -> dict[str, BaseScore]:
+    """Probe -> score of the base model, for the probes that were measured."""
     own = [record for record in run.base if record.model == model and record.status == "ok"]
-    return {record.task: _primary(record.scores) for record in own}
+    return {record.task: BaseScore(*_primary(record.scores), above_chance(record)) for record in own}
 
 
-def changes(record: Record, base: Mapping[str, tuple[str, float]]) -> list[RetentionChange]:
-    """The changes of one cell on every probe it can be compared on."""
+def above_chance(record: Record) -> bool:
+    """Whether a model knows more of a task than guessing gives.
+
+    Of choices: whether more are right than by chance (one-sided exact binomial test at .05 of the share that guessing
+    gets right; conservative where items have different numbers of choices). Of the others: whether the primary score
+    leaves anything to lose, as any loss does.
+    """
+    metric, value = _primary(record.scores)
+    if record.chance is not None and "accuracy" in record.scores:
+        right = round(record.scores["accuracy"].value * record.items)
+        return bool(1 - binomial_cdf(right - 1, record.items, record.chance) <= _LEVEL)
+    return metric not in NAMES or NAMES[metric].room(value) > 0
+
+
+def changes(record: Record, base: Mapping[str, BaseScore]) -> list[RetentionChange]:
+    """The changes of one cell on every probe it can be compared on; of moved weights, where the base knew anything."""
     if record.weights_changed is None:
         return []
     found = []
-    for probe, (metric, before) in base.items():
-        after = record.probes.get(probe) if record.weights_changed else None
-        if not record.weights_changed:
-            found.append(RetentionChange(probe, metric, before, before))
-        elif after is not None and metric in after:
-            found.append(RetentionChange(probe, metric, before, after[metric].value))
+    for probe, before in base.items():
+        after = record.probes.get(probe, {}) if record.weights_changed else {before.metric: Score(before.value)}
+        if before.metric in after and (before.above_chance or not record.weights_changed):
+            found.append(RetentionChange(probe, before.metric, before.value, after[before.metric].value))
     return found
 
 
-def by_probe(records: Sequence[Record], base: Mapping[str, tuple[str, float]]) -> dict[str, list[RetentionChange]]:
+def by_probe(records: Sequence[Record], base: Mapping[str, BaseScore]) -> dict[str, list[RetentionChange]]:
     """Probe -> the changes of several cells (seeds), in their order."""
     found: dict[str, list[RetentionChange]] = {}
     for record in records:
@@ -105,10 +131,14 @@ def paired(run: Run, records: Sequence[Record], probe: str) -> Paired | None:
 
 
 def _possible(found: Interval, metric: str, before: float) -> Interval:
-    """The interval without what no score could change by: below 0 there is none, nor above the scale."""
+    """The interval without what no score could change by: below 0 there is none, nor above the scale.
+
+    A loss has no scale: a model that is sure of what is wrong takes any number of bits for a byte.
+    """
     if metric not in NAMES:
         return found
-    least, most = -before, NAMES[metric].scale - before
+    info = NAMES[metric]
+    least, most = -before, info.scale - before if info.bounded else math.inf
     return Interval(max(found.low, least), min(found.high, most), found.level)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 
 from bench.adapt.adapt import adapt
 from bench.adapt.learner import Adapted, Observer
@@ -131,6 +132,7 @@ def _record(
         questions=question_digest(task),
         scores=scores,
         items=len(predictions),
+        chance=fmean(1 / len(example.choices) for example in task.test) if task.kind == "choice" else None,
         item_failures=dict(Counter(p.failure for p in predictions if p.failure)),
         dropped={
             name: sum(getattr(p, name) for p in predictions)

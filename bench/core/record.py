@@ -126,6 +126,7 @@ class Record:
     questions: str = ""  # sha256 over prompt, decoding and test items; "" in older records
     scores: Mapping[str, Score] = field(default_factory=dict)  # the first is the primary one
     items: int = 0  # test items asked
+    chance: float | None = None  # share of them that guessing gets right: mean of 1 / choices; None without choices
     item_failures: Mapping[str, int] = field(default_factory=dict)  # typed reason -> count
     dropped: Mapping[str, int] = field(default_factory=dict)  # to fit the model's context
     tokens: Mapping[str, int] = field(default_factory=dict)  # prompt, context, output; unpadded

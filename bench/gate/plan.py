@@ -124,8 +124,7 @@ def _refusal(
     else:
         if floor >= detect:
             return f"the noise floor, {say(floor)}, is no lower than what must be found, {say(detect)}"
-        room = score if info.higher_is_better else info.scale - score
-        if room < detect:
+        if info.room(score) < detect:
             return f"cannot fail: the baseline score ({say(score)}) is smaller than the drop to detect ({say(detect)})"
         what = f"the power to detect a drop of {say(detect)} is {now:.2f}"
     if now >= policy.power:

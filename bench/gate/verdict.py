@@ -213,8 +213,7 @@ def _non_inferiority(
 
 def _room(one: Measured) -> float:
     """How much worse the baseline's score could get."""
-    info, score = NAMES[one.planned.name], one.baseline or 0.0
-    return score if info.higher_is_better else info.scale - score
+    return NAMES[one.planned.name].room(one.baseline or 0.0)
 
 
 def _power(tails: OneSided, drop: float, alpha: float, margin: float) -> float:

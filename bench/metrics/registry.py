@@ -5,6 +5,7 @@ Imports neither `evaluate` nor scikit-learn: the suite's validator and the repor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -27,8 +28,15 @@ class MetricInfo:
     takes_lowercase: bool = False  # whether `lowercase` changes anything
     scores: Scored = "answer"  # what it is given of each item, see `bench.metrics.compute`
     higher_is_better: bool = True
+    bounded: bool = True  # else a loss: a prediction that is sure of what is wrong has any value beyond the scale
     statistics: str = ""  # module of `bench.metrics.counts` whose counts add up to the score; "" for none
     sees: Tokens = ""  # the tokens that it compares, where a script may have none of them; "" for characters
+
+    def room(self, score: float) -> float:
+        """How much worse than `score` a score can be."""
+        if self.higher_is_better:
+            return score
+        return self.scale - score if self.bounded else math.inf
 
 
 def _rouge(title: str, rouge_type: str, **options: Any) -> MetricInfo:
@@ -51,10 +59,16 @@ def _words(title: str, implementation: str, kinds: tuple[str, ...] = ("text",)) 
     return MetricInfo(kinds, title, 1.0, True, implementation, sees="spaced")
 
 
-def _probabilities(title: str, scale: float, per_item: bool, name: str) -> MetricInfo:
-    implementation = f"calibration:{name}"
+def _probabilities(title: str, scale: float, per_item: bool, name: str, bounded: bool = True) -> MetricInfo:
     return MetricInfo(
-        ("choice",), title, scale, per_item, implementation, scores="probabilities", higher_is_better=False
+        ("choice",),
+        title,
+        scale,
+        per_item,
+        f"calibration:{name}",
+        scores="probabilities",
+        higher_is_better=False,
+        bounded=bounded,
     )
 
 
@@ -64,7 +78,7 @@ NAMES: Mapping[str, MetricInfo] = MappingProxyType(
         "mrr": MetricInfo(("choice",), "MRR", 1.0, True, "mrr:Mrr", scores="ranking"),
         "macro_f1": MetricInfo(("choice",), "Macro-F1", 1.0, False, "macro_f1:MacroF1", statistics="macro_f1"),
         "brier": _probabilities("Brier score", 2.0, True, "Brier"),
-        "log_loss": _probabilities("Log loss", 1.0, True, "LogLoss"),
+        "log_loss": _probabilities("Log loss", 1.0, True, "LogLoss", bounded=False),
         "ece": _probabilities("ECE", 1.0, False, "Ece"),
         "exact_match": _words("Exact match", "exact_match:ExactMatch", ("choice", "text")),
         "exact_match_strict": MetricInfo(("text",), "Strict match", 1.0, True, "exact_match:StrictMatch"),
@@ -88,6 +102,7 @@ NAMES: Mapping[str, MetricInfo] = MappingProxyType(
             "bits_per_byte:BitsPerByte",
             scores="likelihood",
             higher_is_better=False,
+            bounded=False,
         ),
         "rouge1": _rouge("ROUGE-1", "rouge1"),
         "rouge2": _rouge("ROUGE-2", "rouge2"),

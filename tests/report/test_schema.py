@@ -53,6 +53,7 @@ def full(**changes: Any) -> Record:
             "flop_check": {"predict": {"worked_out": 7, "counted": 8}},
             "parameters": {"total": 10, "trained": 1, "stored_bytes": 4, "index_bytes": 0},
             "weights_changed": True,
+            "chance": 0.25,
             "divergence": 0.5,
             "probes": {"facts": score},
             "counterfactual": {"name": {"test/1": True}},

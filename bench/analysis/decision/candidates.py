@@ -11,7 +11,7 @@ from bench.analysis import costs
 from bench.analysis.comparison import Answers, Family
 from bench.analysis.costs import CellCost
 from bench.analysis.decision.lines import Line
-from bench.analysis.retention import base_scores, changes
+from bench.analysis.retention import BaseScore, base_scores, changes
 from bench.config.assumptions import Assumptions
 from bench.config.prices import Prices
 from bench.core.phases import REFRESH
@@ -40,6 +40,7 @@ class Candidate:
     memory_bytes: int
     loss: float | None  # the largest loss on any probe, mean over seeds, in the probe's unit; 0 for frozen weights
     loss_on: str  # the probe
+    not_measurable: tuple[str, ...] = ()  # probes of which the base model knows no more than chance
 
     @cached_property
     def price(self) -> Price:
@@ -86,6 +87,7 @@ def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -
                 memory_bytes=max(_memory(record) for record in own),
                 loss=loss,
                 loss_on=probe,
+                not_measurable=_not_measurable(own, base),
             )
         )
     return found
@@ -112,7 +114,7 @@ def _memory(record: Record) -> int:
     return max((p.peak_device_bytes or p.peak_host_bytes for p in record.phases.values()), default=0)
 
 
-def _worst(records: Sequence[Record], base: Mapping[str, tuple[str, float]]) -> tuple[float | None, str]:
+def _worst(records: Sequence[Record], base: Mapping[str, BaseScore]) -> tuple[float | None, str]:
     """The largest mean loss on a probe, no less than 0, and the probe; (None, "") where none was asked."""
     losses: dict[str, list[float]] = {}
     for record in records:
@@ -124,6 +126,11 @@ def _worst(records: Sequence[Record], base: Mapping[str, tuple[str, float]]) -> 
         return None, ""
     probe = max(means, key=lambda name: means[name])
     return max(0.0, means[probe]), probe
+
+
+def _not_measurable(records: Sequence[Record], base: Mapping[str, BaseScore]) -> tuple[str, ...]:
+    asked = {probe for record in records if record.weights_changed for probe in record.probes}
+    return tuple(probe for probe, before in base.items() if probe in asked and not before.above_chance)
 
 
 def _higher(metric: str) -> bool:

@@ -182,7 +182,7 @@ def _missing(verdict: Verdict) -> Iterator[str]:
         return
     chosen = _of(verdict, verdict.choice).candidate
     missing = []
-    if chosen.loss is None:
+    if chosen.loss is None and not chosen.not_measurable:
         missing.append("what it forgets")
     if chosen.latency_p95_s is None:
         missing.append("its latency")
@@ -190,6 +190,9 @@ def _missing(verdict: Verdict) -> Iterator[str]:
         missing.append("what another seed would give")
     if missing:
         yield f"Not measured: {', '.join(missing)}."
+    if chosen.not_measurable:
+        probes = ", ".join(map(clean, chosen.not_measurable))
+        yield f"Retention is not measurable on {probes}: the base model is not above chance there."
 
 
 def crossing(one: Crossing) -> str:

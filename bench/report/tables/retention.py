@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from bench.analysis.retention import Paired, RetentionChange, base_scores, by_probe, paired
+from bench.analysis.retention import BaseScore, Paired, RetentionChange, base_scores, by_probe, paired
 from bench.analysis.summary import by_method, spread
 from bench.core.record import Record, Run
 from bench.metrics.formats import clean, number, title
@@ -21,6 +21,8 @@ _PAIRED = (
     "mean per seed"
 )
 
+_UNKNOWN = "not measurable: the base model is not above chance (one-sided binomial test at .05), so nothing can be lost"
+
 
 def tables(run: Run, model: str) -> list[ReportTable]:
     """Probe scores of the base model, and how far each method moved them."""
@@ -28,7 +30,7 @@ def tables(run: Run, model: str) -> list[ReportTable]:
     groups = by_method(run, model, lambda record: record.weights_changed is not None)
     if not base:
         return []
-    scores = (Text(number(metric, score)) for metric, score in base.values())
+    scores = (Text(number(before.metric, before.value)) for before in base.values())
     lines = [(Text("base model"), Text(NOTHING), *scores, Text(NOTHING))]
     by_item = False
     for (method, task), records in groups.items():
@@ -37,12 +39,18 @@ def tables(run: Run, model: str) -> list[ReportTable]:
         for probe in base:
             pairs = paired(run, records, probe) if probe in found else None
             by_item = by_item or pairs is not None
-            cells.append(_changed(found[probe], pairs) if probe in found else Text(NOTHING, "faint"))
+            cells.append(_changed(found[probe], pairs) if probe in found else _no_change(base[probe], records))
         lines.append((Text(clean(method)), Text(clean(task)), *cells, _apart(records)))
-    heads = (f"{clean(probe)}\n{title(metric)}" for probe, (metric, _) in base.items())
-    notes = (*((_LEGEND, _PAIRED) if by_item else (_LEGEND,)), _KL)
+    heads = (f"{clean(probe)}\n{title(before.metric)}" for probe, before in base.items())
+    unknown = () if all(before.above_chance for before in base.values()) else (_UNKNOWN,)
+    notes = (_LEGEND, *((_PAIRED,) if by_item else ()), *unknown, _KL)
     columns = ("method", "adapted to", *heads, "KL from\nbase")
     return [ReportTable(f"{clean(model)}: knowledge retention", columns, tuple(lines), notes)]
+
+
+def _no_change(before: BaseScore, records: Sequence[Record]) -> Text:
+    asked = any(record.weights_changed and record.probes for record in records)
+    return Text("not measurable" if asked and not before.above_chance else NOTHING, "faint")
 
 
 def _apart(records: Sequence[Record]) -> Text:

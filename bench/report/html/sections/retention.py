@@ -57,7 +57,7 @@ def _changes(name: str, run: Run, model: str) -> Figure:
         "Change in probe score (after minus before) in percentage points of the probe's range, mean over seeds. "
         "Negative = knowledge lost.",
     )
-    heads = tuple(f"{clean(probe)} ({title(metric)})" for probe, (metric, _) in base.items())
+    heads = tuple(f"{clean(probe)} ({title(before.metric)})" for probe, before in base.items())
     grid = heatmap.Grid(tuple(rows), heads, tuple(cells))
     return Figure(heatmap.draw(about, grid, "percentage points of the range", limit=_LIMIT, show=_signed))
 
@@ -89,7 +89,7 @@ def _curves(case: Case) -> Iterator[Block]:
                 series.append(Series(clean(label), tuple(points)))
         if not series:
             continue
-        metric = base[probe][0]
+        metric = base[probe].metric
         about = About(
             f"{case.id}-forgetting-{i}",
             f"{case.title}: learning against forgetting on {clean(probe)}",
@@ -97,7 +97,7 @@ def _curves(case: Case) -> Iterator[Block]:
             "task, "
             "left is forgetting.",
         )
-        known = ((base[probe][1], "base model"),)
+        known = ((base[probe].value, "base model"),)
         drawn = lines.draw(about, series, f"{clean(probe)}: {title(metric)}", "score on validation items", rules=known)
         yield Figure(drawn)
 
