@@ -106,6 +106,7 @@ class FewShot:
 
     name = "few-shot"
     sees_gold = False
+    is_control = False
     Options = FewShotOptions
 
     def __init__(self, options: FewShotOptions) -> None:

@@ -84,6 +84,7 @@ class Rag:
         self.uses_seed = options.control == "random"
         self.retrieves = options.control == "none"
         self.sees_gold = options.control == "oracle"
+        self.is_control = options.control != "none"
 
     def requires(self, task: Task) -> str | None:
         if self.options.control != "none" and not task.corpus:

@@ -30,6 +30,7 @@ class ZeroShot:
     uses_seed = False
     retrieves = False
     sees_gold = False
+    is_control = False
     Options = NoOptions
 
     def __init__(self, options: NoOptions) -> None:

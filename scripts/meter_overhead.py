@@ -22,6 +22,7 @@ from unittest import mock
 import methods
 from bench.cell.job import Job
 from bench.cell.measure import measure
+from bench.core.identity import Identity
 from bench.core.phases import Phase, PhaseName
 from bench.meters.phases import Meter
 from bench.model.resolve import ModelSpec, resolve
@@ -79,10 +80,11 @@ def _job(name: str, options: dict[str, Any], out: Path) -> Job:
     chosen = {**method.weights.options.model_dump(mode="json"), **method.context.options.model_dump(mode="json")}
     model = resolve(ModelSpec(path="tiny-random"))
     return Job(
-        key="overhead", identity={}, model={**asdict(model), "folder": str(model.folder)}, task="support-intents",
-        limit=None, train_size=None, probes=[], probe_limit=None, counterfactuals=0, checkpoints=0, adapter_scales=[],
-        method=name, options=chosen, trials=3, chosen=None, label=name, seed=0, embedder="none", device="cpu",
-        batch_tokens=None, train_tokens=None, batch_size=None, out=str(out),
+        key="overhead", identity=Identity(), model={**asdict(model), "folder": str(model.folder)},
+        task="support-intents", limit=None, train_size=None, probes=[], probe_limit=None,
+        counterfactuals=0, checkpoints=0, adapter_scales=[], method=name, options=chosen, trials=3, chosen=None,
+        suite_method=name, label=name, seed=0,
+        embedder="none", device="cpu", batch_tokens=None, train_tokens=None, batch_size=None, out=str(out),
     )  # fmt: skip
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import yaml
 
 from bench.config.suite import Suite, load
+from bench.core.identity import Surroundings
 from bench.core.record import Record, Run
 from bench.runs import runner, shards
 from bench.runs.cells import Cell, expand
 from bench.store import run_folder
 
-AROUND = {"device": "cpu", "auto_dtype": "float32", "embedder": None}
+AROUND = Surroundings("cpu", "float32", None)
 
 
 def write_suite(folder: Path, model: Path, **changes: Any) -> Path:

@@ -15,6 +15,7 @@ from bench.analysis.counterfactuals import base_of, biases
 from bench.cell.counterfactuals import changed
 from bench.core.counterfactual import Slot, pairs, swapped
 from bench.core.errors import TaskError
+from bench.core.identity import MethodParts, PartSettings
 from bench.core.item import Item
 from bench.core.record import Prediction, Record
 from bench.report.tables import tables
@@ -84,15 +85,15 @@ def test_flips_by_hand() -> None:
     assert changed(predictor, [framed], items, 1) == {"end": {"test/a": False}}
 
 
-def record(method: dict[str, Any], flips: dict[str, bool], seed: int = 0) -> Record:
-    return Record("k", "m", "t", "+".join(method), seed, "ok", "", counterfactual={"tone": flips},
-                  identity={"method": method})  # fmt: skip
+def record(weights: str, context: str, flips: dict[str, bool], **options: int) -> Record:
+    parts = MethodParts(PartSettings(weights), PartSettings(context, options))
+    return Record("k", "m", "t", f"{weights}+{context}", 0, "ok", "", counterfactual={"tone": flips}, parts=parts)
 
 
 def test_a_method_is_set_against_its_own_context() -> None:
-    few = record({"frozen": {}, "few-shot": {"k": 2}}, {"a": False, "b": False, "c": True, "d": False})
-    zero = record({"frozen": {}, "zero-shot": {}}, {"a": True, "b": True, "c": True, "d": True})
-    full = record({"full": {}, "few-shot": {"k": 2}}, {"a": True, "b": False, "c": True, "d": True})
+    few = record("frozen", "few-shot", {"a": False, "b": False, "c": True, "d": False}, k=2)
+    zero = record("frozen", "zero-shot", {"a": True, "b": True, "c": True, "d": True})
+    full = record("full", "few-shot", {"a": True, "b": False, "c": True, "d": True}, k=2)
     assert base_of(full, [zero, few, full]) is few
     assert base_of(few, [zero, few, full]) is None
     [found] = biases([full], few)

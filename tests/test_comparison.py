@@ -25,6 +25,7 @@ from bench.analysis.statistics.seeds import crossed_means
 from bench.cli import cli
 from bench.core.errors import NotComparableError, UsageError
 from bench.core.record import Prediction, Record, Run, Score
+from bench.core.training import Training
 from bench.report.tables.comparison import tables, to_json
 from bench.store import run_folder
 from bench.store.json_files import write_json
@@ -103,7 +104,7 @@ def test_other_means_and_items_that_belong_together_are_resampled(tmp_path: Path
 def test_several_seeds_vary_with_the_items(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     full, zero = (rng.random((3, 30)) < 0.9).astype(float), (rng.random((1, 30)) < 0.5).astype(float)
-    records = [answers(tmp_path, "full", i, scored(v), training={"steps": 1}) for i, v in enumerate(full.tolist())]
+    records = [answers(tmp_path, "full", i, scored(v), training=Training(steps=1)) for i, v in enumerate(full.tolist())]
     records.append(answers(tmp_path, "zero-shot", 0, scored(zero[0].tolist())))
     [family] = within(run(tmp_path, *records))
     [one] = family.differences
@@ -216,7 +217,7 @@ def test_sheets_say_what_holds(tmp_path: Path) -> None:
     few = [1.0] * 5 + [0.0] * 35
     methods = {"full": HELD, "lora": HELD, "few-shot": few}
     records = [
-        answers(tmp_path, name, 0, scored(each), training={"steps": 1} if name != "few-shot" else {})
+        answers(tmp_path, name, 0, scored(each), training=Training(steps=1) if name != "few-shot" else None)
         for name, each in methods.items()
     ]
     families = within(run(tmp_path, *records))

@@ -14,7 +14,7 @@ from bench.engine.transformers_engine import Engine
 from bench.engine.trial import Reading, Writing
 from bench.meters import flops
 from bench.meters.optional import optional
-from bench.training.batches import BatchWork, Pairs, collate, laid_out
+from bench.training.batches import Pairs, collate, laid_out
 from bench.training.loss import summed_loss
 from tests.architectures import FIRST, build
 
@@ -91,7 +91,7 @@ def test_training_is_what_torch_counts(llama: Any, method: str, options: dict[st
         summed_loss(model, batch).backward()
     shape = flops.shape_of(model)
     assert shape is not None
-    assert flops.training(shape, BatchWork.of(batch["layout"])) == pytest.approx(found[0], rel=0.05)
+    assert flops.training(shape, batch["layout"].work) == pytest.approx(found[0], rel=0.05)
 
 
 def test_lora_costs_less_than_full_training(llama: Any) -> None:
@@ -104,7 +104,7 @@ def test_lora_costs_less_than_full_training(llama: Any) -> None:
     assert lora is not None
     assert 0 < lora.trained == lora.blocks - full.blocks
     frozen = flops.Shape(lora.layers, lora.width, full.blocks, full.head, 0, 0, 0, False)
-    work = BatchWork.of(laid_out(Pairs(PAIRS).rows, packed=False))
+    work = laid_out(Pairs(PAIRS).rows, packed=False).work
     whole, without = flops.training(full, work), flops.training(frozen, work)
     assert without / whole == pytest.approx(2 / 3, abs=0.08)  # 4N against 6N, and attention
 

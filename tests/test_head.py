@@ -74,7 +74,7 @@ def test_it_learns_what_the_prompt_says(tiny_model: Path) -> None:
     assert all(np.exp(p.scores).sum() == pytest.approx(1, abs=1e-4) for p in found)
     assert made.tuning is not None
     assert [trial.options["c"] for trial in made.tuning.trials] == [0.01, 1.0, 100.0]
-    assert made.parameters["trained"] == 3 * local(made.predictor.backend).model.config.hidden_size + 3
+    assert made.parameters.trained == 3 * local(made.predictor.backend).model.config.hidden_size + 3
 
 
 def test_the_model_below_is_the_base_to_the_bit(tiny_model: Path) -> None:

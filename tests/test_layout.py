@@ -292,7 +292,7 @@ def scored_run(folder: Path, number: int) -> Run:
         (["calibrate", "--help"], "Usage"),
         (["report", "RUN"], "failed: diverged (1/1)"),
         (["report", "RUN", "--markdown"], "failed: diverged (1/1)"),
-        (["report", "RUN", "--json"], '"schema": 1'),
+        (["report", "RUN", "--json"], '"schema": 2'),
         (["report", "RUN", "--csv"], "suite,run,"),
         (["report", "RUN", "--html", "OUT"], "out.html"),
         (["merge", "RUN", "--out", "OUT"], "1 of 1 cells from 1 run"),

@@ -43,7 +43,7 @@ def test_a_part_may_bring_its_weights(tiny_model: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(methods.parts(), Shifted.name, Shifted)
     task = choice_task()
     made = adapted(task, "shifted", {}, tiny_model)
-    assert (made.training, made.parameters["trained"]) == ({}, 0)
+    assert (made.training, made.parameters.trained) == (None, 0)
     shifted, plain = (predictions(task, name, {}, tiny_model) for name in ("shifted", "zero-shot"))
     assert [p.scores for p in shifted] != [p.scores for p in plain]
     tuned = adapted(task, "shifted+few-shot", {"k": [1, 2]}, tiny_model).tuning

@@ -10,10 +10,11 @@ import pytest
 from bench.analysis import costs
 from bench.config.prices import replaced
 from bench.core.errors import UsageError
+from bench.core.measured import Environment, Latency
 from bench.core.phases import Phase, PhaseName
 from bench.core.record import Record, Score
 
-CPU = {"device": "cpu", "threads": 4}
+CPU = Environment(device="cpu", threads=4)
 PRICES = replaced({"cpu_core_hour": 0.9, "gpu_hour": {"L4": 0.5}, "kwh": 0.36}, "suite.yaml")
 
 
@@ -23,7 +24,7 @@ def record(**changes: Any) -> Record:
     }  # fmt: skip
     phases = {name: Phase(value, 1) for name, value in seconds.items()}
     whole = Record("k", "m", "t", "lora", 0, "ok", "now", scores={"accuracy": Score(0.25)}, items=40, phases=phases,
-                   latency={"served": {"p50": 0.5}}, environment=CPU)  # fmt: skip
+                   latency={"served": Latency(0.5, 0.5, 0.0)}, environment=CPU)  # fmt: skip
     return replace(whole, **changes)
 
 
@@ -55,12 +56,12 @@ def test_energy_has_its_price_where_every_phase_was_counted() -> None:
     ("name", "hour"), [("NVIDIA H200", 4.5), ("NVIDIA H100 80GB HBM3", 3.5), ("NVIDIA L4", 0.5), ("Radeon", 3.5)]
 )
 def test_a_gpu_has_the_price_of_its_name(name: str, hour: float) -> None:
-    assert PRICES.hour({"device": "cuda", "device_name": name}) == hour
+    assert PRICES.hour(Environment(device="cuda", device_name=name)) == hour
 
 
 def test_a_cpu_has_the_price_of_its_threads() -> None:
     assert PRICES.hour(CPU) == pytest.approx(3.6)
-    assert replaced({}, "suite.yaml").hour({"device": "cpu", "threads": 2}) == pytest.approx(0.0816)
+    assert replaced({}, "suite.yaml").hour(Environment(device="cpu", threads=2)) == pytest.approx(0.0816)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from transformers import AttentionInterface, AutoModelForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 import methods
+from bench.core.training import BatchWork
 from bench.training import packed_attention
-from bench.training.batches import Arrangement, BatchWork, Layout, Pair, Pairs, collate, laid_out
+from bench.training.batches import Arrangement, Layout, Pair, Pairs, collate, laid_out
 from bench.training.loss import arranged, arrangement_of, mean_loss, summed_loss
 
 SMALL = {
@@ -52,7 +53,7 @@ def test_the_loss_is_that_of_each_row_alone(model: Any, shared: list[int], rows:
     with torch.no_grad():
         expected = float(sum(alone(model, pair) for pair in pairs))
     assert found == pytest.approx(expected, rel=1e-5)
-    assert batch["layout"].filler <= BatchWork.of(batch["layout"]).tokens / 16
+    assert batch["layout"].filler <= batch["layout"].work.tokens / 16
 
 
 PAIRS: list[Pair] = [((5, 6, 7, 8, 9), (10, 11)), ((5, 6, 7), (12,)), ((5, 6, 7, 20), (21, 22, 23, 24))]
@@ -95,8 +96,8 @@ def test_a_line_by_hand() -> None:
     assert batch["logits_to_keep"].tolist() == [4, 5, 2, 6, 7, 8, 9]
     assert batch["labels"].tolist() == [10, 11, 12, 21, 22, 23, 24]
     assert batch["layout"] == Layout((3, 0, 4), 7, packed=True, shared=3, filler=0)
-    assert BatchWork.of(batch["layout"]) == BatchWork(tokens=10, predicted=7, beside=9 + 3 * 6 + 4 * 7)
-    assert BatchWork.of(laid_out(Pairs(PAIRS).rows, packed=False)) == BatchWork(6 + 3 + 7, 7, 36 + 9 + 49)
+    assert batch["layout"].work == BatchWork(tokens=10, predicted=7, beside=9 + 3 * 6 + 4 * 7)
+    assert laid_out(Pairs(PAIRS).rows, packed=False).work == BatchWork(6 + 3 + 7, 7, 36 + 9 + 49)
 
 
 def test_a_model_goes_back_to_its_own_attention(model: Any) -> None:

@@ -48,12 +48,12 @@ def test_a_curve_shows_what_was_learnt_and_forgotten_by_then(
         for count in (0, 2)
     )
     [record] = curved.records
-    assert [point["step"] for point in record.curve] == [3, 6]
-    bits = [point["probes"]["notes"]["bits_per_byte"]["value"] for point in record.curve]
+    assert [point.step for point in record.curve] == [3, 6]
+    bits = [point.probes["notes"]["bits_per_byte"].value for point in record.curve]
     base, last = curved.base[0].scores["bits_per_byte"].value, record.probes["notes"]["bits_per_byte"].value
     assert len({base, *bits, last}) == 4
-    assert {name for point in record.curve for name in point["validation"]} == {"accuracy", "macro_f1"}
-    assert plain.records[0].curve == []
+    assert {name for point in record.curve for name in point.validation} == {"accuracy", "macro_f1"}
+    assert plain.records[0].curve == ()
     assert record.scores == plain.records[0].scores  # looking changes nothing
     assert record.probes == plain.records[0].probes
     assert not list((tmp_path / "run-2").glob("**/checkpoints"))
@@ -65,8 +65,8 @@ def test_a_share_of_an_adapter_moves_the_model_by_less(notes: Path, tmp_path: Pa
     changes = {**PROBED, "methods": methods, "adapter_scales": [0.001, 0.999]}
     _, _, run = measure(write_suite(tmp_path, tiny_model, **changes), tmp_path / "run")
     lora, full = run.records
-    assert (full.scaled, [point["scale"] for point in lora.scaled]) == ([], [0.001, 0.999])
-    least, most = (point["probes"]["notes"]["bits_per_byte"]["value"] for point in lora.scaled)
+    assert (full.scaled, [point.scale for point in lora.scaled]) == ((), [0.001, 0.999])
+    least, most = (point.probes["notes"]["bits_per_byte"].value for point in lora.scaled)
     assert most == pytest.approx(lora.probes["notes"]["bits_per_byte"].value, abs=0.002)
     base = run.base[0].scores["bits_per_byte"].value
     assert abs(least - base) < abs(most - base)  # the end token's row is not scaled, so that it is not quite the base

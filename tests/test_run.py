@@ -46,7 +46,8 @@ def test_a_run_leaves_a_record_of_every_cell_and_runs_again_only_what_is_missing
     assert [r.method for r in run.records] == started
     assert run.missing == ()
     full = run.records[2]
-    assert full.training["steps"] == 2
+    assert full.training
+    assert full.training.steps == 2
     assert full.items == 6
     assert set(full.phases) >= {"train", "predict", "score"}
     folder = next((tmp_path / "run" / "cells").glob("*full*"))
@@ -74,8 +75,11 @@ def test_learning_curves_give_every_method_the_same_items(task_folder: Path, tmp
     ]
     assert len({cell.key for cell in cells}) == len(cells)
     _, _, run = measure(file, tmp_path / "run", seeds=[0])
-    trained = {record.method: record.training["examples"] for record in run.records if record.training}
+    trained = {record.method: record.training.examples for record in run.records if record.training}
     assert trained["full, 4 items"] == 4 < trained["full"]
+    assert [(record.suite_method, record.train_size) for record in run.records] == [
+        ("zero-shot", None), ("few-shot", 4), ("few-shot", None), ("full", 4), ("full", None),
+    ]  # fmt: skip
 
 
 def test_a_smaller_training_sample_is_part_of_a_larger_one() -> None:
@@ -99,9 +103,9 @@ def test_a_record_says_what_the_cell_cost(task_folder: Path, tmp_path: Path, tin
     ]
     for record in run.records:
         served = record.latency["served"]
-        assert 0 < served["retrieval_p50"] < served["p50"] <= served["p95"]
+        assert 0 < served.retrieval_p50 < served.p50 <= served.p95
         for check in record.flop_check.values():
-            assert check["worked_out"] == pytest.approx(check["counted"], rel=0.1)
+            assert check.worked_out == pytest.approx(check.counted, rel=0.1)
         assert record.phases["predict"].flops
         assert record.phases["score"].flops is None
     assert few.on_train == {}

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.core.errors import UsageError
+from bench.core.identity import Identity
 from bench.report.tables import chapters
 from bench.runs import shards
 from bench.runs.cells import Cell
@@ -67,7 +68,7 @@ def test_they_are_the_whole_suite_and_no_cell_is_in_two(
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=30), st.integers(1, 8))
 def test_no_part_has_much_more_work_than_its_share(some_cell: Cell, weights: list[int], of: int) -> None:
     """List scheduling: no more than an equal share and the largest unit (Graham 1969)."""
-    cells = [replace(some_cell, identity={"number": number}) for number in range(len(weights))]
+    cells = [replace(some_cell, identity=Identity(stage=number)) for number in range(len(weights))]
     by_key = {cell.key: weight for cell, weight in zip(cells, weights, strict=True)}
     loads = [sum(by_key[cell.key] for cell in part) for part in shards.divide(cells, of, lambda c: by_key[c.key])]
     assert max(loads) <= sum(weights) / of + max(weights) * (1 - 1 / of) + 1e-9
@@ -85,7 +86,7 @@ def some_cell(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Cel
 def test_the_largest_go_first(some_cell: Cell) -> None:
     # 5 to the first, 4 to the second, 3 to the second (7), 3 to the first (8), 3 to the second (10)
     weights = [3, 5, 3, 4, 3]
-    cells = [replace(some_cell, identity={"number": number}) for number in range(5)]
+    cells = [replace(some_cell, identity=Identity(stage=number)) for number in range(5)]
     by_key = {cell.key: weight for cell, weight in zip(cells, weights, strict=True)}
     first, second = shards.divide(cells, 2, lambda cell: by_key[cell.key])
     assert [cells.index(cell) for cell in first] == [1, 2]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from bench.training.step_timer import FIRST, LAST, PARTS, StepTimer
+from bench.core.training import StepSeconds
+from bench.training.step_timer import FIRST, LAST, StepTimer
 from tests.toy import adapted, choice_task
 
 
@@ -26,17 +28,18 @@ def test_parts_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         watch.on_pre_optimizer_step(*step)  # 13
         watch.on_optimizer_step(*step)  # 15
         watch.on_step_end(*step)  # 20
-    assert watch.means() == {
-        "steps": 1, "data": 1, "forward": 3, "backward": 8, "optimizer": 2, "other": 6,
-    }  # fmt: skip
+    assert watch.means() == StepSeconds(steps=1, data=1, forward=3, backward=8, optimizer=2, other=6)
 
 
 def test_a_training_is_measured_but_for_its_first_steps(tiny_model: Path) -> None:
-    options = {"max_steps": 5, "batch_size": 4, "learning_rate": 1e-3}
-    report = adapted(choice_task(), "full", options, tiny_model).training["step_seconds"]
-    assert report["steps"] == 5 - FIRST + 1 <= LAST
-    assert all(report[name] > 0 for name in PARTS)
-    assert adapted(choice_task(), "full", {**options, "max_steps": 2}, tiny_model).training["step_seconds"] == {}
+    options = {"batch_size": 4, "learning_rate": 1e-3}
+    long, short = (adapted(choice_task(), "full", {**options, "max_steps": n}, tiny_model).training for n in (5, 2))
+    assert long
+    assert long.step_seconds
+    assert long.step_seconds.steps == 5 - FIRST + 1 <= LAST
+    assert all(seconds > 0 for seconds in astuple(long.step_seconds))
+    assert short
+    assert short.step_seconds is None
 
 
 def test_what_is_kept_is_counted(tiny_model: Path) -> None:
@@ -45,6 +48,6 @@ def test_what_is_kept_is_counted(tiny_model: Path) -> None:
         adapted(choice_task(), name, options, tiny_model).parameters
         for name, options in (("full", quick), ("lora", {**quick, "rank": 2}), ("zero-shot", {}))
     )
-    assert full["stored_bytes"] == 4 * 115_200 == 4 * full["total"]
-    assert 0 < lora["stored_bytes"] == 4 * lora["trained"] < full["stored_bytes"] / 10
-    assert zero["stored_bytes"] == 0
+    assert full.stored_bytes == 4 * 115_200 == 4 * full.total
+    assert 0 < (lora.stored_bytes or 0) == 4 * lora.trained < full.stored_bytes / 10
+    assert zero.stored_bytes == 0

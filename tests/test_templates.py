@@ -205,7 +205,7 @@ def test_what_the_template_writes_is_part_of_the_key(tmp_path: Path, tiny_model:
     def key(model: Path, **settings: object) -> tuple[str, bool]:
         file = write_suite(tmp_path, model, models=[{"path": str(model), **settings}], methods=["zero-shot"])
         (cell,) = cells_of(file)[1]
-        return cell.key, "chat" in cell.identity["surroundings"]
+        return cell.key, bool(cell.identity.surroundings.chat)
 
     plain, asked = key(tiny_model), key(chat)
     assert (plain[1], asked[1], key(chat, chat_template="off")[1]) == (False, True, False)

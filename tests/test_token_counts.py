@@ -57,4 +57,5 @@ def test_trained_tokens(method: str, tiny_model: Path) -> None:
         for example in task.train
     ]
     ends = len(texts)  # an example ends with the end token
-    assert made.training["tokens"] == 3 * (sum(len(tokenizer(text)["input_ids"]) for text in texts) + ends)
+    assert made.training
+    assert made.training.tokens == 3 * (sum(len(tokenizer(text)["input_ids"]) for text in texts) + ends)

@@ -131,6 +131,7 @@ def test_the_best_epoch_is_kept_and_training_stops_early(tiny_model: Path) -> No
         lambda d, n: None,
     )
     losses = dict(outcome.validation_loss)
+    assert outcome.steps is not None
     assert outcome.steps < 30 * 4
     assert outcome.best_step is not None
     assert losses[outcome.best_step] == min(losses.values()) == outcome.best_validation_loss

@@ -18,8 +18,9 @@ from bench.cell.job import Job
 from bench.cell.measure import measure as measure_cell
 from bench.config.search_space import at_edge, candidates, grid, settle
 from bench.core.errors import CellError
+from bench.core.identity import Identity
 from bench.core.item import Example
-from bench.core.record import Tuning
+from bench.core.training import Tuning
 from bench.retrieval.index import build
 from tests.small import measure, write_suite
 from tests.toy import adapted, choice_task, text_task
@@ -173,7 +174,7 @@ def test_no_method_reads_the_test_split_before_its_options_are_chosen(
     job = job_of(name, tiny_model, tmp_path)
     record = measure_cell(job, lambda phase, done, all_: None)
     assert [len(one.trials) for one in found] == [3]
-    assert record.tuning["chosen"] == found[0].chosen
+    assert record.tuning == found[0]
     assert record.items == tuple.__len__(task.test)
     assert record.phases["tune"].wall_s > 0
 
@@ -185,9 +186,9 @@ def job_of(name: str, model: Path, out: Path) -> Job:
     resolved = {"name": "tiny", "folder": str(model), "digest": "x", "dtype": "auto", "chat_template": "auto",
                 "trust_remote_code": False}  # fmt: skip
     return Job(
-        key="k", identity={}, model=resolved, task="toy", limit=None, train_size=None, probes=[], probe_limit=None,
-        counterfactuals=0, checkpoints=0, adapter_scales=[], method=name, options=options, trials=3, chosen=None,
-        label=name, seed=0, embedder="none",
+        key="k", identity=Identity(), model=resolved, task="toy", limit=None, train_size=None, probes=[],
+        probe_limit=None, counterfactuals=0, checkpoints=0, adapter_scales=[], method=name, options=options, trials=3,
+        chosen=None, suite_method=name, label=name, seed=0, embedder="none",
         device="cpu", batch_tokens=None, train_tokens=None, batch_size=None, out=str(out),
     )  # fmt: skip
 
@@ -201,9 +202,11 @@ def test_the_choice_of_the_first_seed_holds_for_the_others(task_folder: Path, tm
     for chooser, taker in zip(first, second, strict=True):
         assert "tune" in chooser.phases
         assert "tune" not in taker.phases
-        assert taker.tuning == {}
+        assert taker.tuning is None
         assert taker.key != chooser.key
-    assert second[1].training["rate"] == first[1].tuning["chosen"]["learning_rate"]
+    assert second[1].training
+    assert first[1].tuning
+    assert second[1].training.rate == first[1].tuning.chosen["learning_rate"]
 
 
 def test_where_the_choosing_cell_failed_the_others_say_so(task_folder: Path, tmp_path: Path, tiny_model: Path) -> None:

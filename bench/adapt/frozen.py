@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.adapt.learner import Adapted, Judgement, Observer, Options, parameters
+from bench.adapt.learner import Adapted, Judgement, Observer, parameters
 from bench.adapt.session import AdaptSession
 from bench.core.method import Method
-from bench.core.record import Judged
+from bench.core.training import Judged, Options
 from bench.engine.predictor import question
 from bench.engine.prompts import Writer
 from bench.meters.flop_check import of_answers
@@ -23,7 +23,7 @@ class FrozenLearner:
         with session.meter.phase("load"):
             model = method.weights.finish(session.start(method, session.material.seed)).to(session.base.dtype)
         total = sum(p.numel() for p in model.parameters())
-        return Adapted(session.predictor(model, writer), {}, parameters(total, 0, session))
+        return Adapted(session.predictor(model, writer), None, parameters(total, 0, session))
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
         """The score of the answers to validation items."""

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
-from bench.adapt.learner import Adapted, Judgement, Observer, Options, once_for_each_context, parameters
+from bench.adapt.learner import Adapted, Judgement, Observer, once_for_each_context, parameters
 from bench.adapt.session import AdaptSession
 from bench.core.errors import CellError, DivergedError
 from bench.core.hashing import derive_seed
-from bench.core.method import AdapterPart, Method, TrainedPart
+from bench.core.method import AdapterPart, Method, Reach, TrainedPart
 from bench.core.phases import PhaseName
-from bench.core.record import Judged
+from bench.core.training import Judged, Losses, Options, Training
 from bench.engine.prompts import Writer
 from bench.meters import flops
 from bench.meters.flop_check import of_training
 from bench.model.devices import train_tokens
 from bench.training.batches import Pair, micro_batch
 from bench.training.loss import mean_loss, work_of
-from bench.training.trainer import Setting, TrainingResult, train
+from bench.training.trainer import Setting, train
 from methods.options import only
 
 
@@ -29,7 +29,7 @@ class GradientLearner:
 
     def adapt(self, method: Method, session: AdaptSession, writer: Writer, observer: Observer) -> Adapted:
         meter, part, checkpoints = session.meter, method.weights, observer.checkpoints
-        reached: dict[str, int] = {}
+        reach: Reach | None = None
         with meter.phase("prepare"):
             pairs, validation = _written(session, writer)
         setting = setting_for(session, method, pairs)
@@ -44,22 +44,23 @@ class GradientLearner:
             )
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
         with meter.phase("overfit"):
-            gap = _gap(model, pairs, validation, setting, result)
+            losses = _losses(model, pairs, validation, setting, result)
         with meter.phase("count"):
             _count(session, "train", model, validation, result, judged=len(result.validation_loss))
-            flop_check = of_training(model, pairs, setting.pad, result.micro_batch, result.checkpointing)
+            flop_check = of_training(model, pairs, setting.pad, result.micro_batch or 1, result.checkpointing)
         for step in checkpoints.each(model) if checkpoints else ():
             observer.at_checkpoint(step, session.predictor(model, writer))
         if isinstance(part, AdapterPart):
             observer.unmerged(session.predictor(model, writer), partial(part.scaled, model))
             reach = part.reach(model)
-            reached = {"block_weights": reach.all, "adapted_weights": reach.adapted}
         model = part.finish(model).to(session.base.dtype)
         total = sum(p.numel() for p in model.parameters())
+        sizes = parameters(total, trained, session)
+        if reach is not None:
+            sizes = replace(sizes, block_weights=reach.all, adapted_weights=reach.adapted)
         skipped = len(session.material.train) - len(pairs)
-        report = {**asdict(result), "loss": gap, "examples": len(pairs), "examples_too_long": skipped}
-        counts = {**parameters(total, trained, session), **reached}
-        return Adapted(session.predictor(model, writer), report, counts, flop_check)
+        training = replace(result, loss=losses, examples_too_long=skipped)
+        return Adapted(session.predictor(model, writer), training, sizes, flop_check)
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
         """The lowest validation loss on the way of a short training."""
@@ -109,25 +110,25 @@ def setting_for(session: AdaptSession, method: Method, pairs: Sequence[Pair]) ->
 
 
 def _count(
-    session: AdaptSession, phase: PhaseName, model: Any, validation: Sequence[Pair], result: TrainingResult, judged: int
+    session: AdaptSession, phase: PhaseName, model: Any, validation: Sequence[Pair], result: Training, judged: int
 ) -> None:
     """Tell the meter what a training multiplied, with `judged` passes over the validation examples."""
     shape = flops.shape_of(model)
-    if shape is None:
+    if shape is None or result.work is None:
         return
-    judging = work_of(validation, 2 * result.micro_batch, result.packed)
+    judging = work_of(validation, 2 * (result.micro_batch or 1), result.packed)
     once = flops.training(shape, result.work, result.checkpointing)
     session.meter.multiplied(phase, once + flops.judging(shape, judging) * judged)
 
 
-def _gap(
-    model: Any, pairs: Sequence[Pair], validation: Sequence[Pair], setting: Setting, result: TrainingResult
-) -> dict[str, float | None]:
+def _losses(
+    model: Any, pairs: Sequence[Pair], validation: Sequence[Pair], setting: Setting, result: Training
+) -> Losses:
     """Train and validation loss of the kept weights, on equally many examples: the overfitting measure."""
     on_validation = result.best_validation_loss  # the weights that are kept are those of this loss
     if on_validation is None:
-        return {"train": None, "validation": None, "gap": None}
+        return Losses()
     step = max(1, len(pairs) // len(validation))
     chosen = pairs[::step][: len(validation)]
     on_train = mean_loss(model, chosen, pad=setting.pad, rows=2 * setting.micro_batch, bf16=setting.bf16)
-    return {"train": on_train, "validation": on_validation, "gap": on_validation - on_train}
+    return Losses.of(on_train, on_validation)

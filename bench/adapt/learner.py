@@ -6,20 +6,20 @@ classifier and leaving the weights alone stands in that learner's file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from bench.adapt.session import AdaptSession
+from bench.core.measured import FlopCheck, Parameters
 from bench.core.method import Method
-from bench.core.record import Judged, Tuning
+from bench.core.training import Judged, Options, Training, Tuning
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
 from bench.training.checkpoints import CheckpointCallback
 
 T = TypeVar("T")
-Options = Mapping[str, Any]
 Scaled = Callable[[float], AbstractContextManager[None]]  # share of an adapter's update -> the model uses that share
 
 
@@ -28,9 +28,9 @@ class Adapted:
     """An adapted model as a predictor, with what adapting it took."""
 
     predictor: ModelPredictor
-    training: dict[str, Any]
-    parameters: dict[str, int]
-    flop_check: dict[str, int] | None = None  # of a training batch
+    training: Training | None  # None where nothing was learnt
+    parameters: Parameters
+    flop_check: FlopCheck | None = None  # of a training batch
     release: Callable[[], None] = lambda: None  # lets the predictor's model answer other tasks than its own
     tuning: Tuning | None = None  # None where there was nothing to choose, or it had been chosen
 
@@ -84,6 +84,6 @@ def once_for_each_context(make: Callable[[Method], T]) -> Callable[[Method], T]:
     return of
 
 
-def parameters(total: int, trained: int, session: AdaptSession) -> dict[str, int]:
+def parameters(total: int, trained: int, session: AdaptSession) -> Parameters:
     """Counts, and the bytes that have to be kept of what was trained, in the precision it answers with."""
-    return {"total": total, "trained": trained, "stored_bytes": trained * session.base.dtype.itemsize}
+    return Parameters(total, trained, trained * session.base.dtype.itemsize)

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from bench.adapt.learner import Adapted, Judgement, Observer, Options, once_for_each_context, parameters
+from bench.adapt.learner import Adapted, Judgement, Observer, once_for_each_context, parameters
 from bench.adapt.session import AdaptSession
 from bench.core.errors import CellError
 from bench.core.item import Example, Item
 from bench.core.method import Method
 from bench.core.phases import PhaseName
-from bench.core.record import Judged
+from bench.core.training import Judged, Losses, Options, Training
 from bench.engine.backend import LocalBackend
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded, Writer
@@ -157,11 +157,10 @@ class Fitting:
         """The classifier at a strength of the penalty."""
         return fit(self.train, len(self.writer.labels), c)
 
-    def losses(self, layer: torch.nn.Linear) -> dict[str, float | None]:
-        """Mean cross-entropy in nats on both splits, and the gap between them."""
-        train = mean_loss(layer, self.train)
+    def losses(self, layer: torch.nn.Linear) -> Losses:
+        """Mean cross-entropy in nats on both splits."""
         validation = mean_loss(layer, self.validation) if self.validation else None
-        return {"train": train, "validation": validation, "gap": None if validation is None else validation - train}
+        return Losses.of(mean_loss(layer, self.train), validation)
 
     def predictor(self, layer: torch.nn.Linear) -> ModelPredictor:
         """Answers with the classifier in the model; a label's likelihood is not divided by the length of its name."""
@@ -204,15 +203,15 @@ class LinearProbe:
             layer = fitting.fit(only(method.weights.options.c))
         with meter.phase("overfit"):
             loss = fitting.losses(layer)
-        report = {
-            "examples": len(fitting.train.labels),
-            "examples_too_long": fitting.train.skipped,
-            "tokens": sum(prompt.prompt_tokens for prompt in fitting.train.prompts),
-            "loss": loss,
-        }
+        training = Training(
+            tokens=sum(prompt.prompt_tokens for prompt in fitting.train.prompts),
+            loss=loss,
+            examples=len(fitting.train.labels),
+            examples_too_long=fitting.train.skipped,
+        )
         predictor = fitting.predictor(layer)
         total, trained = (sum(p.numel() for p in module.parameters()) for module in (model, layer))
-        return Adapted(predictor, report, parameters(total, trained, session), release=fitting.release)
+        return Adapted(predictor, training, parameters(total, trained, session), release=fitting.release)
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
         """The validation loss of a classifier."""
@@ -226,6 +225,6 @@ class LinearProbe:
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
             session.progress("tune", trial, trials)
             fitting = fitting_for(method)
-            return Judged(options, fitting.losses(fitting.fit(only(method.weights.options.c)))["validation"])
+            return Judged(options, fitting.losses(fitting.fit(only(method.weights.options.c))).validation)
 
         return Judgement("validation loss", False, len(session.material.validation), judge)

@@ -13,7 +13,7 @@ from bench.adapt.session import AdaptSession
 from bench.config.search_space import at_edge, candidates, grid, settle
 from bench.core.errors import CellError, DivergedError
 from bench.core.method import Indexer, Method, Search
-from bench.core.record import Tuning
+from bench.core.training import Tuning
 
 
 def search(learner: Learner, method: Method, session: AdaptSession, trials: int) -> Tuning:
@@ -36,7 +36,7 @@ def search(learner: Learner, method: Method, session: AdaptSession, trials: int)
     if not ended:
         raise DivergedError(f"training diverged at every trial of the grid {values}")
     chosen = judged[min(ended)[1]].options
-    return Tuning(values, judged, chosen, judgement.criterion, judgement.items, at_edge(values, chosen))
+    return Tuning(values, tuple(judged), chosen, judgement.criterion, judgement.items, at_edge(values, chosen))
 
 
 def _each_once(index: Indexer) -> Indexer:

@@ -38,6 +38,14 @@ class Answers:
     values: NDArray[np.float64] | None  # [seeds, items]; None for a corpus metric
     counts: tuple[NDArray[np.int64], ...] = ()  # for each seed [items, k]; () for a mean over items
     rankings: tuple[tuple[str, ...], ...] = ()  # [items] ids of passages, the best first, with the first seed
+    suite_method: str = ""  # the label without the size of a learning curve's point
+    train_size: int | None = None  # training items; None: all
+    context: str = ""  # name of the context part
+
+    @property
+    def curve_size(self) -> int | None:
+        """Training items of a point of a learning curve; None for all that the suite gives the method."""
+        return None if self.label == self.suite_method else self.train_size
 
     @property
     def score(self) -> float:
@@ -62,7 +70,7 @@ def read(run: Run, label: str, records: Sequence[Record], metric: str | None) ->
     if name not in files[0][0]["metrics"] and name not in files[0][0].get("counts", {}):
         raise UsageError(f"{run.path} keeps no counts of {name}; measure it again to compare item by item")
     scores = [record.scores[name] for record in records]
-    return of_lines(files, label, records, name, scores, first.task, first.questions or str(first.identity.get("task")))
+    return of_lines(files, label, records, name, scores, first.task, first.questions)
 
 
 def of_lines(
@@ -94,7 +102,10 @@ def of_lines(
         signature=scores[0].signature,
         questions=questions,
         seeds=tuple(record.seed for record in records),
-        trained=bool(records[0].training),
+        trained=records[0].training is not None,
+        suite_method=records[0].suite_method,
+        train_size=records[0].train_size,
+        context=records[0].parts.context.name,
         ids=tuple(ids),
         groups=tuple(line.get("group", "") for line in files[0]),
         outputs=tuple(tuple(line["output"] for line in lines) for lines in files),

@@ -35,12 +35,12 @@ def cost(record: Record, prices: Prices) -> CellCost:
     """What a cell that ended cost."""
     rate = prices.hour(record.environment) / _HOUR
     query = _seconds(record, ANSWERING) * rate / record.items if record.items else None
-    single = record.latency.get("served", {}).get("p50")
+    served = record.latency.get("served")
     return CellCost(
         search=_seconds(record, SEARCH) * rate,
         production=_seconds(record, PRODUCTION) * rate,
         thousand_queries=None if query is None else 1000 * query,
-        thousand_single=None if single is None else 1000 * single * rate,
+        thousand_single=None if served is None else 1000 * served.p50 * rate,
         correct_answer=_correct(record, query),
         energy=_energy(record, prices),
     )

@@ -6,13 +6,12 @@ model is set against the base model with the same context, pair by pair.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-import methods
 from bench.analysis.statistics.intervals import Interval, wilson
 from bench.analysis.statistics.seeds import crossed_means
 from bench.core.record import Record
@@ -62,27 +61,18 @@ def _within_one(interval: Interval) -> Interval:
 
 def base_of(record: Record, others: Sequence[Record]) -> Record | None:
     """The cell of the frozen model with the context of an adapted one, on its task; None where there is none."""
-    if Frozen.name in record.identity.get("method", {}):
+    if record.parts.weights.name == Frozen.name:
         return None
-    own = _context(record.identity.get("method", {}))
     return next(
         (
             other
             for other in others
             if (other.model, other.task, other.status) == (record.model, record.task, "ok")
-            and Frozen.name in other.identity.get("method", {})
-            and _context(other.identity.get("method", {})) == own
+            and other.parts.weights.name == Frozen.name
+            and other.parts.context == record.parts.context
         ),
         None,
     )
-
-
-def _context(used: Mapping[str, object]) -> dict[str, object]:
-    """The context part among a method's parts, with its options."""
-    known = methods.parts()
-    return {
-        name: options for name, options in used.items() if name in known and not methods.changes_weights(known[name])
-    }
 
 
 def _flags(records: Sequence[Record], slot: str, ids: Sequence[str]) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ def asked(run: Run, record: Record) -> tuple[Task | None, str]:
     written = run.task_paths.get(record.task, record.task)
     place = written if written in tasks.available() else located(run.path, written)
     try:
-        task = _read(place, record.identity.get("task", {}).get("limit"))
+        task = _read(place, record.identity.task.limit)
     except AdaptbenchError as error:
         return None, clean(str(error).splitlines()[0])
     except Exception as error:  # a hub library's own, for a data set that is not at hand

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bench.core.record import Record, Score
@@ -20,7 +20,11 @@ _TRAINING = {
     "examples_too_long": "item",
     "best_validation_loss": "nat",
 }
-_PARAMETERS = {"total": "parameter", "trained": "parameter", "stored_bytes": "B", "index_bytes": "B"}
+_SECONDS = ("p50", "p95", "retrieval_p50")
+_PARAMETERS = {
+    **dict.fromkeys(("total", "trained", "block_weights", "adapted_weights"), "parameter"),
+    **dict.fromkeys(("stored_bytes", "index_bytes"), "B"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Measure:
     name: str
     unit: str  # SI where there is one; "0-1" and "0-100" are the scales of scores
     value: float
+    metric: str = field(default="", compare=False)  # of a score
 
 
 def measures(record: Record) -> Iterator[Measure]:
@@ -60,8 +65,10 @@ def _all(record: Record) -> Iterator[Measure]:
     for name, value in record.retrieval.items():
         yield Measure("retrieval", name, "item" if name == "questions" else "0-1", value)
     yield from _costs(record)
-    yield from _numbers("training", record.training, _TRAINING)
-    yield from _numbers("parameters", record.parameters, _PARAMETERS)
+    if record.training:
+        yield from _numbers("training", asdict(record.training), _TRAINING)
+    if record.parameters:
+        yield from _numbers("parameters", asdict(record.parameters), _PARAMETERS)
     yield Measure("items", "asked", "item", record.items)
     for reason, count in record.item_failures.items():
         yield Measure("items", f"failed.{reason}", "item", count)
@@ -86,9 +93,8 @@ def _costs(record: Record) -> Iterator[Measure]:
         known = [value for value in found if value is not None]
         if known:
             yield Measure("memory", name, "B", max(known))
-    for way, figures in record.latency.items():
-        for name, value in figures.items():
-            yield Measure("latency", f"{way}.{name}", "item" if name == "questions" else "s", value)
+    for way, latency in record.latency.items():
+        yield from _numbers("latency", asdict(latency), dict.fromkeys(_SECONDS, "s") | {"questions": "item"}, f"{way}.")
     if record.items:
         for name, count in record.tokens.items():
             yield Measure("tokens", name, "token/item", count / record.items)
@@ -96,7 +102,7 @@ def _costs(record: Record) -> Iterator[Measure]:
 
 def _scores(kind: str, scores: Mapping[str, Score], before: str = "") -> Iterator[Measure]:
     for metric, score in scores.items():
-        yield Measure(kind, f"{before}{metric}", unit(metric), score.value)
+        yield Measure(kind, f"{before}{metric}", unit(metric), score.value, metric)
 
 
 def _numbers(kind: str, content: Mapping[str, Any], units: Mapping[str, str], before: str = "") -> Iterator[Measure]:

@@ -11,10 +11,15 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from os import PathLike
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
+from pydantic import Field, computed_field
+
+from bench.core.phases import PhaseName
 from bench.core.record import Failure, Record, Run
+from bench.core.values import Count
 
+Name = TypeVar("Name", bound=str)
 Status = Literal["ok", "partial", "failed", "not run"]
 
 
@@ -22,33 +27,34 @@ Status = Literal["ok", "partial", "failed", "not run"]
 class Spread:
     """Mean over `n` seeds and their sample standard deviation (n - 1 in the denominator; None for one)."""
 
-    mean: float
-    sd: float | None
-    n: int
+    mean: float  # over n seeds
+    sd: float | None  # sample standard deviation; null for one seed
+    n: Annotated[int, Field(ge=1)]  # seeds
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
     """A method on a task with a model. Means are over the cells that ended; `cells` counts all asked for."""
 
-    model: str
-    task: str
-    method: str
-    cells: int  # measured, failed and missing; 0 where the suite has no such cell
+    model: str  # as the suite names it
+    task: str  # as the suite names it
+    method: str  # as the suite names it; of a point of a learning curve with its size
+    cells: Count  # measured, failed and missing, one for each seed; 0 where the suite has no such cell
     seeds: tuple[int, ...] = ()  # of the cells that ended
-    failures: tuple[tuple[int, Failure], ...] = ()  # seed, reason
+    failures: tuple[tuple[int, Failure], ...] = ()  # [seed, reason] of each cell that failed
     missing: tuple[int, ...] = ()  # seeds of cells without a record
-    scores: Mapping[str, Spread] = field(default_factory=dict)  # the first is the primary one
-    seconds: Mapping[str, Spread] = field(default_factory=dict)  # wall time by phase
-    peak_bytes: int | None = None  # highest over phases and seeds
-    peak_of: Literal["device", "host", ""] = ""
-    tokens: Mapping[str, float] = field(default_factory=dict)  # per test item, unpadded
-    retrieval: Mapping[str, Spread] = field(default_factory=dict)
-    items: int = 0  # test items over all seeds that ended
-    item_failures: Mapping[str, int] = field(default_factory=dict)  # of these, by reason
-    dropped: Mapping[str, int] = field(default_factory=dict)  # over the same items, to fit the context
-    training_too_long: int = 0  # training examples left out because they do not fit
+    scores: Mapping[str, Spread] = field(default_factory=dict)  # metric -> its value; the first is the primary one
+    seconds: Mapping[PhaseName, Spread] = field(default_factory=dict)  # phase -> wall time in seconds
+    peak_bytes: Count | None = None  # highest memory over phases and seeds; null where no phase was measured
+    peak_of: Literal["device", "host", ""] = ""  # what `peak_bytes` is of: the accelerator, the process, or nothing
+    tokens: Mapping[str, float] = field(default_factory=dict)  # prompt, context (of these), output; per item, unpadded
+    retrieval: Mapping[str, Spread] = field(default_factory=dict)  # hit@k, recall@k, mrr, ndcg@k; questions: how many
+    items: Count = 0  # test items over all seeds that ended
+    item_failures: Mapping[str, Count] = field(default_factory=dict)  # typed reason -> items without an answer
+    dropped: Mapping[str, Count] = field(default_factory=dict)  # over the same items, to fit the model's context
+    training_too_long: Count = 0  # training examples left out because they do not fit the model's context
 
+    @computed_field  # type: ignore[prop-decorator]  # a property, which the schema of the report has too
     @property
     def status(self) -> Status:
         """ok: every cell ended; partial: some did; failed: none did and one failed; not run: neither."""
@@ -56,9 +62,10 @@ class SummaryRow:
             return "ok" if len(self.seeds) == self.cells else "partial"
         return "failed" if self.failures else "not run"
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def metric(self) -> str | None:
-        """Name of the primary metric, where any cell ended."""
+        """The primary metric: the first of `scores`; null where no cell ended."""
         return next(iter(self.scores), None)
 
 
@@ -132,13 +139,13 @@ def _row(key: tuple[str, str, str], records: Sequence[Record], missing: tuple[in
         items=items,
         item_failures=_totals(record.item_failures for record in ended),
         dropped=_totals(record.dropped for record in ended),
-        training_too_long=max((_too_long(record) for record in ended), default=0),
+        training_too_long=max((record.training.examples_too_long for record in ended if record.training), default=0),
     )
 
 
-def _spreads(records: Sequence[Record], read: Callable[[Record], Mapping[str, float]]) -> dict[str, Spread]:
+def _spreads(records: Sequence[Record], read: Callable[[Record], Mapping[Name, float]]) -> dict[Name, Spread]:
     """Spread of every named number, over the records that have it."""
-    values: dict[str, list[float]] = {}
+    values: dict[Name, list[float]] = {}
     for record in records:
         for name, value in read(record).items():
             values.setdefault(name, []).append(value)
@@ -160,11 +167,6 @@ def _totals(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
         for name, count in each.items():
             totals[name] = totals.get(name, 0) + count
     return totals
-
-
-def _too_long(record: Record) -> int:
-    count = record.training.get("examples_too_long", 0)
-    return count if isinstance(count, int) else 0
 
 
 def _unique(names: Iterable[str]) -> list[str]:

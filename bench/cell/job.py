@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.core.identity import Identity
 from bench.model.resolve import ResolvedModel
 
 Message = dict[str, Any]
@@ -16,7 +17,7 @@ class Job:
     """What a worker is told: everything, so that a job file repeats a cell."""
 
     key: str
-    identity: dict[str, Any]
+    identity: Identity
     model: dict[str, Any]
     task: str
     limit: int | None
@@ -31,6 +32,7 @@ class Job:
     trials: int
     chosen: dict[str, Any] | None  # of the options, on the suite's first seed; None: to be chosen here
     label: str
+    suite_method: str  # `label` without the size of a learning curve's point
     seed: int
     embedder: str
     device: str

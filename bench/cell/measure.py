@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
@@ -16,8 +16,10 @@ from bench.adapt.session import AdaptSession
 from bench.cell.job import Job
 from bench.cell.setup import Progress, session_for, task_and_method
 from bench.cell.side_evals import SideEvals, after, on_training_items
-from bench.core.method import Method, Search
-from bench.core.record import Prediction, Record, Score
+from bench.core.measured import FlopCheck
+from bench.core.method import Method, Search, parts_of
+from bench.core.phases import PhaseName
+from bench.core.record import Prediction, Record, Scores
 from bench.core.task import Task
 from bench.engine.backend import local
 from bench.engine.predictor import question
@@ -57,11 +59,11 @@ def measure(job: Job, progress: Progress) -> Record:
     with meter.phase("overfit"):
         on_train = on_training_items(adapted.predictor, task) if method.weights.learner.reads_train else {}
     record = replace(
-        _record(job, task, adapted, predictions, scored.scores, meter),
+        _record(job, task, method, adapted, predictions, scored.scores, meter),
         on_train=on_train,
         counterfactual=side_evals.flips,
-        curve=side_evals.curve,
-        scaled=side_evals.scaled,
+        curve=tuple(side_evals.curve),
+        scaled=tuple(side_evals.scaled),
         latency=side_evals.latency,
         flop_check=checks,
     )
@@ -88,10 +90,11 @@ def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEval
 
 def _count(
     adapted: Adapted, prompts: Sequence[Encoded], predictions: Sequence[Prediction], meter: Meter
-) -> dict[str, dict[str, int]]:
+) -> dict[PhaseName, FlopCheck]:
     """Tell the meter what the answers multiplied; what was worked out beside what torch counted, by phase."""
     with meter.phase("count"):
-        checks = {"train": adapted.flop_check, "predict": of_prediction(adapted.predictor, prompts)}
+        predicted = of_prediction(adapted.predictor, prompts)
+        checks: dict[PhaseName, FlopCheck | None] = {"train": adapted.flop_check, "predict": predicted}
         multiplied = of_answers(adapted.predictor, prompts, predictions)
         if multiplied is not None:
             meter.multiplied("predict", multiplied)
@@ -110,9 +113,10 @@ def _probed(job: Job, record: Record, adapted: Adapted, session: AdaptSession, p
 def _record(
     job: Job,
     task: Task,
+    method: Method,
     adapted: Adapted,
     predictions: Sequence[Prediction],
-    scores: dict[str, Score],
+    scores: Scores,
     meter: Meter,
 ) -> Record:
     gold = [example.gold for example in task.test]
@@ -126,6 +130,9 @@ def _record(
         task=task.name,
         method=job.label,
         seed=job.seed,
+        suite_method=job.suite_method,
+        train_size=job.train_size,
+        parts=parts_of(method),
         status="ok",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         kind=task.kind,
@@ -143,10 +150,10 @@ def _record(
             for name in ("prompt_tokens", "context_tokens", "output_tokens")
         },
         phases=meter.phases,
-        tuning=asdict(adapted.tuning) if adapted.tuning else {},
+        tuning=adapted.tuning,
         training=adapted.training,
         retrieval=retrieval,
-        parameters={**adapted.parameters, "index_bytes": index.nbytes if index else 0},
+        parameters=replace(adapted.parameters, index_bytes=index.nbytes if index else 0),
         identity=job.identity,
         environment=describe(meter.device),
     )

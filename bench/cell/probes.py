@@ -8,7 +8,7 @@ every method that only writes prompts, its answers are the base's, and nothing i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import methods
 import tasks
 from bench.core.item import Item
 from bench.core.method import Material
-from bench.core.record import Score
+from bench.core.record import Scores
 from bench.core.task import Task
 from bench.engine.backend import Backend
 from bench.engine.predictor import ModelPredictor
@@ -35,7 +35,7 @@ def ask(
     base: Base,
     out: Path | None,
     progress: Callable[[str, int, int], None],
-) -> tuple[str, Mapping[str, Score]]:
+) -> tuple[str, Scores]:
     """(name, scores) of the probe at `path`, asked without context; its per-item answers go to `out`, if given."""
     task = tasks.load(path, limit)
     predictor = ModelPredictor(

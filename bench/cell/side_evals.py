@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from bench.adapt.learner import Scaled
 from bench.adapt.session import AdaptSession
 from bench.cell.counterfactuals import changed
 from bench.cell.divergence import divergence
 from bench.cell.probes import ask, fingerprint
-from bench.core.record import Score
+from bench.core.measured import Latency, Serving
+from bench.core.record import CheckpointScores, ScaledScores, Scores
 from bench.core.task import Task
 from bench.engine.backend import LocalBackend
 from bench.engine.predictor import ModelPredictor, question
@@ -40,19 +40,19 @@ class SideEvals:
     base: Base
     meter: Meter
     progress: Progress
-    latency: dict[str, dict[str, float]] = field(default_factory=dict)  # way of serving -> bench.meters.latency.Latency
-    curve: list[dict[str, Any]] = field(default_factory=list)
-    scaled: list[dict[str, Any]] = field(default_factory=list)
+    latency: dict[Serving, Latency] = field(default_factory=dict)
+    curve: list[CheckpointScores] = field(default_factory=list)
+    scaled: list[ScaledScores] = field(default_factory=list)
     flips: dict[str, dict[str, bool]] = field(default_factory=dict)  # slot -> item -> whether its answer changed
 
-    def serve(self, way: str, predictor: ModelPredictor, cached: bool = True) -> None:
+    def serve(self, way: Serving, predictor: ModelPredictor, cached: bool = True) -> None:
         """Measure the latency of a way of serving: of "served" the tail too, of others the median alone."""
         items = [question(example) for example in self.task.test]
         most = SAMPLE if way == "served" else FEWEST
         with self.meter.phase("serve"):
             timed = optional("latency", lambda: latency(predictor, items, self.meter.device, cached, most))
         if timed is not None:
-            self.latency[way] = asdict(timed)
+            self.latency[way] = timed
 
     def counterfactuals(self, predictor: ModelPredictor, limit: int) -> None:
         """Ask both forms of pairs that ought to get the same answer."""
@@ -62,7 +62,7 @@ class SideEvals:
 
     def during(self, step: int, predictor: ModelPredictor) -> None:
         """Ask the model of a step of its training."""
-        self.curve.append({"step": step, **self._midway(predictor)})
+        self.curve.append(CheckpointScores(step, *self._midway(predictor)))
 
     def unmerged(self, predictor: ModelPredictor, scaled: Scaled) -> None:
         """Serve, and ask at shares of its update, a model whose adapter stands beside the weights."""
@@ -70,9 +70,9 @@ class SideEvals:
         for scale in self.scales:
             predictor.backend.forget()  # what it keeps was worked out with other weights
             with scaled(scale):
-                self.scaled.append({"scale": scale, **self._midway(predictor)})
+                self.scaled.append(ScaledScores(scale, *self._midway(predictor)))
 
-    def _midway(self, predictor: ModelPredictor) -> dict[str, Any]:
+    def _midway(self, predictor: ModelPredictor) -> tuple[Scores, dict[str, Scores]]:
         """Scores on validation items and probes; the answers are not kept."""
         examples = sample(self.task.validation, ITEMS, 0)
         with self.meter.phase("probe"):
@@ -81,10 +81,10 @@ class SideEvals:
             probes = dict(
                 ask(path, self.limit, predictor.backend, self.base, None, self.progress) for path in self.probes
             )
-        return {"validation": scores, "probes": probes}
+        return scores, probes
 
 
-def on_training_items(predictor: ModelPredictor, task: Task) -> dict[str, Score]:
+def on_training_items(predictor: ModelPredictor, task: Task) -> Scores:
     """The scores on items of the training split, no more than the test has: what is above the test's is memorised."""
     examples = sample(task.train, min(len(task.test), ITEMS), 0)
     predictions = predictor.predict([question(example) for example in examples])
@@ -98,7 +98,7 @@ def after(
     session: AdaptSession,
     prompts: Sequence[Encoded],
     out: Path,
-) -> tuple[bool, float | None, dict[str, Mapping[str, Score]]]:
+) -> tuple[bool, float | None, dict[str, Scores]]:
     """Whether the weights are no longer the base's; if so how far they are from it, and what they answer to probes."""
     base = session.backend(session.base.load(False))
     if fingerprint(adapted.model) == fingerprint(base.model):

@@ -13,6 +13,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from bench.cell.job import Job, Message
 from bench.cell.measure import measure
 from bench.cell.setup import Progress
@@ -28,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run(file: Path, say: Callable[[Message], None]) -> int:
     """Measure the cell of a job file and write its folder; 0, or the error's exit code."""
-    job = Job(**json.loads(file.read_text(encoding="utf-8")))
+    job = TypeAdapter(Job).validate_json(file.read_bytes())
     try:
         record = measure(job, _say_progress(say))
     except Exception as error:  # whatever it is, the run must learn of it and go on

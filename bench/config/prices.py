@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.core.errors import UsageError
 from bench.core.explain import explain
+from bench.core.measured import Environment
 from bench.core.yaml_file import read_mapping
 
 DEFAULT = Path(__file__).parent / "prices.yaml"
@@ -31,12 +32,12 @@ class Prices(BaseModel):
     kwh: float = Field(ge=0)
     sources: Mapping[str, str] = Field(default={}, description="name of a price: where it comes from")
 
-    def hour(self, environment: Mapping[str, Any]) -> float:
+    def hour(self, environment: Environment) -> float:
         """An hour of the device that a record's environment names: one GPU, or all threads of a CPU."""
-        if environment.get("device") != "cuda":
-            return self.cpu_core_hour * int(environment.get("threads") or 1)
-        name = str(environment.get("device_name", ""))
-        return next((price for part, price in self.gpu_hour.items() if part in name), self.gpu_hour["other"])
+        if environment.device != "cuda":
+            return self.cpu_core_hour * (environment.threads or 1)
+        priced = (price for part, price in self.gpu_hour.items() if part in environment.device_name)
+        return next(priced, self.gpu_hour["other"])
 
 
 def read(content: Mapping[str, Any], where: str) -> Prices:

@@ -16,7 +16,7 @@ from typing import Any
 import methods
 from bench.core.hashing import derive_seed
 from bench.core.method import Method
-from bench.core.record import Edge
+from bench.core.training import Edge
 
 
 def grid(method: Method) -> dict[str, tuple[Any, ...]]:

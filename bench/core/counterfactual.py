@@ -19,7 +19,7 @@ _HOLE = "{}"
 class Slot:
     """One way to change an item. Either `swap` or `frame` is given."""
 
-    name: str
+    name: str  # as the task names it
     columns: tuple[str, ...]  # of the item's fields, that are changed
     swap: tuple[tuple[str, ...], ...] = ()  # words that may stand for each other, in groups
     frame: tuple[str, ...] = ()  # two texts with {} where the column's own text goes

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from bench.core.identity import MethodParts, PartSettings, option_values
 from bench.core.item import Example, Item, Passage
 from bench.core.prompt import Block, Prompt
 
@@ -26,6 +27,16 @@ class Method:
     name: str
     weights: WeightsPart
     context: ContextPart
+
+
+def parts_of(method: Method) -> MethodParts:
+    """A method as records describe it."""
+    weights, context = (_settings(part) for part in (method.weights, method.context))
+    return MethodParts(weights, context, method.context.retrieves, method.context.is_control)
+
+
+def _settings(part: WeightsPart | ContextPart) -> PartSettings:
+    return PartSettings(part.name, option_values(part.options.model_dump()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +197,8 @@ class ContextPart(Protocol):
     options: Any
     uses_seed: bool
     retrieves: bool  # builds an index: its predictions depend on the sentence embedder
-    sees_gold: bool  # a control: is handed the gold passage ids of the test items
+    sees_gold: bool  # is handed the gold passage ids of the test items
+    is_control: bool  # shows what retrieval can be worth; cannot be served
 
     def requires(self, task: Task) -> str | None:
         """Why this part cannot work on `task`, or None."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
+from bench.core.identity import Identity, MethodParts
+from bench.core.measured import Environment, FlopCheck, Latency, Parameters, Serving
 from bench.core.phases import Phase, PhaseName
-from bench.core.values import Strict
+from bench.core.training import Training, Tuning
+from bench.core.values import Count, Strict
 
-SCHEMA = 1  # of a record on disk; older ones are read by bench.store.upgrade
+SCHEMA: Literal[2] = 2  # of a record on disk; older ones are read by bench.store.upgrade
 
 
 def cell_name(model: str, task: str, method: str, seed: int) -> str:
@@ -27,7 +30,7 @@ class CellRef(Strict):
     model: str  # as reports name it
     task: str  # as reports name it
     method: str  # as reports name it
-    seed: int
+    seed: int  # of everything random in the cell
     is_base: bool = False  # the base model's answers to a probe
     task_path: str = ""  # bundled name or folder of the task, the latter as seen from the run
     suite_method: str = ""  # `method` without the size that tells the points of a learning curve apart
@@ -70,86 +73,82 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class Score(Strict):
     """One metric over all test items; items that failed count as wrong."""
 
-    value: float
+    value: float  # on the metric's own scale
     signature: str = ""  # how it was computed, e.g. sacrebleu's signature
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Strict):
     """Why a cell has no scores."""
 
     kind: str  # `kind` of the error class, see bench.core.errors
-    message: str
+    message: str  # in a sentence
 
 
-Options = Mapping[str, Any]
-Edge = Literal["lowest", "highest"]
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What a trial came to. `value` is None where training diverged; `epochs` is None where nothing was trained."""
-
-    options: Options
-    value: float | None
-    epochs: float | None = None
+Scores: TypeAlias = Mapping[str, Score]  # metric -> score, the primary one first
 
 
 @dataclass(frozen=True, slots=True)
-class Tuning:
-    """A search for options: what was tried, by what it was judged, and what was chosen."""
+class CheckpointScores(Strict):
+    """What the weights of one step of a training scored."""
 
-    grid: Mapping[str, Sequence[Any]]
-    trials: Sequence[Judged]
-    chosen: Options
-    criterion: str  # "validation loss", or the task's primary metric
-    items: int  # of the validation split, that each trial was judged on
-    at_edge: Mapping[str, Edge]  # numbers chosen at an end of their grid
+    step: Count  # optimizer steps so far
+    validation: Scores  # on validation items; empty where the task has none
+    probes: Mapping[str, Scores]  # by probe task
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ScaledScores(Strict):
+    """What the base weights with a share of an adapter's update scored."""
+
+    scale: float  # share of the update
+    validation: Scores  # on validation items; empty where the task has none
+    probes: Mapping[str, Scores]  # by probe task
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Strict):
     """What one cell measured, and all that is needed to measure it again."""
 
-    key: str  # sha256 over what decides the predictions
-    model: str
-    task: str
-    method: str
-    seed: int
-    status: Literal["ok", "failed"]
-    created: str  # ISO 8601, UTC
-    failure: Failure | None = None
-    kind: str = ""  # the task's kind
-    questions: str = ""  # sha256 over prompt, decoding and test items; "" in older records
-    scores: Mapping[str, Score] = field(default_factory=dict)  # the first is the primary one
-    items: int = 0  # test items asked
-    chance: float | None = None  # share of them that guessing gets right: mean of 1 / choices; None without choices
-    item_failures: Mapping[str, int] = field(default_factory=dict)  # typed reason -> count
-    dropped: Mapping[str, int] = field(default_factory=dict)  # to fit the model's context
-    tokens: Mapping[str, int] = field(default_factory=dict)  # prompt, context, output; unpadded
-    phases: Mapping[PhaseName, Phase] = field(default_factory=dict)
-    tuning: Mapping[str, Any] = field(default_factory=dict)  # the search for its options, see Tuning
-    training: Mapping[str, Any] = field(default_factory=dict)
-    on_train: Mapping[str, Score] = field(default_factory=dict)  # of a trained method, asked what it was trained on
-    retrieval: Mapping[str, float] = field(default_factory=dict)
-    latency: Mapping[str, Mapping[str, float]] = field(
-        default_factory=dict
-    )  # way of serving -> bench.meters.latency.Latency
-    flop_check: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # phase -> see bench.meters.flop_check
-    parameters: Mapping[str, int] = field(default_factory=dict)  # total, trained; stored_bytes, index_bytes; of an
-    # adapter block_weights and adapted_weights
-    weights_changed: bool | None = None  # whether any weight differs from the base's; None where not looked at
-    divergence: float | None = None  # of changed weights from the base on the task's prompts, see bench.cell.divergence
-    probes: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)  # of changed weights, by probe task
+    key: str  # sha256 over the identity
+    model: str  # as the suite names it
+    task: str  # as the suite names it
+    method: str  # as reports name it; of a point of a learning curve with its size
+    seed: int  # of everything random in the cell
+    status: Literal["ok", "failed"]  # failed: there are no scores, and `failure` says why
+    created: str  # when the cell ended: ISO 8601, UTC
+    failure: Failure | None = None  # why there are no scores; null where there are
+    suite_method: str = ""  # as the suite names it: `method` without the size of a learning curve's point
+    train_size: Count | None = None  # training items; null: all
+    parts: MethodParts = field(default_factory=MethodParts)  # what the method is made of
+    kind: Literal["choice", "text", "prose", ""] = ""  # the task's kind
+    questions: str = ""  # sha256 over prompt, decoding and test items: equal where the same was asked
+    scores: Scores = field(default_factory=dict)  # metric -> score over all test items; the first is the primary one
+    items: Count = 0  # test items asked
+    chance: float | None = None  # share of them that guessing gets right: mean of 1 / choices; null without choices
+    item_failures: Mapping[str, Count] = field(default_factory=dict)  # typed reason -> items without an answer
+    dropped: Mapping[str, Count] = field(default_factory=dict)  # examples and passages, to fit the model's context
+    tokens: Mapping[str, Count] = field(default_factory=dict)  # prompt, context (of these), output; unpadded, all items
+    phases: Mapping[PhaseName, Phase] = field(default_factory=dict)  # what each phase of the cell cost
+    tuning: Tuning | None = None  # the search for its options; null where nothing was searched for in this cell
+    training: Training | None = None  # how it learnt; null where it learns nothing from the training split
+    on_train: Scores = field(default_factory=dict)  # of a method that learns, on items that it learnt from
+    retrieval: Mapping[str, float] = field(default_factory=dict)  # hit@k, recall@k, mrr, ndcg@k; questions: how many
+    latency: Mapping[Serving, Latency] = field(default_factory=dict)  # way of serving -> seconds for one item
+    flop_check: Mapping[PhaseName, FlopCheck] = field(default_factory=dict)  # phase -> one batch, counted in two ways
+    parameters: Parameters | None = None  # sizes; null where nothing was measured
+    weights_changed: bool | None = None  # whether any weight differs from the base's; null where not looked at
+    divergence: float | None = None  # KL(adapted || base) in nats on the task's prompts; null where not looked at
+    probes: Mapping[str, Scores] = field(default_factory=dict)  # probe -> scores of changed weights
     counterfactual: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # slot -> item -> answer changed?
-    curve: list[dict[str, Any]] = field(default_factory=list)  # step, and scores on validation and probes by then
-    scaled: list[dict[str, Any]] = field(default_factory=list)  # the same with a share of a LoRA update: scale, scores
-    identity: Mapping[str, Any] = field(default_factory=dict)  # what the key is hashed from
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    schema: int = SCHEMA
+    curve: tuple[CheckpointScores, ...] = ()  # scores at checkpoints of the training
+    scaled: tuple[ScaledScores, ...] = ()  # scores at shares of an adapter's update
+    identity: Identity = field(default_factory=Identity)  # what the key is hashed from
+    environment: Environment = field(default_factory=Environment)  # versions and hardware
+    schema: Literal[2] = SCHEMA  # version of this format
 
     @property
     def name(self) -> str:

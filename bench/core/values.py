@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, TypeAlias
 
 from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt
@@ -9,7 +10,8 @@ from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt
 Count: TypeAlias = NonNegativeInt
 Amount: TypeAlias = NonNegativeFloat  # the unit is said where it is used
 Scalar: TypeAlias = bool | int | float | str | None
-OptionValue: TypeAlias = Scalar | tuple[Scalar, ...]  # a tuple: several values to choose from
+Several: TypeAlias = Scalar | tuple[Scalar, ...]  # a tuple: several values to choose from
+OptionValue: TypeAlias = Several | Mapping[str, Several]
 
 
 class Strict:

@@ -25,15 +25,11 @@ def _per_item(name: str) -> Reader:
 
 
 def _parameter(name: str) -> Reader:
-    return lambda record: record.parameters.get(name)
+    return lambda record: getattr(record.parameters, name) if record.parameters else None
 
 
 def _training(name: str) -> Reader:
-    def read(record: Record) -> float | None:
-        value = record.training.get(name)
-        return value if isinstance(value, (int, float)) else None
-
-    return read
+    return lambda record: getattr(record.training, name) if record.training else None
 
 
 def _sum(phases: Sequence[PhaseName], of: Callable[[Phase], float | None], *, by_item: bool = False) -> Reader:
@@ -50,7 +46,7 @@ def _sum(phases: Sequence[PhaseName], of: Callable[[Phase], float | None], *, by
 
 
 def _latency(name: str) -> Reader:
-    return lambda record: record.latency.get("served", {}).get(name)
+    return lambda record: getattr(record.latency["served"], name) if "served" in record.latency else None
 
 
 def _peak(of: Callable[[Phase], float | None]) -> Reader:
@@ -96,10 +92,10 @@ def value(records: Sequence[Record], counter: str) -> float | None:
 
 def hardware(records: Sequence[Record]) -> set[tuple[object, ...]]:
     """The fingerprints of the machines that measured these cells."""
-    return {tuple(record.environment.get(name) for name in _HARDWARE) for record in records}
+    return {tuple(getattr(record.environment, name) for name in _HARDWARE) for record in records}
 
 
 def same_hardware(a: Sequence[Record], b: Sequence[Record]) -> bool:
     """Whether all cells of both were measured on one kind of machine, and it is known which."""
     found = hardware([*a, *b])
-    return len(found) == 1 and None not in next(iter(found))
+    return len(found) == 1 and all(next(iter(found)))

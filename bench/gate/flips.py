@@ -22,12 +22,12 @@ LONGEST = 600  # characters of a text
 class ItemFlip:
     """One item."""
 
-    id: str
+    id: str  # of the item
     gain: float  # of the candidate over the baseline, above 0 where it got better, whatever the metric's direction
     baseline: str  # answer of the first seed
-    candidate: str
-    input: str = ""  # "" where the task is not at hand
-    reference: str = ""
+    candidate: str  # answer of the first seed
+    input: str = ""  # fields of the item; empty where the task is not at hand
+    reference: str = ""  # accepted answers; empty where the task is not at hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Flips:
     """Of one check."""
 
     lost: int  # items that got worse; of a corpus metric by what each adds to it
-    gained: int
-    shown: tuple[ItemFlip, ...]
-    why_no_text: str = ""
+    gained: int  # items that got better
+    shown: tuple[ItemFlip, ...]  # the largest losses first, no more than 100
+    why_no_text: str = ""  # why inputs and references are empty
 
 
 class Texts:

@@ -38,7 +38,7 @@ def in_turns(new: Sequence[Record], old: Sequence[Record]) -> list[tuple[Record,
     ended before those of the next. Which of the two came first does not matter. A cell that took vectors over from an
     earlier one counts that one's seconds: they are not of its turn, and would hide how far turns lie apart.
     """
-    boots = {record.environment.get("boot") for record in (*new, *old)}
+    boots = {record.environment.boot for record in (*new, *old)}
     if len(new) != len(old) or len(new) < LEAST or len(boots) > 1 or None in boots:
         return []
     if any(phase.reused_s for record in (*new, *old) for phase in record.phases.values()):

@@ -217,14 +217,14 @@ def answers_of(one: Planned, side: Side, files: Sequence[tuple[Record, Lines]]) 
                 f"{side.name} has predictions of {len(lines)} of {record.items} items of seed {record.seed}"
             )
     base = side.base(first.model, one.probe) if one.probe else first
-    questions = (base.questions or str(base.identity.get("task"))) if base else ""
+    questions = base.questions if base else ""
     scores = [scores[one.name] for scores in held]
     if one.probe and not questions:
         raise MissingError(f"{side.name} has no record of the base model's answers to probe {one.probe}")
     found = of_lines(
         [lines for _, lines in files], one.method, records, one.name, scores, one.probe or one.task, questions
     )
-    found = replace(found, trained=any(bool(record.training) for record in records))
+    found = replace(found, trained=any(record.training is not None for record in records))
     _refuse_other_scores(found)
     return found
 

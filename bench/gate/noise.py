@@ -7,14 +7,14 @@ is busy. What the items of one run show of that is in its tests already; what mo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 from bench.analysis.statistics.distributions import t_quantile
 from bench.core.errors import IncompleteError, NotComparableError, UsageError
+from bench.core.hashing import canonical
 from bench.core.record import Record, Run
 from bench.gate import costs
 from bench.gate.expand import Group, groups, probe_metrics
@@ -159,13 +159,8 @@ def _refuse_other(run: Run, group: Group, before: Sequence[Record], now: Sequenc
 
 def _identity(record: Record) -> str:
     """All that decides the predictions of a cell but its seed."""
-    return repr(_unseeded(record.identity)) + record.questions
-
-
-def _unseeded(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return sorted((str(key), _unseeded(inner)) for key, inner in value.items() if key != "seed")
-    return value
+    tuning = replace(record.identity.tuning, seed=0) if record.identity.tuning else None
+    return canonical(replace(record.identity, seed=None, tuning=tuning).content()) + record.questions
 
 
 def _signatures(records: Sequence[Record]) -> set[tuple[str, str]]:

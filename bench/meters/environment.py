@@ -7,11 +7,11 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from bench import __version__
+from bench.core.measured import Environment
 from bench.model.devices import cpu, onednn_pays
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -27,20 +27,21 @@ _PACKAGES = (
 )
 
 
-def describe(device: torch.device) -> dict[str, Any]:
+def describe(device: torch.device) -> Environment:
     """The environment block of a record."""
-    return {
-        "adaptbench": __version__,
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "packages": {name: _version(name) for name in _PACKAGES},
-        "device": device.type,
-        "device_name": _device_name(device),
-        "products": "oneDNN" if device.type == "cpu" and onednn_pays() else "torch",
-        "cpu_count": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "boot": _boot(),
-    }
+    return Environment(
+        adaptbench=__version__,
+        python=platform.python_version(),
+        system=platform.system(),
+        machine=platform.machine(),
+        packages={name: _version(name) for name in _PACKAGES},
+        device=device.type,
+        device_name=_device_name(device),
+        products="oneDNN" if device.type == "cpu" and onednn_pays() else "torch",
+        cpu_count=os.cpu_count(),
+        threads=torch.get_num_threads(),
+        boot=_boot(),
+    )
 
 
 def _boot() -> str | None:

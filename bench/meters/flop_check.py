@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bench.core.measured import FlopCheck
 from bench.core.record import Prediction
 from bench.engine.backend import Backend, local
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded
 from bench.meters import flops
 from bench.meters.optional import optional
-from bench.training.batches import BatchWork, Pair, Pairs, collate
+from bench.training.batches import Pair, Pairs, collate
 from bench.training.loss import arranged, on, summed_loss
 
 _TOKENS = 8  # generated for a count
 _ROWS = 2  # of the batch: attention is done as plain products while torch counts, which takes memory
 
 
-def of_training(model: Any, pairs: Sequence[Pair], pad: int, rows: int, recomputed: bool) -> dict[str, int] | None:
-    """{"worked_out", "counted"} of a forward and backward pass; the gradients are thrown away.
+def of_training(model: Any, pairs: Sequence[Pair], pad: int, rows: int, recomputed: bool) -> FlopCheck | None:
+    """Operations of a forward and backward pass; the gradients are thrown away.
 
     `rows`: of a batch at most, so that it takes no more memory than training did; `recomputed`: as in `flops.training`.
     """
@@ -31,12 +32,12 @@ def of_answers(predictor: ModelPredictor, prompts: Sequence[Encoded], prediction
     return optional("operations of the answers", lambda: _of_answers(predictor, prompts, predictions))
 
 
-def of_prediction(predictor: ModelPredictor, prompts: Sequence[Encoded]) -> dict[str, int] | None:
+def of_prediction(predictor: ModelPredictor, prompts: Sequence[Encoded]) -> FlopCheck | None:
     """The same of answering an item; choices of unequal length are padded, which is counted and not worked out."""
     return optional("operations of an answer", lambda: _of_prediction(predictor, prompts))
 
 
-def _of_training(model: Any, pairs: Sequence[Pair], pad: int, rows: int, recomputed: bool) -> dict[str, int] | None:
+def _of_training(model: Any, pairs: Sequence[Pair], pad: int, rows: int, recomputed: bool) -> FlopCheck | None:
     shape = flops.shape_of(model)
     if shape is None:
         return None
@@ -48,7 +49,7 @@ def _of_training(model: Any, pairs: Sequence[Pair], pad: int, rows: int, recompu
                 summed_loss(model, batch).backward()
     finally:
         model.zero_grad(set_to_none=True)
-    return {"worked_out": flops.training(shape, BatchWork.of(batch["layout"]), recomputed), "counted": found[0]}
+    return FlopCheck(flops.training(shape, batch["layout"].work, recomputed), found[0])
 
 
 def _of_answers(predictor: ModelPredictor, prompts: Sequence[Encoded], predictions: Sequence[Prediction]) -> int | None:
@@ -59,7 +60,7 @@ def _of_answers(predictor: ModelPredictor, prompts: Sequence[Encoded], predictio
     return _worked_out(shape, predictor, [p for p, _ in answered], [answer.output_tokens for _, answer in answered])
 
 
-def _of_prediction(predictor: ModelPredictor, prompts: Sequence[Encoded]) -> dict[str, int] | None:
+def _of_prediction(predictor: ModelPredictor, prompts: Sequence[Encoded]) -> FlopCheck | None:
     shape = _shape_of(predictor.backend)
     fitting = [prompt for prompt in prompts if prompt.failure is None]
     if shape is None or not fitting:
@@ -74,7 +75,7 @@ def _of_prediction(predictor: ModelPredictor, prompts: Sequence[Encoded]) -> dic
             outputs = [text.tokens for text in backend.generate(chosen, (), tokens, lambda done: None)]
         else:
             backend.score(chosen, lambda done: None)
-    return {"worked_out": _worked_out(shape, predictor, chosen, outputs), "counted": counted[0]}
+    return FlopCheck(_worked_out(shape, predictor, chosen, outputs), counted[0])
 
 
 def _worked_out(

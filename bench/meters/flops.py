@@ -21,11 +21,11 @@ from typing import Any
 import torch
 from transformers.pytorch_utils import Conv1D
 
+from bench.core.training import BatchWork
 from bench.engine.prompts import Encoded
 from bench.engine.trial import Reading, Writing
 from bench.meters.optional import optional
 from bench.model.devices import onednn_pays
-from bench.training.batches import BatchWork
 
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", "ffn_config")
 _MATRIX = (torch.nn.Linear, Conv1D)

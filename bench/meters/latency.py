@@ -8,27 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from bench.core.item import Item
+from bench.core.measured import Latency
 from bench.engine.predictor import ModelPredictor
 
 WARM_UP = 2  # questions asked before the clock starts
 SAMPLE = 24  # questions timed: the 95th percentile of fewer says little
 FEWEST, LONGEST_S = 8, 4.0  # a model that takes long is timed on fewer, and no longer than this; enough for a median
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Seconds for one question, from its fields to its answer."""
-
-    p50: float
-    p95: float
-    retrieval_p50: float  # of these: finding and writing the prompt
-    questions: float = 0.0  # that were timed
 
 
 def latency(

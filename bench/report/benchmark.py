@@ -132,19 +132,17 @@ def _unique(entries: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def _machine(records: Sequence[Record]) -> Mapping[str, Any]:
     """What the records say of the machine they were measured on, under pytest-benchmark's names; several are listed."""
-    platform = _of(records, "platform")
-    system, _, machine = platform.partition(" ")
     return {
         "node": NOT_KNOWN,  # records name no host
         "processor": _of(records, "device_name"),
-        "machine": machine or NOT_KNOWN,
+        "machine": _of(records, "machine"),
         "python_compiler": NOT_KNOWN,
         "python_implementation": NOT_KNOWN,
         "python_implementation_version": _of(records, "python"),
         "python_version": _of(records, "python"),
         "python_build": [],
         "release": NOT_KNOWN,
-        "system": system,
+        "system": _of(records, "system"),
         "cpu": {"count": _of(records, "cpu_count")},
         "device": _of(records, "device"),
         "threads": _of(records, "threads"),
@@ -153,5 +151,6 @@ def _machine(records: Sequence[Record]) -> Mapping[str, Any]:
 
 def _of(records: Sequence[Record], name: str) -> str:
     """What the records' environments say of `name`, each once."""
-    said = dict.fromkeys(clean(record.environment[name]) for record in records if record.environment.get(name))
+    known = (getattr(record.environment, name) for record in records)
+    said = dict.fromkeys(clean(value) for value in known if value)
     return ", ".join(said) or NOT_KNOWN

@@ -36,7 +36,6 @@ COLUMNS = (
     "n",
 )
 _FORMULA = "=+-@\t\r\n＝＋－＠"  # what makes a spreadsheet take a text for a formula, also in full width
-_SCORED = ("score", "on_train", "probe")
 
 Line = dict[str, str]
 
@@ -94,18 +93,18 @@ def _of_row(row: SummaryRow, ended: Sequence[Record]) -> Iterator[Line]:
 
 def _measured(records: Sequence[Record]) -> Iterator[Line]:
     """A line for each measure that any of the cells has."""
-    found: dict[tuple[str, str, str], list[float]] = {}
+    found: dict[tuple[str, str, str, str], list[float]] = {}
     for record in records:
         for measure in measures(record):
-            found.setdefault((measure.kind, measure.name, measure.unit), []).append(measure.value)
+            found.setdefault((measure.kind, measure.name, measure.unit, measure.metric), []).append(measure.value)
     primary = next((("score", metric) for record in records for metric in record.scores), None)
-    for (kind, name, unit), values in found.items():
+    for (kind, name, unit, metric), values in found.items():
         over = spread(values)
         yield {
             "kind": kind,
             "measure": _text(name),
             "primary": str((kind, name) == primary).lower(),
-            "better": _better(kind, name),
+            "better": _better(metric),
             "unit": unit,
             "value": _number(over.mean),
             "sd": "" if over.sd is None else _number(over.sd),
@@ -113,9 +112,8 @@ def _measured(records: Sequence[Record]) -> Iterator[Line]:
         }
 
 
-def _better(kind: str, name: str) -> str:
-    metric = name.rsplit(".", 1)[-1]
-    if kind not in _SCORED or metric not in NAMES:
+def _better(metric: str) -> str:
+    if metric not in NAMES:
         return ""
     return "higher" if NAMES[metric].higher_is_better else "lower"
 

@@ -13,6 +13,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -92,7 +93,7 @@ class CachedEmbedder:
 
 def _setting(embedder: Embedder, meter: Meter) -> str:
     """A folder's name for all beside the text that can change the last bits of a vector of a document."""
-    content = {"stage": STAGE_VERSION, "embedder": embedder.digest, **describe(meter.device)}
+    content = {"stage": STAGE_VERSION, "embedder": embedder.digest, **asdict(describe(meter.device))}
     return sha256(canonical(content))[:24]
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import methods
 import tasks
 from bench.config.search_space import candidates, grid
 from bench.config.suite import Suite, labelled_methods
 from bench.core.hashing import canonical, sha256
+from bench.core.identity import CounterfactualSettings, Identity, ProbeSettings, Surroundings, TuningSettings
 from bench.core.method import Method
 from bench.core.record import CellRef
 from bench.core.task import Task
@@ -33,7 +33,8 @@ class Cell:
     method: Method
     label: str
     seed: int
-    identity: Mapping[str, Any]
+    identity: Identity
+    suite_method: str = ""  # as the suite names it: `label` without the size of a learning curve's point
     limit: int | None = None  # test items at most
     train_size: int | None = None  # training items; None: all
     probes: tuple[str, ...] = ()  # tasks to ask the adapted model afterwards
@@ -44,7 +45,7 @@ class Cell:
     @property
     def key(self) -> str:
         """sha256 over the canonical JSON of the identity."""
-        return sha256(canonical(self.identity))
+        return sha256(canonical(self.identity.content()))
 
     @property
     def name(self) -> str:
@@ -54,11 +55,20 @@ class Cell:
     @cached_property
     def ref(self) -> CellRef:
         """What the store knows of it."""
-        named = (self.model.name, self.task.name, self.label, self.seed)
-        return CellRef(self.key, *named, is_base=self.is_base, task_path=self.task_path)
+        return CellRef(
+            key=self.key,
+            model=self.model.name,
+            task=self.task.name,
+            method=self.label,
+            seed=self.seed,
+            is_base=self.is_base,
+            task_path=self.task_path,
+            suite_method=self.suite_method,
+            train_size=self.train_size,
+        )
 
 
-def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Mapping[str, Any]]) -> list[Cell]:
+def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Surroundings]) -> list[Cell]:
     """All cells of a suite, each key once. Models and tasks are read here, weights are not.
 
     `surroundings` tells what of the machine decides predictions (see `bench.runs.surroundings`); it is asked only once
@@ -77,8 +87,7 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Mappi
     around = surroundings(suite)
     cells: dict[str, Cell] = {}
     for model in models:
-        chat = chat_identity(model)
-        near = {**around, "chat": chat} if chat else around  # keys of models that read plain text stay as they were
+        near = replace(around, chat=chat_identity(model))
         for cell in (*_base_cells(suite, model, probes, near), *_cells(suite, model, loaded, probes, near)):
             cells.setdefault(cell.key, cell)
     return list(cells.values())
@@ -87,49 +96,57 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Mappi
 Loaded = list[tuple[str, Task]]  # path, task
 
 
-def _base_cells(suite: Suite, model: ResolvedModel, probes: Loaded, around: Mapping[str, Any]) -> Iterator[Cell]:
+def _base_cells(suite: Suite, model: ResolvedModel, probes: Loaded, around: Surroundings) -> Iterator[Cell]:
     """What the base model answers to each probe."""
     method = methods.create("zero-shot", {})
     for path, task in probes:
-        identity = {**identity_of(suite, model, task, suite.probe_limit, method, None, around), "is_base": True}
-        yield Cell(model, task, path, method, "base", 0, identity, limit=suite.probe_limit, is_base=True)
+        identity = replace(identity_of(suite, model, task, suite.probe_limit, method, None, around), is_base=True)
+        yield Cell(model, task, path, method, "base", 0, identity, "base", limit=suite.probe_limit, is_base=True)
 
 
-def _cells(
-    suite: Suite, model: ResolvedModel, loaded: Loaded, probes: Loaded, around: Mapping[str, Any]
-) -> Iterator[Cell]:
+def _cells(suite: Suite, model: ResolvedModel, loaded: Loaded, probes: Loaded, around: Surroundings) -> Iterator[Cell]:
     paths = tuple(path for path, _ in probes)
-    asked: dict[str, Any] = {"limit": suite.probe_limit, "digests": [task.digest for _, task in probes]}
-    asked |= {"checkpoints": suite.checkpoints} if suite.checkpoints else {}
-    asked |= {"adapter_scales": suite.adapter_scales} if suite.adapter_scales else {}
     for reference, (path, task) in zip(suite.tasks, loaded, strict=True):
         for label, asked_for in labelled_methods(suite).items():
             if asked_for.tasks is not None and reference not in asked_for.tasks:
                 continue
             method = asked_for.method
+            open_ = grid(method)
             for size in _sizes(suite, method, task):
                 named = label if size is None or len(suite.train_sizes) == 1 else f"{label}, {size} items"
                 chooser = None
                 for seed in suite.seeds if uses_seed(method) or size is not None else suite.seeds[:1]:
-                    drawn = seed if uses_seed(method) else None
-                    identity = identity_of(suite, model, task, suite.limit, method, drawn, around)
-                    if probes:  # of weights that nothing moves it does not matter which probes are asked
-                        identity["probes"] = asked if method.weights.learner.moves_weights else {}
-                    if size is not None:
-                        identity |= {"train_size": size, "seed": seed}
-                    if suite.counterfactuals and task.counterfactuals:
-                        slots = [asdict(slot) for slot in task.counterfactuals]
-                        identity["counterfactuals"] = {"pairs": suite.counterfactuals, "slots": slots}
-                    open_ = grid(method)
-                    if open_:
-                        identity["tuning"] = {"trials": suite.trials, "seed": suite.seeds[0]}
+                    drawn = seed if uses_seed(method) or size is not None else None  # items are drawn by the seed too
+                    identity = replace(
+                        identity_of(suite, model, task, suite.limit, method, drawn, around),
+                        train_size=size,
+                        probes=_probe_settings(suite, method, probes),
+                        counterfactuals=_counterfactual_settings(suite, task),
+                        tuning=TuningSettings(suite.trials, suite.seeds[0]) if open_ else None,
+                    )
                     tried = len(candidates(open_, suite.trials)) if open_ and chooser is None else 0
                     cell = Cell(
-                        model, task, path, method, named, seed, identity, suite.limit, size, paths,
+                        model, task, path, method, named, seed, identity, label, suite.limit, size, paths,
                         trials=tried, chooser=chooser,
                     )  # fmt: skip
                     chooser = (chooser or cell.key) if open_ else None
                     yield cell
+
+
+def _probe_settings(suite: Suite, method: Method, probes: Loaded) -> ProbeSettings | None:
+    """What is asked of the adapted model; of weights that nothing moves it does not matter which probes."""
+    if not probes:
+        return None
+    if not method.weights.learner.moves_weights:
+        return ProbeSettings()
+    digests = tuple(task.digest for _, task in probes)
+    return ProbeSettings(suite.probe_limit, digests, suite.checkpoints, tuple(suite.adapter_scales))
+
+
+def _counterfactual_settings(suite: Suite, task: Task) -> CounterfactualSettings | None:
+    if not (suite.counterfactuals and task.counterfactuals):
+        return None
+    return CounterfactualSettings(suite.counterfactuals, task.counterfactuals)
 
 
 def _sizes(suite: Suite, method: Method, task: Task) -> list[int | None]:

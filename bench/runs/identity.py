@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from pydantic import BaseModel
 
 from bench.config.suite import Suite
 from bench.core.hashing import STAGE_VERSION
-from bench.core.method import Method, Options
+from bench.core.identity import Identity, ModelIdentity, Surroundings, TaskIdentity, option_values
+from bench.core.method import Method
+from bench.core.method import Options as PartOptions
 from bench.core.task import Task
+from bench.core.training import Options
 from bench.model.resolve import ModelSpec, ResolvedModel
 
 KNOWN = Path(__file__).with_name("known_settings.json")
@@ -42,27 +46,24 @@ def identity_of(
     limit: int | None,
     method: Method,
     seed: int | None,
-    around: Mapping[str, Any],
-) -> dict[str, Any]:
+    around: Surroundings,
+) -> Identity:
     """What decides a method's predictions; `around`: what of the machine does, see `bench.runs.surroundings`."""
     of_model: dict[str, Any] = {
         name: getattr(model, name) for name in ModelSpec.model_fields if name not in ELSEWHERE[MODEL]
     }
-    changed = settings(SUITE, suite)
-    return {
-        "stage": STAGE_VERSION,
-        "model": {"digest": model.digest, **settings(MODEL, ModelSpec.model_construct(**of_model))},
-        "task": {"digest": task.digest, "limit": limit},
-        "method": {part.name: settings(part.name, part.options) for part in (method.weights, method.context)},
-        "seed": seed,
-        "surroundings": {
-            name: value for name, value in around.items() if name != "embedder" or method.context.retrieves
-        },
-        **({"suite": changed} if changed else {}),
-    }
+    return Identity(
+        stage=STAGE_VERSION,
+        model=ModelIdentity(model.digest, settings(MODEL, ModelSpec.model_construct(**of_model))),
+        task=TaskIdentity(task.digest, limit),
+        method={part.name: settings(part.name, part.options) for part in (method.weights, method.context)},
+        seed=seed,
+        surroundings=around if method.context.retrieves else replace(around, embedder=""),
+        suite=settings(SUITE, suite),
+    )
 
 
-def settings(group: str, values: BaseModel) -> dict[str, Any]:
+def settings(group: str, values: BaseModel) -> Options:
     """The settings of a part, a model or a suite that belong to a key, as JSON values."""
     always, added = (known()[kind].get(group, {}) for kind in ("always", "added"))
     dumped = values.model_dump(mode="json", exclude=set(ELSEWHERE.get(group, ())))
@@ -74,7 +75,7 @@ def settings(group: str, values: BaseModel) -> dict[str, Any]:
             if name in always or getattr(values, name) != _left_alone(values, name, before):
                 kept[name] = dumped[name]
             before.append(name)
-    return kept
+    return option_values(kept)
 
 
 @cache
@@ -85,6 +86,6 @@ def known() -> dict[str, Any]:
 
 
 def _left_alone(values: BaseModel, name: str, before: Collection[str]) -> object:
-    if isinstance(values, Options):
+    if isinstance(values, PartOptions):
         return values.left_alone(name, before)
     return type(values).model_fields[name].get_default(call_default_factory=True)

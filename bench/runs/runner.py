@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from bench.cell.job import Job
 from bench.config.suite import Suite
 from bench.core.errors import AdaptbenchError, CellError
+from bench.core.method import parts_of
 from bench.core.record import Failure, Record
 from bench.runs.cells import Cell
 from bench.runs.executor import Executor, LocalProcess, Submission
@@ -88,17 +89,17 @@ def _measure(
 
 
 def _chosen(chooser: Record | None) -> dict[str, Any]:
-    if chooser is None or chooser.status != "ok":
+    if chooser is None or chooser.tuning is None:
         seed = "the first seed" if chooser is None else f"seed {chooser.seed}"
         raise CellError(f"its options are chosen on {seed}, and that cell failed")
-    return dict(chooser.tuning["chosen"])
+    return dict(chooser.tuning.chosen)
 
 
 def _job(suite: Suite, cell: Cell, store: Store, out: Path, chosen: dict[str, Any] | None) -> Job:
     weights, context = cell.method.weights, cell.method.context
     return Job(
         key=cell.key,
-        identity=dict(cell.identity),
+        identity=cell.identity,
         model={**asdict(cell.model), "folder": str(cell.model.folder)},
         task=cell.task_path,
         limit=cell.limit,
@@ -113,6 +114,7 @@ def _job(suite: Suite, cell: Cell, store: Store, out: Path, chosen: dict[str, An
         trials=suite.trials,
         chosen=chosen,
         label=cell.label,
+        suite_method=cell.suite_method,
         seed=cell.seed,
         embedder=suite.embedder,
         device=suite.engine.device.partition(":")[0],  # the worker sees one device only
@@ -140,6 +142,9 @@ def _failed(cell: Cell, error: AdaptbenchError) -> Record:
         task=cell.task.name,
         method=cell.label,
         seed=cell.seed,
+        suite_method=cell.suite_method,
+        train_size=cell.train_size,
+        parts=parts_of(cell.method),
         status="failed",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         failure=Failure(error.kind, str(error)),

@@ -27,6 +27,7 @@ from pydantic_core import from_json
 from bench.core.errors import UsageError
 from bench.core.record import SCHEMA, CellRef, Prediction, Record, Run
 from bench.core.yaml_file import parse
+from bench.store import upgrade
 from bench.store.archive import SUFFIX, RunPath, files_of
 from bench.store.atomic import sync, write_atomically
 from bench.store.json_files import read_json, write_json
@@ -141,7 +142,8 @@ def read_run(path: Path) -> Run:
         folder = folders.get(cell.key[:12])
         if folder is not None and (folder / RECORD).is_file():
             record = read_record(folder / RECORD)
-            labelled = replace(record, model=cell.model, task=cell.task, method=cell.method, seed=cell.seed)
+            labels = {name: getattr(cell, name) for name in ("model", "task", "method", "seed", "suite_method")}
+            labelled = replace(record, **labels)
             (base if cell.is_base else records).append(labelled)
         elif not cell.elsewhere:
             missing.append(cell)
@@ -171,13 +173,15 @@ def runs(root: Path) -> list[Path]:
 def read_record(file: RunPath) -> Record:
     """A record from disk, checked against its type."""
     content = read_json(file)
-    if content.get("schema") != SCHEMA:
+    if content.get("schema") not in (1, SCHEMA):
         raise UsageError(f"{file}: schema {content.get('schema')} is not known to this version of adaptbench")
     try:
-        return _RECORD.validate_python(content)
+        return _RECORD.validate_python(upgrade.record(content))
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"{file} is not what adaptbench wrote: {type(error).__name__}: {error}") from None
 
 
 def write_record(folder: Path, record: Record) -> None:

@@ -19,6 +19,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from bench.core.hashing import derive_seed
+from bench.core.training import BatchWork
 
 IGNORED = -100  # label of a position that is not part of an answer (torch's cross_entropy convention)
 Pair = tuple[Sequence[int], Sequence[int]]  # (prompt ids, answer ids)
@@ -99,23 +100,11 @@ class Layout:
     shared: int = 0  # at the start of the line
     filler: int = 0  # at its end, for a round length
 
-
-@dataclass(frozen=True, slots=True)
-class BatchWork:
-    """How much is computed of batches: padding is not in it."""
-
-    tokens: int = 0  # fed
-    predicted: int = 0  # answer tokens: those with logits
-    beside: int = 0  # pairs of a token with one of its own row, itself included
-
-    @classmethod
-    def of(cls, layout: Layout) -> BatchWork:
-        """What a batch takes."""
-        tokens, shared = layout.shared + sum(layout.own), layout.shared
-        return cls(tokens, layout.predicted, shared**2 + sum(own * (shared + own) for own in layout.own))
-
-    def __add__(self, other: BatchWork) -> BatchWork:
-        return BatchWork(self.tokens + other.tokens, self.predicted + other.predicted, self.beside + other.beside)
+    @property
+    def work(self) -> BatchWork:
+        """What the batch takes."""
+        tokens, shared = self.shared + sum(self.own), self.shared
+        return BatchWork(tokens, self.predicted, shared**2 + sum(own * (shared + own) for own in self.own))
 
 
 def laid_out(rows: Sequence[dict[str, Any]], packed: bool) -> Layout:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from bench.core.errors import CellError
+from bench.core.training import BatchWork
 from bench.engine.decoder import Decoder
 from bench.engine.trial import Trial
-from bench.training.batches import IGNORED, Arrangement, BatchWork, Pair, Pairs, collate, laid_out
+from bench.training.batches import IGNORED, Arrangement, Pair, Pairs, collate, laid_out
 from bench.training.packed_attention import packed_attention
 
 _known: WeakKeyDictionary[Any, Arrangement] = WeakKeyDictionary()
@@ -50,7 +51,7 @@ def mean_loss(model: Any, pairs: Sequence[Pair], *, pad: int, rows: int, bf16: b
 
 def work_of(pairs: Sequence[Pair], rows: int, in_line: bool) -> BatchWork:
     """What `mean_loss` computes."""
-    return sum((BatchWork.of(laid_out(chunk, in_line)) for chunk in _chunks(pairs, rows)), BatchWork())
+    return sum((laid_out(chunk, in_line).work for chunk in _chunks(pairs, rows)), BatchWork())
 
 
 def on(device: torch.device, batch: dict[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
+from bench.core.training import StepSeconds
+
 FIRST, LAST = 3, 22  # steps that are measured, counted from 1
-PARTS = ("data", "forward", "backward", "optimizer", "other")
 
 
 class StepTimer(TrainerCallback):
@@ -56,17 +57,16 @@ class StepTimer(TrainerCallback):
             self._steps += 1
             self._began = None
 
-    def means(self) -> dict[str, float]:
-        """Seconds of each of `PARTS` in a step, and under "steps" how many were measured; empty for a short training.
-
-        "other" is clipping, the schedule and the library's own work.
-        """
+    def means(self) -> StepSeconds | None:
+        """Seconds of each part of a step; None for a training too short to measure."""
         if not self._steps:
-            return {}
-        found = dict(self._seconds)
-        found["backward"] = found.pop("forward and backward") - found["forward"]
-        found["other"] = found.pop("step") - sum(found.values())
-        return {"steps": float(self._steps), **{name: found[name] / self._steps for name in PARTS}}
+            return None
+        total = self._seconds
+        whole, both = total["step"], total["forward and backward"]
+        seconds = {"data": total["data"], "forward": total["forward"], "backward": both - total["forward"]}
+        seconds["optimizer"] = total["optimizer"]
+        seconds["other"] = whole - sum(seconds.values())
+        return StepSeconds(self._steps, **{name: value / self._steps for name, value in seconds.items()})
 
     def _now(self) -> float:
         if self._device.type == "cuda":

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -21,8 +21,9 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 from transformers.trainer_callback import ProgressCallback
 
 from bench.core.errors import DivergedError, OutOfMemoryError
+from bench.core.training import BatchWork, Training
 from bench.model.memory import free_cached, is_out_of_memory
-from bench.training.batches import Arrangement, BatchWork, LengthGroups, Pair, Pairs, collate
+from bench.training.batches import Arrangement, LengthGroups, Pair, Pairs, collate
 from bench.training.loss import arranged, mean_loss, summed_loss
 from bench.training.step_timer import StepTimer
 from methods.options import TrainingOptions
@@ -42,27 +43,6 @@ class Setting:
     bf16: bool
     share: float = 1.0  # of the full length
     checkpointing: bool = False
-
-
-@dataclass
-class TrainingResult:
-    """What a training did. Losses are nats for each answer token."""
-
-    rate: float
-    steps: int
-    epochs: float
-    tokens: int  # prompt and answer tokens seen, unpadded
-    train_loss: list[tuple[int, float]] = field(default_factory=list)  # (step, loss)
-    validation_loss: list[tuple[int, float]] = field(default_factory=list)
-    best_validation_loss: float | None = None
-    best_step: int | None = None
-    micro_batch: int = 0
-    checkpointing: bool = False
-    packed: bool = False  # rows in one line, behind the beginning that they share
-    work: BatchWork = field(default_factory=BatchWork)
-    step_seconds: dict[str, float] = field(
-        default_factory=dict
-    )  # of the parts of a step, see bench.training.step_timer
 
 
 class AnswerTrainer(Trainer):
@@ -90,7 +70,7 @@ class AnswerTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
-        self.work += BatchWork.of(inputs["layout"])
+        self.work += inputs["layout"].work
         with self.stopwatch.part("forward"):
             return summed_loss(model, inputs) / self.step_tokens
 
@@ -136,7 +116,7 @@ def train(
     setting: Setting,
     progress: Progress,
     beside: Sequence[TrainerCallback] = (),
-) -> tuple[Any, TrainingResult]:
+) -> tuple[Any, Training]:
     """Train the model that `make` gives on `pairs`; with `validation`, the best epoch's weights are kept.
 
     `beside` is told of every step.
@@ -172,7 +152,7 @@ def _train_once(
     setting: Setting,
     progress: Progress,
     beside: Sequence[TrainerCallback],
-) -> tuple[Any, TrainingResult]:
+) -> tuple[Any, Training]:
     if setting.checkpointing:
         model.gradient_checkpointing_enable()
     model.train()
@@ -236,18 +216,18 @@ def _callbacks(progress: Progress, validates: bool, setting: Setting) -> list[Tr
     return [Watch(progress), *stop]
 
 
-def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting, packs: bool) -> TrainingResult:
+def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting, packs: bool) -> Training:
     state = trainer.state
     log = [entry for entry in state.log_history if "step" in entry]
-    validation = [(int(e["step"]), float(e["eval_loss"])) for e in log if "eval_loss" in e]
+    validation = tuple((int(e["step"]), float(e["eval_loss"])) for e in log if "eval_loss" in e)
     best = min(validation, key=lambda point: point[1], default=None)
     per_epoch = sum(len(prompt) + len(answer) for prompt, answer in pairs)
-    return TrainingResult(
+    return Training(
         rate=setting.rate,
         steps=state.global_step,
         epochs=float(state.epoch or 0),
         tokens=round(per_epoch * float(state.epoch or 0)),
-        train_loss=[(int(e["step"]), float(e["loss"])) for e in log if "loss" in e],
+        train_loss=tuple((int(e["step"]), float(e["loss"])) for e in log if "loss" in e),
         validation_loss=validation,
         best_validation_loss=best[1] if best else None,
         best_step=best[0] if best else None,
@@ -256,4 +236,5 @@ def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting, pa
         packed=packs,
         work=trainer.work,
         step_seconds=trainer.stopwatch.means(),
+        examples=len(pairs),
     )

@@ -26,6 +26,7 @@ import methods
 from bench.core.method import Material
 from bench.core.phases import PhaseName
 from bench.core.task import Task
+from bench.core.training import Training
 from bench.retrieval.embedders import SentenceEncoder, find_embedder
 from methods.options import TrainingOptions
 from scripts.peers.cases import ROOT, Case, never
@@ -60,7 +61,7 @@ def _ours(case: Case, folder: Path, out: Path, asked: Mapping[str, Any]) -> dict
             "answers": [line["output"] for line in lines],
             "scores": [line["scores"] for line in lines],
             "score": next(iter(record.scores.values())).value,
-            "steps": record.training.get("steps"),
+            "steps": record.training.steps if record.training else None,
         }
         phases[record.method] = {name: phase.wall_s for name, phase in record.phases.items()}
         beside[record.method] = sum(phases[record.method].get(name, 0.0) for name in BESIDE)
@@ -68,13 +69,16 @@ def _ours(case: Case, folder: Path, out: Path, asked: Mapping[str, Any]) -> dict
     return {**cost, "answers": arms, "phases_s": phases, "beside_s": beside}
 
 
-def _off_steps(training: Mapping[str, Any], phases: Mapping[PhaseName, float]) -> float:
+def _off_steps(training: Training | None, phases: Mapping[PhaseName, float]) -> float:
     """Seconds of a training beside its optimizer steps, worked out from those that were timed; 0 where none was.
 
     Nearly all is validation; setting the trainer up, and what the first steps take longer, is in it too.
     """
-    step = {name: value for name, value in training.get("step_seconds", {}).items() if name != "steps"}
-    return max(0.0, phases["train"] - training["steps"] * sum(step.values())) if step else 0.0
+    timed = training.step_seconds if training else None
+    if training is None or timed is None:
+        return 0.0
+    step = timed.data + timed.forward + timed.backward + timed.optimizer + timed.other
+    return max(0.0, phases["train"] - (training.steps or 0) * step)
 
 
 def suite(case: Case, folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:

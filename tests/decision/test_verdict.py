@@ -18,14 +18,19 @@ from bench.cli import cli
 from bench.config import assumptions
 from bench.config.prices import replaced
 from bench.core.errors import UsageError
+from bench.core.identity import MethodParts, PartSettings
+from bench.core.measured import Environment, Latency
 from bench.core.phases import Phase
 from bench.core.record import Record, Run, Score
+from bench.core.training import Training
 from bench.report.tables.decision import tables, to_json, verdicts
 from bench.store import run_folder
 from bench.store.listing import RUN_FILE
 from tests.test_comparison import answers, run, scored
 
 PRICES = replaced({"cpu_core_hour": 3600.0, "currency": "EUR"}, "test")
+
+FEW_SHOT = MethodParts(PartSettings("frozen"), PartSettings("few-shot"))
 
 
 def method(
@@ -47,8 +52,8 @@ def method(
     return answers(
         folder, label, seed, scored(values[::-1] if last else values),
         phases={name: phase for name, phase in phases.items() if phase.wall_s},
-        environment={"device": "cpu", "threads": 1}, latency={"served": {"p50": query, "p95": p95}},
-        training={"steps": 1} if train else {}, **changes,
+        environment=Environment(device="cpu", threads=1), latency={"served": Latency(query, p95, 0.0)},
+        training=Training(steps=1) if train else None, **changes,
     )  # fmt: skip
 
 
@@ -185,9 +190,10 @@ def test_worth_within_the_doubt_on_quality_is_not_settled(tmp_path: Path) -> Non
 
 def test_learning_curves_say_where_training_overtakes(tmp_path: Path) -> None:
     records = [
-        *(method(tmp_path, f"few-shot{size}", 100, 200) for size in (", 32 items", "")),
-        method(tmp_path, "full, 32 items", 90, 200, train=5),
-        method(tmp_path, "full", 180, 200, train=50),
+        method(tmp_path, "few-shot, 32 items", 100, 200, suite_method="few-shot", train_size=32, parts=FEW_SHOT),
+        method(tmp_path, "few-shot", 100, 200, suite_method="few-shot", parts=FEW_SHOT),
+        method(tmp_path, "full, 32 items", 90, 200, train=5, suite_method="full", train_size=32),
+        method(tmp_path, "full", 180, 200, train=50, suite_method="full"),
     ]
     found = verdict(run(tmp_path, *records))
     assert [one.label for one in found.standings] == ["full", "few-shot"]  # points of a curve are not chosen
@@ -216,7 +222,7 @@ def test_seeds_give_a_volume_its_interval_and_retention_its_loss(tmp_path: Path)
 
 
 def test_controls_are_no_choice(tmp_path: Path) -> None:
-    oracle = method(tmp_path, "rag (control=oracle)", 190, 200, identity={"method": {"rag": {"control": "oracle"}}})
+    oracle = method(tmp_path, "rag (control=oracle)", 190, 200, parts=MethodParts(is_control=True))
     found = verdict(run(tmp_path, oracle, method(tmp_path, "rag", 100, 200)))
     assert [one.label for one in found.standings] == ["rag"]
 

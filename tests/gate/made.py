@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import yaml
 
+from bench.core.identity import Identity, TaskIdentity
+from bench.core.measured import Environment, Parameters
 from bench.core.phases import Phase
 from bench.core.record import Prediction, Record, Score
 from bench.store import run_folder
 from bench.store.json_files import write_json
 from bench.store.listing import RUN_FILE
 
-HARDWARE = {"device": "cpu", "device_name": "a chip", "cpu_count": 2, "threads": 2, "platform": "Linux x86_64"}
+HARDWARE = Environment(device="cpu", device_name="a chip", cpu_count=2, threads=2, system="Linux", machine="x86_64")
 
 
 @dataclass
@@ -50,8 +52,9 @@ class Made:
             key=key, model=model, task=task, method=method, seed=seed, status="ok",
             created="2026-01-01T00:00:00+00:00", scores={metric: Score(score, "v1")}, items=len(values),
             questions=f"asked {task}", tokens={"prompt_tokens": 30 * len(values), "output_tokens": 2 * len(values)},
-            parameters={"total": 100, "trained": 0, "stored_bytes": 0, "index_bytes": 0}, environment=dict(HARDWARE),
-            phases={"predict": Phase(1.0, 2**20, flops=1000 * len(values))}, identity={"of": task, "method": method},
+            parameters=Parameters(100, 0, 0, 0), environment=HARDWARE,
+            phases={"predict": Phase(1.0, 2**20, flops=1000 * len(values))}, 
+            identity=Identity(task=TaskIdentity(task), method={method: {}}),
             weights_changed=bool(probes) if not is_base else None,
             probes={name: {"exact_match": Score(float(np.mean(v)), "v1")} for name, v in (probes or {}).items()},
         )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 
 import tasks
 from bench.core.errors import AdaptbenchError, IncompleteError, NotComparableError, UsageError
+from bench.core.identity import Identity, ModelIdentity
 from bench.core.record import Failure, Score
 from bench.gate import baseline, noise
 from bench.gate.policy import Policy
@@ -196,7 +198,7 @@ class TestCalibrate:
 
     def test_other_hardware_gives_no_floor_of_seconds(self, tmp_path: Path) -> None:
         one = [read_run(path) for path in repeats(tmp_path / "a", [0.5, 0.5, 0.5])]
-        environment = {**HARDWARE, "threads": 9}
+        environment = replace(HARDWARE, threads=9)
         other = [read_run(path) for path in repeats(tmp_path / "b", [0.5], environment=environment)]
         assert "predict_s" not in {floor.name for floor in noise.calibrate(other[0], one)}
 
@@ -205,7 +207,7 @@ class TestCalibrate:
         [
             ([0.5, 0.5], {}, UsageError, "at least 3 repeats are needed"),
             ([0.5] * 3, {"questions": "others"}, NotComparableError, "not a repeat of the baseline"),
-            ([0.5] * 3, {"identity": {"of": "another model"}}, NotComparableError, "not a repeat"),
+            ([0.5] * 3, {"identity": Identity(model=ModelIdentity("another"))}, NotComparableError, "not a repeat"),
             ([0.5] * 3, {"scores": {"accuracy": Score(0.5, "v2")}}, NotComparableError, "scored in another way"),
             ([0.5] * 3, {"task": "post"}, IncompleteError, "0 of 1 seeds were measured"),
         ],

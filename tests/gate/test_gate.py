@@ -13,8 +13,10 @@ import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 
 from bench.analysis.statistics.seeds import crossed_means
 from bench.core.errors import IncompleteError, UsageError
+from bench.core.measured import Environment, Parameters
 from bench.core.phases import Phase
 from bench.core.record import Failure, Score
+from bench.core.training import Training
 from bench.gate.policy import Policy
 from bench.gate.run import gate
 from bench.gate.verdict import GateFinding, GateVerdict
@@ -141,7 +143,7 @@ def test_seeds_and_items_vary_for_trained_methods(tmp_path: Path) -> None:
     for made, share in ((old, 0.9), (new, 0.4)):
         values[made.path.name] = (rng.random((3, 120)) < share).astype(float)
         for seed, row in enumerate(values[made.path.name].tolist()):
-            made.cell("lora", row, seed=seed, training={"steps": 3})
+            made.cell("lora", row, seed=seed, training=Training(steps=3))
     finding = only(found := verdict(old.done(), new.done()))
     expected = crossed_means(values["new"], values["old"])
     assert found.exit_code == 1
@@ -156,7 +158,7 @@ def test_few_seeds_are_said(tmp_path: Path, seeds: int, said: bool) -> None:
     for name in ("old", "new"):
         made = Made(tmp_path / name)
         for seed in range(seeds):
-            made.cell("lora", [1.0, 0.0] * 50, seed=seed, training={"steps": 3})
+            made.cell("lora", [1.0, 0.0] * 50, seed=seed, training=Training(steps=3))
         runs.append(made.done())
     assert only(verdict(runs[0], runs[1])).measured.one_checkpoint == said
 
@@ -178,7 +180,7 @@ def test_corpus_metrics_are_resampled_by_their_counts(tmp_path: Path) -> None:
 def probed(folder: Path, name: str, knows: Sequence[float], **changes: Any) -> Path:
     made = Made(folder / name)
     made.cell("base", [1.0] * 80 + [0.0] * 20, task="facts", metric="exact_match", is_base=True)
-    made.cell("lora", [1.0, 0.0] * 50, probes={"facts": knows}, training={"steps": 3}, **changes)
+    made.cell("lora", [1.0, 0.0] * 50, probes={"facts": knows}, training=Training(steps=3), **changes)
     made.cell("zero-shot", [1.0, 0.0] * 50, weights_changed=False)
     return made.done()
 
@@ -214,7 +216,7 @@ def test_counters_may_rise_by_their_limit(tmp_path: Path, tokens: int, code: int
 
 def test_a_counter_that_rises_from_nothing(tmp_path: Path) -> None:
     old = simple(tmp_path / "old", [1.0] * 10)
-    new = simple(tmp_path / "new", [1.0] * 10, parameters={"total": 100, "index_bytes": 5})
+    new = simple(tmp_path / "new", [1.0] * 10, parameters=Parameters(100, 0, index_bytes=5))
     finding = only(found := verdict(old, new, quality=[], cost=[{"counter": "index_bytes", "limit": "50%"}]))
     assert (found.exit_code, finding.reason) == (1, "rose from 0, beyond the limit of 50%")
 
@@ -228,8 +230,8 @@ def test_seconds_are_compared_on_the_same_hardware_with_known_noise_alone(tmp_pa
     slow = {"predict": Phase(9.0, 2**20)}
     old = simple(tmp_path / "old", [1.0] * 10)
     new = simple(tmp_path / "new", [1.0] * 10, phases=slow)
-    other = simple(tmp_path / "other", [1.0] * 10, phases=slow, environment={**HARDWARE, "threads": 8})
-    unknown = simple(tmp_path / "unknown", [1.0] * 10, phases=slow, environment={})
+    other = simple(tmp_path / "other", [1.0] * 10, phases=slow, environment=replace(HARDWARE, threads=8))
+    unknown = simple(tmp_path / "unknown", [1.0] * 10, phases=slow, environment=Environment())
     policy = {"quality": [], "cost": [{"counter": "predict_s", "limit": "20%"}]}
     assert verdict(old, new, **policy).exit_code == 3  # its noise was never measured
     assert verdict(old, other, **policy).exit_code == 5

@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from bench.analysis.statistics import onesided
 from bench.analysis.statistics.paired import PairedTable
+from bench.core.training import Training
 from bench.gate.flips import Flips, ItemFlip
 from bench.gate.measure import Measured
 from bench.gate.outputs import data, files, junit, markdown
@@ -188,7 +189,7 @@ def test_the_headline_names_what_decided(gated: Gated) -> None:
 
 def test_a_pass_says_for_which_checkpoint(tmp_path: Path) -> None:
     values = [1.0, 0.0] * 100
-    runs = [simple(tmp_path / name, values, training={"steps": 1}) for name in ("old", "new")]
+    runs = [simple(tmp_path / name, values, training=Training(steps=1)) for name in ("old", "new")]
     found = gate(runs[0], runs[1], Policy.model_validate({"quality": [{"margin": 0.02}]}), "gate.yaml").verdict
     assert headline(found) == "PASS: 1 check, 1 pass (for this checkpoint, fewer than 3 seeds: zero-shot)"
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bench.analysis.statistics import drops
+from bench.core.training import Training
 from bench.gate import noise
 from bench.gate.expand import expand
 from bench.gate.noise import Floor
@@ -78,7 +79,7 @@ def test_seeds_that_spread_need_more_seeds(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     made = Made(tmp_path / "run")
     for seed, share in enumerate((0.3, 0.5, 0.7)):
-        made.cell("lora", (rng.random(400) < share).astype(float).tolist(), seed=seed, training={"steps": 1})
+        made.cell("lora", (rng.random(400) < share).astype(float).tolist(), seed=seed, training=Training(steps=1))
     need = one(made.done(), quality=[{"margin": 0.02}])
     assert need.needed is None
     assert need.refusal.endswith("no number of items is enough; more seeds may be")
@@ -89,7 +90,7 @@ def test_seeds_that_agree_need_few_items(tmp_path: Path) -> None:
     for seed in range(3):
         values = [1.0, 0.0] * 200
         values[seed] = 1.0 - values[seed]
-        made.cell("lora", values, seed=seed, training={"steps": 1})
+        made.cell("lora", values, seed=seed, training=Training(steps=1))
     assert not one(made.done(), quality=[{"margin": 0.02}]).refusal
 
 
@@ -125,7 +126,7 @@ def test_seconds_without_known_noise_could_not_pass(tmp_path: Path) -> None:
 def test_probes_and_groups_are_planned(tmp_path: Path) -> None:
     made = Made(tmp_path / "run")
     made.cell("base", [1.0, 0.0] * 300, task="facts", metric="exact_match", is_base=True)
-    made.cell("lora", [1.0, 0.0] * 300, probes={"facts": [1.0, 0.0] * 300}, training={"steps": 1})
+    made.cell("lora", [1.0, 0.0] * 300, probes={"facts": [1.0, 0.0] * 300}, training=Training(steps=1))
     made.cell("zero-shot", [1.0, 0.0] * 300, weights_changed=False)
     made.cell("rag", [1.0, 0.0] * 300, weights_changed=False)
     found = needs(made.done(), retention=[{"margin": 0.03}])

@@ -16,7 +16,7 @@ from tests.gate.made import HARDWARE, Made
 from tests.gate.test_gate import only, verdict
 from tests.small import measure, write_suite
 
-HERE = {**HARDWARE, "boot": "b0"}
+HERE = replace(HARDWARE, boot="b0")
 COST = {"quality": [], "cost": [{"counter": "predict_s", "limit": "10%"}]}
 
 
@@ -47,7 +47,7 @@ def test_three_turns_by_hand(tmp_path: Path) -> None:
     [
         ([10, 11, 12], {}),  # one after the other
         ([1, 2, 3], {}),  # 0 4 5 and 1 2 3: the second of these is before the turn of the first is over
-        ([1, 6, 7], {"environment": {**HERE, "boot": "b1"}}),
+        ([1, 6, 7], {"environment": replace(HERE, boot="b1")}),
         ([1, 6, 7], {"environment": HARDWARE}),  # before records said it
     ],
 )

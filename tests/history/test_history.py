@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from bench.analysis.history.tracks import dated, panels
 from bench.cli import cli
+from bench.core.measured import Environment
 from bench.core.record import Run
 from bench.report.html import history as pages
 from bench.report.tables import history as tables
@@ -26,7 +27,7 @@ def runs(tmp_path: Path) -> list[Run]:
     return [
         made(tmp_path, 1, {"full": right(30), "rag": right(20)}),
         made(tmp_path, 2, {"full": right(30), "rag": right(21)}),
-        made(tmp_path, 3, {"full": right(18), "rag": right(21)}, environment={"packages": {"torch": "2.10"}}),
+        made(tmp_path, 3, {"full": right(18), "rag": right(21)}, environment=Environment(packages={"torch": "2.10"})),
         made(tmp_path, 4, {"full": right(18), "rag": OTHERS}),
     ]
 
@@ -151,11 +152,15 @@ def test_nothing_changed_is_said_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", HOSTILE, ids=["script", "img", "template", "control", "svg", "long"])
 def test_foreign_text_is_inert(tmp_path: Path, text: str) -> None:
     short = text[:60].replace("/", "∕").replace("\x00", "")  # a folder is named by the method
-    changes: dict[str, Any] = {"model": text[:300], "task": text[:300], "environment": {text[:99]: text[:99]}}
+    changes: dict[str, Any] = {
+        "model": text[:300],
+        "task": text[:300],
+        "environment": Environment(device_name=text[:99]),
+    }
     found = dated(
         [
             made(tmp_path, 1, {short: right(30)}, **changes),
-            made(tmp_path, 2, {short: right(3)}, **{**changes, "environment": {}}),
+            made(tmp_path, 2, {short: right(3)}, **{**changes, "environment": Environment()}),
         ]
     )
     shown = panels(found)

@@ -14,6 +14,7 @@ from bench.analysis.history.changepoints import changes, shown
 from bench.analysis.history.tracks import dated, panels
 from bench.analysis.statistics.seeds import crossed_means
 from bench.core.record import Score
+from bench.core.training import Training
 from tests.history.made import made, panel, right
 from tests.test_comparison import scored
 
@@ -152,5 +153,5 @@ def test_a_planted_step_is_found_at_its_place() -> None:
 
 
 def test_a_method_trained_with_one_seed_is_marked(tmp_path: Path) -> None:
-    runs = [made(tmp_path, i, {"full": right(30 - i)}, training={"steps": 1}) for i in (1, 2)]
+    runs = [made(tmp_path, i, {"full": right(30 - i)}, training=Training(steps=1)) for i in (1, 2)]
     assert [one.one_seed for one in changes(panels(dated(runs))[0])] == [True]

@@ -12,6 +12,8 @@ from bench.analysis.history.settings import differing
 from bench.analysis.history.tracks import dated, panels
 from bench.analysis.statistics.intervals import wilson
 from bench.core.errors import UsageError
+from bench.core.identity import Identity, ModelIdentity
+from bench.core.measured import Environment
 from bench.core.record import Failure, Record, Run, Score
 from tests.history.made import day, made, right
 from tests.test_comparison import answers, scored
@@ -125,15 +127,15 @@ def test_damaged_predictions_are_no_missing_ones(tmp_path: Path) -> None:
 def test_what_else_differs(tmp_path: Path) -> None:
     a = Record(
         "k", "m", "mail", "lora", 0, "ok", day(1),
-        identity={"stage": 2, "seed": 0, "model": {"digest": "a" * 64, "dtype": "float32"},
-                  "method": {"lora": {"rank": 8, "alpha": None}, "zero-shot": {}}},
-        environment={"packages": {"torch": "2.9", "peft": "0.19"}, "device_name": "A CPU"},
+        identity=Identity(2, ModelIdentity("a" * 64, {"dtype": "float32"}), seed=0,
+                          method={"lora": {"rank": 8, "alpha": None}, "zero-shot": {}}),
+        environment=Environment(packages={"torch": "2.9", "peft": "0.19"}, device_name="A CPU"),
     )  # fmt: skip
     b = replace(
         a,
-        identity={"stage": 3, "seed": 1, "model": {"digest": "b" * 64, "dtype": "float32"},
-                  "method": {"lora": {"rank": 16, "alpha": 4}, "rag": {"top_k": [1, 2]}}},
-        environment={"packages": {"torch": "2.10", "peft": "0.19"}, "device_name": "A processor with a long name"},
+        identity=Identity(3, ModelIdentity("b" * 64, {"dtype": "float32"}), seed=1,
+                          method={"lora": {"rank": 16, "alpha": 4}, "rag": {"top_k": (1, 2)}}),
+        environment=Environment(packages={"torch": "2.10", "peft": "0.19"}, device_name="A processor with a long name"),
     )  # fmt: skip
     assert differing(a, b) == (
         "lora.alpha none → 4", "lora.rank 8 → 16", "weights", "rag.top_k none → [1, 2]", "version of the stages",

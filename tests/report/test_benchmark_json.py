@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_benchmark.stats import Stats
 
+from bench.core.measured import Environment
 from bench.core.phases import Phase
 from bench.core.record import Record, Run
 from bench.report.benchmark import pytest_json, stats
@@ -21,8 +22,8 @@ from tests.report.test_report import HOSTILE, failed, record, run
 
 
 def timed(method: str, seed: int, seconds: float, **more: Any) -> Record:
-    environment = {"platform": "Linux x86_64", "python": "3.11.7", "device": "cpu", "device_name": "A CPU",
-                   "cpu_count": 2, "threads": 1}  # fmt: skip
+    environment = Environment(python="3.11.7", system="Linux", machine="x86_64", device="cpu", device_name="A CPU",
+                              cpu_count=2, threads=1)  # fmt: skip
     return record(method, seed, phases={"predict": Phase(seconds, 1)}, environment=environment, **more)
 
 
@@ -98,7 +99,7 @@ class TestContent:
         assert (found["processor"], found["cpu"], found["node"]) == ("A CPU", {"count": "2"}, "unknown")
 
     def test_two_machines_are_both_named(self) -> None:
-        other = replace(timed("rag", 0, 1.0), environment={"device_name": "Another"})
+        other = replace(timed("rag", 0, 1.0), environment=Environment(device_name="Another"))
         found = json.loads(pytest_json([run(timed("lora", 0, 1.0), other)]))
         assert found["machine_info"]["processor"] == "A CPU, Another"
         assert [b["extra_info"]["device_name"] for b in found["benchmarks"]] == ["A CPU", "Another"]

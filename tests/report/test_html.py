@@ -20,8 +20,11 @@ import tasks
 from bench.analysis import item_texts
 from bench.cli import cli
 from bench.core.errors import UsageError
+from bench.core.identity import Identity, MethodParts, ModelIdentity, PartSettings
+from bench.core.measured import Environment, Latency
 from bench.core.phases import Phase
-from bench.core.record import Record, Run, Score
+from bench.core.record import CheckpointScores, Record, Run, Score
+from bench.core.training import Judged, Training, Tuning
 from bench.report import files
 from bench.report.html import page, sections
 from bench.report.html.cases import cases
@@ -43,9 +46,9 @@ HOSTILE = (
 def method(folder: Path, label: str, right: int, of: int = 20, seed: int = 0, **changes: Any) -> Record:
     given: dict[str, Any] = {
         "phases": {"train": Phase(5.0, 2**30), "predict": Phase(0.1 * of, 2**30)},
-        "environment": {"device": "cpu", "threads": 1},
-        "latency": {"served": {"p50": 0.1, "p95": 0.2}},
-        "training": {"steps": 4, "examples": 8, "validation_loss": [[2, 0.9], [4, 0.5]]},
+        "environment": Environment(device="cpu", threads=1),
+        "latency": {"served": Latency(0.1, 0.2, 0.0)},
+        "training": Training(steps=4, examples=8, validation_loss=((2, 0.9), (4, 0.5))),
         **changes,
     }
     return answers(folder, label, seed, scored([1.0] * right + [0.0] * (of - right)), **given)
@@ -109,9 +112,7 @@ def test_it_loads_nothing_and_lets_nothing_run_but_its_own_two(tmp_path: Path) -
 
 def test_every_row_of_a_table_has_a_name(tmp_path: Path) -> None:
     """Also one that goes on with the row above, as the trials of a method do."""
-    trials = [{"options": {"k": k}, "value": 0.5, "epochs": None} for k in (2, 4)]
-    tuning = {"grid": {"k": [2, 4]}, "trials": trials, "chosen": {"k": 4}, "criterion": "accuracy", "items": 9,
-              "at_edge": {}}  # fmt: skip
+    tuning = Tuning({"k": (2, 4)}, tuple(Judged({"k": k}, 0.5) for k in (2, 4)), {"k": 4}, "accuracy", 9, {})
     text = page.html([of(tmp_path, method(tmp_path, "few-shot", 9, tuning=tuning))])
     rows = re.findall(r'<th scope="row"[^>]*>(.*?)</th>', text)
     assert all(rows)
@@ -134,11 +135,12 @@ def test_foreign_text_is_inert(tmp_path: Path, text: str) -> None:
     short = text[:60].replace("/", "∕").replace("\x00", "")  # a folder is named by the method
     lines = [{"metrics": {"accuracy": float(i < 15)}, "output": text, "id": f"test/{i}{text[:50]}"} for i in range(20)]
     records = (
-        answers(tmp_path, short, 0, lines, environment={"device": text, "device_name": text}),
+        answers(tmp_path, short, 0, lines, environment=Environment("1", device=text, device_name=text)),
         answers(tmp_path, "few-shot", 0, [{**one, "metrics": {"accuracy": 0.0}} for one in lines]),
         Record(
             key="0" * 64, model="m", task="mail", method="broken", seed=0, status="failed", created=text[:100],
-            identity={"method": {text[:200]: {"x": text[:200]}}, "model": {"digest": text[:200]}},
+            parts=MethodParts(PartSettings(text[:200], {"x": text[:200]})),
+            identity=Identity(model=ModelIdentity(text[:200])),
         ),
     )  # fmt: skip
     content = page.html([of(tmp_path, *records)])
@@ -199,7 +201,7 @@ def test_the_verdict_comes_first_and_says_what_to_choose(tmp_path: Path) -> None
 
 
 def test_what_leads_without_being_told_apart_is_no_choice(tmp_path: Path) -> None:
-    found = cases([of(tmp_path, method(tmp_path, "full", 12), method(tmp_path, "few-shot", 10, training={}))])
+    found = cases([of(tmp_path, method(tmp_path, "full", 12), method(tmp_path, "few-shot", 10, training=None))])
     [line] = sections.sections(found)[0].blocks[0].table.rows  # type: ignore[union-attr]
     assert [cell.text for cell in line[1:3]] == ["undecided\nso far full", "Not enough evidence"]
 
@@ -267,20 +269,21 @@ def test_items_show_their_text_where_the_task_is_still_what_was_asked(tmp_path: 
 
 def test_learning_curves_and_forgetting_have_their_charts_when_measured(tmp_path: Path) -> None:
     def one(label: str, right: int) -> Record:
-        curve = [
-            {
-                "step": 2,
-                "validation": {"accuracy": {"value": 0.3}},
-                "probes": {"facts": {"exact_match": {"value": 0.6}}},
-            },
-            {
-                "step": 4,
-                "validation": {"accuracy": {"value": 0.5}},
-                "probes": {"facts": {"exact_match": {"value": 0.2}}},
-            },
-        ]
+        curve = tuple(
+            CheckpointScores(step, {"accuracy": Score(own)}, {"facts": {"exact_match": Score(known)}})
+            for step, own, known in ((2, 0.3, 0.6), (4, 0.5, 0.2))
+        )
+        probes = {"facts": {"exact_match": Score(0.2)}}
+        size = None if label == "full" else 4
         return method(
-            tmp_path, label, right, curve=curve, weights_changed=True, probes={"facts": {"exact_match": Score(0.2)}}
+            tmp_path,
+            label,
+            right,
+            curve=curve,
+            weights_changed=True,
+            probes=probes,
+            suite_method="full",
+            train_size=size,
         )
 
     base = Record(

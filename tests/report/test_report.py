@@ -17,8 +17,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from bench.analysis.summary import SummaryRow, plain, spread, summarise
+from bench.core.measured import Environment, Latency
 from bench.core.phases import Phase
 from bench.core.record import CellRef, Failure, Record, Run, Score
+from bench.core.training import Judged, Losses, Training, Tuning
 from bench.metrics.formats import clean, duration, number, size
 from bench.report.data import to_json
 from bench.report.markdown import markdown
@@ -57,7 +59,7 @@ def record(
 
 def test_what_a_method_knows_of_its_training_items_stands_beside_the_test() -> None:
     def trained(seed: int, on_train: float) -> Record:
-        training = {"loss": {"train": 0.2, "validation": 0.5, "gap": 0.3}, "best_step": 40, "steps": 60}
+        training = Training(loss=Losses(0.2, 0.5, 0.3), best_step=40, steps=60)
         return record("full", seed, {"accuracy": 0.7}, training=training, on_train={"accuracy": Score(on_train)})
 
     [table] = [one for one in tables(run(record("rag"), trained(0, 0.9), trained(1, 1.0))) if "fit" in one.title]
@@ -68,8 +70,8 @@ def test_what_a_method_knows_of_its_training_items_stands_beside_the_test() -> N
 
 
 def test_serving_and_money_have_a_table_where_latency_was_measured() -> None:
-    served: dict[str, Any] = {"latency": {"served": {"p50": 0.25, "p95": 0.5, "retrieval_p50": 0.1}},
-              "environment": {"device": "cpu", "threads": 1}}  # fmt: skip
+    served: dict[str, Any] = {"latency": {"served": Latency(0.25, 0.5, 0.1)},
+              "environment": Environment(device="cpu", threads=1)}  # fmt: skip
     cells = run(record("lora", 0, **served), record("lora", 1, **served), record("rag"))
     [table] = [one for one in tables(replace(cells, prices={"cpu_core_hour": 3.6})) if "money" in one.title]
     assert table.columns[:4] == ("method", "p50", "p95", "of p50:\nprompt")
@@ -238,7 +240,7 @@ class TestFailuresAndGaps:
 
     def test_what_did_not_fit_is_said(self) -> None:
         dropped = {"examples_dropped": 1203, "passages_dropped": 0, "passages_truncated": 4}
-        text = shown(run(record(dropped=dropped, training={"examples_too_long": 7})))
+        text = shown(run(record(dropped=dropped, training=Training(examples_too_long=7))))
         assert "1,203 worked examples dropped, 4 passages shortened over 10 items" in text
         assert "passages dropped" not in text
         assert "7 training examples too long" in text
@@ -380,7 +382,7 @@ class TestMarkdownAndJson:
     def test_json_has_rows_and_records(self) -> None:
         of = run(record(seed=0, scores={"accuracy": 0.2}), record(seed=1, scores={"accuracy": 0.4}), failed("full"))
         found = json.loads(json.dumps(to_json([of, of]), allow_nan=False))
-        assert found["schema"] == 1
+        assert found["schema"] == 2
         first, second = found["runs"]
         assert first == second
         assert (first["path"], first["suite"]) == ("results/local/trial", "trial")
@@ -419,12 +421,10 @@ class TestMarkdownAndJson:
 
 
 def test_options_show_every_trial_and_a_choice_at_an_end() -> None:
-    tuning = {
-        "grid": {"k": [4, 8]}, "chosen": {"k": 8}, "criterion": "accuracy", "items": 20, "at_edge": {"k": "highest"},
-        "trials": [{"options": {"k": 4}, "value": 0.5}, {"options": {"k": 8}, "value": 0.75}],
-    }  # fmt: skip
-    diverged = {**tuning, "chosen": {"k": 4}, "criterion": "validation loss", "at_edge": {},
-                "trials": [{"options": {"k": 4}, "value": 1.0}, {"options": {"k": 8}, "value": None}]}  # fmt: skip
+    trials = Judged({"k": 4}, 0.5), Judged({"k": 8}, 0.75)
+    tuning = Tuning({"k": (4, 8)}, trials, {"k": 8}, "accuracy", 20, {"k": "highest"})
+    trials = Judged({"k": 4}, 1.0), Judged({"k": 8}, None)
+    diverged = Tuning({"k": (4, 8)}, trials, {"k": 4}, "validation loss", 20, {})
     found = tables(run(record("few-shot", tuning=tuning), record("full", tuning=diverged), record("rag")))
     [table] = [one for one in found if one.title.endswith(": options")]
     rows = [[text.text for text in row] for row in table.rows]
@@ -438,8 +438,8 @@ def test_options_show_every_trial_and_a_choice_at_an_end() -> None:
 
 
 def test_a_search_is_paid_once_whatever_the_number_of_seeds() -> None:
-    served: dict[str, Any] = {"latency": {"served": {"p50": 0.1, "p95": 0.2, "retrieval_p50": 0.0}},
-              "environment": {"device": "cpu", "threads": 1}}  # fmt: skip
+    served: dict[str, Any] = {"latency": {"served": Latency(0.1, 0.2, 0.0)},
+              "environment": Environment(device="cpu", threads=1)}  # fmt: skip
     tuned = record("full", 0, phases={"tune": Phase(3600.0, 1), "predict": Phase(1.0, 1)}, **served)
     others = [record("full", seed, phases={"predict": Phase(1.0, 1)}, **served) for seed in (1, 2)]
     found = tables(replace(run(tuned, *others), prices={"cpu_core_hour": 5.0}))

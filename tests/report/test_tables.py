@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.measures import Measure, measures, unit
+from bench.core.measured import Latency, Parameters
 from bench.core.phases import Phase
 from bench.core.record import Record, Run, Score
+from bench.core.training import Losses, Training
 from bench.report.csv_latex import COLUMNS, csv_text, latex
 from bench.report.tex import escaped
 from tests.report.test_report import HOSTILE, failed, record, run, unmeasured
@@ -40,9 +42,11 @@ class TestMeasures:
             counterfactual={"name": {"a": True, "b": False, "c": False, "d": False}, "tone": {}},
             divergence=0.25, retrieval={"hit@1": 0.5, "questions": 8.0},
             phases={"train": Phase(3.0, 10, 20, 30, 40.0, "", 50), "predict": Phase(1.0, 70, 15, None)},
-            training={"rate": 0.01, "loss": {"gap": 0.5, "train": None}, "checkpointing": True, "train_loss": [[1, 2]]},
-            latency={"served": {"p50": 0.1, "questions": 24}}, tokens={"prompt_tokens": 45},
-            parameters={"trained": 7, "stored_bytes": 28}, item_failures={"item_too_long": 1},
+            
+            training=Training(rate=0.01, tokens=8, loss=Losses(gap=0.5), checkpointing=True, examples=3,
+                              train_loss=((1, 2.0),)),
+            latency={"served": Latency(0.1, 0.2, 0.0, 24)}, tokens={"prompt_tokens": 45},
+            parameters=Parameters(10, 7, 28), item_failures={"item_too_long": 1},
             dropped={"passages_dropped": 2},
         )  # fmt: skip
         assert list(measures(of)) == [
@@ -63,10 +67,16 @@ class TestMeasures:
             Measure("memory", "peak_device", "B", 20),
             Measure("memory", "peak_reserved", "B", 30),
             Measure("latency", "served.p50", "s", 0.1),
+            Measure("latency", "served.p95", "s", 0.2),
+            Measure("latency", "served.retrieval_p50", "s", 0.0),
             Measure("latency", "served.questions", "item", 24),
             Measure("tokens", "prompt_tokens", "token/item", 4.5),
             Measure("training", "rate", "", 0.01),
+            Measure("training", "tokens", "token", 8),
             Measure("training", "loss.gap", "nat", 0.5),
+            Measure("training", "examples", "item", 3),
+            Measure("training", "examples_too_long", "item", 0),
+            Measure("parameters", "total", "parameter", 10),
             Measure("parameters", "trained", "parameter", 7),
             Measure("parameters", "stored_bytes", "B", 28),
             Measure("items", "asked", "item", 10),

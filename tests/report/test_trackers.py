@@ -14,8 +14,12 @@ from typing import Any
 import pytest
 
 from bench.core.errors import UsageError
+from bench.core.identity import MethodParts, PartSettings
+from bench.core.measured import Environment
 from bench.core.phases import Phase
-from bench.core.record import Record, Run, Score
+from bench.core.record import CheckpointScores, Record, Run, Score
+from bench.core.training import Losses, Training, Tuning
+from bench.core.values import OptionValue
 from bench.report import trackers
 from bench.report.trackers import mlflow, wandb
 from bench.report.trackers.entries import entries, key, text_of
@@ -30,14 +34,16 @@ def trained() -> Record:
         "lora", 1, {"accuracy": 0.75, "macro_f1": 0.5},
         phases={"train": Phase(60.0, 1024), "predict": Phase(2.0, 4096)},
         tokens={"prompt_tokens": 400},
-        training={
-            "steps": 20, "train_loss": [[10, 2.0], [20, 1.0]], "validation_loss": [[20, 1.5]], "loss": {"gap": 0.5},
-        },
-        curve=[{"step": 10, "validation": score, "probes": {"facts": {"accuracy": {"value": 0.125, "signature": ""}}}}],
+        training=Training(
+            steps=20, train_loss=((10, 2.0), (20, 1.0)), validation_loss=((20, 1.5),), loss=Losses(gap=0.5),
+            tokens=70, examples=9,
+        ),
+        curve=(CheckpointScores(10, score, {"facts": {"accuracy": Score(0.125)}}),),
         retrieval={"hit@1": 0.5},
-        identity={"method": {"lora": {"rank": 8, "learning_rate": [0.01]}, "zero-shot": {}}, "train_size": 128},
-        tuning={"chosen": {"dropout": 0.1}},
-        environment={"adaptbench": "0.1.0", "device": "cpu", "packages": {"torch": "2", "peft": None}},
+        parts=MethodParts(PartSettings("lora", {"rank": 8, "learning_rate": (0.01,)}), PartSettings("zero-shot")),
+        train_size=128,
+        tuning=Tuning({}, (), {"dropout": 0.1}, "accuracy", 9, {}),
+        environment=Environment(adaptbench="0.1.0", device="cpu", packages={"torch": "2", "peft": None}),
     )  # fmt: skip
 
 
@@ -57,7 +63,8 @@ class TestEntries:
         assert found.metrics == {
             "score/accuracy": 0.75, "score/macro_f1": 0.5, "retrieval/hit_at_1": 0.5,
             "time/train": 60.0, "time/predict": 2.0, "memory/peak_host": 4096, "tokens/prompt_tokens": 40.0,
-            "training/steps": 20, "training/loss.gap": 0.5, "items/asked": 10,
+            "training/steps": 20, "training/loss.gap": 0.5, "training/tokens": 70, "training/examples": 9,
+            "training/examples_too_long": 0, "items/asked": 10,
         }  # fmt: skip
         assert found.curves == {
             "curve/train_loss": ((10, 2.0), (20, 1.0)),
@@ -81,7 +88,9 @@ class TestEntries:
         ]  # fmt: skip
 
     def test_what_is_no_number_is_left_out(self) -> None:
-        [found] = entries(run(record(scores={"accuracy": float("nan")}, training={"train_loss": [[1, None]]})))
+        [found] = entries(
+            run(record(scores={"accuracy": float("nan")}, training=Training(train_loss=((1, float("nan")),))))
+        )
         assert "score/accuracy" not in found.metrics
         assert found.curves == {}
 
@@ -196,10 +205,16 @@ class TestMlflow:
 
     def test_long_curves_and_hostile_names(self, tmp_path: Path) -> None:
         uri = f"sqlite:///{tmp_path / 'runs.db'}"
-        curve = [[step, 1.0] for step in range(2500)]
-        many = {f"option{i}": i for i in range(150)}
-        odd = record(HOSTILE, 0, {HOSTILE: 0.5, "../..": 1.0}, task=HOSTILE, training={"train_loss": curve},
-                     identity={"method": {HOSTILE: {HOSTILE: HOSTILE * 500}, "lora": many}})  # fmt: skip
+        curve = tuple((step, 1.0) for step in range(2500))
+        many: dict[str, OptionValue] = {f"option{i}": i for i in range(150)}
+        odd = record(
+            HOSTILE,
+            0,
+            {HOSTILE: 0.5, "../..": 1.0},
+            task=HOSTILE,
+            training=Training(train_loss=curve),
+            parts=MethodParts(PartSettings(HOSTILE, {HOSTILE: HOSTILE * 500}), PartSettings("lora", many)),
+        )
         mlflow.log([replace(run(odd), suite=HOSTILE * 20)], None, uri)
         client = importlib.import_module("mlflow.tracking").MlflowClient(uri)
         place = [each.experiment_id for each in client.search_experiments() if each.name.startswith("adaptbench/")]
@@ -276,7 +291,9 @@ class TestWandb:
         assert Path(file.local_path).is_relative_to(tmp_path / "wandb")
 
     def test_hostile_names(self, tmp_path: Path) -> None:
-        odd = record(HOSTILE, 0, {HOSTILE: 0.5}, task=HOSTILE * 9, identity={"method": {HOSTILE: {"a": HOSTILE}}})
+        odd = record(
+            HOSTILE, 0, {HOSTILE: 0.5}, task=HOSTILE * 9, parts=MethodParts(PartSettings(HOSTILE, {"a": HOSTILE}))
+        )
         wandb.log([replace(run(odd), suite=HOSTILE * 9)], None, str(tmp_path))
         [found] = offline(tmp_path)
         begun = of(found, "run")[0]

@@ -71,12 +71,12 @@ def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -
     found = []
     for answers in family.answers:
         own = [r for r in run.records if _is(r, family, answers.label) and r.status == "ok"]
-        if not own or any(_is_control(record) for record in own):
+        if not own or any(record.parts.is_control for record in own):
             continue
         paid = [_price(record, prices, assumed) for record in own]
         if any(price is None for price in paid):
             continue
-        latencies = [r.latency["served"]["p95"] for r in own if "served" in r.latency]
+        latencies = [r.latency["served"].p95 for r in own if "served" in r.latency]
         loss, probe = _worst(own, base)
         found.append(
             Candidate(
@@ -95,11 +95,6 @@ def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -
 
 def _is(record: Record, family: Family, label: str) -> bool:
     return (record.model, record.task, record.method) == (family.model, family.task, label)
-
-
-def _is_control(record: Record) -> bool:
-    parts = record.identity.get("method", {}).values()
-    return any(part.get("control", "none") != "none" for part in parts)
 
 
 def _price(record: Record, prices: Prices, assumed: Assumptions) -> Price | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from bench.analysis.answers import Answers
 from bench.analysis.comparison import Family
+
+Sizes = Mapping[int | None, Answers]  # training items of a point of a curve (None: all) -> its answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,39 +24,25 @@ class Overtaking:
 
 def overtakings(family: Family) -> Iterable[Overtaking]:
     """From learning curves: trained methods against few-shot prompting with as many items."""
-    labels = [one.label for one in family.answers]
-    trained = {method_of(one.label) for one in family.answers if one.trained}
-    shots = {method_of(label) for label in labels if method_of(label).startswith("few-shot")}
+    trained = curves(one for one in family.answers if one.trained)
+    prompted = curves(one for one in family.answers if not one.trained and one.context == "few-shot")
     better = {(one.a.label, one.b.label) for one in family.differences if one.differ}  # the better one first
     for method in sorted(trained):
-        for other in sorted(shots):
-            sizes = [size for size in _sizes(labels) if {_named(method, size), _named(other, size)} <= set(labels)]
+        for other in sorted(prompted):
+            own, others = trained[method], prompted[other]
+            sizes = sorted(own.keys() & others.keys(), key=lambda size: math.inf if size is None else size)
             if len(sizes) < 2:
                 continue
-            ahead = [_words(size) for size in sizes if (_named(method, size), _named(other, size)) in better]
+            ahead = [_words(size) for size in sizes if (own[size].label, others[size].label) in better]
             yield Overtaking(method, other, ahead[0] if ahead else None, tuple(map(_words, sizes)))
 
 
-def size_of(label: str) -> int | None:
-    """The training items of a point of a learning curve; None for all of them."""
-    _, comma, rest = label.rpartition(", ")
-    count = rest.removesuffix(" items")
-    return int(count) if comma and count != rest and count.isdecimal() else None
-
-
-def method_of(label: str) -> str:
-    """The method of a point of a learning curve."""
-    return label if size_of(label) is None else label.rpartition(", ")[0]
-
-
-def _sizes(labels: Iterable[str]) -> list[int | None]:
-    """Sizes in rising order, all of the items last."""
-    found = {size_of(label) for label in labels}
-    return sorted(found, key=lambda size: math.inf if size is None else size)
-
-
-def _named(method: str, size: int | None) -> str:
-    return method if size is None else f"{method}, {size} items"
+def curves(answers: Iterable[Answers]) -> dict[str, Sizes]:
+    """The learning curve of each method; of one size where the suite asks for no other."""
+    found: dict[str, dict[int | None, Answers]] = {}
+    for one in answers:
+        found.setdefault(one.suite_method or one.label, {})[one.curve_size] = one
+    return dict(found)
 
 
 def _words(size: int | None) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from bench.analysis.comparison import Family
 from bench.analysis.decision.candidates import Candidate
-from bench.analysis.decision.learning import Overtaking, overtakings, size_of
+from bench.analysis.decision.learning import Overtaking, overtakings
 from bench.analysis.decision.lines import highest, lowest
 from bench.analysis.decision.rule import (
     Standing,
@@ -52,7 +52,7 @@ class Verdict:
 
 def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions) -> Verdict:
     """The verdict on candidates, given best first; `family` holds the differences between them."""
-    full = [one for one in found if size_of(one.label) is None]
+    full = [one for one in found if one.answers.curve_size is None]
     standings = standings_of(full, assumed)
     differ = differing(family)
     choice = choose(standings, differ, assumed)

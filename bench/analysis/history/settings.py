@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from bench.core.record import Record
@@ -18,7 +19,7 @@ def differing(a: Record, b: Record) -> tuple[str, ...]:
     Of its key's content and of what was there when it was measured; sorted by name, the content first.
     """
     found = []
-    for one, other in ((a.identity, b.identity), (a.environment, b.environment)):
+    for one, other in ((a.identity.content(), b.identity.content()), (asdict(a.environment), asdict(b.environment))):
         before, after = dict(_flat(one)), dict(_flat(other))
         found += [
             _said(name, before.get(name), after.get(name))
@@ -36,9 +37,15 @@ def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any
             yield f"{above}{name}", value
 
 
+def _text(value: object) -> str:
+    if value is None or value == "":
+        return "none"
+    return str(list(value) if isinstance(value, tuple) else value)
+
+
 def _said(name: str, before: Any, after: Any) -> str:
     shown = _NAMES.get(name, name)
-    texts = ["none" if value is None else str(value) for value in (before, after)]
+    texts = [_text(value) for value in (before, after)]
     if shown != name or max(map(len, texts)) > _LONGEST:
         return shown
     return f"{shown} {texts[0]} → {texts[1]}"

@@ -6,7 +6,7 @@ Scores of the same items, asked and scored the same way, are one track; a run wi
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -205,5 +205,4 @@ def _tracks(label: str, points: Sequence[TrackPoint]) -> list[Track]:
 
 
 def _asked(record: Record, metric: str) -> tuple[str, str, int]:
-    questions: Mapping[str, object] | str = record.questions or str(record.identity.get("task"))
-    return str(questions), record.scores[metric].signature, record.items
+    return record.questions, record.scores[metric].signature, record.items

@@ -36,8 +36,8 @@ class OfRows(Protocol):
 class Interval:
     """A confidence interval, in the unit of what it is an interval of."""
 
-    low: float
-    high: float
+    low: float  # lower limit
+    high: float  # upper limit
     level: float  # 0.95 for 95%
 
     def covers(self, value: float) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from bench.analysis import comparison
 from bench.analysis.comparison import Answers, Family
 from bench.analysis.decision.candidates import candidates
-from bench.analysis.decision.learning import size_of
 from bench.analysis.decision.rule import quality_intervals
 from bench.analysis.decision.verdict import Verdict, decide
 from bench.analysis.statistics.intervals import Interval
@@ -38,7 +37,7 @@ class Case:
     @property
     def answers(self) -> tuple[Answers, ...]:
         """Of the methods with all training items, the best first."""
-        return () if self.family is None else tuple(one for one in self.family.answers if size_of(one.label) is None)
+        return () if self.family is None else tuple(one for one in self.family.answers if one.curve_size is None)
 
     def interval(self, label: str) -> Interval:
         """Of the score of a method."""

@@ -10,6 +10,8 @@ from bench.analysis import costs
 from bench.analysis.costs import CellCost
 from bench.analysis.summary import SummaryRow, by_method
 from bench.config.prices import Prices, replaced
+from bench.core.measured import Parameters, Serving
+from bench.core.phases import PhaseName
 from bench.core.record import Record, Run
 from bench.metrics.formats import clean, duration, size
 from bench.report.table import NOTHING, ReportTable, Text
@@ -18,6 +20,8 @@ _LEGEND = (
     "wall time, mean over seeds; highest memory of any phase",
     "tokens per query: of the prompt + of the answer, unpadded",
 )
+_TIMED: tuple[PhaseName, ...] = ("index", "prepare", "tune", "train", "retrieve", "predict")
+_ALWAYS: tuple[PhaseName, ...] = ("train", "predict")
 STEP_PARTS = ("data", "forward", "backward", "optimizer", "other")
 _KEPT = ("trained", "stored_bytes", "index_bytes")
 _FULL_REACH = 0.9  # share of block weights below which it is said how far adapters reach
@@ -41,9 +45,11 @@ def tables(run: Run, model: str, tasks: Sequence[str], rows: Sequence[SummaryRow
 
 def _costs(model: str, task: str, rows: Sequence[SummaryRow]) -> ReportTable:
     """Time, memory and tokens. Phases that take no time to speak of in any row have no column."""
-    always, perhaps = ("train", "predict"), ("index", "prepare", "tune", "retrieve")
-    worth = {p for p in perhaps if any(p in row.seconds and row.seconds[p].mean >= 0.05 for row in rows)}
-    phases = [p for p in ("index", "prepare", "tune", "train", "retrieve", "predict") if p in worth or p in always]
+    phases = [
+        phase
+        for phase in _TIMED
+        if phase in _ALWAYS or any(phase in row.seconds and row.seconds[phase].mean >= 0.05 for row in rows)
+    ]
     sources = {row.peak_of for row in rows if row.peak_of}
     memory = f"{sources.pop()}\nmemory" if len(sources) == 1 else "peak\nmemory"
     lines = [(Text(clean(row.method)), *_spent(row, phases, bool(sources))) for row in rows]
@@ -51,7 +57,7 @@ def _costs(model: str, task: str, rows: Sequence[SummaryRow]) -> ReportTable:
     return ReportTable(f"{clean(model)}: cost on {clean(task)}", columns, tuple(lines))
 
 
-def _spent(row: SummaryRow, phases: Sequence[str], name_source: bool) -> list[Text]:
+def _spent(row: SummaryRow, phases: Sequence[PhaseName], name_source: bool) -> list[Text]:
     if not row.seeds:
         return [Text(NOTHING, "faint")] * (len(phases) + 2)
     times = [duration(row.seconds[phase].mean) if phase in row.seconds else NOTHING for phase in phases]
@@ -69,9 +75,10 @@ def _tokens(row: SummaryRow) -> str:
 def _steps(run: Run, model: str) -> list[ReportTable]:
     """What the steps of trained methods spend their time on; no table where none was measured."""
     lines = []
-    for (method, task), own in by_method(run, model, lambda record: bool(record.training.get("step_seconds"))).items():
-        found = [record.training["step_seconds"] for record in own]
-        parts = {name: statistics.median(one[name] for one in found) for name in STEP_PARTS}
+    timed = by_method(run, model, lambda record: bool(record.training and record.training.step_seconds))
+    for (method, task), own in timed.items():
+        found = [record.training.step_seconds for record in own if record.training]
+        parts = {name: statistics.median(getattr(one, name) for one in found) for name in STEP_PARTS}
         whole = sum(parts.values())
         shares = (f"{value / whole:.0%}" for value in parts.values())
         lines.append(tuple(map(Text, (clean(method), clean(task), f"{whole * 1000:,.0f} ms", *shares))))
@@ -85,11 +92,13 @@ def _steps(run: Run, model: str) -> list[ReportTable]:
 def _kept(run: Run, model: str) -> list[ReportTable]:
     """What has to be kept of each method in addition to the base model, and where adapters reach little of it."""
     lines, notes = [], []
-    for (method, task), own in by_method(run, model, lambda record: "stored_bytes" in record.parameters).items():
-        share = min(map(_reach, own))
+    sized = by_method(run, model, lambda r: r.parameters is not None and r.parameters.stored_bytes is not None)
+    for (method, task), own in sized.items():
+        kept = [record.parameters for record in own if record.parameters]
+        share = min(map(_reach, kept))
         if share < _FULL_REACH:
             notes.append(f"{clean(method)} on {clean(task)}: adapters reach {share:.0%} of the blocks' weights")
-        most = {name: max(record.parameters.get(name, 0) for record in own) for name in _KEPT}
+        most = {name: max(getattr(one, name) or 0 for one in kept) for name in _KEPT}
         shown = (f"{most['trained']:,}", *(size(most[name]) if most[name] else NOTHING for name in _KEPT[1:]))
         lines.append(tuple(map(Text, (clean(method), clean(task), *shown))))
     heads = ("method", "task", "trained\nparameters", "their bytes", "bytes of\nthe index")
@@ -97,10 +106,9 @@ def _kept(run: Run, model: str) -> list[ReportTable]:
     return [ReportTable(title, heads, tuple(lines), tuple(notes))] if lines else []
 
 
-def _reach(record: Record) -> float:
-    """Share of the blocks' weights that adapters reach; 1 where there are none."""
-    counts = record.parameters
-    return counts["adapted_weights"] / counts["block_weights"] if counts.get("block_weights") else 1.0
+def _reach(sizes: Parameters) -> float:
+    """Share of the blocks' weights that an adapter stands beside; 1 where there is none, or it was not counted."""
+    return (sizes.adapted_weights or 0) / sizes.block_weights if sizes.block_weights else 1.0
 
 
 def _serving(run: Run, model: str, task: str) -> list[ReportTable]:
@@ -110,7 +118,8 @@ def _serving(run: Run, model: str, task: str) -> list[ReportTable]:
     if not groups:
         return []
     prices = replaced(run.prices, str(run.path))
-    ways = [way for way in ("uncached", "unmerged") if any(way in r.latency for own in groups.values() for r in own)]
+    compared: tuple[Serving, ...] = ("uncached", "unmerged")
+    ways = [way for way in compared if any(way in r.latency for own in groups.values() for r in own)]
     lines = []
     for method, own in groups.items():
         paid = [costs.cost(record, prices) for record in own]
@@ -143,8 +152,8 @@ def _serving_legend(prices: Prices) -> tuple[str, ...]:
     )
 
 
-def _latency(records: Sequence[Record], way: str, figure: str) -> str:
-    found = [record.latency[way][figure] for record in records if figure in record.latency.get(way, {})]
+def _latency(records: Sequence[Record], way: Serving, figure: str) -> str:
+    found = [getattr(record.latency[way], figure) for record in records if way in record.latency]
     return f"{statistics.median(found) * 1000:,.0f} ms" if found else NOTHING
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from bench.analysis.summary import by_method
 from bench.core.record import Record, Run
+from bench.core.training import Options, Tuning
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, duration, number, title
 from bench.report.table import NOTHING, ReportTable, Text
@@ -23,35 +23,35 @@ def _chosen(run: Run, model: str) -> list[ReportTable]:
     if not found:
         return []
     notes = ["chosen on the validation split with the first seed; search: what the trials took"]
-    if any(record.tuning["at_edge"] for record in found):
+    if any(record.tuning.at_edge for record in found if record.tuning):
         notes.append("lowest, highest: of those that were tried; a better one may lie beyond")
     heads = ("method", "task", "tried", "judged by", "value", "chosen", "search")
-    lines = tuple(line for record in found for line in _trials(record, record.tuning))
+    lines = tuple(line for record in found if record.tuning for line in _trials(record, record.tuning))
     return [ReportTable(f"{clean(model)}: options", heads, lines, tuple(notes))]
 
 
-def _trials(record: Record, tuning: Mapping[str, Any]) -> Iterator[tuple[Text, ...]]:
+def _trials(record: Record, tuning: Tuning) -> Iterator[tuple[Text, ...]]:
     """A line for each trial; what is the same for all stands in the first."""
-    name = tuning["criterion"]
+    name = tuning.criterion
     took = duration(record.phases["tune"].wall_s) if "tune" in record.phases else NOTHING
-    for i, trial in enumerate(tuning["trials"]):
+    for i, trial in enumerate(tuning.trials):
         first = (clean(record.method), clean(record.task)) if i == 0 else ("", "")
-        chosen = trial["options"] == tuning["chosen"]
-        ends = (f"{clean(key)} {end}" for key, end in tuning["at_edge"].items())
+        chosen = trial.options == tuning.chosen
+        ends = (f"{clean(key)} {end}" for key, end in tuning.at_edge.items())
         yield tuple(
             Text(text)
             for text in (
                 *first,
-                _options(trial["options"]),
+                _options(trial.options),
                 (title(name) if name in NAMES else name) if i == 0 else "",
-                _value(name, trial["value"]),
+                _value(name, trial.value),
                 ", ".join(("yes", *ends)) if chosen else "",
                 took if i == 0 else "",
             )
         )
 
 
-def _options(chosen: Mapping[str, Any]) -> str:
+def _options(chosen: Options) -> str:
     return ", ".join(f"{clean(name)} {clean(str(value))}" for name, value in chosen.items())
 
 
@@ -69,13 +69,13 @@ def _fit(run: Run, model: str) -> list[ReportTable]:
     lines = []
     for (method, task), own in groups.items():
         metric = next(iter(own[0].scores))
+        trainings = [record.training for record in own if record.training]
         losses = [
-            _median([record.training["loss"][split] for record in own if record.training.get("loss")])
-            for split in ("train", "validation")
+            _median([getattr(training.loss, split) for training in trainings]) for split in ("train", "validation")
         ]
         scores = [number(metric, statistics.median(r.on_train[metric].value for r in own if metric in r.on_train)),
                   number(metric, statistics.median(r.scores[metric].value for r in own))]  # fmt: skip
-        best, last = (_median([record.training.get(name) for record in own]) for name in ("best_step", "steps"))
+        best, last = (_median([getattr(training, name) for training in trainings]) for name in ("best_step", "steps"))
         kept = "" if best == last else f"{best} of "
         lines.append(tuple(map(Text, (clean(method), clean(task), *losses, *scores, f"{kept}{last}"))))
     heads = ("method", "task", "train\nloss", "validation\nloss", "on train\nitems", "on test\nitems", "kept\nstep")

@@ -15,6 +15,7 @@ from bench.analysis.measures import measures
 from bench.analysis.summary import plain
 from bench.core.errors import UsageError
 from bench.core.record import Record, Run
+from bench.core.training import Training
 from bench.metrics.formats import clean
 
 LONGEST_KEY = 200  # MLflow takes 250
@@ -76,12 +77,12 @@ def params(record: Record) -> dict[str, Any]:
 
     Options that can be searched for are lists; one with a single value is that value.
     """
-    identity = record.identity
+    parts = {part.name: part.options for part in (record.parts.weights, record.parts.context) if part.name}
     asked = {
         **{name: getattr(record, name) for name in ("model", "task", "method", "seed")},
-        **{name: identity[name] for name in ("train_size",) if name in identity},
-        **dict(_flat("", identity.get("method", {}))),
-        **dict(_flat("chosen", record.tuning.get("chosen", {}))),
+        **({} if record.train_size is None else {"train_size": record.train_size}),
+        **dict(_flat("", parts)),
+        **dict(_flat("chosen", record.tuning.chosen if record.tuning else {})),
     }
     return {key("", name): _one(plain(content)) for name, content in asked.items()}
 
@@ -125,39 +126,32 @@ def _tags(run: Run, record: Record, role: str) -> dict[str, str]:
         "adaptbench.group": f"{record.model} · {record.task} · {record.method}",
         "adaptbench.created": record.created,
         "adaptbench.questions": record.questions,
-        **{
-            f"adaptbench.{name}": environment[name]
-            for name in ("device", "device_name", "python")
-            if name in environment
-        },
-        **{f"adaptbench.package.{name}": v for name, v in environment.get("packages", {}).items() if v},
+        "adaptbench.device": environment.device,
+        "adaptbench.device_name": environment.device_name,
+        "adaptbench.python": environment.python,
+        "adaptbench.version": environment.adaptbench,
+        **{f"adaptbench.package.{name}": version or "" for name, version in environment.packages.items()},
     }
-    if "adaptbench" in environment:
-        tags["adaptbench.version"] = environment["adaptbench"]
     if record.failure:
         tags |= {"adaptbench.failure": record.failure.kind, "adaptbench.failure.message": record.failure.message}
-    return {key("", name): text_of(content) for name, content in tags.items()}
+    return {key("", name): text_of(content) for name, content in tags.items() if content}
 
 
 def _curves(record: Record) -> Iterator[tuple[str, Curve]]:
     """Losses by step; scores on validation items and probes at the checkpoints."""
-    for name in ("train_loss", "validation_loss"):
-        found = _curve(record.training.get(name, ()))
+    training = record.training or Training()
+    for name, points in (("train_loss", training.train_loss), ("validation_loss", training.validation_loss)):
+        found = _curve(points)
         if found:
             yield key("curve", name), found
-    points: dict[str, list[tuple[int, float]]] = {}
+    scored_at: dict[str, list[tuple[int, float]]] = {}
     for moment in record.curve:
-        scored = {"validation": moment.get("validation", {}), **moment.get("probes", {})}
+        scored = {"validation": moment.validation, **moment.probes}
         for of, scores in scored.items():
             for metric, score in scores.items():
-                points.setdefault(key("curve", f"{of}.{metric}"), []).append((moment["step"], _value_of(score)))
-    for name, pairs in points.items():
+                scored_at.setdefault(key("curve", f"{of}.{metric}"), []).append((moment.step, score.value))
+    for name, pairs in scored_at.items():
         yield name, _curve(pairs)
-
-
-def _value_of(score: Any) -> float:
-    """Of a score as the code or as a record's file has it."""
-    return float(score["value"] if isinstance(score, Mapping) else score.value)
 
 
 def _curve(pairs: Iterable[Sequence[Any]]) -> Curve:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from bench.config.prices import Prices
+from bench.core.measured import Environment
 from bench.core.record import Record, Run
+from bench.core.training import Options
 from bench.metrics import NAMES
 from bench.metrics.formats import clean
 from bench.report.html.blocks import Block, Heading, Points, Section, Table
@@ -79,22 +80,25 @@ def _joined(signatures: Mapping[str, None]) -> str:
 
 
 def _machine(run: Run) -> Iterator[str]:
-    environments = [record.environment for record in run.records if record.environment]
+    environments = [record.environment for record in run.records if record.environment.adaptbench]
     if not environments:
         return
     times = sorted(record.created for record in run.records)
     yield f"measured from {clean(times[0])} to {clean(times[-1])}"
     for one in {_device(found): found for found in environments}.values():
-        yield f"{_device(one)}; adaptbench {clean(one.get('adaptbench', '?'))}, Python {clean(one.get('python', '?'))}"
-        packages = one.get("packages", {})
-        yield ", ".join(f"{clean(name)} {clean(version)}" for name, version in packages.items())
+        yield f"{_device(one)}; adaptbench {_known(one.adaptbench)}, Python {_known(one.python)}"
+        yield ", ".join(f"{clean(name)} {clean(version)}" for name, version in one.packages.items())
 
 
-def _device(found: Mapping[str, Any]) -> str:
-    device = f"{clean(found.get('device_name', '?'))} ({clean(found.get('device', '?'))})"
-    if found.get("device") == "cpu":
-        device += f", {clean(found.get('threads', '?'))} threads"
-    return f"{device}, {clean(found.get('platform', '?'))}"
+def _device(found: Environment) -> str:
+    device = f"{_known(found.device_name)} ({_known(found.device)})"
+    if found.device == "cpu":
+        device += f", {_known(found.threads)} threads"
+    return f"{device}, {_known(found.platform)}"
+
+
+def _known(value: str | int | None) -> str:
+    return clean(value) if value not in ("", None) else "?"
 
 
 def _methods(run: Run) -> ReportTable:
@@ -110,21 +114,24 @@ def _methods(run: Run) -> ReportTable:
 
 
 def _options(record: Record) -> str:
-    parts = record.identity.get("method", {})
-    return "; ".join(f"{clean(name)}: {_said(options)}" if options else clean(name) for name, options in parts.items())
+    parts = (record.parts.weights, record.parts.context)
+    shown = (f"{clean(p.name)}: {_said(p.options)}" if p.options else clean(p.name) for p in parts)
+    return "; ".join(filter(None, shown))
 
 
-def _said(options: Mapping[str, Any]) -> str:
-    return ", ".join(f"{clean(name)} {clean(value)}" for name, value in options.items() if value is not None)
+def _said(options: Options) -> str:
+    known = {name: value for name, value in options.items() if value is not None}
+    texts = {name: list(value) if isinstance(value, tuple) else value for name, value in known.items()}
+    return ", ".join(f"{clean(name)} {clean(value)}" for name, value in texts.items())
 
 
 def _digests(run: Run) -> ReportTable:
     found: dict[tuple[str, str, str], None] = {}
     for record in (*run.base, *run.records):
-        model, task = (record.identity.get(what, {}) for what in ("model", "task"))
-        found["model", clean(record.model), clean(model.get("digest", "?"))] = None
-        limit = f", limit {task['limit']}" if task.get("limit") else ""
-        found["task", clean(record.task), f"{clean(task.get('digest', '?'))}{limit}"] = None
+        model, task = record.identity.model, record.identity.task
+        found["model", clean(record.model), _known(model.digest)] = None
+        limit = f", limit {task.limit}" if task.limit else ""
+        found["task", clean(record.task), f"{_known(task.digest)}{limit}"] = None
     rows = tuple((Text(name), Text(what), Text(digest)) for what, name, digest in found)
     return ReportTable("sha256 of weights and data", ("name", "what", "sha256"), rows)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.analysis.decision.learning import method_of, size_of
 from bench.metrics.formats import clean, title
 from bench.report.charts import lines
 from bench.report.charts.chart import About
@@ -21,14 +20,15 @@ def section(cases: Sequence[Case]) -> Section:
 
 
 def _curve(case: Case) -> Iterator[Block]:
-    if case.family is None or not any(size_of(one.label) for one in case.family.answers):
+    if case.family is None or not any(one.curve_size for one in case.family.answers):
         return
-    whole = max((r.training.get("examples", 0) for r in case.records), default=0)
+    whole = max((record.training.examples for record in case.records if record.training), default=0)
     points: dict[str, list[At]] = {}
     for one, interval in zip(case.family.answers, case.intervals, strict=True):
-        size = size_of(one.label) or whole
+        size = one.curve_size or whole
         if size:
-            points.setdefault(method_of(one.label), []).append(At(float(size), one.score, interval.low, interval.high))
+            point = At(float(size), one.score, interval.low, interval.high)
+            points.setdefault(one.suite_method or one.label, []).append(point)
     series = [
         Series(clean(label), tuple(sorted(own, key=lambda at: at.x))) for label, own in points.items() if len(own) > 1
     ]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from bench.analysis.retention import RetentionChange, base_scores, by_probe
 from bench.analysis.summary import by_method
-from bench.core.record import Record, Run
+from bench.core.record import Record, Run, Scores
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, title
 from bench.report.charts import heatmap, lines
@@ -78,7 +77,7 @@ def _signed(value: float) -> str:
 def _curves(case: Case) -> Iterator[Block]:
     """Score on validation items against the score on a probe, step by step, of methods with checkpoints."""
     first = [record for record in case.records if record.curve and record.status == "ok"]
-    probes = list(dict.fromkeys(name for record in first for one in record.curve for name in one["probes"]))
+    probes = list(dict.fromkeys(name for record in first for one in record.curve for name in one.probes))
     base = base_scores(case.run, case.model)
     for i, probe in enumerate(probes):
         series = []
@@ -107,16 +106,15 @@ def _path(records: Sequence[Record], probe: str) -> list[At]:
     steps: dict[int, list[tuple[float, float]]] = {}
     for record in records:
         for one in record.curve:
-            known, own = one["probes"].get(probe), one["validation"]
+            known, own = one.probes.get(probe), one.validation
             if known and own:
-                steps.setdefault(one["step"], []).append((_first(known), _first(own)))
+                steps.setdefault(one.step, []).append((_first(known), _first(own)))
     return [
         At(statistics.fmean(x for x, _ in found), statistics.fmean(y for _, y in found))
         for _, found in sorted(steps.items())
     ]
 
 
-def _first(scores: Mapping[str, Any]) -> float:
-    """The primary score: of a record that was read back it is an object, of its nested parts a mapping."""
-    score = next(iter(scores.values()))
-    return float(score["value"] if isinstance(score, Mapping) else score.value)
+def _first(scores: Scores) -> float:
+    """The primary score."""
+    return next(iter(scores.values())).value

@@ -28,11 +28,7 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
         for model in dict.fromkeys(row.model for row in rows):
             yield from as_blocks(retrieval.tables(model, [row for row in rows if row.model == model]))
     for case in cases:
-        searching = {record.method for record in case.records if "rag" in record.identity.get("method", {})}
-        if any(_is_control(case, label) for label in searching):
+        controls = {record.method for record in case.records if record.parts.is_control}
+        searching = controls | {record.method for record in case.records if record.parts.retrieves}
+        if controls:
             yield from scores(case, f"{case.id}-rag", searching, f"{case.title}: retrieval and its controls")
-
-
-def _is_control(case: Case, label: str) -> bool:
-    parts = (part for r in case.records if r.method == label for part in r.identity.get("method", {}).values())
-    return any(part.get("control", "none") != "none" for part in parts)

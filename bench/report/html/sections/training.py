@@ -37,9 +37,10 @@ def _losses(case: Case) -> Iterator[Block]:
     """Validation loss over steps, of the first seed of each method."""
     series = []
     for label in dict.fromkeys(record.method for record in case.records):
-        own = [r for r in case.records if r.method == label and r.status == "ok" and r.training.get("validation_loss")]
-        if own:
-            points = tuple(At(float(step), float(loss)) for step, loss in own[0].training["validation_loss"])
+        trained = [record.training for record in case.records if record.method == label and record.training]
+        losses = next((training.validation_loss for training in trained if training.validation_loss), ())
+        if losses:
+            points = tuple(At(float(step), loss) for step, loss in losses)
             series.append(Series(clean(label), points))
     if series:
         about = About(

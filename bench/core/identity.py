@@ -1,0 +1,119 @@
+"""What decides a cell's predictions: what its key is hashed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bench.core.counterfactual import Slot
+from bench.core.training import Options
+from bench.core.values import Count, Strict
+
+_LEFT_OUT = ("is_base", "train_size", "probes", "counterfactuals", "tuning", "suite")  # of a key, where not set
+
+
+def option_values(dumped: Mapping[str, Any]) -> Options:
+    """Options as pydantic dumps them; several values are a tuple."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in dumped.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity(Strict):
+    """The base model."""
+
+    digest: str = ""  # sha256 over weights and tokenizer
+    settings: Options = field(default_factory=dict)  # of the suite, such as dtype and chat_template
+
+
+@dataclass(frozen=True, slots=True)
+class TaskIdentity(Strict):
+    """The task's data and prompt."""
+
+    digest: str = ""  # sha256 over prompt, rows, corpus and decoding
+    limit: Count | None = None  # test items at most; null: all
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings(Strict):
+    """What of the machine decides predictions."""
+
+    device: str = ""  # cpu or cuda
+    auto_dtype: str = ""  # what `dtype: auto` means on it
+    embedder: str | None = ""  # digest of the sentence embedder; null: there is none; "": not asked for
+    chat: Options = field(default_factory=dict)  # what the model's chat template writes; empty: it reads plain text
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSettings(Strict):
+    """How the adapted model is probed; without digests nothing is asked, as its weights are the base's."""
+
+    limit: Count | None = None  # items of each probe at most; null: all
+    digests: tuple[str, ...] = ()  # of the probes' data and prompts
+    checkpoints: Count = 0  # during training, at which it is probed too
+    adapter_scales: tuple[float, ...] = ()  # shares of an adapter's update, at which it is probed too
+
+
+@dataclass(frozen=True, slots=True)
+class CounterfactualSettings(Strict):
+    """Which pairs of items are asked that ought to get the same answer."""
+
+    pairs: Count  # for each slot at most
+    slots: tuple[Slot, ...]  # ways to change an item
+
+
+@dataclass(frozen=True, slots=True)
+class TuningSettings(Strict):
+    """How open options are chosen."""
+
+    trials: Count  # at most
+    seed: int  # the one they are chosen on
+
+
+@dataclass(frozen=True, slots=True)
+class Identity(Strict):
+    """What the key is hashed from. A setting that a suite does not use is left out, so that new ones keep old keys."""
+
+    stage: Count = 0  # version of what is done with the same settings
+    model: ModelIdentity = field(default_factory=ModelIdentity)  # the base model
+    task: TaskIdentity = field(default_factory=TaskIdentity)  # the task's data and prompt
+    method: Mapping[str, Options] = field(default_factory=dict)  # weights part, context part -> options that count
+    seed: int | None = None  # null where nothing random is in it
+    surroundings: Surroundings = field(default_factory=Surroundings)  # what of the machine decides predictions
+    is_base: bool = False  # the base model's answers to a probe
+    train_size: Count | None = None  # training items; null: all
+    probes: ProbeSettings | None = None  # null where the suite asks none
+    counterfactuals: CounterfactualSettings | None = None  # null where the suite asks none
+    tuning: TuningSettings | None = None  # null where no option is open
+    suite: Options = field(default_factory=dict)  # settings of the suite that are not left alone
+
+    def content(self) -> dict[str, object]:
+        """What is hashed: all that is set."""
+        found: dict[str, object] = asdict(self)
+        unused = [name for name in _LEFT_OUT if not found[name]]
+        found["model"] = {"digest": self.model.digest, **self.model.settings}
+        found["surroundings"] = {
+            name: value for name, value in asdict(self.surroundings).items() if value not in ("", {})
+        }
+        if self.probes is not None:
+            asked = asdict(self.probes) if self.probes.digests else {}
+            found["probes"] = {name: value for name, value in asked.items() if value or name == "limit"}
+        return {name: value for name, value in found.items() if name not in unused}
+
+
+@dataclass(frozen=True, slots=True)
+class PartSettings(Strict):
+    """One part of a method, as it was asked for."""
+
+    name: str = ""  # "" where the record does not say
+    options: Options = field(default_factory=dict)  # all of them; several values of one: to choose from
+
+
+@dataclass(frozen=True, slots=True)
+class MethodParts(Strict):
+    """What a method is made of."""
+
+    weights: PartSettings = field(default_factory=PartSettings)  # what it does to the weights
+    context: PartSettings = field(default_factory=PartSettings)  # what it puts in the context
+    retrieves: bool = False  # it searches an index for every item
+    is_control: bool = False  # it shows what retrieval can be worth and cannot be served

@@ -1,0 +1,63 @@
+"""What is measured of a cell besides its scores: latency, operations, sizes; and where it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from bench.core.values import Amount, Count, Strict
+
+Serving: TypeAlias = Literal["served", "uncached", "unmerged"]  # as it is served; without prefix cache; adapter apart
+
+
+@dataclass(frozen=True, slots=True)
+class Latency(Strict):
+    """Seconds for one item at batch size 1, from its fields to its answer."""
+
+    p50: Amount  # median
+    p95: Amount  # 95th percentile
+    retrieval_p50: Amount  # of the median: finding and writing the prompt
+    questions: Count | None = None  # items that were timed; None where the record does not say
+
+
+@dataclass(frozen=True, slots=True)
+class FlopCheck(Strict):
+    """Floating-point operations of one real batch, found in two ways."""
+
+    worked_out: Count  # from shapes and token counts
+    counted: Count  # by torch
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters(Strict):
+    """Sizes of what a method needs; None where the record does not say."""
+
+    total: Count  # parameters of the model that answers
+    trained: Count  # of these: that were trained
+    stored_bytes: Count | None = None  # of what was trained, in the precision it answers with
+    index_bytes: Count | None = None  # of the retrieval index
+    block_weights: Count | None = None  # weights of the blocks' matrices; null where no adapter stands beside them
+    adapted_weights: Count | None = None  # of these: that an adapter stands beside
+
+
+@dataclass(frozen=True, slots=True)
+class Environment(Strict):
+    """Versions and hardware; "" or null where the record does not say."""
+
+    adaptbench: str = ""  # version
+    python: str = ""  # version
+    system: str = ""  # operating system, such as Linux
+    machine: str = ""  # instruction set, such as x86_64
+    packages: Mapping[str, str | None] = field(default_factory=dict)  # name -> version; null: not installed
+    device: str = ""  # cpu or cuda
+    device_name: str = ""  # model of the processor or GPU
+    products: str = ""  # what computes matrix products: oneDNN or torch
+    cpu_count: Count | None = None  # logical processors
+    threads: Count | None = None  # of torch
+    boot: str | None = None  # tells a running machine from others, and from itself before it was started anew
+
+    @property
+    def platform(self) -> str:
+        """Operating system and instruction set."""
+        return f"{self.system} {self.machine}".strip()

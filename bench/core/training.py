@@ -1,0 +1,94 @@
+"""What training, and the search for a method's options, came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from bench.core.values import Amount, Count, OptionValue, Strict
+
+Options: TypeAlias = Mapping[str, OptionValue]
+Edge: TypeAlias = Literal["lowest", "highest"]
+Curve: TypeAlias = tuple[tuple[int, float], ...]  # (step, value)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchWork(Strict):
+    """How much is computed of batches: padding is not in it."""
+
+    tokens: Count = 0  # fed
+    predicted: Count = 0  # answer tokens: those with logits
+    beside: Count = 0  # pairs of a token with one of its own row, itself included
+
+    def __add__(self, other: BatchWork) -> BatchWork:
+        return BatchWork(self.tokens + other.tokens, self.predicted + other.predicted, self.beside + other.beside)
+
+
+@dataclass(frozen=True, slots=True)
+class Losses(Strict):
+    """Loss of the weights that are kept, nats, on equally many examples of both splits; None without validation."""
+
+    train: float | None = None  # on training examples
+    validation: float | None = None  # on validation examples
+    gap: float | None = None  # validation less train: the overfitting measure
+
+    @classmethod
+    def of(cls, train: float, validation: float | None) -> Losses:
+        """Both losses with their gap."""
+        return cls(train, validation, None if validation is None else validation - train)
+
+
+@dataclass(frozen=True, slots=True)
+class StepSeconds(Strict):
+    """Seconds of the parts of an optimizer step, means over some of the first steps."""
+
+    steps: Count  # that were timed
+    data: float  # getting the batch
+    forward: float  # the model's outputs and the loss
+    backward: float  # gradients
+    optimizer: float  # the update
+    other: float  # clipping, the schedule, the library's own work
+
+
+@dataclass(frozen=True, slots=True)
+class Training(Strict):
+    """How a method learnt. Losses are nats for each answer token; None: it has no such thing."""
+
+    rate: float | None = None  # learning rate
+    steps: Count | None = None  # optimizer steps
+    epochs: Amount | None = None  # passes over the examples
+    tokens: Count = 0  # prompt and answer tokens seen, unpadded
+    train_loss: Curve = ()  # (step, mean loss since the point before)
+    validation_loss: Curve = ()  # (step, loss)
+    best_validation_loss: float | None = None  # of the weights that are kept
+    best_step: Count | None = None  # of the weights that are kept
+    micro_batch: Count | None = None  # examples computed at once
+    checkpointing: bool = False  # activations were recomputed to save memory
+    packed: bool = False  # rows in one line, behind the beginning that they share
+    work: BatchWork | None = None  # what the batches took
+    step_seconds: StepSeconds | None = None  # None for a short training
+    loss: Losses = field(default_factory=Losses)  # train and validation loss, and their gap
+    examples: Count = 0  # that were learnt from
+    examples_too_long: Count = 0  # left out because they do not fit the model's context
+
+
+@dataclass(frozen=True, slots=True)
+class Judged(Strict):
+    """What a trial came to."""
+
+    options: Options  # that were tried
+    value: float | None  # of the criterion; None where training diverged
+    epochs: Amount | None = None  # None where nothing was trained
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning(Strict):
+    """A search for options: what was tried, by what it was judged, and what was chosen."""
+
+    grid: Mapping[str, tuple[OptionValue, ...]]  # option -> its values
+    trials: tuple[Judged, ...]  # in the order they were made
+    chosen: Options  # the best trial's
+    criterion: str  # "validation loss", or the task's primary metric
+    items: Count  # of the validation split, that each trial was judged on
+    at_edge: Mapping[str, Edge]  # numbers chosen at an end of their grid
