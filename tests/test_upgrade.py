@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -14,11 +14,11 @@ import methods
 from bench.core.errors import UsageError
 from bench.core.hashing import canonical, sha256
 from bench.core.identity import Identity, MethodParts, PartSettings
-from bench.core.record import Record
+from bench.core.record import CellRef, Record, Run
 from bench.store import run_folder, upgrade
 from bench.store.archive import files_of
 from bench.store.json_files import read_json, write_json
-from bench.store.listing import RUN_FILE, read_listing
+from bench.store.listing import RUN_FILE, Listing, read_listing
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = sorted([*ROOT.glob("results/*.run.zip"), *ROOT.glob("baselines/*.run.zip")])
@@ -125,3 +125,26 @@ def test_what_a_later_version_wrote_is_refused_in_a_line(tmp_path: Path) -> None
 def test_what_is_of_this_version_is_left_alone() -> None:
     content = asdict(Record("k", "m", "t", "x", 0, "ok", ""))
     assert upgrade.record(content) is content
+
+
+@pytest.mark.parametrize("kind", [Record, Run, CellRef, Listing])
+def test_records_are_typed_to_the_last_field(kind: type) -> None:
+    untyped = [f"{owner.__name__}.{name}" for owner, name, hint in hints(kind) if hint in (Any, dict, list)]
+    assert untyped == []
+
+
+def hints(kind: type, seen: set[type] | None = None) -> Iterator[tuple[type, str, Any]]:
+    """Every type that the fields of a dataclass name, and those of the dataclasses among them."""
+    seen = set() if seen is None else seen
+    if kind in seen:
+        return
+    seen.add(kind)
+    known = get_type_hints(kind, include_extras=True)
+    for field in fields(kind):
+        waiting = [known[field.name]]
+        while waiting:
+            hint = waiting.pop()
+            yield kind, field.name, hint
+            waiting += [hint.__value__] if hasattr(hint, "__value__") else list(get_args(hint))
+            if is_dataclass(hint) and isinstance(hint, type):
+                yield from hints(hint, seen)

@@ -162,7 +162,8 @@ def decide(
 
     read = read_run(run)
     said = {name: value for name, value in assumed.items() if value is not None}
-    required = {**read.decide.get("require", {}), **dict(_required(text) for text in require)}
+    of_suite = read.decide.get("require", {})
+    required = {**of_suite, **dict(_required(text) for text in require)} if isinstance(of_suite, dict) else of_suite
     merged = assumptions.read({**read.decide, **said, "require": required}, str(run))
     prices = replaced(read.prices, str(run))
     found = decision_tables.verdicts(read, prices, merged, task)

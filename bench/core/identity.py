@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from bench.core.counterfactual import Slot
 from bench.core.training import Options
 from bench.core.values import Count, Strict
 
 _LEFT_OUT = ("is_base", "train_size", "probes", "counterfactuals", "tuning", "suite")  # of a key, where not set
-
-
-def option_values(dumped: Mapping[str, Any]) -> Options:
-    """Options as pydantic dumps them; several values are a tuple."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in dumped.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.core.identity import MethodParts, PartSettings, option_values
+from bench.core.identity import MethodParts, PartSettings
 from bench.core.item import Example, Item, Passage
 from bench.core.prompt import Block, Prompt
+from bench.core.values import OptionValue
 
 if TYPE_CHECKING:
     from bench.core.task import Task
@@ -33,6 +34,11 @@ def parts_of(method: Method) -> MethodParts:
     """A method as records describe it."""
     weights, context = (_settings(part) for part in (method.weights, method.context))
     return MethodParts(weights, context, method.context.retrieves, method.context.is_control)
+
+
+def option_values(dumped: Mapping[str, Any]) -> Mapping[str, OptionValue]:
+    """Options as pydantic dumps them; several values are a tuple."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in dumped.items()}
 
 
 def _settings(part: WeightsPart | ContextPart) -> PartSettings:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from bench.core.identity import Identity, MethodParts
 from bench.core.measured import Environment, FlopCheck, Latency, Parameters, Serving
@@ -165,7 +165,7 @@ class Run:
     records: tuple[Record, ...]
     missing: tuple[CellRef, ...] = ()  # cells of the suite without a record
     base: tuple[Record, ...] = ()  # the base models' answers to the probes
-    prices: Mapping[str, Any] = field(default_factory=dict)  # what the suite says in place of bench/prices.yaml
-    decide: Mapping[str, Any] = field(default_factory=dict)  # what its decision assumes and requires
+    prices: Mapping[str, object] = field(default_factory=dict)  # what the suite says in place of bench/prices.yaml
+    decide: Mapping[str, object] = field(default_factory=dict)  # what its decision assumes and requires
     task_paths: Mapping[str, str] = field(default_factory=dict)  # task -> bundled name, or folder as seen from `path`
     shard: str = ""  # such as "1/3" where it is a part: cells of other parts are not missing

@@ -19,8 +19,8 @@ from pydantic import BaseModel
 
 from bench.config.suite import Suite
 from bench.core.hashing import STAGE_VERSION
-from bench.core.identity import Identity, ModelIdentity, Surroundings, TaskIdentity, option_values
-from bench.core.method import Method
+from bench.core.identity import Identity, ModelIdentity, Surroundings, TaskIdentity
+from bench.core.method import Method, option_values
 from bench.core.method import Options as PartOptions
 from bench.core.task import Task
 from bench.core.training import Options

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bench.analysis.answers import Answers
 from bench.analysis.comparison import Family
+from methods.few_shot import FewShot
 
 Sizes = Mapping[int | None, Answers]  # training items of a point of a curve (None: all) -> its answers
 
@@ -25,7 +26,7 @@ class Overtaking:
 def overtakings(family: Family) -> Iterable[Overtaking]:
     """From learning curves: trained methods against few-shot prompting with as many items."""
     trained = curves(one for one in family.answers if one.trained)
-    prompted = curves(one for one in family.answers if not one.trained and one.context == "few-shot")
+    prompted = curves(one for one in family.answers if not one.trained and one.context == FewShot.name)
     better = {(one.a.label, one.b.label) for one in family.differences if one.differ}  # the better one first
     for method in sorted(trained):
         for other in sorted(prompted):
