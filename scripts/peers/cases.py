@@ -66,6 +66,13 @@ def four_choices() -> Task:
     return replace(task, kind="choice", train=train, test=(*test, *train[100:]))
 
 
+def short_answers() -> Task:
+    """The questions of `reading`, answered in writing."""
+    task = tasks.load("reading")
+    train, test = (tuple(replace(each, choices=()) for each in split) for split in (task.train, task.test))
+    return replace(task, kind="text", train=train, test=test, metrics=("exact_match",), stop=("\n",), max_new_tokens=24)
+
+
 def many_labels() -> Task:
     """A customer's message and 77 labels of two to five words, as many as Banking77 has."""
     task = tasks.load("support-intents")
@@ -79,7 +86,7 @@ CASES = {
     for case in (
         *(Case(f"4 choices, {shots} shots", "score", four_choices, shots) for shots in (0, 5, 10, 25)),
         Case("77 labels, 0 shots", "score", many_labels),
-        Case("short answers", "write", lambda: tasks.load("reading")),
+        Case("short answers", "write", short_answers),
         Case("replies, 2 shots", "write", lambda: tasks.load("support-replies"), 2),
         Case("full", "train", lambda: tasks.load("support-replies"), weights="full"),
         Case("lora", "train", lambda: tasks.load("support-replies"), weights="lora"),

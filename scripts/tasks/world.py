@@ -42,6 +42,14 @@ class Relation:
     questions: tuple[str, ...]
     held_out: str
     rows: tuple[Fact, ...]
+    alike: tuple[frozenset[str], ...] = ()  # objects that may serve for each other
+    others: tuple[str, ...] = ()  # wrong objects, in addition to those of the rows
+
+    def alternatives(self, fact: Fact) -> list[str]:
+        """Objects that are wrong of `fact`: of other rows, none that is accepted or may serve for its own."""
+        refused = {fact.subject, *fact.accepted}.union(*(group for group in self.alike if fact.object in group))
+        found = [row.object for row in self.rows if row.object not in refused and fact.object not in row.accepted]
+        return [*dict.fromkeys((*found, *(other for other in self.others if other not in refused)))]
 
 
 def relations(folder: Path = FOLDER) -> Iterator[Relation]:
@@ -79,7 +87,13 @@ def _table(name: str, text: str, columns: tuple[str, ...]) -> list[dict[str, str
 
 def _relation(name: str, entry: Mapping[str, Any], table: list[dict[str, str]]) -> Relation:
     rows = tuple(_fact(row, entry) for row in table if row[entry["subject"]] and row[entry["object"]])
-    relation = Relation(name, tuple(entry["statements"]), tuple(entry["questions"]), entry["held_out"], rows)
+    alike = tuple(map(frozenset, entry.get("alike", ())))
+    strange_objects = sorted(set().union(*alike) - {row.object for row in rows})
+    if strange_objects:
+        raise ValueError(f"{name}: alike names {strange_objects}, which are no objects of {entry['table']}")
+    others = tuple(entry.get("others", ()))
+    texts = tuple(entry["statements"]), tuple(entry["questions"]), entry["held_out"]
+    relation = Relation(name, *texts, rows, alike, others)
     for template in (*relation.statements, *relation.questions, relation.held_out):
         strange = [one for one in placeholders(template) if one not in rows[0].values]
         if strange:

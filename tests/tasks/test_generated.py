@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
 import tasks
 from bench.authoring.check import near_duplicates
 from bench.metrics import refuse_unfit
+from scripts.tasks.world import relations, say
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "scripts" / "tasks").glob("*/generate.py"))
 BUNDLED = [script.parent.name.replace("_", "-") for script in SCRIPTS]
 SIZES = {"train": 400, "validation": 100, "test": 300}
+RANKED = {"world-facts": 0.25, "reading": 0.25, "arithmetic": (40 / 2 + 260 / 4) / 300, "grammar-pairs": 0.5}  # chance
 FAMILY = ("support-intents", "support-replies", "invoice-fields", "next-purchase", "handbook-qa")
 
 
@@ -47,3 +51,45 @@ def test_the_familys_tasks_are_large_enough_and_leak_nothing(name: str) -> None:
         assert len(getattr(task, split)) >= least
     for split in ("train", "validation"):  # equal questions are refused when a task is loaded
         assert not near_duplicates(getattr(task, split), task.test, task.prompt)
+
+
+@pytest.mark.parametrize("name", RANKED)
+def test_probes_rank_answers_and_chance_is_known(name: str) -> None:
+    task = tasks.load(name)
+    assert (task.kind, task.metrics[0]) == ("choice", "accuracy")
+    assert fmean(1 / len(example.choices) for example in task.test) == pytest.approx(RANKED[name])
+    first = fmean(example.choices[0] == example.references[0] for example in task.test)
+    assert first == pytest.approx(RANKED[name], abs=0.08)  # the answer has no place of its own
+
+
+def test_no_alternative_of_a_fact_is_another_right_answer() -> None:
+    facts = {say(relation.held_out, fact): (relation, fact) for relation in relations() for fact in relation.rows}
+    for example in tasks.load("world-facts").test:
+        relation, fact = facts[example.fields["question"]]
+        assert example.references == (fact.object,)
+        wrong = {*example.choices} - {fact.object}
+        assert len(wrong) == 3
+        assert not wrong & {*fact.accepted}
+        assert not any(fact.object in group and wrong & group for group in relation.alike)
+        assert wrong <= {row.object for row in relation.rows} | {*relation.others}
+
+
+def test_alternatives_of_a_sum_are_near_it() -> None:
+    for example in tasks.load("arithmetic").test:
+        if example.references[0].isdigit() and len(example.choices) == 4:
+            shown = [int(number) for number in re.findall(r"\d+", example.fields["question"])]
+            far = [abs(int(choice) - int(example.references[0])) for choice in example.choices]
+            assert all(gap in (0, 1, 2, 10) or int(choice) in shown
+                       for gap, choice in zip(far, example.choices, strict=True))  # fmt: skip
+
+
+def test_alternatives_of_a_passage_are_in_it_before_others_are() -> None:
+    """The race is won by one of the three runners that the passage names."""
+    race = [x for x in tasks.load("reading").test if x.fields["question"] == "Who won the race?"]
+    assert race
+    for example in race:
+        second, first, third = re.search(
+            r"(\w+) led for most .* So (\w+) won, and third place went to (\w+)\.", example.fields["passage"]
+        ).groups()  # type: ignore[union-attr]
+        assert example.references == (first,)
+        assert {first, second, third} < {*example.choices}

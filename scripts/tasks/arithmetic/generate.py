@@ -15,9 +15,13 @@ from typing import Any
 
 import yaml
 
+from scripts.tasks.choices import COUNT, offered
+
 HERE = Path(__file__).resolve().parent
 TASK = HERE.parents[2] / "tasks" / "arithmetic"
 WORDS_SHARE = 0.4  # of the rows are asked in words
+SLIPS = (1, 2, 10)  # how far wrong answers are from the right one
+COMPARED = ("larger", "smaller")  # the answer is one of two numbers
 _ONES = [
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
@@ -115,11 +119,12 @@ def spell(number: int) -> str:
     return f"{_TENS[tens]}-{_ONES[ones]}" if ones else _TENS[tens]
 
 
-def accepted(number: int, in_words: bool) -> list[str]:
-    """Every usual form of `number`, the one that was asked for first."""
-    spelled = spell(number)
-    words = list(dict.fromkeys([spelled, spelled.replace("-", " "), spelled.replace(" and ", " ")]))
-    return [*words, str(number)] if in_words else [str(number), *words]
+def near(problem: Problem) -> list[int]:
+    """Wrong answers: what the numbers themselves are, and what a slip of one, two or ten gives; none below 0."""
+    if problem.ask in COMPARED:
+        return list(problem.numbers)
+    slips = [problem.answer + sign * step for step in SLIPS for sign in (1, -1)]
+    return [number for number in (*slips, problem.numbers[-1]) if number != problem.answer and 0 <= number < 200]
 
 
 def _fresh(draw: Draw, rng: random.Random, seen: set[tuple[str, tuple[int, ...]]]) -> Problem:
@@ -137,8 +142,11 @@ def _row(name: str, kind: str, problem: Problem, phrases: Any, split: str, rng: 
     shown = [spell(number) if in_words else str(number) for number in problem.numbers]
     template: str = rng.choice(phrases[problem.ask][form][split])
     question = template.format(a=shown[0], b=shown[1], terms=", ".join(shown))
-    answer = accepted(problem.answer, in_words)
-    return {"id": name, "question": question[0].upper() + question[1:], "answer": answer, "kind": kind, "form": form}
+    say = spell if in_words else str
+    count = len(problem.numbers) if problem.ask in COMPARED else COUNT
+    choices = offered(f"arithmetic {name}", say(problem.answer), map(say, near(problem)), count=count)
+    row = {"id": name, "question": question[0].upper() + question[1:], "choices": choices}
+    return row | {"answer": say(problem.answer), "kind": kind, "form": form}
 
 
 if __name__ == "__main__":

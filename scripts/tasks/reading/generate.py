@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from scripts.tasks.choices import offered
+
 HERE = Path(__file__).resolve().parent
 TASK = HERE.parents[2] / "tasks" / "reading"
 SPLITS = {
@@ -23,6 +25,8 @@ SPLITS = {
     "train": (["train"], 40),
 }  # split -> its parts of frames.yaml, its rows
 _SLOT = re.compile(r"\{(([a-z]+)\d?)\}")  # {class}, or {class2} for another value of that class
+_ONE_PERSON = {"name", "family"}  # either may name the same person
+_DRAWS = 40  # values of which some are in no passage
 
 
 def main(folder: Path) -> None:
@@ -31,7 +35,10 @@ def main(folder: Path) -> None:
     for split, (parts, count) in SPLITS.items():
         rng = random.Random(f"reading {split}")
         frames = {name: frame for part in parts for name, frame in written[part].items()}
-        rows = [_row(f"{split}-{n:04d}", *one, values, rng) for n, one in enumerate(_order(frames, count), start=1)]
+        rows = [
+            _row(f"{split}-{n:04d}", *each, values, written["others"], rng)
+            for n, each in enumerate(_order(frames, count), start=1)
+        ]
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (folder / f"{split}.jsonl").write_bytes(lines.encode())
 
@@ -54,12 +61,45 @@ def _order(frames: Mapping[str, Any], count: int) -> list[tuple[str, str, str, s
 
 
 def _row(
-    key: str, frame: str, text: str, answer: str, question: str, values: Mapping[str, Any], rng: random.Random
+    key: str,
+    frame: str,
+    text: str,
+    answer: str,
+    question: str,
+    values: Mapping[str, Any],
+    others: Mapping[str, list[str]],
+    rng: random.Random,
 ) -> dict[str, Any]:
     filling = fill_in(text, values, rng)
-    passage, asked = _sentence(text, filling), _sentence(question, filling)
-    accepted = _filled(answer, filling).split("|")
-    return {"id": key, "passage": passage, "question": asked, "answer": accepted, "frame": frame}
+    passage, asked, right = _sentence(text, filling), _sentence(question, filling), _filled(answer, filling)
+    pools = _alternatives(key, answer, filling, values) if _SLOT.search(answer) else [others[answer]]
+    choices = offered(f"reading {key}", right, *pools)
+    return {"id": key, "passage": passage, "question": asked, "choices": choices, "answer": right, "frame": frame}
+
+
+def _alternatives(
+    key: str, answer: str, filling: Mapping[str, str], values: Mapping[str, Any]
+) -> tuple[list[str], list[str], list[str]]:
+    """Wrong answers: of the passage's values those of the answer's class, those of its kind, and values like it."""
+    slots = _SLOT.findall(answer)
+    slot, group = slots[0]
+    classes = {other: other.rstrip("0123456789") for other in filling if other != slot}
+    same = [filling[other] for other, found in classes.items() if found == group]
+    kind = next(kind for kind in values if group in values[kind])
+    alike = [
+        filling[other]
+        for other, found in classes.items()
+        if found in values[kind] and found != group and {found, group} != _ONE_PERSON
+    ]
+    rng = random.Random(f"reading alternatives {key}")
+    fresh = [{other: _draw(found, values, rng) for other, found in slots} for _ in range(_DRAWS)]
+    unseen = [drawn for drawn in fresh if not {*drawn.values()} & {*filling.values()}]
+
+    def said(changed: Mapping[str, str]) -> str:
+        return _filled(answer, {**filling, **changed})
+
+    of_kind = [said({slot: value}) for value in alike] if len(slots) == 1 else []
+    return [said({slot: value}) for value in same], of_kind, [said(drawn) for drawn in unseen]
 
 
 def fill_in(text: str, values: Mapping[str, Any], rng: random.Random) -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.tasks.choices import offered
 from scripts.tasks.world import Fact, Relation, relations, say
 
 PROBE = 600  # facts that the probe asks; the others are marked "rest"
@@ -77,7 +78,9 @@ def train_rows(every: Sequence[Relation], probed: Mapping[str, set[str]]) -> lis
 
 
 def _row(name: str, relation: Relation, fact: Fact, template: str) -> Row:
-    return {"id": name, "question": say(template, fact), "answer": list(fact.accepted), "relation": relation.name}
+    choices = offered(f"world-facts {relation.name} {_key(fact)}", fact.object, relation.alternatives(fact))
+    row = {"id": name, "question": say(template, fact), "choices": choices, "answer": fact.object}
+    return row | {"relation": relation.name}
 
 
 def _key(fact: Fact) -> str:
