@@ -47,45 +47,49 @@ def _rouge(title: str, rouge_type: str, **options: Any) -> MetricInfo:
 def _bleu(title: str, tokenize: str) -> MetricInfo:
     sees: Tokens = "13a" if tokenize in ("13a", "intl") else ""
     options = {"tokenize": tokenize}
-    return MetricInfo(("text",), title, 100.0, False, "bleu:Bleu", options, True, statistics="bleu", sees=sees)
+    return MetricInfo(
+        ("text",), title, 100.0, False, "corpus_metrics:Bleu", options, True, statistics="bleu", sees=sees
+    )
 
 
 def _chrf(title: str, word_order: int) -> MetricInfo:
     options = {"word_order": word_order}
-    return MetricInfo(("text",), title, 100.0, False, "chrf:Chrf", options, True, statistics="chrf")
+    return MetricInfo(("text",), title, 100.0, False, "corpus_metrics:Chrf", options, True, statistics="chrf")
 
 
 def _words(title: str, implementation: str, kinds: tuple[str, ...] = ("text",)) -> MetricInfo:
     return MetricInfo(kinds, title, 1.0, True, implementation, sees="spaced")
 
 
-def _probabilities(title: str, scale: float, per_item: bool, name: str, bounded: bool = True) -> MetricInfo:
+def _error(
+    kind: str,
+    title: str,
+    scale: float,
+    implementation: str,
+    scores: Scored,
+    *,
+    per_item: bool = True,
+    bounded: bool = True,
+) -> MetricInfo:
     return MetricInfo(
-        ("choice",),
-        title,
-        scale,
-        per_item,
-        f"calibration:{name}",
-        scores="probabilities",
-        higher_is_better=False,
-        bounded=bounded,
+        (kind,), title, scale, per_item, implementation, scores=scores, higher_is_better=False, bounded=bounded
     )
 
 
 NAMES: Mapping[str, MetricInfo] = MappingProxyType(
     {
-        "accuracy": MetricInfo(("choice",), "Accuracy", 1.0, True, "accuracy:Accuracy"),
-        "mrr": MetricInfo(("choice",), "MRR", 1.0, True, "mrr:Mrr", scores="ranking"),
-        "macro_f1": MetricInfo(("choice",), "Macro-F1", 1.0, False, "macro_f1:MacroF1", statistics="macro_f1"),
-        "brier": _probabilities("Brier score", 2.0, True, "Brier"),
-        "log_loss": _probabilities("Log loss", 1.0, True, "LogLoss", bounded=False),
-        "ece": _probabilities("ECE", 1.0, False, "Ece"),
-        "exact_match": _words("Exact match", "exact_match:ExactMatch", ("choice", "text")),
-        "exact_match_strict": MetricInfo(("text",), "Strict match", 1.0, True, "exact_match:StrictMatch"),
-        "contains": _words("Contains", "contains:Contains"),
-        "token_f1": _words("Token F1", "token_f1:TokenF1"),
-        "char_f1": MetricInfo(("text",), "Character F1", 1.0, True, "token_f1:CharF1"),
-        "field_f1": MetricInfo(("text",), "Field F1", 1.0, True, "field_f1:FieldF1"),
+        "accuracy": MetricInfo(("choice",), "Accuracy", 1.0, True, "item_metrics:Accuracy"),
+        "mrr": MetricInfo(("choice",), "MRR", 1.0, True, "item_metrics:Mrr", scores="ranking"),
+        "macro_f1": MetricInfo(("choice",), "Macro-F1", 1.0, False, "corpus_metrics:MacroF1", statistics="macro_f1"),
+        "brier": _error("choice", "Brier score", 2.0, "item_metrics:Brier", "probabilities"),
+        "log_loss": _error("choice", "Log loss", 1.0, "item_metrics:LogLoss", "probabilities", bounded=False),
+        "ece": _error("choice", "ECE", 1.0, "corpus_metrics:Ece", "probabilities", per_item=False),
+        "exact_match": _words("Exact match", "item_metrics:ExactMatch", ("choice", "text")),
+        "exact_match_strict": MetricInfo(("text",), "Strict match", 1.0, True, "item_metrics:StrictMatch"),
+        "contains": _words("Contains", "item_metrics:Contains"),
+        "token_f1": _words("Token F1", "item_metrics:TokenF1"),
+        "char_f1": MetricInfo(("text",), "Character F1", 1.0, True, "item_metrics:CharF1"),
+        "field_f1": MetricInfo(("text",), "Field F1", 1.0, True, "item_metrics:FieldF1"),
         "bleu": _bleu("BLEU", "13a"),
         "bleu_intl": _bleu("BLEU (intl)", "intl"),
         "bleu_zh": _bleu("BLEU (zh)", "zh"),
@@ -94,16 +98,7 @@ NAMES: Mapping[str, MetricInfo] = MappingProxyType(
         "bleu_flores": _bleu("BLEU (flores200)", "flores200"),
         "chrf": _chrf("chrF", 0),
         "chrf_pp": _chrf("chrF++", 2),
-        "bits_per_byte": MetricInfo(
-            ("prose",),
-            "Bits per byte",
-            8.0,
-            True,
-            "bits_per_byte:BitsPerByte",
-            scores="likelihood",
-            higher_is_better=False,
-            bounded=False,
-        ),
+        "bits_per_byte": _error("prose", "Bits per byte", 8.0, "item_metrics:BitsPerByte", "likelihood", bounded=False),
         "rouge1": _rouge("ROUGE-1", "rouge1"),
         "rouge2": _rouge("ROUGE-2", "rouge2"),
         "rouge_l": _rouge("ROUGE-L", "rougeL"),

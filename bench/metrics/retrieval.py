@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from statistics import fmean
 
 from bench.core.errors import UsageError
 
@@ -31,19 +32,16 @@ def retrieval_scores(
 
     for k in at:
         recalls = [len(wanted.intersection(ranking[:k])) / len(wanted) for ranking, wanted in pairs]
-        scores[f"hit@{k}"] = _mean([float(recall > 0) for recall in recalls])
-        scores[f"recall@{k}"] = _mean(recalls)
-    scores["mrr"] = _mean([_reciprocal_rank(ranking, wanted) for ranking, wanted in pairs])
-    scores["ndcg@10"] = _mean([_ndcg(ranking, wanted) for ranking, wanted in pairs])
+        scores[f"hit@{k}"] = fmean([float(recall > 0) for recall in recalls])
+        scores[f"recall@{k}"] = fmean(recalls)
+    scores["mrr"] = fmean([reciprocal_rank(ranking, wanted) for ranking, wanted in pairs])
+    scores["ndcg@10"] = fmean([_ndcg(ranking, wanted) for ranking, wanted in pairs])
     return scores
 
 
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
-def _reciprocal_rank(ranking: list[str], wanted: set[str]) -> float:
-    return next((1 / rank for rank, found in enumerate(ranking, start=1) if found in wanted), 0.0)
+def reciprocal_rank(ranking: Sequence[str], wanted: Collection[str]) -> float:
+    """1 / the rank of the first entry that is wanted, counted from 1; 0 where none is."""
+    return next((1 / rank for rank, entry in enumerate(ranking, start=1) if entry in wanted), 0.0)
 
 
 def _ndcg(ranking: list[str], wanted: set[str], depth: int = 10) -> float:

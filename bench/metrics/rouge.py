@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any, Literal
 
-import evaluate
-
-from bench.metrics.common import INPUTS, describe, mean_of, version
+from bench.metrics.common import INPUTS, DescribedMetric, mean_of
 from bench.metrics.scripts import words
 
 RougeType = Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]
@@ -43,17 +42,14 @@ class _Words:
         return words(text)
 
 
-class Rouge(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
+class Rouge(DescribedMetric):
     """Mean ROUGE F-measure, in [0, 1]."""
 
-    def _info(self) -> evaluate.MetricInfo:
-        return describe(
-            "Mean over items of the best ROUGE F-measure over the references, by rouge-score.",
-            "Lin 2004, ROUGE: A Package for Automatic Evaluation of Summaries",
-            INPUTS
-            + "    rouge_type: rouge1, rouge2, rougeL (default) or rougeLsum.\n"
-            + "    use_stemmer: Porter stemming of words longer than three letters (default False).\n",
-        )
+    description = "Mean over items of the best ROUGE F-measure over the references, by rouge-score."
+    citation = "Lin 2004, ROUGE: A Package for Automatic Evaluation of Summaries"
+    inputs_description = f"""{INPUTS}    rouge_type: rouge1, rouge2, rougeL (default) or rougeLsum.
+    use_stemmer: Porter stemming of words longer than three letters (default False).
+"""
 
     def _compute(
         self,
@@ -63,9 +59,9 @@ class Rouge(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
         use_stemmer: bool = False,
         unicode: bool = False,
     ) -> dict[str, Any]:
-        found = scores(predictions, references, rouge_type, use_stemmer=use_stemmer, unicode=unicode)
+        every = scores(predictions, references, rouge_type, use_stemmer=use_stemmer, unicode=unicode)
         stem = "yes" if use_stemmer else "no"
         tokens = "|tok:unicode" if unicode else ""
         library = f"lib:rouge-score|version:{version('rouge-score')}"
         signature = f"type:{rouge_type}|measure:f|refs:best|stem:{stem}{tokens}|{library}"
-        return mean_of("rouge", [measure for _, _, measure in found], signature)
+        return mean_of(self.name, [measure for _, _, measure in every], signature)

@@ -28,11 +28,3 @@ def statistics(scorer: Any, predictions: Sequence[str], references: Sequence[Seq
     if len(counts) != len(predictions):
         raise RuntimeError(f"sacrebleu scored {len(counts)} of {len(predictions)} segments")
     return counts
-
-
-def corpus_score(
-    name: str, scorer: Any, predictions: Sequence[str], references: Sequence[Sequence[str]]
-) -> dict[str, Any]:
-    """The answer of a corpus metric: its value on 0-100 and sacrebleu's signature."""
-    value = scorer.corpus_score(list(predictions), streams(references)).score
-    return {name: float(value), "per_item": None, "signature": str(scorer.get_signature())}
