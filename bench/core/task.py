@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Extract:
+    """Which part of a generated text is the answer."""
+
+    rule: Literal["first_line", "last_number", "json", "regex"]
+    pattern: str = ""  # of regex
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """Examples in three splits, a prompt, metrics and, where it has one, a corpus."""
 
@@ -28,5 +36,6 @@ class Task:
     stop: tuple[str, ...] = ("\n\n",)
     max_new_tokens: int = 64
     lowercase: bool = False  # compare text lower-cased
+    extract: Extract | None = None  # the part of a generated text that is scored; None: all of it
     counterfactuals: tuple[Slot, ...] = ()  # changes of an item that ought not to change its answer
     digest: str = ""  # sha256 over prompt, rows, corpus and decoding: what decides predictions

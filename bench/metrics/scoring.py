@@ -11,6 +11,7 @@ from bench import metrics
 from bench.core.item import Example
 from bench.core.record import Prediction, Score
 from bench.core.task import Task
+from bench.metrics.extract import extract
 from bench.metrics.probabilities import probabilities
 
 
@@ -35,7 +36,7 @@ class Scored:
 def score(task: Task, predictions: Sequence[Prediction]) -> Scored:
     """Every metric of the task."""
     given: dict[str, Sequence[Any]] = {
-        "answer": ["" if p.failure else p.output for p in predictions],
+        "answer": ["" if p.failure else _answer(task, p) for p in predictions],
         "ranking": [[x.choices[i] for i in p.order] for x, p in zip(task.test, predictions, strict=True)],
         "probabilities": [_probabilities(x, p) for x, p in zip(task.test, predictions, strict=True)],
         "likelihood": [p.scores[0] if p.scores else -math.inf for p in predictions],
@@ -51,6 +52,10 @@ def score(task: Task, predictions: Sequence[Prediction]) -> Scored:
             rows = metrics.statistics(name, given["answer"], references, lowercase=task.lowercase)
             found.counts[name] = rows.tolist()
     return found
+
+
+def _answer(task: Task, prediction: Prediction) -> str:
+    return extract(task.extract, prediction.output) if task.extract else prediction.output
 
 
 def _probabilities(example: Example, prediction: Prediction) -> list[float]:

@@ -53,6 +53,7 @@ def _asked(task: Task) -> dict[str, object]:
         "normalise": task.normalise,
         "stop": task.stop,
         "max_new_tokens": task.max_new_tokens,
+        **({"extract": asdict(task.extract)} if task.extract else {}),
         "test": _rows(task.test),
     }
 

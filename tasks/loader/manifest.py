@@ -64,6 +64,8 @@ def _contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
         for key in ("choices", "choices_file", "choices_field", "choice_keys", "choice_words", "answer_is"):
             if getattr(spec, key) != TaskSpec.model_fields[key].default:
                 yield f"{key} is for kind: choice", "remove it, or set kind: choice"
+    if spec.extract and spec.kind != "text":
+        yield "extract is for kind: text", "remove it, or set kind: text"
     yield from _template_contradictions(spec)
     if spec.counterfactuals and spec.kind == "prose":
         yield "counterfactuals is for tasks with answers", "remove it, or set another kind"

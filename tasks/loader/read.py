@@ -176,6 +176,7 @@ def _task(spec: TaskSpec, splits: Mapping[str, list[Draft]], corpus: tuple[Passa
         stop=spec.stop,
         max_new_tokens=spec.max_new_tokens,
         lowercase=spec.lowercase,
+        extract=spec.extract,
         counterfactuals=spec.slots(),
     )
     return replace(task, digest=task_digest(task))

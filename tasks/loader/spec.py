@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from bench.core.counterfactual import Slot
 from bench.core.names import LONGEST_NAME, NAME, NAME_RULE
 from bench.core.prompt import CHOICES, Prompt, placeholders
 from bench.core.quoting import shown
+from bench.core.task import Extract
 from tasks.loader.rows import text_of
 
 SPLITS = ("train", "validation", "test")
@@ -58,8 +60,21 @@ def _values_of(value: Any) -> dict[str, tuple[str, ...]]:
     return {column: tuple(_label(one) for one in values) for column, values in many.items()}
 
 
+def _extract_of(value: Any) -> Extract:
+    if value in ("first_line", "last_number", "json"):
+        return Extract(value)
+    if not isinstance(value, dict) or set(value) != {"regex"} or not isinstance(value["regex"], str):
+        raise ValueError("it must be first_line, last_number, json, or a mapping with regex")
+    try:
+        re.compile(value["regex"])
+    except re.error as error:
+        raise ValueError(f"{shown(value['regex'])} is no regular expression: {error}") from None
+    return Extract("regex", value["regex"])
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
 Labels = Annotated[dict[str, str], BeforeValidator(labels_of)]
+ExtractRule = Annotated[Extract, BeforeValidator(_extract_of)]
 Where = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_values_of)]
 
 
@@ -188,6 +203,7 @@ class TaskSpec(Keys):
     stop: Names = Field(("\n\n",), description="a list of texts that end an answer")
     max_new_tokens: int = Field(64, ge=1, description="the longest answer in tokens, 1 or more")
     lowercase: bool = Field(False, description="true or false")
+    extract: ExtractRule | None = Field(None, description="first_line, last_number, json, or a mapping with regex")
     allow_overlap: bool = Field(False, description="true or false")
 
     @property

@@ -119,6 +119,12 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"license": "MIT"}, 'unknown key "license" (did you mean "licence"?); allowed: '),
     ({"kind": "chioce"}, 'kind is "chioce" (did you mean "choice"?); allowed: choice, text or prose'),
     ({"normalise": "words"}, 'normalise is "words"; allowed: none, tokens or chars'),
+    (
+        {"kind": "text", "extract": "last_line"},
+        "extract: it must be first_line, last_number, json, or a mapping with regex",
+    ),
+    ({"kind": "text", "extract": {"regex": "("}}, 'extract: "(" is no regular expression: missing )'),
+    ({"extract": "json"}, "extract is for kind: text; remove it, or set kind: text"),
     ({"name": "a b"}, 'name is "a b"; it must be letters, digits, dots, hyphens and underscores'),
     (
         {"template": {"text": None}},

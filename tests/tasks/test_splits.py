@@ -221,6 +221,13 @@ def test_each_thing_that_decides_predictions_changes_the_digest(make_task: Make)
     assert len(digests) == len(changes)
 
 
+def test_what_is_scored_of_a_text_changes_the_digest_where_it_is_set(make_task: Make) -> None:
+    rules = (None, "first_line", "last_number", "json", {"regex": "a"}, {"regex": "b"})
+    text = {"kind": "text", "choices": None}
+    found = {tasks.load(make_task({**text, **({"extract": rule} if rule else {})})).digest for rule in rules}
+    assert len(found) == len(rules)
+
+
 def test_digest_of_a_task_in_memory() -> None:
     example = Example("test/1", {"text": "a"}, (), ("x", "y"))
     task = Task("t", "text", PROMPT, (), (), (example,))
