@@ -12,6 +12,7 @@ from statistics import fmean
 
 from bench.adapt.adapt import adapt
 from bench.adapt.learner import Adapted, Observer
+from bench.adapt.ranking import with_one_rule
 from bench.adapt.session import AdaptSession
 from bench.cell.job import Job
 from bench.cell.setup import Progress, session_for, task_and_method
@@ -40,6 +41,9 @@ def measure(job: Job, progress: Progress) -> Record:
     meter = Meter(pick_device(job.device))
     task, method = task_and_method(job)
     session = session_for(job, task, method, meter, progress)
+    if task.rules:
+        with meter.phase("tune"):
+            session = with_one_rule(session)
     side_evals = SideEvals(job.probes, job.probe_limit, job.adapter_scales, task, session.base, meter, progress)
     adapted = _adapt(job, method, session, side_evals)
     items = [question(example) for example in task.test]
@@ -136,6 +140,7 @@ def _record(
         status="ok",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         kind=task.kind,
+        ranked_by=adapted.predictor.task.normalise if task.kind == "choice" else "",
         questions=question_digest(task),
         scores=scores,
         items=len(predictions),

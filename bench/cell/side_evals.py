@@ -68,7 +68,7 @@ class SideEvals:
         """Serve, and ask at shares of its update, a model whose adapter stands beside the weights."""
         self.serve("unmerged", predictor)
         for scale in self.scales:
-            predictor.backend.forget()  # what it keeps was worked out with other weights
+            predictor.forget()
             with scaled(scale):
                 self.scaled.append(ScaledScores(scale, *self._midway(predictor)))
 

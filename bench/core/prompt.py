@@ -7,6 +7,7 @@ one literal pass: braces or percent signs inside a value are never expanded. The
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -71,6 +72,15 @@ class Prompt:
     def ask(self, item: Item) -> str:
         """The question up to the answer cue. Trailing spaces go: they belong to the answer."""
         return fill(self.template, _values(item)).rstrip(" \t")
+
+    def cue(self) -> str:
+        """What `ask` ends in whatever the item: the lines of the template behind the one of its last column.
+
+        Where there are none, the words behind the column; "" where there is nothing.
+        """
+        *_, last = (match for match in _PLACEHOLDER.finditer(self.template) if match[1] is not None)
+        rest, _, lines = fill(self.template[last.end() :], {}).rstrip(" \t").partition("\n")
+        return lines.lstrip() or rest.lstrip(string.whitespace + string.punctuation)
 
     def answer(self, text: str) -> str:
         """`text` as it follows `ask`: after a space, unless the cue ends its line."""

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from bench.core.prompt import Prompt
 
 
+Rule = Literal["none", "tokens", "chars", "pmi"]  # by which choices are ranked, see bench.engine.ranking
+
+
 @dataclass(frozen=True, slots=True)
 class Extract:
     """Which part of a generated text is the answer."""
@@ -32,7 +35,8 @@ class Task:
     test: tuple[Example, ...]
     corpus: tuple[Passage, ...] = ()
     metrics: tuple[str, ...] = ()  # the first is the primary one
-    normalise: Literal["none", "tokens", "chars"] = "none"  # of a choice's log-likelihood
+    normalise: Rule = "none"
+    rules: tuple[Rule, ...] = ()  # of which `normalise` is chosen on the validation split; (): it is settled
     stop: tuple[str, ...] = ("\n\n",)
     max_new_tokens: int = 64
     lowercase: bool = False  # compare text lower-cased

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bench.core.item import Example, Item
 from bench.core.record import Prediction
 from bench.core.task import Task
 from bench.engine.backend import Backend, Done
 from bench.engine.prompts import Encoded, Writer
+from bench.engine.ranking import Priors, ranked
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class ModelPredictor:
     writer: Writer
     task: Task
     progress: Callable[[int, int], None]
+    priors: Priors = field(default_factory=Priors)  # of choices, where the task's rule asks for them
 
     def predict(self, items: Sequence[Item]) -> list[Prediction]:
         """A prediction for each item, in order; an item that cannot fit is a prediction with a failure."""
@@ -40,24 +42,32 @@ class ModelPredictor:
         answered = dict(zip(fitting, answers, strict=True))
         return [answered[i] if i in answered else _failed(prompt) for i, prompt in enumerate(prompts)]
 
+    def forget(self) -> None:
+        """Drop what is kept of earlier prompts: the weights are no longer the same."""
+        self.backend.forget()
+        self.priors.forget()
+
     def one_at_a_time(self) -> ModelPredictor:
         """The same, asked one item after the other, with nothing kept of those asked so far."""
         return replace(self, backend=self.backend.one_at_a_time(), progress=lambda done, total: None)
 
     def _choose(self, items: Sequence[Item], prompts: Sequence[Encoded], report: Done) -> list[Prediction]:
-        scores = self.backend.score(prompts, report)
-        return [self._chosen(*each) for each in zip(items, prompts, scores, strict=True)]
+        return self.choose(items, prompts, self.backend.score(prompts, report))
 
-    def _chosen(self, item: Item, prompt: Encoded, scores: Sequence[float]) -> Prediction:
-        ranked = [score / self._length(item, prompt, i) for i, score in enumerate(scores)]
-        order = tuple(sorted(range(len(ranked)), key=lambda i: -ranked[i]))  # ties go to the choice named first
+    def choose(
+        self, items: Sequence[Item], prompts: Sequence[Encoded], scores: Sequence[Sequence[float]]
+    ) -> list[Prediction]:
+        """The choices of items whose log-likelihoods are known, ranked by the task's rule."""
+        priors: Sequence[Sequence[float]] = [()] * len(items)
+        if self.task.normalise == "pmi":
+            priors = self.priors.of(self.backend, self.writer.write_bare(items))
+        return [self._chosen(*each) for each in zip(items, prompts, scores, priors, strict=True)]
+
+    def _chosen(self, item: Item, prompt: Encoded, scores: Sequence[float], priors: Sequence[float]) -> Prediction:
+        values = ranked(self.task.normalise, item, prompt, scores, priors)
+        order = tuple(sorted(range(len(values)), key=lambda i: -values[i]))  # ties go to the choice named first
         answer = item.choices[order[0]]
         return replace(_prediction(prompt, answer, len(prompt.choices[order[0]])), scores=tuple(scores), order=order)
-
-    def _length(self, item: Item, prompt: Encoded, choice: int) -> int:
-        """What a choice's log-likelihood is divided by, as the task asks."""
-        lengths = {"none": 1, "tokens": len(prompt.choices[choice]), "chars": len(item.choices[choice])}
-        return lengths[self.task.normalise]
 
     def _write(self, items: Sequence[Item], prompts: Sequence[Encoded], report: Done) -> list[Prediction]:
         texts = self.backend.generate(prompts, self.task.stop, self.task.max_new_tokens, report)

@@ -85,10 +85,19 @@ class Writer:
         drafts = [self._draft(x, e, x.references[0]) for x, e in zip(examples, found, strict=True)]
         return [draft.pair() for draft in drafts if draft.fits]
 
-    def _draft(self, item: Item, evidence: Evidence, solution: str | None = None) -> _Draft:
+    def write_bare(self, items: Sequence[Item]) -> list[Encoded]:
+        """The prompts of `items` without them: the instruction, the blocks that all share, and the cue."""
+        made: dict[tuple[str, ...], Encoded] = {}
+        for item in items:
+            if item.choices not in made:
+                made[item.choices] = self._draft(item, Evidence(), asked=self.prompt.cue()).encoded()
+        return [made[item.choices] for item in items]
+
+    def _draft(self, item: Item, evidence: Evidence, solution: str | None = None, asked: str | None = None) -> _Draft:
         """`solution`: the answer to leave room for; without one, the item's choices, or `reserve`."""
         shared = tuple(block for block in self.context.shared if block.source != item.id)
-        draft = _Draft(self, item, self.prompt.ask(item), evidence, shared, evidence.blocks, solution)
+        question = self.prompt.ask(item) if asked is None else asked
+        draft = _Draft(self, item, question, evidence, shared, evidence.blocks, solution)
         draft.fit(self.context.token_budget)
         return draft
 

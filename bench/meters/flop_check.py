@@ -57,7 +57,9 @@ def _of_answers(predictor: ModelPredictor, prompts: Sequence[Encoded], predictio
     if shape is None:
         return None
     answered = [(prompt, answer) for prompt, answer in zip(prompts, predictions, strict=True) if prompt.failure is None]
-    return _worked_out(shape, predictor, [p for p, _ in answered], [answer.output_tokens for _, answer in answered])
+    found = _worked_out(shape, predictor, [p for p, _ in answered], [answer.output_tokens for _, answer in answered])
+    priors = predictor.priors.prompts
+    return found + (flops.scoring(shape, priors, local(predictor.backend).reading) if priors else 0)
 
 
 def _of_prediction(predictor: ModelPredictor, prompts: Sequence[Encoded]) -> FlopCheck | None:

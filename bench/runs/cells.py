@@ -12,6 +12,7 @@ import methods
 import tasks
 from bench.config.search_space import candidates, grid
 from bench.config.suite import Suite, labelled_methods
+from bench.core.errors import UsageError
 from bench.core.hashing import canonical, sha256
 from bench.core.identity import CounterfactualSettings, Identity, ProbeSettings, Surroundings, TuningSettings
 from bench.core.method import Method
@@ -84,6 +85,10 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Surro
     probes = [(path, tasks.load(path, suite.probe_limit)) for path in (_task_path(t, here) for t in suite.probes)]
     for path, task in (*loaded, *probes):
         refuse_unfit(task.metrics, task.kind, f"{Path(path).name}/task.yaml")
+    for path, task in probes:
+        if task.rules:
+            rules = ", ".join(task.rules)
+            raise UsageError(f"probes: {Path(path).name} lists several rules of normalise ({rules}); a probe needs one")
     around = surroundings(suite)
     cells: dict[str, Cell] = {}
     for model in models:

@@ -50,7 +50,7 @@ def _asked(task: Task) -> dict[str, object]:
             if field.name in _ALWAYS or prompt[field.name] != field.default
         },
         "kind": task.kind,
-        "normalise": task.normalise,
+        "normalise": task.rules or task.normalise,
         "stop": task.stop,
         "max_new_tokens": task.max_new_tokens,
         **({"extract": asdict(task.extract)} if task.extract else {}),

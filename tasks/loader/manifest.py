@@ -100,12 +100,21 @@ def _choice_contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
         yield f"choices has {len(spec.choices)} entry", "a choice needs two or more"
     if spec.answer_is == "index" and not given:
         yield "answer_is: index needs a list to count in", "add choices, choices_file or choices_field"
+    yield from _ranking_contradictions(spec)
     if spec.choice_keys and not spec.choices_field:
         yield "choice_keys is for items with their own choices", "remove it, or add choices_field"
     if spec.choice_keys and spec.answer_is == "index":
         yield "choice_keys and answer_is: index are given", "keep one of them"
     if spec.choice_words and spec.choices and any(stored != label for stored, label in spec.choices.items()):
         yield "choice_words has no effect where choices says what is shown", "remove one of them"
+
+
+def _ranking_contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
+    data = spec.hub.splits if spec.hub else spec.splits
+    if len(spec.normalise) > 1 and data is not None and data.validation is None:
+        yield "normalise lists several rules, and there is no validation split to choose on", "name one rule"
+    if "pmi" in spec.normalise and not (placeholders(spec.template) and spec.prompt().cue()):
+        yield "normalise: pmi compares with the cue alone, and none follows the template's last column", "end it in one"
 
 
 def _template_contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -12,7 +12,7 @@ from bench.core.counterfactual import Slot
 from bench.core.names import LONGEST_NAME, NAME, NAME_RULE
 from bench.core.prompt import CHOICES, Prompt, placeholders
 from bench.core.quoting import shown
-from bench.core.task import Extract
+from bench.core.task import Extract, Rule
 from tasks.loader.rows import text_of
 
 SPLITS = ("train", "validation", "test")
@@ -60,6 +60,14 @@ def _values_of(value: Any) -> dict[str, tuple[str, ...]]:
     return {column: tuple(_label(one) for one in values) for column, values in many.items()}
 
 
+def _rules_of(value: Any) -> tuple[Any, ...]:
+    rules = tuple(value) if isinstance(value, list) else (value,)
+    allowed = get_args(Rule)
+    if not rules or len(set(map(str, rules))) < len(rules) or any(rule not in allowed for rule in rules):
+        raise ValueError(f"it must be {', '.join(allowed[:-1])} or {allowed[-1]}, or a list of these, each once")
+    return rules
+
+
 def _extract_of(value: Any) -> Extract:
     if value in ("first_line", "last_number", "json"):
         return Extract(value)
@@ -74,6 +82,7 @@ def _extract_of(value: Any) -> Extract:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
 Labels = Annotated[dict[str, str], BeforeValidator(labels_of)]
+RankingRules = Annotated[tuple[Rule, ...], BeforeValidator(_rules_of)]
 ExtractRule = Annotated[Extract, BeforeValidator(_extract_of)]
 Where = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_values_of)]
 
@@ -199,7 +208,7 @@ class TaskSpec(Keys):
         default_factory=dict, description="a mapping of name to swap or frame"
     )
     metrics: Names = Field((), description="a list of metric names, the primary one first")
-    normalise: Literal["none", "tokens", "chars"] = Field("none", description="none, tokens or chars")
+    normalise: RankingRules = Field(("none",), description="none, tokens, chars or pmi, or a list of these")
     stop: Names = Field(("\n\n",), description="a list of texts that end an answer")
     max_new_tokens: int = Field(64, ge=1, description="the longest answer in tokens, 1 or more")
     lowercase: bool = Field(False, description="true or false")

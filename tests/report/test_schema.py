@@ -68,6 +68,7 @@ def full(**changes: Any) -> Record:
             "parameters": Parameters(10, 1, 4, 0),
             "weights_changed": True,
             "chance": 0.25,
+            "ranked_by": "pmi",
             "divergence": 0.5,
             "probes": {"facts": scores},
             "counterfactual": {"name": {"test/1": True}},

@@ -22,7 +22,7 @@ CARVE = "for example {from: train, size: 500}"
 
 def test_defaults_of_a_choice_task(make_task: Callable[..., Path]) -> None:
     spec = tasks.describe(make_task())
-    assert (spec.name, spec.kind, spec.version, spec.normalise) == ("toy", "choice", 1, "none")
+    assert (spec.name, spec.kind, spec.version, spec.normalise) == ("toy", "choice", 1, ("none",))
     assert spec.stop == ("\n\n",)
     assert spec.primary_first() == ("accuracy", "macro_f1")
 
@@ -118,7 +118,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"templat": "x"}, 'unknown key "templat" (did you mean "template"?); allowed: name, kind, version, '),
     ({"license": "MIT"}, 'unknown key "license" (did you mean "licence"?); allowed: '),
     ({"kind": "chioce"}, 'kind is "chioce" (did you mean "choice"?); allowed: choice, text or prose'),
-    ({"normalise": "words"}, 'normalise is "words"; allowed: none, tokens or chars'),
+    ({"normalise": "words"}, "normalise: it must be none, tokens, chars or pmi, or a list of these, each once; got"),
+    ({"normalise": ["pmi", "pmi"]}, "normalise: it must be none, tokens, chars or pmi, or a list of these, each once"),
+    ({"normalise": ["none", "pmi"]}, "normalise lists several rules, and there is no validation split to choose on"),
+    ({"normalise": "pmi", "template": "{text}"}, "normalise: pmi compares with the cue alone, and none follows"),
     (
         {"kind": "text", "extract": "last_line"},
         "extract: it must be first_line, last_number, json, or a mapping with regex",

@@ -197,6 +197,7 @@ DIFFERENT: list[dict[str, Any]] = [
     {"choices": ["yes", "no"]},
     {"choices": {"yes": "Y", "no": "N"}},
     {"normalise": "tokens"},
+    {"normalise": "pmi"},
     {"stop": "\n"},
     {"max_new_tokens": 65},
     {"splits": {"train": "train.jsonl", "validation": "more.jsonl", "test": "test.jsonl"}},
