@@ -19,7 +19,7 @@ from pydantic import Field, PositiveInt
 
 from bench.core.hashing import derive_seed
 from bench.core.item import Example, Item
-from bench.core.method import ContextCost, Evidence, Material, Search
+from bench.core.method import Context, ContextCost, ContextPart, Evidence, Material, Search
 from bench.core.prompt import Block, Prompt
 from bench.core.task import Task
 from methods.options import ContextOptions, Grid, only
@@ -52,27 +52,14 @@ def stratified(examples: Sequence[Example], k: int, *seed_parts: object) -> list
     return drawn
 
 
-@dataclass(frozen=True)
-class FixedExamples:
-    """The same worked examples for every item."""
-
-    shared: tuple[Block, ...]
-    token_budget: int | None = None
-
-    def find(self, items: Sequence[Item]) -> list[Evidence]:
-        return [Evidence()] * len(items)
-
-
-@dataclass(frozen=True)
-class SimilarExamples:
+@dataclass(frozen=True, kw_only=True)
+class SimilarExamples(Context):
     """For each item the nearest training examples, never the item itself."""
 
     train: tuple[Example, ...]
     prompt: Prompt
     index: Search
     k: int
-    token_budget: int | None = None
-    shared: tuple[Block, ...] = ()
 
     def find(self, items: Sequence[Item]) -> list[Evidence]:
         # One more than needed: a training item that asks for context finds itself first.
@@ -87,7 +74,8 @@ class SimilarExamples:
 def neighbours(material: Material, k: int, retriever: str, token_budget: int | None = None) -> SimilarExamples:
     """An index over the training split that gives worked examples like the item."""
     texts = [material.prompt.query(example) for example in material.train]
-    return SimilarExamples(material.train, material.prompt, material.index(retriever, texts), k, token_budget)
+    index = material.index(retriever, texts)
+    return SimilarExamples(train=material.train, prompt=material.prompt, index=index, k=k, token_budget=token_budget)
 
 
 def mean_length(task: Task) -> float:
@@ -101,16 +89,15 @@ class FewShotOptions(ContextOptions):
     select: Grid[Literal["stratified", "similar"]] = ("stratified", "similar")
 
 
-class FewShot:
+class FewShot(ContextPart):
     """k worked examples from the training split."""
 
     name = "few-shot"
-    sees_gold = False
-    is_control = False
     Options = FewShotOptions
+    options: FewShotOptions
 
     def __init__(self, options: FewShotOptions) -> None:
-        self.options = options
+        super().__init__(options)
         self.uses_seed = "stratified" in options.select
         self.retrieves = "similar" in options.select
 
@@ -124,12 +111,12 @@ class FewShot:
         shared = self.options.select == ("stratified",)
         return ContextCost(fmean(self.options.k) * mean_length(task), shared=shared)
 
-    def build(self, material: Material) -> FixedExamples | SimilarExamples:
+    def build(self, material: Material) -> Context:
         k = only(self.options.k)
         if only(self.options.select) == "similar":
             return neighbours(material, k, "auto")
         drawn = stratified(material.train, k, material.task, material.seed)
-        return FixedExamples(tuple(example_block(e, material.prompt) for e in drawn))
+        return Context(tuple(example_block(e, material.prompt) for e in drawn))
 
 
 PART = FewShot

@@ -11,10 +11,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bench.core.method import LINEAR_PROBE, LearningCost, Options
+from bench.core.method import LINEAR_PROBE, LearningCost, Options, WeightsPart
 from bench.core.task import Task
-from methods.frozen import Frozen
-from methods.options import Grid, needs_train
+from methods.options import Grid
 
 
 class HeadOptions(Options):
@@ -24,8 +23,8 @@ class HeadOptions(Options):
     )
 
 
-class Head(Frozen):
-    """Fits a classifier and leaves the model below it alone."""
+class Head(WeightsPart):
+    """A linear classifier on the last hidden state of the base model, which stays as it is."""
 
     name = "head"
     learner = LINEAR_PROBE
@@ -34,7 +33,7 @@ class Head(Frozen):
 
     def requires(self, task: Task) -> str | None:
         if not task.train:
-            return needs_train(self.name, task)
+            return "head needs a train split"
         if task.kind != "choice" or len({example.choices for example in task.train}) > 1:
             return "head needs a choice task whose items all have the same choices"
         return None

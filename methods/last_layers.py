@@ -19,7 +19,7 @@ class LastLayersOptions(FullOptions):
 
 
 class LastLayers(Full):
-    """Trains the top blocks and the norm after them."""
+    """Only the top blocks are trained, and the norm after them."""
 
     name = "last-layers"
     Options = LastLayersOptions

@@ -17,9 +17,8 @@ from typing import Any
 
 from pydantic import Field
 
-from bench.core.method import GRADIENT, LearningCost, Reach
-from bench.core.task import Task
-from methods.options import TrainingOptions, needs_train
+from bench.core.method import Reach, TrainedPart
+from methods.options import TrainingOptions
 
 _ROUTER = re.compile(r"(^|\.)(router|gate|shared_expert_gate)(\.|$)")
 
@@ -33,22 +32,12 @@ class LoraOptions(TrainingOptions):
     train_end_token: bool = Field(True, description="also train the output row of the end token")
 
 
-class Lora:
-    """Trains low-rank updates and merges them for prediction."""
+class Lora(TrainedPart):
+    """Low-rank adapters on every linear layer, merged into the weights for prediction."""
 
     name = "lora"
-    learner = GRADIENT
-    full_precision = False
     Options = LoraOptions
-
-    def __init__(self, options: LoraOptions) -> None:
-        self.options = options
-
-    def requires(self, task: Task) -> str | None:
-        return needs_train(self.name, task)
-
-    def cost(self, examples: int, trials: int) -> LearningCost:
-        return self.options.cost(examples, trials)
+    options: LoraOptions
 
     def start(self, model: Any, seed: int) -> Any:
         import torch

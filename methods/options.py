@@ -6,15 +6,11 @@ A part never imports torch at module level and never sees a task's test labels.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from bench.core.method import LearningCost, Options
-
-if TYPE_CHECKING:
-    from bench.core.task import Task
-
 
 T = TypeVar("T")
 
@@ -95,8 +91,3 @@ class TrainingOptions(Options):
         if not all(0 < rate < 1 for rate in value):
             raise ValueError("every learning rate must lie between 0 and 1")
         return value
-
-
-def needs_train(name: str, task: Task) -> str | None:
-    """What the part `name` says, which learns from the training split."""
-    return None if task.train else f"{name} needs a train split"

@@ -18,27 +18,25 @@ from pydantic import Field, PositiveInt
 
 from bench.core.hashing import derive_seed
 from bench.core.item import Item, Passage
-from bench.core.method import ContextCost, Evidence, Material, Search
+from bench.core.method import Context, ContextCost, ContextPart, Evidence, Material, Search
 from bench.core.prompt import Block, Prompt
 from bench.core.task import Task
-from methods.few_shot import SAMPLE, SimilarExamples, mean_length, neighbours
+from methods.few_shot import SAMPLE, mean_length, neighbours
 from methods.options import ContextOptions, Grid, only
 
 RANKING_DEPTH = 10  # kept for hit@k and MRR, whatever is shown to the model
 
 
-@dataclass(frozen=True)
-class Passages:
+@dataclass(frozen=True, kw_only=True)
+class Passages(Context):
     """Passages for each item: retrieved, gold or random."""
 
     corpus: tuple[Passage, ...]
     prompt: Prompt
     top_k: int
-    token_budget: int | None
     index: Search | None = None
     gold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     random_seed: tuple[object, ...] | None = None
-    shared: tuple[Block, ...] = ()
 
     def find(self, items: Sequence[Item]) -> list[Evidence]:
         return [self._evidence(ranked) for ranked in self._rank(items)]
@@ -73,14 +71,15 @@ class RagOptions(ContextOptions):
     control: Literal["none", "oracle", "random"] = "none"
 
 
-class Rag:
+class Rag(ContextPart):
     """Passages retrieved from the corpus, or neighbours from the training split."""
 
     name = "rag"
     Options = RagOptions
+    options: RagOptions
 
     def __init__(self, options: RagOptions) -> None:
-        self.options = options
+        super().__init__(options)
         self.uses_seed = options.control == "random"
         self.retrieves = options.control == "none"
         self.sees_gold = options.control == "oracle"
@@ -101,12 +100,14 @@ class Rag:
         piece = fmean(passages) if passages else mean_length(task)
         return ContextCost(fmean(self.options.top_k) * piece, self.options.context_tokens)
 
-    def build(self, material: Material) -> Passages | SimilarExamples:
+    def build(self, material: Material) -> Context:
         options = self.options
         top_k, retriever = only(options.top_k), only(options.retriever)
         if not material.corpus:
             return neighbours(material, top_k, retriever, options.context_tokens)
-        bare = Passages(material.corpus, material.prompt, top_k, options.context_tokens)
+        bare = Passages(
+            corpus=material.corpus, prompt=material.prompt, top_k=top_k, token_budget=options.context_tokens
+        )
         if options.control == "oracle":
             return replace(bare, gold=material.gold)
         if options.control == "random":

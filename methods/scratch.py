@@ -8,7 +8,7 @@ from methods.full import Full, FullOptions
 
 
 class Scratch(Full):
-    """Trains all weights, starting from the architecture's own random initialisation."""
+    """The same architecture from a random start; shows what pretraining was worth."""
 
     name = "scratch"
     Options = FullOptions

@@ -27,7 +27,7 @@ def defaults() -> dict[str, dict[str, Any]]:
     """Every setting that belongs to keys, with its default; parts of other packages aside."""
     groups: dict[str, type[BaseModel]] = {MODEL: ModelSpec, SUITE: Suite}
     found: dict[str, dict[str, Any]] = {}
-    for name, part in methods.parts().items():
+    for name, part in methods.own().items():
         if part.__module__.startswith("methods."):
             groups[name] = part.Options
             if standard := getattr(part.Options, "standard", None):

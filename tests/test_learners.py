@@ -11,7 +11,7 @@ import torch
 import methods
 from bench.adapt.adapt import LEARNERS
 from bench.core.errors import NotApplicableError
-from bench.core.method import FROZEN, LearnerKind
+from bench.core.method import FROZEN, LearnerKind, WeightsPart
 from methods.frozen import Frozen
 from tests.toy import adapted, choice_task, predictions
 
@@ -35,12 +35,12 @@ class Strange(Frozen):
 
 
 def test_every_part_names_a_learner_that_there_is() -> None:
-    weights = [part for part in methods.parts().values() if methods.changes_weights(part)]
+    weights = [part for part in methods.own().values() if issubclass(part, WeightsPart)]
     assert {part.learner.name for part in weights} == set(LEARNERS)
 
 
 def test_a_part_may_bring_its_weights(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(methods.parts(), Shifted.name, Shifted)
+    monkeypatch.setitem(methods.own(), Shifted.name, Shifted)
     task = choice_task()
     made = adapted(task, "shifted", {}, tiny_model)
     assert (made.training, made.parameters.trained) == (None, 0)
@@ -52,7 +52,7 @@ def test_a_part_may_bring_its_weights(tiny_model: Path, monkeypatch: pytest.Monk
 
 
 def test_an_unknown_learner_is_one_line(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(methods.parts(), Strange.name, Strange)
+    monkeypatch.setitem(methods.own(), Strange.name, Strange)
     with pytest.raises(NotApplicableError, match=r'learner of method strange: "gradients".*"gradient"') as caught:
         adapted(choice_task(), "strange", {}, tiny_model)
     assert "\n" not in str(caught.value)

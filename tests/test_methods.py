@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 import methods
 from bench.core.errors import NotApplicableError, UsageError
 from bench.core.item import Example
-from bench.core.method import Material, Search
+from bench.core.method import ContextPart, Material, Search, WeightsPart
 from bench.retrieval.index import build
 from methods.few_shot import stratified
 from tests.toy import COLOURS, blind, choice_task, predictions, text_task
@@ -45,8 +45,8 @@ def test_parts_are_found_by_themselves_and_options_do_not_clash() -> None:
         "head",
         "scratch",
     }
-    weights = [p for p in methods.parts().values() if methods.changes_weights(p)]
-    contexts = [p for p in methods.parts().values() if not methods.changes_weights(p)]
+    weights = [part for part in methods.own().values() if issubclass(part, WeightsPart)]
+    contexts = [part for part in methods.own().values() if issubclass(part, ContextPart)]
     for one in weights:
         for other in contexts:
             assert not methods.option_names(one) & methods.option_names(other)

@@ -66,7 +66,7 @@ def test_what_learning_takes(method: str, options: dict[str, object], trials: in
 
 @pytest.mark.parametrize("module", [cells, plan, shards])
 def test_what_divides_a_run_reads_no_option_by_its_name(module: ModuleType) -> None:
-    options = set().union(*(methods.option_names(part) for part in methods.parts().values()))
+    options = set().union(*(methods.option_names(part) for part in methods.own().values()))
     assert {"k", "top_k", "epochs", "learning_rate"} <= options
     nodes = ast.walk(ast.parse(inspect.getsource(module)))
     assert not options & {node.attr for node in nodes if isinstance(node, ast.Attribute)}

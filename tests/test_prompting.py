@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,28 +10,16 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from bench.core.item import Example, Item
-from bench.core.method import Evidence
 from bench.core.prompt import Block, Prompt
 from bench.engine.prompts import TOO_LONG, Writer
 from bench.model import tiny_random
 from bench.model.chat import ChatTemplate
 from bench.model.resolve import ModelSpec, resolve
 from bench.model.tokenizer import Codec
+from tests.toy import Given
 
 MINI = resolve(ModelSpec(path="mini")).folder
 PROMPT = Prompt("Name the colour.", "Thing: {text}\nColour:")
-
-
-@dataclass(frozen=True)
-class Given:
-    """A context part that always gives the same."""
-
-    shared: tuple[Block, ...] = ()
-    own: tuple[Block, ...] = ()
-    token_budget: int | None = None
-
-    def find(self, items: Sequence[Item]) -> list[Evidence]:
-        return [Evidence(self.own)] * len(items)
 
 
 def codec_of(folder: Path, *, chat: bool = False) -> Codec:
@@ -67,14 +53,14 @@ def passage(name: str, text: str) -> Block:
 
 def test_the_parts_of_a_prompt_stand_in_order(codec: Codec) -> None:
     context = Given(
-        (example("a", "A\n\n"), example("b", "B\n\n")), (passage("p", "best\n\n"), passage("q", "next\n\n"))
+        (example("a", "A\n\n"), example("b", "B\n\n")), own=(passage("p", "best\n\n"), passage("q", "next\n\n"))
     )
     text, _ = write(codec, item("sky"), context)
     assert text == "Name the colour.\n\nA\n\nB\n\nnext\n\nbest\n\nThing: sky\nColour:"
 
 
 def test_the_prefix_is_what_items_share(codec: Codec) -> None:
-    context = Given((example("a", "A\n\n"),), (passage("p", "own\n\n"),))
+    context = Given((example("a", "A\n\n"),), own=(passage("p", "own\n\n"),))
     one, other = Writer(codec, PROMPT, context, 512, 0).write([item("sky"), item("a long red rope")])
     assert one.prefix == other.prefix
     assert codec.decode(list(one.prefix)) == "Name the colour.\n\nA\n\n"
@@ -97,7 +83,7 @@ def test_pieces_join_to_the_whole_text_for_a_sentencepiece_model(public_data: Pa
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40).filter(lambda t: t.strip()))
 def test_pieces_join_to_the_whole_text(tiny_model: Path, model: str, text: str) -> None:
     codec = codec_of(tiny_model if model == "tiny" else MINI)
-    context = Given((example("a", "Thing: rope\nColour: dark blue\n\n"),), (passage("b", "Seas\nare blue.\n\n"),))
+    context = Given((example("a", "Thing: rope\nColour: dark blue\n\n"),), own=(passage("b", "Seas\nare blue.\n\n"),))
     (encoded,) = Writer(codec, PROMPT, context, 512, 0).write([item(text)])
     before = "Name the colour.\n\nThing: rope\nColour: dark blue\n\nSeas\nare blue.\n\n"
     whole = f"{before}Thing: {text}\nColour:"
@@ -165,8 +151,8 @@ def test_whatever_is_given_the_prompt_fits_and_nothing_is_lost_silently(
 ) -> None:
     context = Given(
         tuple(example(f"s{i}", "s" * n + "\n\n") for i, n in enumerate(shared)),
-        tuple(passage(f"p{i}", "p" * n + "\n\n") for i, n in enumerate(own)),
-        budget,
+        own=tuple(passage(f"p{i}", "p" * n + "\n\n") for i, n in enumerate(own)),
+        token_budget=budget,
     )
     (encoded,) = Writer(codec_of(tiny_model), PROMPT, context, length, 0).write([item("sky")])
     assert encoded.failure is None

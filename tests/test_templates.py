@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from transformers import AutoTokenizer
 
 from bench.core.errors import CellError
 from bench.core.item import Example, Item
-from bench.core.method import Evidence
 from bench.core.prompt import Block, Prompt, Turn
 from bench.engine.prompts import Writer
 from bench.model import tiny_random
@@ -22,22 +20,11 @@ from bench.model.resolve import MINI
 from bench.model.tokenizer import Codec
 from tests.small import cells_of, write_suite
 from tests.templates import FAMILIES, Family
+from tests.toy import Given
 
 PROMPT = Prompt("Sum.", "{text}=")
 ITEM = Item("test/1", {"text": "3+4"}, ("7", "8 or so"))
 SHOWN = Block("example", "train/1", "1+1=", " 2")
-
-
-class Given:
-    """A context part that always gives the same."""
-
-    token_budget = None
-
-    def __init__(self, shared: tuple[Block, ...] = (), own: tuple[Block, ...] = ()) -> None:
-        self.shared, self.own = shared, own
-
-    def find(self, items: Sequence[Item]) -> list[Evidence]:
-        return [Evidence(self.own)] * len(items)
 
 
 def tokenizer_of(family: Family) -> Any:
@@ -66,7 +53,7 @@ def ids_of(codec: Codec, text: str) -> list[int]:
 @pytest.mark.parametrize("place", ["shared", "own"])
 def test_the_ids_of_prompt_and_choices_are_those_of_the_text(family: Family, place: str) -> None:
     codec = codec_of(family)
-    context = Given(**{place: (SHOWN,)})
+    context = Given((SHOWN,)) if place == "shared" else Given(own=(SHOWN,))
     (encoded,) = Writer(codec, PROMPT, context, 1024, 0).write([ITEM])
     asked = [*encoded.prefix, *encoded.query]
     assert codec.tokenizer.decode(asked) == family.opening

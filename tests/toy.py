@@ -14,8 +14,8 @@ from bench.adapt.adapt import adapt
 from bench.adapt.learner import Adapted
 from bench.adapt.session import AdaptSession, Limits
 from bench.core.item import Example, Item, Passage
-from bench.core.method import Material, Search
-from bench.core.prompt import Prompt
+from bench.core.method import Context, Evidence, Material, Search
+from bench.core.prompt import Block, Prompt
 from bench.core.record import Prediction
 from bench.core.task import Task
 from bench.meters.phases import Meter
@@ -25,6 +25,16 @@ from bench.retrieval.index import build
 
 COLOURS = ("red", "green", "dark blue")
 QUICK = {"max_steps": 3, "batch_size": 4, "learning_rate": 1e-3}
+
+
+@dataclasses.dataclass(frozen=True)
+class Given(Context):
+    """A context that always shows the same."""
+
+    own: tuple[Block, ...] = ()
+
+    def find(self, items: Sequence[Item]) -> list[Evidence]:
+        return [Evidence(self.own)] * len(items)
 
 
 def choice_task(train: int = 12, validation: int = 4, test: int = 6) -> Task:

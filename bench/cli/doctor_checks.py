@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bench import __version__
 from bench.core import own_packages
-from bench.core.errors import AdaptbenchError
+from bench.core.errors import AdaptbenchError, UsageError
 from bench.metrics.formats import clean, size
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def examine(results: Path = RESULTS) -> list[Diagnosis]:
         ("python", _python),
         ("dependencies", _dependencies),
         ("names", _names),
+        ("plugins", _plugins),
         ("torch build", _torch),
         ("devices", _devices),
         ("cpu", _cpu),
@@ -169,6 +170,18 @@ def _names() -> Iterator[Diagnosis]:
         if found and found.origin != str(own_packages.ROOT / name / "__init__.py"):
             remedy = "say adaptbench or python -m adaptbench, which use ours; rename the other to import ours"
             yield Diagnosis(name, "note", f"python -m {name} and import {name} find {found.origin} first", remedy)
+
+
+def _plugins() -> Iterator[Diagnosis]:
+    """What other distributions bring, and what of it cannot be used."""
+    import methods
+    import tasks
+
+    for plugin, found in (*methods.plugins().items(), *tasks.plugins().items()):
+        name = f"{plugin.entry.group.removeprefix('adaptbench.')} {plugin.entry.name}"
+        broken = isinstance(found, UsageError)
+        remedy = f"mend or uninstall {plugin.origin}; all else works without it" if broken else ""
+        yield Diagnosis(name, "note" if broken else "ok", str(found) if broken else plugin.origin, remedy)
 
 
 def _torch() -> Iterator[Diagnosis]:

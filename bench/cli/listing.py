@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.core.errors import UsageError
+from bench.core.errors import TaskError, UsageError
 
 
 def lines(what: str, results: Path) -> Iterator[str]:
@@ -24,14 +24,24 @@ def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 def _tasks() -> Iterator[str]:
     import tasks
 
-    specs = {name: tasks.describe(path) for name, path in tasks.available().items()}
-    return _columns([(name, spec.kind, spec.description) for name, spec in specs.items()])
+    rows, broken = [], [str(error) for error in tasks.plugins().values() if isinstance(error, UsageError)]
+    for name, path in tasks.available().items():
+        try:
+            spec = tasks.describe(path)
+        except TaskError as error:  # of another distribution: the others can still be listed
+            broken += error.problems
+        else:
+            rows.append((name, spec.kind, spec.description))
+    yield from _columns(rows)
+    yield from (f"cannot be used: {line}" for line in broken)
 
 
 def _methods() -> Iterator[str]:
     import methods
 
     yield from _columns(list(methods.available().items()))
+    broken = (error for error in methods.plugins().values() if isinstance(error, UsageError))
+    yield from (f"cannot be used: {error}" for error in broken)
     yield "join a weights part (lora, full, scratch) and a context part (few-shot, rag) with +, as in lora+rag"
 
 

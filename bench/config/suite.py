@@ -188,7 +188,8 @@ def _with_defaults(suite: Suite, name: str, given: Mapping[str, Any]) -> dict[st
 
 
 def _refuse_unknown_defaults(suite: Suite) -> None:
-    allowed = set().union(*(methods.option_names(part) for part in methods.parts().values()))
+    named = (part for entry in suite.methods for part in methods.classes(_entry(entry, suite).name))
+    allowed = set().union(*(methods.option_names(part) for part in (*methods.own().values(), *named)))
     for option in suite.defaults:
         if option not in allowed:
             raise UsageError(unknown("option in defaults:", option, allowed))

@@ -9,7 +9,15 @@ from bench.core.counterfactual import Slot
 from bench.core.training import Options
 from bench.core.values import Count, Strict
 
-_LEFT_OUT = ("is_base", "train_size", "probes", "counterfactuals", "tuning", "suite")  # of a key, where not set
+_LEFT_OUT = (
+    "origins",
+    "is_base",
+    "train_size",
+    "probes",
+    "counterfactuals",
+    "tuning",
+    "suite",
+)  # of a key, where not set
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,7 @@ class Identity(Strict):
     counterfactuals: CounterfactualSettings | None = None  # null where the suite asks none
     tuning: TuningSettings | None = None  # null where no option is open
     suite: Options = field(default_factory=dict)  # settings of the suite that are not left alone
+    origins: Mapping[str, str] = field(default_factory=dict)  # part of another distribution -> its name and version
 
     def content(self) -> dict[str, object]:
         """What is hashed: all that is set."""

@@ -87,18 +87,16 @@ class Material:
     gold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # filled only for controls
 
 
-class Context(Protocol):
+@dataclass(frozen=True)
+class Context:
     """A context part, built for one task: blocks shared by every item, and blocks for each item."""
 
-    @property
-    def shared(self) -> tuple[Block, ...]:
-        """Blocks of every prompt; the last is dropped first where they do not all fit."""
+    shared: tuple[Block, ...] = ()  # of every prompt; the last is dropped first where they do not all fit
+    token_budget: int | None = None  # for the blocks of one item; None: what the model's context leaves
 
-    @property
-    def token_budget(self) -> int | None:
-        """Tokens for the blocks of one item; None: what the model's context leaves."""
-
-    def find(self, items: Sequence[Item]) -> list[Evidence]: ...
+    def find(self, items: Sequence[Item]) -> list[Evidence]:
+        """The blocks of each item; none, unless a subclass finds some."""
+        return [Evidence()] * len(items)
 
 
 class Options(BaseModel):
@@ -149,31 +147,55 @@ class ContextCost:
     shared: bool = False  # the same blocks for every item, computed once
 
 
-class WeightsPart(Protocol):
-    """What a method does to the weights."""
+class Part:
+    """What every part has: a subclass gives a `name`, and `Options` where it takes any."""
 
     name: ClassVar[str]
-    learner: ClassVar[LearnerKind]
-    Options: ClassVar[type[Options]]
+    Options: ClassVar[type[Options]] = Options
     options: Any
+
+    def __init__(self, options: Any) -> None:
+        self.options = options
 
     def requires(self, task: Task) -> str | None:
         """Why this part cannot work on `task`, or None."""
+        return None
+
+
+class WeightsPart(Part):
+    """What a method does to the weights; nothing, unless a subclass does."""
+
+    learner: ClassVar[LearnerKind] = FROZEN
 
     def cost(self, examples: int, trials: int) -> LearningCost:
         """What learning from so many examples takes, after so many trials of options (0: there is nothing to try)."""
+        return LearningCost(answered=trials)
 
     def start(self, model: Any, seed: int) -> Any:
         """The `torch.nn.Module` to learn with, from the base model."""
+        return model
 
     def finish(self, model: Any) -> Any:
         """The `torch.nn.Module` to predict with, from what `start` gave."""
+        return model
 
 
-class TrainedPart(WeightsPart, Protocol):
-    """A weights part of the learner `gradient`. Its options are `methods.options.TrainingOptions`."""
+class TrainedPart(WeightsPart):
+    """A weights part of the learner `gradient`: `start` says what is trained.
 
-    full_precision: ClassVar[bool]  # trains the base weights: they are held in fp32 while it does
+    Its options are `methods.options.TrainingOptions`.
+    """
+
+    learner = GRADIENT
+    full_precision: ClassVar[bool] = False  # trains the base weights: they are held in fp32 while it does
+
+    def requires(self, task: Task) -> str | None:
+        return None if task.train else f"{self.name} needs a train split"
+
+    def cost(self, examples: int, trials: int) -> LearningCost:
+        # fp32 weights, gradients and AdamW's two moments (Rajbhandari et al. 2020, section 3.1)
+        cost: LearningCost = self.options.cost(examples, trials, bytes_per_weight=16 if self.full_precision else 4)
+        return cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,25 +217,22 @@ class AdapterPart(Protocol):
         """How much of the blocks' matrices has an adapter, of the trained `model`."""
 
 
-class ContextPart(Protocol):
-    """What a method puts in the context."""
+class ContextPart(Part):
+    """What a method puts in the context; nothing, unless a subclass does."""
 
-    name: ClassVar[str]
-    Options: ClassVar[type[Options]]
-    options: Any
-    uses_seed: bool
-    retrieves: bool  # builds an index: its predictions depend on the sentence embedder
-    sees_gold: bool  # is handed the gold passage ids of the test items
-    is_control: bool  # shows what retrieval can be worth; cannot be served
-
-    def requires(self, task: Task) -> str | None:
-        """Why this part cannot work on `task`, or None."""
+    uses_seed: bool = False  # two seeds can give different prompts
+    retrieves: bool = False  # builds an index: its predictions depend on the sentence embedder
+    sees_gold: bool = False  # is handed the gold passage ids of the test items
+    is_control: bool = False  # shows what retrieval can be worth; cannot be served
 
     def reads_train(self, task: Task) -> bool:
         """Whether what it puts in the context comes from the training split."""
+        return False
 
     def cost(self, task: Task) -> ContextCost:
         """What its blocks add to a prompt; of several numbers of blocks to choose from, the mean."""
+        return ContextCost()
 
     def build(self, material: Material) -> Context:
         """Draw examples, build indexes: all that is done once for a (task, seed)."""
+        return Context()

@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+import methods
 from bench.config.suite import Suite
 from bench.core.hashing import STAGE_VERSION
 from bench.core.identity import Identity, ModelIdentity, Surroundings, TaskIdentity
@@ -52,11 +53,13 @@ def identity_of(
     of_model: dict[str, Any] = {
         name: getattr(model, name) for name in ModelSpec.model_fields if name not in ELSEWHERE[MODEL]
     }
+    parts = (method.weights, method.context)
     return Identity(
         stage=STAGE_VERSION,
         model=ModelIdentity(model.digest, settings(MODEL, ModelSpec.model_construct(**of_model))),
         task=TaskIdentity(task.digest, limit),
-        method={part.name: settings(part.name, part.options) for part in (method.weights, method.context)},
+        method={part.name: settings(part.name, part.options) for part in parts},
+        origins={part.name: origin for part in parts if (origin := methods.origin(part))},
         seed=seed,
         surroundings=around if method.context.retrieves else replace(around, embedder=""),
         suite=settings(SUITE, suite),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from bench.analysis.statistics.intervals import bootstrap_mean
 from bench.analysis.statistics.seeds import crossed_means
 from bench.core.item import Item
-from bench.core.method import Evidence
+from bench.core.method import Context
 from bench.core.prompt import Block, Prompt
 from bench.engine.choice_tree import trees_of
 from bench.engine.prompts import Writer
@@ -108,26 +107,17 @@ def test_crossed_means(benchmark: Any) -> None:
     kernels.measure(benchmark, lambda: crossed_means(first, second), kernels.in_numpy)
 
 
-class Shared:
-    """A context part with the same four worked examples for every item."""
-
-    shared = tuple(Block("example", f"train/{i}", f"Thing {i} looks red.\nColour:", " red") for i in range(4))
-    token_budget = None
-
-    def find(self, items: Sequence[Item]) -> list[Evidence]:
-        return [Evidence(())] * len(items)
-
-
 def test_writing_prompts(benchmark: Any, tiny_model: Path) -> None:
     """60 questions with three choices behind four worked examples, by a codec that has seen no text before."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     prompt = Prompt("Name the colour.", "{text}\nColour:")
+    shown = tuple(Block("example", f"train/{i}", f"Thing {i} looks red.\nColour:", " red") for i in range(4))
     items = [Item(f"test/{i}", {"text": f"Thing {i} looks {i % 7} times blue."}, ("red", "green", "dark blue"))
              for i in range(60)]  # fmt: skip
 
     def work() -> object:
-        return Writer(Codec(tokenizer), prompt, Shared(), 512, 0).write(items)
+        return Writer(Codec(tokenizer), prompt, Context(shown), 512, 0).write(items)
 
     kernels.measure(benchmark, work, kernels.in_python)
