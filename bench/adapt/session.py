@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,13 @@ class Limits:
     train_tokens: int | None  # None: as the model and the device suggest
     batch_size: int | None
     bf16: bool
+
+
+def answers_shown(task: Task, material: Material) -> Iterator[str]:
+    """The texts that say what an answer looks like: those to learn from, and what ends one."""
+    yield from task.stop
+    for example in (*material.train, *material.validation):
+        yield from example.references
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class AdaptSession:
         """Answers prompts with a model."""
         codec, limits = self.base.codec, self.limits
         engine = Engine(model.eval(), codec.pad, codec.stops, limits.batch_tokens, limits.batch_size)
-        return TransformersBackend(engine, codec.decode)
+        return TransformersBackend(engine, codec.decoder(answers_shown(self.task, self.material)))
 
     def predictor(self, model: Any, writer: Writer) -> ModelPredictor:
         """Answers items with a model and a context's prompts."""

@@ -10,14 +10,15 @@ import torch
 
 import methods
 import tasks
-from bench.adapt.session import AdaptSession, Limits
+from bench.adapt.session import AdaptSession, Limits, answers_shown
 from bench.cell.job import Job
-from bench.core.errors import NotApplicableError
+from bench.core.errors import CellError, NotApplicableError
 from bench.core.method import Material, Method, Search
 from bench.core.task import Task
 from bench.meters.phases import Meter
 from bench.model.devices import BATCH_TOKENS, pick_dtype
 from bench.model.load import load_base
+from bench.model.tokenizer import Codec
 from bench.retrieval.embedding_cache import CachedEmbedder
 from bench.retrieval.index import Embedder, build, find_embedder
 from tasks.loader.splits import sample
@@ -41,7 +42,23 @@ def session_for(job: Job, task: Task, method: Method, meter: Meter, progress: Pr
     """The session of a cell. Nothing that adapts can read a test label in it."""
     material = _material(job, task, method, meter, progress)
     base = load_base(job.resolved, meter.device)
+    _require_reachable(task, material, base.codec)
     return AdaptSession(base, replace(task, test=()), material, limits(job, meter.device), meter, progress)
+
+
+def _require_reachable(task: Task, material: Material, codec: Codec) -> None:
+    """Refuse references that no answer can be equal to: special tokens are left out of what a model writes."""
+    if task.kind == "choice":
+        return
+    shown = codec.specials_in(answers_shown(task, material)) - codec.stops
+    for example in task.test:
+        lost = [codec.specials_in([reference]) - shown for reference in example.references]
+        if lost and all(lost):
+            word = codec.tokenizer.convert_ids_to_tokens(min(lost[0]))
+            raise CellError(
+                f'task {task.name}: the answer of {example.id} holds "{word}", a special token of the model, which is '
+                "left out of what it writes; it can be kept only where answers of the train or validation split hold it"
+            )
 
 
 def _material(job: Job, task: Task, method: Method, meter: Meter, progress: Progress) -> Material:

@@ -7,7 +7,7 @@ the same ids alone as in the whole text, so does what follows them. An answer is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -52,6 +52,8 @@ class Codec:
         self.tokenizer, self.chat, self._single_turn = tokenizer, chat, single_turn
         self._begin = () if chat else self._bos()
         eos = tokenizer.eos_token_id
+        added = tokenizer.added_tokens_decoder.items()
+        self._specials = frozenset(number for number, token in added if token.special)
         self._closing, closing_id = self._close()
         # A model without an end token learns to end its answers as worked examples end: with a blank line.
         self.blank_line = _common([self.tokens(f"a\n\n{following}") for following in _FOLLOWING])[
@@ -120,6 +122,25 @@ class Codec:
     def decode(self, ids: Sequence[int]) -> str:
         """Text of generated ids, special tokens left out."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def decoder(self, answers: Iterable[str]) -> Callable[[Sequence[int]], str]:
+        """`decode`, but special tokens that stand in `answers` are text like any other."""
+        kept = self.specials_in(answers) - self.stops
+        if not kept:
+            return self.decode
+        dropped = self._specials - kept
+
+        def decode(ids: Sequence[int]) -> str:
+            rest = [token for token in ids if token not in dropped]
+            return str(self.tokenizer.decode(rest, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+        return decode
+
+    def specials_in(self, texts: Iterable[str]) -> frozenset[int]:
+        """The special tokens that the tokenizer reads in `texts`."""
+        words = [self.tokenizer.convert_ids_to_tokens(token) for token in self._specials]
+        likely = (text for text in texts if any(word in text for word in words))
+        return frozenset(token for text in likely for token in self.tokens(text)) & self._specials
 
     def _joined(self, text: str, ids: Ids, follows: str) -> tuple[int, Ids]:
         """How many of the last of `ids` go where `follows` stands behind `text`, and what comes in their place."""
