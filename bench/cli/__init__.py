@@ -19,6 +19,7 @@ from bench.cli.gate import baseline, calibrate, gate
 from bench.cli.merge_history import history, merge
 from bench.cli.reports import compare, decide, list_, report
 from bench.cli.runs import plan, run
+from bench.cli.show import show
 from bench.cli.tasks import check, doctor, fetch, init
 from bench.core import own_packages
 from bench.core.errors import AdaptbenchError, UsageError, nearest
@@ -54,7 +55,7 @@ def cli() -> None:
 
 
 _READING = (report, compare, decide, history, gate, calibrate, baseline, list_)
-for command in (run, plan, merge, pack, unpack, *_READING, check, init, fetch, doctor):
+for command in (run, plan, merge, pack, unpack, *_READING, check, show, init, fetch, doctor):
     cli.add_command(command)
 
 

@@ -53,7 +53,7 @@ class Codec:
         self._begin = () if chat else self._bos()
         eos = tokenizer.eos_token_id
         added = tokenizer.added_tokens_decoder.items()
-        self._specials = frozenset(number for number, token in added if token.special)
+        self.specials = frozenset(number for number, token in added if token.special)
         self._closing, closing_id = self._close()
         # A model without an end token learns to end its answers as worked examples end: with a blank line.
         self.blank_line = _common([self.tokens(f"a\n\n{following}") for following in _FOLLOWING])[
@@ -128,7 +128,7 @@ class Codec:
         kept = self.specials_in(answers) - self.stops
         if not kept:
             return self.decode
-        dropped = self._specials - kept
+        dropped = self.specials - kept
 
         def decode(ids: Sequence[int]) -> str:
             rest = [token for token in ids if token not in dropped]
@@ -138,9 +138,9 @@ class Codec:
 
     def specials_in(self, texts: Iterable[str]) -> frozenset[int]:
         """The special tokens that the tokenizer reads in `texts`."""
-        words = [self.tokenizer.convert_ids_to_tokens(token) for token in self._specials]
+        words = [self.tokenizer.convert_ids_to_tokens(token) for token in self.specials]
         likely = (text for text in texts if any(word in text for word in words))
-        return frozenset(token for text in likely for token in self.tokens(text)) & self._specials
+        return frozenset(token for text in likely for token in self.tokens(text)) & self.specials
 
     def _joined(self, text: str, ids: Ids, follows: str) -> tuple[int, Ids]:
         """How many of the last of `ids` go where `follows` stands behind `text`, and what comes in their place."""

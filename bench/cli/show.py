@@ -1,0 +1,89 @@
+"""The command that shows a prompt: show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("task")
+@click.option("--model", required=True, help="Folder, Hub id or name, as in a suite.")
+@click.option("--method", required=True, help="Such as few-shot, rag or lora+rag.")
+@click.option("--item", help="Id of the item, e.g. test/17; default: the first of the test split.")
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the method; repeatable.")
+@click.option(
+    "--setting",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the model, as in a suite; repeatable.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--embedder", default="auto", show_default=True, help="As in a suite.")
+@click.option("--json", "as_json", is_flag=True, help="Text and token ids as JSON.")
+def show(
+    task: str,
+    model: str,
+    method: str,
+    item: str | None,
+    options: tuple[str, ...],
+    settings: tuple[str, ...],
+    seed: int,
+    embedder: str,
+    as_json: bool,
+) -> None:
+    """Show the exact prompt of an item of TASK: its tokens, what all items share, what is ranked or trained on.
+
+    \b
+    Examples:
+      adaptbench show support-intents --model smollm2 --method few-shot --option k=4
+      adaptbench show my-task --model ./qwen --method zero-shot --setting chat_template=off
+    """
+    from rich.console import Console
+
+    import methods
+    import tasks
+    from bench.cell import show as showing
+    from bench.model.resolve import resolve
+
+    made = methods.create(method, _values(options, "--option"))
+    resolved = resolve(_spec(model, _values(settings, "--setting")))
+    shown = showing.show(tasks.load(task), resolved, made, item, seed, embedder)
+    if as_json:
+        print(json.dumps(shown.as_json(), ensure_ascii=False, indent=1))
+    else:
+        Console(highlight=False, soft_wrap=True).print(shown.lines())
+
+
+def _spec(model: str, settings: dict[str, Any]) -> Any:
+    from pydantic import ValidationError
+
+    from bench.core.errors import UsageError
+    from bench.core.explain import explain
+    from bench.model.resolve import ModelSpec
+
+    try:
+        return ModelSpec.model_validate({"path": model, **settings})
+    except ValidationError as error:
+        raise UsageError("\n".join(f"--setting: {line}" for line in explain(error, ModelSpec))) from None
+
+
+def _values(pairs: Iterable[str], option: str) -> dict[str, Any]:
+    """KEY=VALUE pairs; a value is read as YAML."""
+    from bench.core.errors import UsageError
+    from bench.core.yaml_file import YamlError, parse
+
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f'{option} takes KEY=VALUE; got "{pair}"')
+        try:
+            values[key] = parse(value)
+        except YamlError as error:
+            raise UsageError(f"{option} {key}: {error}") from None
+    return values
