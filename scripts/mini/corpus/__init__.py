@@ -1,1 +1,0 @@
-"""The corpus of the base model `mini`: one module for each skill it has to learn."""

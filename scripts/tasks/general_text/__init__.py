@@ -1,1 +1,0 @@
-"""How the rows of `general-text` were made, with the banks they are made from."""

@@ -1,1 +1,0 @@
-"""How the rows of `reading` were made, with the banks they are made from."""
