@@ -158,10 +158,10 @@ def spread(answers: Sequence[Answers]) -> list[Array]:
 def by_unit(answers: Sequence[Answers]) -> list[Array]:
     """`spread`, with items that belong together summed: [seeds, what is resampled]."""
     groups = groups_of(answers[0])
-    return [_summed(values, groups) for values in spread(answers)]
+    return [summed(values, groups) for values in spread(answers)]
 
 
-def _summed(values: Array, groups: Sequence[Hashable] | None) -> Array:
+def summed(values: Array, groups: Sequence[Hashable] | None) -> Array:
     """[seeds, items] to [seeds, groups] with the same means: a group's sum, times groups over items."""
     if groups is None:
         return values

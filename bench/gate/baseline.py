@@ -2,7 +2,7 @@
 
 ```
 <folder>/<name>/run.json, suite.yaml, cells/<cell>/record.json   as the run has them
-                cells/<cell>/predictions.jsonl, probe-*.jsonl    id, answer, scores, counts and group of each item
+                cells/<cell>/predictions.jsonl, probe-*.jsonl    id, answer, scores, tokens and group of each item
                 baseline.json                                    who accepted what, digests of items and of all files
                 noise.json                                       beside it, once it was calibrated
 ```
@@ -33,7 +33,7 @@ from tasks.loader.digest import item_digest
 
 FILE, SCHEMA = "baseline.json", 1
 FOLDER = Path("baselines")
-_KEPT = ("id", "output", "metrics", "counts", "group")
+_KEPT = ("id", "output", "metrics", "counts", "group", "prompt_tokens", "context_tokens", "output_tokens")
 _HARMLESS = "not_applicable"  # a method that a task cannot have is no cell that failed
 
 

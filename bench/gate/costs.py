@@ -81,6 +81,7 @@ MEASURED: Mapping[str, Counter] = {
     "predict_joules": Counter("J per item", _sum(ANSWERING, lambda phase: phase.joules, by_item=True)),
 }
 ALL: Mapping[str, Counter] = {**COUNTERS, **MEASURED}
+_OF_SEEDS = ("prompt_tokens", "context_tokens", "index_bytes", "steps", "train_tokens", "train_flops")
 
 
 def value(records: Sequence[Record], counter: str) -> float | None:
@@ -88,6 +89,28 @@ def value(records: Sequence[Record], counter: str) -> float | None:
     found = [ALL[counter].read(record) for record in records]
     known = [one for one in found if one is not None]
     return sum(known) / len(known) if known and len(known) == len(found) else None
+
+
+def seeded(records: Sequence[Record]) -> bool:
+    """Whether another seed could have answered otherwise: trained, or with examples or passages drawn by the seed."""
+    return any(record.training is not None or record.identity.seed is not None for record in records)
+
+
+def varies(counter: str, records: Sequence[Record]) -> bool:
+    """Whether a counter can differ though nothing was changed, so that a rise is tested; others go by their ratio.
+
+    What a model writes always can, as sums in another order end in another token. What it reads can where the seed
+    draws examples or passages, and what training takes where it draws the training set or stops early.
+    """
+    if counter in ("output_tokens", "predict_flops"):
+        return True
+    if not seeded(records) or counter not in _OF_SEEDS:
+        return False
+    if counter in ("prompt_tokens", "context_tokens"):
+        return any(record.tokens.get("context_tokens") for record in records)
+    return counter != "steps" or any(
+        options.get("patience") for record in records for options in record.identity.method.values()
+    )
 
 
 def hardware(records: Sequence[Record]) -> set[tuple[object, ...]]:

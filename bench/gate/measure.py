@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
 
 from bench import metrics
-from bench.analysis.answers import Answers, CorpusScore, by_unit, groups_of, of_lines
-from bench.analysis.statistics import onesided
+from bench.analysis.answers import Answers, of_lines
 from bench.analysis.statistics.onesided import OneSided
 from bench.core.errors import AdaptbenchError, NotComparableError
 from bench.core.record import Record, Run
-from bench.gate import costs, interleaved
+from bench.gate import costs, counters, interleaved, tails
 from bench.gate.expand import Group, Planned, groups
-from bench.gate.policy import Policy
+from bench.gate.policy import Policy, Question
+from bench.gate.tails import Tails
 from bench.metrics import NAMES
 from bench.metrics.formats import clean
 from bench.store.run_folder import find_predictions, lines_of, probe_file, read_predictions
 
-FEW_SEEDS = 3  # with fewer of a trained method a verdict is one on these checkpoints
-_COUNTS = 60_000_000  # drawn at most for one bootstrap, down to what its p needs
-_LEAST_DRAWS, _MOST_DRAWS = 2_000, 10_000
+FEW_SEEDS = 3  # fewer say too little of what another seed would give
+_LEAST_DRAWS = 2_000
 Lines = list[dict[str, Any]]
 Problem = Literal["", "missing", "not_comparable"]
 Digest = Callable[[Run, str], str | None]  # run, task -> digest of its items alone
@@ -38,23 +37,36 @@ class Measured:
     planned: Planned
     baseline: float | None = None
     candidate: float | None = None
-    tails: OneSided | None = None  # of a score: candidate less baseline, turned so that higher is better
-    answers: tuple[Answers, Answers] | None = None  # candidate's, baseline's
-    trained: bool = False
+    tails: Tails | None = None  # of what is tested; else None
+    answers: tuple[Answers, Answers] | None = None  # of a score: candidate's, baseline's
+    seeds: tuple[int, int] = (0, 0)  # of the candidate and of the baseline
+    resampled: bool = False  # whether another seed of either could say something else
     same_hardware: bool = True  # of a measured cost
     ratio: interleaved.Ratio | None = None  # of a measured cost, where both runs were measured in turns
     problem: Problem = ""
     reason: str = ""
 
     @property
-    def seeds(self) -> tuple[int, int]:
-        """Of the candidate and of the baseline."""
-        return (len(self.answers[0].seeds), len(self.answers[1].seeds)) if self.answers else (0, 0)
+    def few_seeds(self) -> bool:
+        """Whether too few seeds were measured to say that nothing is lost when training is done again."""
+        return self.resampled and min(self.seeds) < FEW_SEEDS
 
     @property
-    def one_checkpoint(self) -> bool:
-        """Whether another training of either could say something else, and too few were made to know."""
-        return self.trained and min(self.seeds) < FEW_SEEDS
+    def tested(self) -> bool:
+        """Whether this is a test of significance, or could not be made one; else a ratio."""
+        return self.planned.kind != "cost" or self.tails is not None
+
+    def failing(self, question: Question) -> OneSided | None:
+        """What may fail: under the question of training the seeds are a sample. None where one seed each cannot say."""
+        assert self.tails is not None
+        return self.tails.training if self.resampled and question == "training" else self.tails.checkpoints
+
+    def passing(self, question: Question) -> OneSided | None:
+        """What may pass: the same, but with few seeds what was measured stands for itself."""
+        assert self.tails is not None
+        if self.few_seeds:
+            return self.tails.checkpoints or self.tails.training
+        return self.failing(question)
 
 
 @dataclass(frozen=True)
@@ -97,7 +109,7 @@ def measure(
 ) -> Iterator[Measured]:
     """Every planned check, those of one method together. `candidate` goes by the baseline's names."""
     # The smallest p of so many draws, adjusted for all checks, is a quarter of alpha: a fall can still be found.
-    least = max(_LEAST_DRAWS, math.ceil(4 * sum(one.kind != "cost" for one in planned) / policy.alpha))
+    least = max(_LEAST_DRAWS, math.ceil(4 * len(planned) / policy.alpha))
     old, new = Side("the baseline", baseline, groups(baseline)), Side("the candidate", candidate, groups(candidate))
     for group, found in groupby(sorted(planned, key=lambda one: one.group), key=lambda one: one.group):
         own = list(found)
@@ -173,25 +185,33 @@ def _cost(one: Planned, pair: _Pair) -> Measured:
     now, before = costs.value(new, one.name), costs.value(old, one.name)
     if now is None or before is None:
         raise MissingError(f"{'the candidate' if now is None else 'the baseline'} holds no {one.name}")
-    if one.name in costs.COUNTERS:
+    if one.name in costs.MEASURED:
+        ratio = interleaved.ratio(new, old, one.name, pair.alpha)
+        return Measured(one, before, now, same_hardware=costs.same_hardware(new, old), ratio=ratio)
+    if not before or not costs.varies(one.name, [*new, *old]):
         return Measured(one, before, now)
-    ratio = interleaved.ratio(new, old, one.name, pair.alpha)
-    return Measured(one, before, now, same_hardware=costs.same_hardware(new, old), ratio=ratio)
+    values = counters.figures(one.name, *pair.lines(""))
+    if values[0].shape[1] == 1 and not tails.resampled(new, old):
+        return Measured(one, before, now)  # one total each that no seed moves
+    found = tails.of_counter(*values, pair.least_draws)
+    seeds = len(new), len(old)
+    return Measured(one, before, now, tails=found, seeds=seeds, resampled=tails.resampled(new, old))
 
 
 def _score(one: Planned, pair: _Pair) -> Measured:
-    new, old = (
-        answers_of(one, side, lines) for side, lines in zip((pair.new, pair.old), pair.lines(one.probe), strict=True)
-    )
+    both = pair.lines(one.probe)
+    new, old = (answers_of(one, side, lines) for side, lines in zip((pair.new, pair.old), both, strict=True))
     _refuse(new, old, one, pair)
     sign = 1 if NAMES[one.name].higher_is_better else -1
+    records = [[record for record, _ in cells] for cells in both]
     return Measured(
         one,
         old.score,
         new.score,
-        tails=_tails(new, old, sign, pair.least_draws),
+        tails=tails.of_scores(new, old, sign, pair.least_draws),
         answers=(new, old),
-        trained=new.trained or old.trained,
+        seeds=(len(new.seeds), len(old.seeds)),
+        resampled=tails.resampled(*records),
     )
 
 
@@ -224,7 +244,6 @@ def answers_of(one: Planned, side: Side, files: Sequence[tuple[Record, Lines]]) 
     found = of_lines(
         [lines for _, lines in files], one.method, records, one.name, scores, one.probe or one.task, questions
     )
-    found = replace(found, trained=any(record.training is not None for record in records))
     _refuse_other_scores(found)
     return found
 
@@ -264,19 +283,3 @@ def _refuse(new: Answers, old: Answers, one: Planned, pair: _Pair) -> None:
         )
     if digests[0] != digests[1]:
         raise NotComparableError("the items have the same names, but other texts")
-
-
-def _tails(new: Answers, old: Answers, sign: int, least: int) -> OneSided:
-    groups = groups_of(new)
-    if len(new.seeds) > 1 or len(old.seeds) > 1:
-        a, b = by_unit([new, old])
-        return onesided.crossed(sign * a, sign * b)
-    units = len(set(groups)) if groups else len(new.ids)
-    draws = max(least, min(_MOST_DRAWS, _COUNTS // max(units, 1)))
-    if new.values is None or old.values is None:
-        one, other = metrics.additive(new.metric, new.counts[0], old.counts[0])
-        return onesided.corpus(one, other, CorpusScore(new.metric, sign), groups=groups, draws=least)
-    a, b = sign * new.values[0], sign * old.values[0]
-    if groups is None and np.isin([new.values, old.values], (0.0, 1.0)).all():
-        return onesided.shares(a, b) if sign > 0 else onesided.shares(1 + a, 1 + b)
-    return onesided.means(a, b, groups=groups, draws=draws)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import groupby
 
 import numpy as np
 
-from bench.analysis.answers import by_unit, groups_of
+from bench.analysis.answers import by_unit
 from bench.analysis.statistics import drops
+from bench.analysis.statistics.drops import Chance
 from bench.analysis.statistics.seeds import seeds_variance
 from bench.core.errors import AdaptbenchError
 from bench.core.record import Record, Run
-from bench.gate import costs
-from bench.gate.expand import Group, Planned, groups
+from bench.gate import costs, counters
+from bench.gate.expand import Planned, groups
 from bench.gate.measure import Lines, MissingError, Side, answers_of
 from bench.gate.policy import Policy
 from bench.metrics import NAMES
@@ -23,6 +24,7 @@ from bench.metrics.formats import clean, number
 
 Floors = Mapping[tuple[str, str, str, str, str, str], float]
 _MOST = 1_000_000  # items; more is said as "no number"
+_ONE_SEED = "one seed cannot say whether training again would be worse: take three or more, or ask of `checkpoints`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +49,23 @@ def plan(planned: Sequence[Planned], baseline: Run, policy: Policy, floors: Floo
     drawn anew. A trained method with several seeds says itself how far its items and its seeds move. The chance is
     that of the strictest step of Holm's procedure, alpha over the number of checks.
     """
-    family = sum(one.kind != "cost" and one.tier != "advisory" for one in planned)
-    advisory = sum(one.kind != "cost" and one.tier == "advisory" for one in planned)
     side = Side("the baseline", baseline, groups(baseline))
+    tested = [one for one in planned if one.kind != "cost" or costs.varies(one.name, side.cells[one.group])]
+    advisory = sum(one.tier == "advisory" for one in tested)
     found = []
-    for group, some in groupby(sorted(planned, key=lambda one: one.group), key=lambda one: one.group):
+    for _, some in groupby(sorted(planned, key=lambda one: one.group), key=lambda one: one.group):
         kept: dict[str, list[tuple[Record, Lines]]] = {}
         for one in some:
             floor = floors.get(one.key)
-            if one.kind == "cost":
-                found.append(_of_cost(one, side, group, floor))
-                continue
-            size = advisory if one.tier == "advisory" else family
-            found.append(_of_score(one, side, group, kept, policy, floor or 0.0, size))
+            size = advisory if one.tier == "advisory" else len(tested) - advisory
+            found.append(
+                _of_test(one, side, kept, policy, floor or 0.0, size) if one in tested else _of_ratio(one, side, floor)
+            )
     return found
 
 
-def _of_cost(one: Planned, side: Side, group: Group, floor: float | None) -> Need:
-    items = side.cells[group][0].items
+def _of_ratio(one: Planned, side: Side, floor: float | None) -> Need:
+    items = side.cells[one.group][0].items
     if one.name in costs.MEASURED and floor is None:
         return Need(one, items, refusal="its noise was never measured: it could not pass; run `adaptbench calibrate`")
     if floor is not None and floor > one.margin:
@@ -74,10 +75,9 @@ def _of_cost(one: Planned, side: Side, group: Group, floor: float | None) -> Nee
     return Need(one, items)
 
 
-def _of_score(
+def _of_test(
     one: Planned,
     side: Side,
-    group: Group,
     kept: dict[str, list[tuple[Record, Lines]]],
     policy: Policy,
     floor: float,
@@ -85,38 +85,37 @@ def _of_score(
 ) -> Need:
     try:
         if one.probe not in kept:
-            records = side.cells[group]
+            records = side.cells[one.group]
             own = side.probe(records, one.probe) if one.probe else zip(records, side.task(records), strict=True)
             kept[one.probe] = list(own)
-        answers = answers_of(one, side, kept[one.probe])
+        cells = kept[one.probe]
+        answers = None if one.kind == "cost" else answers_of(one, side, cells)
+        values = by_unit([answers])[0] if answers else counters.of_run(one.name, cells)
     except (MissingError, AdaptbenchError, KeyError, TypeError, ValueError) as error:
         return Need(one, 0, refusal=f"the baseline cannot be compared with: {clean(error)}")
-    items = len(answers.ids)
+    items, seeded = len(cells[0][1]), len(cells) > 1 or costs.seeded([record for record, _ in cells])
+    if answers is None and (not values.any() or (values.shape[1] == 1 and not seeded)):
+        return Need(one, items)  # by its ratio, as one total that no seed moves is
+    if seeded and len(cells) == 1 and (policy.question, policy.mode) == ("training", "regression"):
+        return Need(one, items, refusal=_ONE_SEED)
     alpha = policy.alpha / family if policy.mode == "regression" else policy.alpha
     margin, detect = max(one.margin, floor), one.detect or 2 * one.margin
-    binary = answers.values is not None and np.isin(answers.values, (0.0, 1.0)).all()
-    if binary and len(answers.seeds) == 1 and not any(answers.groups):
-        chance = _shares(policy.mode, policy.changed, margin, detect, alpha)
-        needed, ratio = _needed(policy.mode, policy.changed, margin, detect, alpha, policy.power), 1.0
-        now = chance(items)
+    if answers and answers.values is not None and not (seeded or any(answers.groups)) and _binary(values):
+        chance: Chance = _shares(policy.mode, policy.changed, margin, detect, alpha)
+        now, needed = chance(items), _needed(policy.mode, policy.changed, margin, detect, alpha, policy.power)
     else:
-        [values] = by_unit([answers])
-        ratio = items / values.shape[1]
-        spread = _spread(values, policy.changed)
-        seeds = _seeds(values)
-        chance = partial(_means, policy.mode, spread, seeds, 2 * (len(values) - 1), margin, detect, alpha)
+        values = values if answers else values / values.mean()
+        chance = _means(policy, values, seeded and policy.question == "training", margin, detect, alpha)
         now, needed = chance(values.shape[1]), drops.items_needed(chance, policy.power, _MOST)
-    wanted = None if needed is None else int(np.ceil(needed * ratio))
-    return Need(
-        one, items, now, wanted, _refusal(one, policy, answers.score, floor, now, wanted, bool(groups_of(answers)))
-    )
+    wanted = None if needed is None else int(np.ceil(needed * items / values.shape[1]))
+    room = None if answers is None else NAMES[one.name].room(answers.score)
+    return Need(one, items, now, wanted, _refusal(one, policy, room, floor, now, wanted))
 
 
-def _refusal(
-    one: Planned, policy: Policy, score: float, floor: float, now: float, needed: int | None, grouped: bool
-) -> str:
-    info, detect = NAMES[one.name], one.detect or 2 * one.margin
-    say = partial(number, one.name)
+def _refusal(one: Planned, policy: Policy, room: float | None, floor: float, now: float, needed: int | None) -> str:
+    """Why a test cannot do what it is for; `room`: how much worse a score could get, None for a cost."""
+    detect = one.detect or 2 * one.margin
+    say = partial(number, one.name) if room is not None else "{:.0%}".format
     if policy.mode == "non-inferiority":
         if floor > one.margin:
             return f"the noise floor, {say(floor)}, is above the margin: it could not pass"
@@ -124,16 +123,16 @@ def _refusal(
     else:
         if floor >= detect:
             return f"the noise floor, {say(floor)}, is no lower than what must be found, {say(detect)}"
-        if info.room(score) < detect:
-            return f"cannot fail: the baseline score ({say(score)}) is smaller than the drop to detect ({say(detect)})"
-        what = f"the power to detect a drop of {say(detect)} is {now:.2f}"
+        if room is not None and room < detect:
+            return f"cannot fail: the baseline score ({say(room)}) is smaller than the drop to detect ({say(detect)})"
+        what = f"the power to detect a {'rise' if room is None else 'drop'} of {say(detect)} is {now:.2f}"
     if now >= policy.power:
         return ""
     more = "no number of items is enough; more seeds may be" if needed is None else f"{needed:,} items are needed"
     return f"{what}; the policy requires {policy.power:g}: {more}"
 
 
-def _shares(mode: str, changed: float, margin: float, detect: float, alpha: float) -> Callable[[int], float]:
+def _shares(mode: str, changed: float, margin: float, detect: float, alpha: float) -> Chance:
     if mode == "regression":
         discordance = min(max(changed, detect), 1.0)
         return lambda n: drops.found_shares(n, discordance, detect, alpha=alpha, margin=margin)
@@ -145,30 +144,33 @@ def _needed(mode: str, changed: float, margin: float, detect: float, alpha: floa
     return drops.items_needed(_shares(mode, changed, margin, detect, alpha), power, _MOST)
 
 
-def _means(
-    mode: str,
-    spread: float,
-    seeds: tuple[float, int] | None,
-    pooled: int,
-    margin: float,
-    detect: float,
-    alpha: float,
-    n: int,
-) -> float:
-    """A chance with n units whose differences have the variance `spread`.
+def _means(policy: Policy, values: np.ndarray, training: bool, margin: float, detect: float, alpha: float) -> Chance:
+    """A chance as a function of the number of units, from what [seeds, units] say of their spread.
 
-    `pooled`: degrees of freedom of the t-test of seeds' means, which is asked too where there are several.
+    `training`: seeds are a sample too, and the t-test of their means is asked as well. Of a single unit, a total, the
+    seeds' test is all there is.
     """
-    if n < 2:
-        return 0.0
-    parts = [(spread / n, n - 1.0), *([(seeds[0], float(seeds[1]))] if seeds else [])]
-    error = float(np.sqrt(sum(variance for variance, _ in parts)))
-    critical = drops.one_sided_critical(parts, alpha)
-    if pooled:
-        critical = max(critical, drops.one_sided_critical([(error**2, float(pooled))], alpha))
-    if mode == "regression":
-        return drops.found_means(error, critical, detect, margin=margin)
-    return drops.within_means(error, critical, margin)
+    spread, seeds = _spread(values, policy.changed), _seeds(values) if training else None
+    pooled = 2.0 * (len(values) - 1) if training else 0.0
+
+    def chance(n: int) -> float:
+        parts = [(spread / n, n - 1.0)] if n > 1 else []
+        parts += [seeds] if seeds else []
+        if not parts and not (pooled and values.shape[1] == 1):
+            return 0.0
+        error = float(np.sqrt(sum(variance for variance, _ in parts) if values.shape[1] > 1 else spread))
+        critical = drops.one_sided_critical(parts, alpha) if values.shape[1] > 1 else 0.0
+        if pooled:
+            critical = max(critical, drops.one_sided_critical([(error**2, pooled)], alpha))
+        if policy.mode == "regression":
+            return drops.found_means(error, critical, detect, margin=margin)
+        return drops.within_means(error, critical, margin)
+
+    return chance
+
+
+def _binary(values: np.ndarray) -> bool:
+    return bool(np.isin(values, (0.0, 1.0)).all())
 
 
 def _spread(values: np.ndarray, changed: float) -> float:
@@ -178,9 +180,9 @@ def _spread(values: np.ndarray, changed: float) -> float:
     return float(2 * changed * values[0].var(ddof=1))
 
 
-def _seeds(values: np.ndarray) -> tuple[float, int] | None:
+def _seeds(values: np.ndarray) -> tuple[float, float] | None:
     """What the seeds of two runs add to the variance of their difference, and its degrees of freedom."""
-    if len(values) < 2:
+    if min(values.shape) < 2:
         return None
     variance, df = seeds_variance(values)
-    return (2 * variance, 2 * df) if variance else None
+    return (2 * variance, 2.0 * df) if variance else None

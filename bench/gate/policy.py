@@ -19,6 +19,7 @@ from bench.metrics import NAMES
 DEFAULT = Path(__file__).with_name("default.yaml")
 PRIMARY = "primary"  # a task's first metric
 Mode: TypeAlias = Literal["regression", "non-inferiority"]
+Question: TypeAlias = Literal["training", "checkpoints"]
 Tier: TypeAlias = Literal["critical", "supporting", "advisory"]
 
 
@@ -102,6 +103,7 @@ class Policy(_Strict):
     """A gate.yaml."""
 
     mode: Mode = "regression"
+    question: Question = Field("training", description="what may fail: training again, or these checkpoints")
     alpha: float = Field(0.05, gt=0, lt=0.5, description="chance of failing an unchanged candidate, over all checks")
     power: float = Field(0.8, gt=0, lt=1, description="chance asked for of finding what must be found")
     changed: float = Field(0.1, gt=0, le=1, description="share of items whose score changes; what --plan assumes")

@@ -41,17 +41,22 @@ class Made:
         probes: Mapping[str, Sequence[float]] | None = None,
         outputs: Sequence[str] | None = None,
         is_base: bool = False,
+        written: Sequence[int] | None = None,
         value: float | None = None,
         model: str = "m",
         **changes: Any,
     ) -> Record:
-        """One measured cell with its predictions; `values` of a corpus metric are its counts, `value` its score."""
+        """One measured cell with its predictions; `values` of a corpus metric are its counts, `value` its score.
+
+        `written`: tokens of each answer.
+        """
         key = hashlib.sha256(f"{self.path}{model}{task}{method}{seed}{is_base}".encode()).hexdigest()
         score = float(np.mean(values)) if value is None else value
+        two = [2] * len(values)
         record = Record(
             key=key, model=model, task=task, method=method, seed=seed, status="ok",
             created="2026-01-01T00:00:00+00:00", scores={metric: Score(score, "v1")}, items=len(values),
-            questions=f"asked {task}", tokens={"prompt_tokens": 30 * len(values), "output_tokens": 2 * len(values)},
+            questions=f"asked {task}", tokens={"prompt_tokens": 30 * len(values), "output_tokens": sum(written or two)},
             parameters=Parameters(100, 0, 0, 0), environment=HARDWARE,
             phases={"predict": Phase(1.0, 2**20, flops=1000 * len(values))}, 
             identity=Identity(task=TaskIdentity(task), method={method: {}}),
@@ -63,7 +68,7 @@ class Made:
         cell.mkdir(parents=True)
         said = outputs or [f"said {v}" for v in values]
         corpus = not isinstance(values[0], (int, float))
-        _write(cell, values, said, metric, corpus, run_folder.PREDICTIONS)
+        _write(cell, values, said, metric, corpus, run_folder.PREDICTIONS, written)
         for name, own in (probes or {}).items():
             _write(cell, own, [f"said {v}" for v in own], "exact_match", False, run_folder.probe_file(name))
         run_folder.write_record(cell, record)
@@ -79,8 +84,19 @@ class Made:
         return self.path
 
 
-def _write(cell: Path, values: Sequence[Any], said: Sequence[str], metric: str, corpus: bool, name: str) -> None:
-    predictions = [Prediction(f"test/{i}", text) for i, text in enumerate(said)]
+def _write(
+    cell: Path,
+    values: Sequence[Any],
+    said: Sequence[str],
+    metric: str,
+    corpus: bool,
+    name: str,
+    written: Sequence[int] | None = None,
+) -> None:
+    tokens = written or [2] * len(said)
+    predictions = [
+        Prediction(f"test/{i}", text, prompt_tokens=30, output_tokens=tokens[i]) for i, text in enumerate(said)
+    ]
 
     def beside(i: int) -> dict[str, Any]:
         return {"metrics": {}, "counts": {metric: list(values[i])}} if corpus else {"metrics": {metric: values[i]}}

@@ -44,7 +44,8 @@ class TestAccept:
         names = {file.name for file in made.rglob("*") if file.is_file()}
         assert names == {"run.json", "suite.yaml", "baseline.json", "record.json", "predictions.jsonl"}
         line = json.loads(next(made.glob("cells/*/predictions.jsonl")).read_text().splitlines()[0])
-        assert set(line) == {"id", "output", "metrics"}
+        tokens = {"prompt_tokens", "context_tokens", "output_tokens"}  # a rise of what is written is tested by item
+        assert set(line) == {"id", "output", "metrics", *tokens}
         assert json.loads((made / baseline.FILE).read_text())["source"] == "run"  # no folder of this machine alone
         assert code(made, simple(tmp_path / "new", [1.0, 0.0] * 50)) == 0
         assert code(made, simple(tmp_path / "worse", [0.0, 0.0] * 50)) == 1
@@ -121,7 +122,7 @@ def test_another_prompt_on_the_same_items_is_compared_where_that_is_allowed(tmp_
     after = tasks.load(task_folder)
     assert question_digest(after) != question_digest(before)
     new = Made(tmp_path / "new")
-    new.cell("zero-shot", [1.0] * 6, task="paint", questions=question_digest(after))
+    new.cell("zero-shot", [1.0] * 5 + [0.0], task="paint", questions=question_digest(after))
     new.entries[0]["task_path"] = "../paint"
     new.done()
     allowed = POLICY.model_copy(update={"may_change": ["prompt"]})
@@ -175,7 +176,8 @@ class TestCalibrate:
         assert found.findings[0].reason == "fell by 0.050, within the noise floor of 0.060"
         assert found.findings[0].margin == 0.06
         release = POLICY.model_copy(update={"mode": "non-inferiority"})
-        assert code(old, simple(tmp_path / "same", values[0]), release) == 3  # nor that two points were kept
+        close = shares(400, 300, lost=1, gained=1)[1]
+        assert code(old, simple(tmp_path / "close", close), release) == 3  # nor that two points were kept
 
     def test_seconds_are_shares_of_their_mean(self, tmp_path: Path) -> None:
         from bench.core.phases import Phase

@@ -149,7 +149,7 @@ def test_seeds_and_items_vary_for_trained_methods(tmp_path: Path) -> None:
     assert found.exit_code == 1
     t = scipy.stats.ttest_ind(values["new"].mean(axis=1), values["old"].mean(axis=1), alternative="less")
     assert finding.p == pytest.approx(max(expected.p / 2, float(t.pvalue)))
-    assert not finding.measured.one_checkpoint
+    assert not finding.measured.few_seeds
 
 
 @pytest.mark.parametrize(("seeds", "said"), [(1, True), (2, True), (3, False)])
@@ -160,7 +160,7 @@ def test_few_seeds_are_said(tmp_path: Path, seeds: int, said: bool) -> None:
         for seed in range(seeds):
             made.cell("lora", [1.0, 0.0] * 50, seed=seed, training=Training(steps=3))
         runs.append(made.done())
-    assert only(verdict(runs[0], runs[1])).measured.one_checkpoint == said
+    assert only(verdict(runs[0], runs[1])).measured.few_seeds == said
 
 
 def test_corpus_metrics_are_resampled_by_their_counts(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_what_an_adapted_model_forgot_is_found(tmp_path: Path) -> None:
     knows, forgot = [1.0] * 70 + [0.0] * 30, [1.0] * 20 + [0.0] * 80
     old, new = probed(tmp_path, "old", knows), probed(tmp_path, "new", forgot)
     policy = {"retention": [{"probe": "facts", "margin": 0.05, "detect": 0.3}], "quality": []}
-    found = verdict(old, new, **policy)
+    found = verdict(old, new, question="checkpoints", **policy)
     by_method = {finding.planned.method: finding for finding in found.findings}
     assert found.exit_code == 1
     assert by_method["lora"].status == "regression"

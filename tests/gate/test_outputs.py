@@ -191,7 +191,7 @@ def test_a_pass_says_for_which_checkpoint(tmp_path: Path) -> None:
     values = [1.0, 0.0] * 100
     runs = [simple(tmp_path / name, values, training=Training(steps=1)) for name in ("old", "new")]
     found = gate(runs[0], runs[1], Policy.model_validate({"quality": [{"margin": 0.02}]}), "gate.yaml").verdict
-    assert headline(found) == "PASS: 1 check, 1 pass (for this checkpoint, fewer than 3 seeds: zero-shot)"
+    assert headline(found) == "PASS: 1 check, 1 pass (for these checkpoints, fewer than 3 seeds: zero-shot)"
 
 
 def test_flips_show_the_items_where_the_task_is_at_hand(tmp_path: Path, task_folder: Path) -> None:

@@ -17,6 +17,7 @@ from bench.analysis.statistics.paired import PairedTable
 from bench.gate.expand import Planned
 from bench.gate.measure import Measured
 from bench.gate.policy import Policy
+from bench.gate.tails import Tails
 from bench.gate.verdict import judge
 
 RNG = np.random.Generator
@@ -24,7 +25,7 @@ RNG = np.random.Generator
 
 def measured(place: int, tails: OneSided, margin: float, detect: float) -> Measured:
     planned = Planned("quality", "m", f"task {place}", "lora", "accuracy", "critical", margin, detect)
-    return Measured(planned, baseline=0.7, candidate=0.7 + tails.difference, tails=tails)
+    return Measured(planned, baseline=0.7, candidate=0.7 + tails.difference, tails=Tails(tails, None, identical=False))
 
 
 def judged(tails: Sequence[OneSided], margin: float = 0.0, detect: float = 0.05, mode: str = "regression") -> int:

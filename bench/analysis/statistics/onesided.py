@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.analysis.statistics import resampling, seeds
+from bench.analysis.statistics import checks, resampling, seeds
 from bench.analysis.statistics.distributions import binomial_cdf, bisect, normal_cdf, normal_quantile, t_cdf, t_quantile
 from bench.analysis.statistics.intervals import Interval, Score
 from bench.analysis.statistics.paired import PairedTable, corpus_draws, paired_draws, table
@@ -147,24 +147,68 @@ def crossed(a: ArrayLike, b: ArrayLike) -> OneSided:
     """
     found = seeds.components(a, b)
     pooled, df = seeds.pooled_error(a, b)
+    return _symmetric(
+        (found.difference, found.error, found.n),
+        "variance components of seeds and items, t; pooled t of seeds",
+        lambda distance: max(found.p(distance) / 2, _student(distance, pooled, df)),
+        lambda side: max(found.half_width(side), -t_quantile(side, df) * pooled if df else 0.0),
+    )
+
+
+def items(a: ArrayLike, b: ArrayLike) -> OneSided:
+    """Of the same scores, where the items alone vary: each seed's checkpoint is taken as it is. Paired t over items.
+
+    Raises ValueError as `seeds.crossed_means` does.
+    """
+    found = replace(seeds.components(a, b), seeds=None)
+    return _symmetric(
+        (found.difference, found.error, found.n),
+        "paired t over items, seeds combined",
+        lambda distance: found.p(distance) / 2,
+        found.half_width,
+    )
+
+
+def of_seeds(a: ArrayLike, b: ArrayLike) -> OneSided:
+    """Of one figure for each seed, [seeds_a] and [seeds_b], where seeds alone vary: Student's t, pooled variance.
+
+    Figures that no seed moves differ for certain where they differ at all.
+
+    Raises ValueError for a figure that is not finite, or a single seed on both sides.
+    """
+    first, second = checks.vector(a, "a", least=1), checks.vector(b, "b", least=1)
+    df = checks.at_least(len(first) + len(second) - 2, 1, "degrees of freedom")
+    squares = sum(float(((side - side.mean()) ** 2).sum()) for side in (first, second))
+    error = math.sqrt(squares / df * (1 / len(first) + 1 / len(second)))
+    return _symmetric(
+        (float(first.mean() - second.mean()), error, len(first) + len(second)),
+        "pooled t of seeds",
+        lambda distance: _student(distance, error, df) if error or distance else 0.5,
+        lambda side: -t_quantile(side, df) * error,
+    )
+
+
+def _symmetric(
+    figures: tuple[float, float, int], method: str, p: Callable[[float], float], half_width: Callable[[float], float]
+) -> OneSided:
+    """A difference, its error and units, whose tails are alike; `p`: one-sided, of a null so far away."""
+    difference, error, units = figures
 
     def tail(distance: float) -> float:
         """One-sided p of a difference that lies `distance` on the far side of its null."""
-        half = max(found.p(abs(distance)) / 2, _student(abs(distance), pooled, df))
-        return half if distance > 0 else 1 - half
+        return p(distance) if distance > 0 else 1 - p(-distance)
 
     def interval(level: float) -> Interval:
-        side = (1 - level) / 2
-        width = max(found.half_width(side), -t_quantile(side, df) * pooled if df else 0.0)
-        return Interval(found.difference - width, found.difference + width, level)
+        width = half_width((1 - level) / 2)
+        return Interval(difference - width, difference + width, level)
 
     return OneSided(
-        difference=found.difference,
-        error=found.error,
-        units=found.n,
-        method="variance components of seeds and items, t; pooled t of seeds",
-        below=lambda null: tail(null - found.difference),
-        above=lambda null: tail(found.difference - null),
+        difference=difference,
+        error=error,
+        units=units,
+        method=method,
+        below=lambda null: tail(null - difference),
+        above=lambda null: tail(difference - null),
         interval=interval,
     )
 

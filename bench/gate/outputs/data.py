@@ -14,8 +14,9 @@ from bench.core.values import Amount, Count
 from bench.gate.expand import Kind
 from bench.gate.flips import Flips
 from bench.gate.outputs.words import headline, unit
-from bench.gate.policy import Mode, Tier
-from bench.gate.verdict import GateFinding, GateVerdict, Status
+from bench.gate.policy import Mode, Question, Tier
+from bench.gate.rules import Status
+from bench.gate.verdict import GateFinding, GateVerdict
 from bench.report.json_schema import schema_of
 
 SCHEMA: Literal[1] = 1
@@ -49,7 +50,7 @@ class CheckReport:
     baseline: float | None  # mean over seeds; null where it is not there
     candidate: float | None  # mean over seeds; null where it is not there
     difference: float | None  # candidate less baseline
-    interval: Interval | None  # of the difference, two-sided, its level 1 - 2 alpha: each end is a limit at alpha
+    interval: Interval | None  # of the difference, of a cost its share; two-sided, of level 1 - 2 alpha: a limit each
     p: Probability | None  # one-sided: of no fall (regression), or of a fall within the margin (non-inferiority)
     p_adjusted: Probability | None  # the same after Holm over the family
     margin: Amount  # tolerated: of a score in its unit, of a cost a share; the noise floor where that is higher
@@ -57,8 +58,9 @@ class CheckReport:
     power: Probability | None  # regression mode: chance that these items would have shown a fall of `detect`
     noise_floor: Amount | None  # what repeats of the baseline differ by; null where it was never measured
     items: Count | None  # items that both answered
-    seeds: SeedsCompared | None  # how many were compared; null for a cost
-    this_checkpoint_only: bool  # a trained method with fewer than three seeds: another training could say otherwise
+    seeds: SeedsCompared | None  # how many were compared; null for a ratio
+    question: Question | None  # training: the seeds are a sample; checkpoints: they are not; null without seeds
+    this_checkpoint_only: bool  # a pass speaks of these checkpoints: fewer than three seeds, or asked so
     statistic: str | None  # how the difference was tested
     flips: Flips | None  # items whose score changed; null for a check that passed, and for a cost
 
@@ -139,8 +141,9 @@ def _check(finding: GateFinding, flips: Flips | None) -> CheckReport:
         power=finding.power,
         noise_floor=finding.floor,
         items=len(measured.answers[0].ids) if measured.answers else None,
-        seeds=SeedsCompared(*measured.seeds) if measured.answers else None,
-        this_checkpoint_only=measured.one_checkpoint,
-        statistic=measured.tails.method if measured.tails else None,
+        seeds=SeedsCompared(*measured.seeds) if min(measured.seeds) else None,
+        question=finding.question,
+        this_checkpoint_only=measured.few_seeds or finding.question == "checkpoints",
+        statistic=finding.tails.method if finding.tails else None,
         flips=flips,
     )

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.gate.costs import ALL
-from bench.gate.verdict import PASSED, GateFinding, GateVerdict, Status
+from bench.gate.measure import FEW_SEEDS
+from bench.gate.rules import Status
+from bench.gate.verdict import PASSED, GateFinding, GateVerdict
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number
 from bench.report.table import NOTHING
@@ -29,8 +31,9 @@ def headline(verdict: GateVerdict) -> str:
 
 def checkpoints(verdict: GateVerdict) -> str:
     """For which methods the verdict is one on the checkpoints at hand, not on what another training would give."""
-    methods = dict.fromkeys(one.planned.method for one in verdict.findings if one.measured.one_checkpoint)
-    return f"for this checkpoint, fewer than 3 seeds: {', '.join(map(clean, methods))}" if methods else ""
+    here = [one.planned.method for one in verdict.findings if one.measured.few_seeds or one.question == "checkpoints"]
+    few = "" if any(one.question == "checkpoints" for one in verdict.findings) else f", fewer than {FEW_SEEDS} seeds"
+    return f"for these checkpoints{few}: {', '.join(map(clean, dict.fromkeys(here)))}" if here else ""
 
 
 def counted(verdict: GateVerdict) -> str:
@@ -59,15 +62,13 @@ def figures(finding: GateFinding) -> tuple[str, str, str, str, str, str]:
     one, planned = finding.measured, finding.planned
     if one.baseline is None or one.candidate is None:
         return (NOTHING,) * 4 + (_limit(finding), NOTHING)
+    p = NOTHING if finding.p_adjusted is None else f"{finding.p_adjusted:.3g}"
+    ends = [finding.interval.low, finding.interval.high] if finding.interval else []
     if planned.kind == "cost":
         change = f"{one.candidate / one.baseline - 1:+.1%}" if one.baseline else NOTHING
-        return amount(one.baseline), amount(one.candidate), change, NOTHING, _limit(finding), NOTHING
-    interval = NOTHING
-    found = finding.interval
-    if found:
-        low, high = (_signed(planned.name, end) for end in (found.low, found.high))
-        interval = f"{low} to {high}"
-    p = NOTHING if finding.p_adjusted is None else f"{finding.p_adjusted:.3g}"
+        interval = " to ".join(f"{end:+.1%}" for end in ends) or NOTHING
+        return amount(one.baseline), amount(one.candidate), change, interval, _limit(finding), p
+    interval = " to ".join(_signed(planned.name, end) for end in ends) or NOTHING
     before, after = (number(planned.name, value) for value in (one.baseline, one.candidate))
     return before, after, _signed(planned.name, one.candidate - one.baseline), interval, _limit(finding), p
 
