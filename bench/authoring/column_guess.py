@@ -13,33 +13,10 @@ from tasks.loader.rows import list_of, text_of, text_or_none
 
 Row = dict[str, Any]
 Kind = Literal["choice", "text"]
-QUESTIONS = (
-    "question",
-    "text",
-    "input",
-    "prompt",
-    "message",
-    "query",
-    "utterance",
-    "sentence",
-    "mr",
-    "source",
-)
+QUESTIONS = ("question", "text", "input", "prompt", "message", "query", "utterance", "sentence", "mr", "source")
 ANSWERS = (
-    *(
-        "label",
-        "answer",
-        "answers",
-        "answers.text",
-        "answerkey",
-        "category",
-        "intent",
-        "class",
-        "target",
-        "output",
-        "response",
-    ),
-    *("ref", "reference", "completion", "summary", "sentiment", "topic", "y"),
+    *("label", "answer", "answers", "answers.text", "answerkey", "category", "intent", "class", "target"),
+    *("output", "response", "ref", "reference", "completion", "summary", "sentiment", "topic", "y"),
 )
 CHOICE_LISTS = ("choices", "options", "endings", "choices.text")
 _FEW = 3  # a label stands this often on average before answers count as choices

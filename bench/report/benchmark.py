@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from bench.analysis.summary import plain
 from bench.core.record import Record, Run
 from bench.metrics.formats import clean
@@ -88,7 +90,7 @@ def stats(data: Sequence[float]) -> dict[str, Any]:
     ordered = sorted(data)
     mean, total = statistics.fmean(data), sum(data)
     deviation = statistics.stdev(data) if len(data) > 1 else 0.0
-    q1, q3 = _quantile(ordered, 0.25), _quantile(ordered, 0.75)
+    q1, q3 = np.quantile(ordered, (0.25, 0.75), method="hazen").tolist()
     low, high = q1 - 1.5 * (q3 - q1), q3 + 1.5 * (q3 - q1)
     far = sum(not mean - deviation <= value <= mean + deviation for value in data)
     beyond = sum(not low <= value <= high for value in data)
@@ -112,13 +114,6 @@ def stats(data: Sequence[float]) -> dict[str, Any]:
         "data": list(data),
         "iterations": 1,
     }
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    place = min(max(len(ordered) * share - 0.5, 0.0), len(ordered) - 1.0)
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
 def _unique(entries: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -16,19 +16,16 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.core.hashing import STAGE_VERSION, canonical, sha256, sha256_of
 from bench.meters.environment import describe
 from bench.meters.phases import MeasuredWork, Meter, higher
+from bench.retrieval.embedders import Embedder
 from bench.retrieval.index import one_each
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from bench.retrieval.embedders import Embedder
 
 _SUFFIX = ".npz"
 _DIGEST = 32  # bytes of a sha256

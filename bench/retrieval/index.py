@@ -7,18 +7,15 @@ comes first, and neither the other queries of a call nor its depth changes an or
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.core.errors import UsageError, unknown
+from bench.core.method import Search
 from bench.retrieval.embedders import REMEDY, Embedder, find_embedder
 from bench.retrieval.lexical import LexicalSearch
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from bench.core.method import Search
 
 __all__ = ["RETRIEVERS", "Embedder", "build", "find_embedder"]
 

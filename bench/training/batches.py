@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, Sampler
 
 from bench.core.hashing import derive_seed
@@ -162,33 +163,31 @@ def _packed(rows: Sequence[dict[str, Any]], layout: Layout) -> dict[str, Any]:
 
 
 def _padded(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
-    width = max(len(row["input_ids"]) for row in rows) - 1
-    keep = max(row["answer"] for row in rows)
-    ids = torch.full((len(rows), width), pad)
-    mask = torch.zeros((len(rows), width), dtype=torch.long)
-    labels = torch.full((len(rows), keep), IGNORED)
-    for i, row in enumerate(rows):
-        tokens = torch.tensor(row["input_ids"])
-        ids[i, width + 1 - len(tokens) :] = tokens[:-1]
-        mask[i, width + 1 - len(tokens) :] = 1
-        labels[i, keep - row["answer"] :] = tokens[-row["answer"] :]
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    """Padded on the left."""
+    fed = [torch.tensor(row["input_ids"][:-1]) for row in rows]
+    answers = [torch.tensor(row["input_ids"][-row["answer"] :]) for row in rows]
+    mask = pad_sequence([torch.ones_like(ids) for ids in fed], batch_first=True, padding_side="left")
+    labels = pad_sequence(answers, batch_first=True, padding_value=IGNORED, padding_side="left")
     return {
-        "input_ids": ids,
+        "input_ids": pad_sequence(fed, batch_first=True, padding_value=pad, padding_side="left"),
         "attention_mask": mask,
-        "position_ids": positions,
+        "position_ids": (mask.cumsum(1) - 1).clamp(min=0),
         "labels": labels,
-        "logits_to_keep": keep,
+        "logits_to_keep": labels.shape[1],
     }
 
 
 def _padded_behind(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
-    width = max(len(row["input_ids"]) for row in rows) - 1
+    """Padded on the right."""
+    fed, labels = [], []
+    for row in rows:
+        ids, before = row["input_ids"], len(row["input_ids"]) - 1 - row["answer"]
+        fed.append(torch.tensor(ids[:-1]))
+        labels.append(torch.tensor([IGNORED] * before + ids[before + 1 :]))
     first = min(len(row["input_ids"]) - 1 - row["answer"] for row in rows)  # column that predicts an answer
-    ids = torch.full((len(rows), width), pad)
-    labels = torch.full((len(rows), width), IGNORED)
-    for i, row in enumerate(rows):
-        tokens, answer = torch.tensor(row["input_ids"]), row["answer"]
-        ids[i, : len(tokens) - 1] = tokens[:-1]
-        labels[i, len(tokens) - 1 - answer : len(tokens) - 1] = tokens[-answer:]
-    return {"input_ids": ids, "labels": labels[:, first:], "logits_to_keep": width - first}
+    columns = pad_sequence(labels, batch_first=True, padding_value=IGNORED)[:, first:]
+    return {
+        "input_ids": pad_sequence(fed, batch_first=True, padding_value=pad),
+        "labels": columns,
+        "logits_to_keep": columns.shape[1],
+    }

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bench.metrics import sacre
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 def flores_model() -> Path:
@@ -48,8 +47,6 @@ def of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     Papineni et al. 2002, ACL, 311-318, section 2.3; orders without a match are smoothed as by mteval-v13a: the first
     counts as 1/2 match, the next as 1/4, and so on (Chen and Cherry 2014, WMT, 362-367, method 3).
     """
-    import numpy as np
-
     length, reference, matches, ngrams = rows[:, 0], rows[:, 1], rows[:, 2:6], rows[:, 6:10]
     missed = np.cumsum(matches == 0, axis=1)
     counted = np.where(matches == 0, 0.5**missed, matches)

@@ -7,13 +7,12 @@ shared; of chrF++ then the same of words, n = 1, 2.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bench.metrics import sacre
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 def scorer(lowercase: bool = False, word_order: int = 0) -> Any:
@@ -35,8 +34,6 @@ def of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Popović 2015, WMT, 392-395, with beta 2: precision and recall are means over the orders that both texts have.
     """
-    import numpy as np
-
     said, meant, shared = (rows[:, start::3] for start in range(3))
     both = (said > 0) & (meant > 0)
     orders = np.maximum(both.sum(axis=1), 1)

@@ -10,13 +10,11 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bench.core.errors import UsageError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _CRC_END = 2**32
 
@@ -25,8 +23,6 @@ def statistics(
     predictions: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
 ) -> NDArray[np.int64]:
     """The two numbers named above, [n, 2]; labels are names, so that `lowercase` changes nothing."""
-    import numpy as np
-
     truth = [only(texts, position) for position, texts in enumerate(references)]
     numbers = [(_number(right), _number(said) if said else -1) for right, said in zip(truth, predictions, strict=True)]
     return np.array(numbers, dtype=np.int64).reshape(-1, 2)
@@ -34,8 +30,6 @@ def statistics(
 
 def additive(*rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """[n, 3 L] counts for each of `rows` [n, 2], over the L labels that occur in any: hits, true, predicted."""
-    import numpy as np
-
     if any(one.max(initial=-1) < _CRC_END for one in rows):  # counts of an older version are CRCs
         rows = tuple(np.where(one < 0, one, one % _CRC_END) for one in rows)
     labels = np.unique(np.concatenate([one.ravel() for one in rows]))
@@ -49,8 +43,6 @@ def additive(*rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 def of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """`from_statistics` of each row, [m, 3 L] to [m]."""
-    import numpy as np
-
     hits, true, said = np.split(rows, 3, axis=1)
     both = true + said
     each = np.divide(2 * hits, both, out=np.zeros_like(both), where=both > 0)
