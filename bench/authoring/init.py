@@ -81,11 +81,7 @@ def init(
     files = {**_files(out, splits, made), suite: _suite(out, model)}
     _refuse_existing(files)
     _write(files)
-    return [
-        *made.notes,
-        f"wrote {out}: {listed(path.name for path in files if path != suite)}",
-        f"wrote {suite}",
-    ]
+    return [*made.notes, f"wrote {out}: {listed(path.name for path in files if path != suite)}", f"wrote {suite}"]
 
 
 def _write(files: Mapping[Path, str]) -> None:

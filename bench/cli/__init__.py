@@ -14,10 +14,9 @@ from typing import Any, NoReturn
 import click
 
 from bench import __version__
-from bench.cli.archive import pack, unpack
+from bench.cli.archive import merge, pack, unpack
 from bench.cli.gate import baseline, calibrate, gate
-from bench.cli.merge_history import history, merge
-from bench.cli.reports import compare, decide, list_, report
+from bench.cli.reports import compare, decide, history, list_, report
 from bench.cli.runs import plan, run
 from bench.cli.show import show
 from bench.cli.tasks import check, doctor, fetch, init

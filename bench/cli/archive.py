@@ -1,10 +1,39 @@
-"""Commands for a run as one file: pack, unpack."""
+"""Commands that join runs or write one as one file: merge, pack, unpack."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The run directory to make.")
+def merge(runs: Sequence[Path], out: Path) -> None:
+    """Join RUNS of one suite, such as its shards, into one run directory.
+
+    Of a cell that several runs have, a measured one is taken before one that failed. Nothing is measured.
+
+    \b
+    Exit codes: 0 all cells measured, 2 wrong input, 4 some cells missing or failed.
+    Example:
+      adaptbench merge results/local/mine-*-of-3 --out results/local/mine
+    """
+    from bench.metrics.formats import clean
+    from bench.store import merge as merging
+
+    merged = merging.merge(runs, out)
+    sources = f"{len(runs):,} run{'' if len(runs) == 1 else 's'}"
+    print(f"{merged.cells - len(merged.missing)} of {merged.cells} cells from {sources}")
+    print(f"records: {out}")
+    for what, names in (("missing", merged.missing), ("failed", merged.failed)):
+        for name in names:
+            print(f"{what}: {clean(name)}", file=sys.stderr)
+    if merged.missing or merged.failed:
+        sys.exit(4)
 
 
 @click.command()

@@ -33,12 +33,7 @@ RESULTS = Path("results/local")
 _ENOUGH_DISK = 1024**3  # one full fine-tuning of a small model with its predictions fits
 _PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86, x86 with tiles, Arm
-_LABELS = {
-    "ok": ("ok", "green"),
-    "missing": ("missing", "red"),
-    "old": ("version", "red"),
-    "note": ("note", "yellow"),
-}
+_LABELS = {"ok": ("ok", "green"), "missing": ("missing", "red"), "old": ("version", "red"), "note": ("note", "yellow")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,7 @@ class Diagnosis:
 
 def examine(results: Path = RESULTS) -> list[Diagnosis]:
     """Everything that can be wrong on this machine. Loads torch, takes a few seconds, touches no network."""
-    side_evals: list[tuple[str, Callable[[], Iterator[Diagnosis]]]] = [
+    checks: list[tuple[str, Callable[[], Iterator[Diagnosis]]]] = [
         ("python", _python),
         ("dependencies", _dependencies),
         ("names", _names),
@@ -67,7 +62,7 @@ def examine(results: Path = RESULTS) -> list[Diagnosis]:
         ("ADAPTBENCH_DATA", _data),
         ("network", _network),
     ]
-    return [finding for name, look in side_evals for finding in _guarded(name, look)]
+    return [finding for name, look in checks for finding in _guarded(name, look)]
 
 
 def healthy(findings: Sequence[Diagnosis]) -> bool:

@@ -1,4 +1,4 @@
-"""Commands that read what was measured: report, compare, decide, list."""
+"""Commands that read what was measured: report, compare, decide, history, list."""
 
 from __future__ import annotations
 
@@ -169,6 +169,46 @@ def decide(
     found = decision_tables.verdicts(read, prices, merged, task)
     chapters: list[Chapter] = [(str(run), decision_tables.tables(found, prices.currency))]
     show(style, chapters, lambda: decision_tables.to_json(found, prices.currency))
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--task", help="Of this task alone.")
+@click.option("--method", "methods", multiple=True, help="Of this method alone; may be given several times.")
+@click.option("--metric", help="In this metric; default: the primary one of each task's newest run.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write one self-contained HTML file.")
+@click.option("--markdown", "style", flag_value="markdown", help="Print Markdown.")
+@click.option("--json", "style", flag_value="json", help="Print JSON.")
+def history(
+    runs: Sequence[Path],
+    task: str | None,
+    methods: Sequence[str],
+    metric: str | None,
+    html: Path | None,
+    style: str | None,
+) -> None:
+    """Show how scores changed over several RUNS, ordered by their records' dates, and which changes are steps.
+
+    Runs with other items or another way of scoring are set apart. Beside FILE.html stands FILE.json.
+
+    \b
+    Examples:
+      adaptbench history results/nightly/*
+      adaptbench history results/nightly/* --method lora --html history.html
+    """
+    from bench.analysis.history import tracks
+    from bench.report.tables import history as tables
+    from bench.store.run_folder import read_run
+
+    dated = tracks.dated([read_run(path) for path in runs])
+    panels = tracks.panels(dated, task, metric, methods)
+    if html is not None:
+        from bench.report.html import history as pages
+
+        for file in pages.write(dated, panels, html):
+            print(file)
+    if style or html is None:
+        show(style, tables.chapters(dated, panels), lambda: tables.to_json(dated, panels))
 
 
 def show(style: str | None, chapters: Sequence[Chapter], content: Callable[[], dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,23 +19,29 @@ if TYPE_CHECKING:
 RESULTS = Path("results/local")
 
 
+Command = Callable[..., None]
+
+
+def _suite_options(command: Command) -> Command:
+    """The suite, the folder and what is changed for one run: the arguments that `run` and `plan` share."""
+    path, count = click.Path(path_type=Path), click.IntRange(min=1)
+    options = (
+        click.argument("suite", default="quickstart"),
+        click.option("--out", type=path, help="Run directory; default: results/local/<suite>[-I-of-N]."),
+        click.option("--limit", type=count, help="Measure on this many test items of each task at most."),
+        click.option("--device", help="cpu, cuda or cuda:N; default: CUDA where there is one."),
+        click.option("--seeds", help="Comma-separated seeds in place of the suite's, e.g. 0,1,2."),
+        click.option("--shard", metavar="I/N", help="The I-th of N parts alone; `adaptbench merge` joins them."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @click.command()
-@click.argument("suite", default="quickstart")
-@click.option("--out", type=click.Path(path_type=Path), help="Run directory; default: results/local/<suite>[-I-of-N].")
-@click.option("--limit", type=click.IntRange(min=1), help="Measure on this many test items of each task at most.")
-@click.option("--device", help="cpu, cuda or cuda:N; default: CUDA where there is one.")
-@click.option("--seeds", help="Comma-separated seeds in place of the suite's, e.g. 0,1,2.")
-@click.option("--shard", metavar="I/N", help="Measure the I-th of N parts alone; `adaptbench merge` joins them.")
+@_suite_options
 @click.option("--keep-failed", is_flag=True, help="Do not try failed cells of an earlier run again.")
-def run(
-    suite: str,
-    out: Path | None,
-    limit: int | None,
-    device: str | None,
-    seeds: str | None,
-    shard: str | None,
-    keep_failed: bool,
-) -> None:
+def run(suite: str, out: Path | None, shard: str | None, **changes: Any) -> None:
     """Measure every cell of SUITE (a file, or a bundled name) and show the table.
 
     Running the same command again measures only what is missing.
@@ -56,7 +63,7 @@ def run(
     from bench.store import run_folder
 
     of = shards.parse(shard) if shard is not None else None
-    file, loaded = _suite(suite, limit, device, seeds, keep_failed)
+    file, loaded = _suite(suite, **changes)
     console = Console()
     folder = out or _default_folder(loaded.name, of)
     every = cells_module.expand(loaded, file, partial(_prepared_surroundings, folder))
@@ -79,24 +86,10 @@ def run(
 
 
 @click.command()
-@click.argument("suite", default="quickstart")
-@click.option("--out", type=click.Path(path_type=Path), help="Run directory; default: results/local/<suite name>.")
-@click.option("--limit", type=click.IntRange(min=1), help="As for run.")
-@click.option("--device", help="As for run.")
-@click.option("--seeds", help="As for run.")
-@click.option("--shard", metavar="I/N", help="As for run.")
+@_suite_options
 @click.option("--no-pilot", is_flag=True, help="Do not time a pass of the model; estimate from finished cells only.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def plan(
-    suite: str,
-    out: Path | None,
-    limit: int | None,
-    device: str | None,
-    seeds: str | None,
-    shard: str | None,
-    no_pilot: bool,
-    as_json: bool,
-) -> None:
+def plan(suite: str, out: Path | None, shard: str | None, no_pilot: bool, as_json: bool, **changes: Any) -> None:
     """Say what `run` would do: the cells, which are measured already, estimated time and memory."""
     from rich.console import Console
 
@@ -106,7 +99,7 @@ def plan(
     from bench.store.run_folder import Store
 
     of = shards.parse(shard) if shard is not None else None
-    file, loaded = _suite(suite, limit, device, seeds, False)
+    file, loaded = _suite(suite, **changes)
     every = cells_module.expand(loaded, file, _surroundings)
     cells = shards.part(every, of) if of else every
     folder = out or _default_folder(loaded.name, of)
@@ -118,21 +111,20 @@ def plan(
         Console().print(planning.table(estimates))
 
 
-def _suite(suite: str, limit: int | None, device: str | None, seeds: str | None, keep_failed: bool) -> tuple[Path, Any]:
+def _suite(
+    suite: str, limit: int | None, device: str | None, seeds: str | None, keep_failed: bool = False
+) -> tuple[Path, Any]:
     """The suite file and its checked content, with the command line's changes."""
     from bench.config import suite as suites
 
     file = suites.find(suite)
-    changes: dict[str, Any] = {}
-    if limit is not None:
-        changes["limit"] = limit
-    if seeds is not None:
-        changes["seeds"] = _seeds(seeds)
-    if keep_failed:
-        changes["failed"] = "keep"
-    if device is not None:
-        changes["engine"] = {"device": device}
-    return file, suites.load(file, changes)
+    changes = {
+        "limit": limit,
+        "seeds": None if seeds is None else _seeds(seeds),
+        "failed": "keep" if keep_failed else None,
+        "engine": None if device is None else {"device": device},
+    }
+    return file, suites.load(file, {key: value for key, value in changes.items() if value is not None})
 
 
 def _default_folder(suite: str, shard: Shard | None) -> Path:

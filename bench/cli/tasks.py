@@ -35,12 +35,7 @@ def check(task: str) -> None:
 @click.option("--answer", help="Column with the answer.")
 @click.option("--kind", type=click.Choice(["choice", "text"]), help="Fixed labels, or free text.")
 def init(
-    data: Path,
-    out: Path | None,
-    test: Path | None,
-    question: str | None,
-    answer: str | None,
-    kind: str | None,
+    data: Path, out: Path | None, test: Path | None, question: str | None, answer: str | None, kind: str | None
 ) -> None:
     """Turn DATA (CSV, TSV, JSONL or Parquet) into a task folder and a starter suite, guessing what it can.
 

@@ -15,16 +15,7 @@ from bench.core.measured import Environment
 from bench.model.devices import cpu, onednn_pays
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
-_PACKAGES = (
-    "torch",
-    "transformers",
-    "peft",
-    "sentence-transformers",
-    "faiss-cpu",
-    "evaluate",
-    "sacrebleu",
-    "bm25s",
-)
+_PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu", "evaluate", "sacrebleu", "bm25s")
 
 
 def describe(device: torch.device) -> Environment:

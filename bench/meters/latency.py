@@ -22,11 +22,7 @@ FEWEST, LONGEST_S = 8, 4.0  # a model that takes long is timed on fewer, and no 
 
 
 def latency(
-    predictor: ModelPredictor,
-    items: Sequence[Item],
-    device: torch.device,
-    cached: bool = True,
-    most: int = SAMPLE,
+    predictor: ModelPredictor, items: Sequence[Item], device: torch.device, cached: bool = True, most: int = SAMPLE
 ) -> Latency:
     """Latency at batch size 1 over up to `most` items; `cached`: a beginning that prompts share is kept.
 

@@ -77,11 +77,7 @@ def compute(
 
 
 def statistics(
-    name: str,
-    predictions: Sequence[str],
-    references: Sequence[Sequence[str]],
-    *,
-    lowercase: bool = False,
+    name: str, predictions: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool = False
 ) -> NDArray[np.int64]:
     """Statistics of a corpus metric, one row for each item: of 10 for BLEU, 18 for chrF, 24 for chrF++, 2 for macro-F1.
 

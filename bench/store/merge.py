@@ -166,11 +166,7 @@ def _scores(where: str, a: Mapping[str, Score], b: Mapping[str, Score]) -> str:
 
 
 def _write(
-    folder: Path,
-    out: Path,
-    sources: Sequence[_Source],
-    cells: Sequence[CellRef],
-    folders: Mapping[str, RunPath],
+    folder: Path, out: Path, sources: Sequence[_Source], cells: Sequence[CellRef], folders: Mapping[str, RunPath]
 ) -> None:
     """The joined run in `folder`, which will be `out`; `run.json` comes last."""
     (folder / "cells").mkdir()

@@ -195,10 +195,7 @@ def probe_file(probe: str) -> str:
 
 
 def write_predictions(
-    folder: Path,
-    predictions: Sequence[Prediction],
-    beside: Callable[[int], Mapping[str, Any]],
-    name: str = PREDICTIONS,
+    folder: Path, predictions: Sequence[Prediction], beside: Callable[[int], Mapping[str, Any]], name: str = PREDICTIONS
 ) -> None:
     """One line for each item: what was answered, what it took, and what its scores are made of. No item text.
 

@@ -64,11 +64,7 @@ class AnswerTrainer(Trainer):
         return LengthGroups(lengths, self.setting.options.batch_size, self.setting.seed)
 
     def compute_loss(
-        self,
-        model: Any,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
         self.work += inputs["layout"].work
         with self.stopwatch.part("forward"):

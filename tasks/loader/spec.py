@@ -170,12 +170,7 @@ class Hub(Keys):
 class TaskSpec(Keys):
     """Everything a `task.yaml` says. `docs/task-format.md` is the reference for users."""
 
-    name: str = Field(
-        pattern=NAME,
-        max_length=LONGEST_NAME,
-        description=NAME_RULE,
-        examples=["name: my-task"],
-    )
+    name: str = Field(pattern=NAME, max_length=LONGEST_NAME, description=NAME_RULE, examples=["name: my-task"])
     kind: Literal["choice", "text", "prose"] = Field(description="choice, text or prose", examples=["kind: choice"])
     version: int = Field(1, ge=1, description="a whole number, raised when the task changes")
     description: str = Field("", description="one or two sentences")

@@ -47,12 +47,7 @@ class _Layout:
 
 
 def draw(
-    about: About,
-    rows: Sequence[DotRow],
-    axis: str,
-    *,
-    show: Show = plain,
-    reference: tuple[float, str] | None = None,
+    about: About, rows: Sequence[DotRow], axis: str, *, show: Show = plain, reference: tuple[float, str] | None = None
 ) -> Chart:
     """Rows from top to bottom as given. `axis` says what the values are; `reference` is a value to compare with."""
     columns = ("", axis, "low", "high", "tie group")
@@ -73,11 +68,7 @@ def draw(
 
 
 def _layout(
-    rows: Sequence[DotRow],
-    letters: Sequence[str],
-    show: Show,
-    reference: tuple[float, str] | None,
-    known: list[float],
+    rows: Sequence[DotRow], letters: Sequence[str], show: Show, reference: tuple[float, str] | None, known: list[float]
 ) -> _Layout:
     left = widest((row.label for row in rows), _LABEL) + 14
     letters_from = WIDTH - _LETTER * len(letters) - 2

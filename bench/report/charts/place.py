@@ -97,12 +97,7 @@ def _free(box: Box, area: Box, placed: Sequence[Box]) -> bool:
 
 
 def _cost(
-    anchor: Anchor,
-    box: Box,
-    placed: Sequence[Box],
-    leaders: Sequence[Box],
-    marks: Sequence[Box],
-    lines: Sequence[Box],
+    anchor: Anchor, box: Box, placed: Sequence[Box], leaders: Sequence[Box], marks: Sequence[Box], lines: Sequence[Box]
 ) -> float:
     """How poor a place is (px)."""
     crossed = any(one.touches(other) for one in _leader(anchor, box) for other in placed)

@@ -103,12 +103,7 @@ def to_json(runs: Sequence[Dated], panels: Sequence[Panel]) -> dict[str, Any]:
     return {
         "schema": 1,
         "runs": [
-            {
-                "number": one.number,
-                "date": one.date.isoformat(),
-                "suite": one.run.suite,
-                "path": str(one.run.path),
-            }
+            {"number": one.number, "date": one.date.isoformat(), "suite": one.run.suite, "path": str(one.run.path)}
             for one in runs
         ],
         "panels": [_panel_json(panel) for panel in panels],
