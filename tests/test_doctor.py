@@ -230,8 +230,8 @@ def test_rendering() -> None:
         Diagnosis("data", "note", "not set", "export A=B"),
     ]
     text = shown(findings)
-    assert "to mend: pip install 'peft>=0.19'" in text
-    assert "2 of 4 to mend" in text
+    assert "to fix: pip install 'peft>=0.19'" in text
+    assert "2 of 4 to fix" in text
     assert "\x1b" not in text
     assert "x[red]" in text
     assert "[bold]y" in text

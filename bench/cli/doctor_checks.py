@@ -1,4 +1,4 @@
-"""What `adaptbench doctor` looks at: is all here that adaptbench needs, and what mends what is missing.
+"""What `adaptbench doctor` looks at: is all here that adaptbench needs, and what fixes what is missing.
 
 The ranges of versions are those of the package's own metadata, so there is no second list to keep. Every
 look is taken for itself: one broken library does not hide the rest.
@@ -38,7 +38,7 @@ _LABELS = {"ok": ("ok", "green"), "missing": ("missing", "red"), "old": ("versio
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One thing looked at. `old` is any version outside the range asked for; `remedy` mends it, or is ""."""
+    """One thing looked at. `old` is any version outside the range asked for; `remedy` fixes it, or is ""."""
 
     name: str
     state: State
@@ -71,7 +71,7 @@ def healthy(findings: Sequence[Diagnosis]) -> bool:
 
 
 def render(findings: Sequence[Diagnosis]) -> RenderableType:
-    """The findings as a table, each remedy below what it mends, and a closing line."""
+    """The findings as a table, each remedy below what it fixes, and a closing line."""
     from rich import box
     from rich.console import Group
     from rich.table import Table
@@ -84,10 +84,10 @@ def render(findings: Sequence[Diagnosis]) -> RenderableType:
         label, colour = _LABELS[finding.state]
         found = Text(clean(finding.detail))
         if finding.remedy:
-            found.append(f"\nto mend: {clean(finding.remedy)}", style="bold" if finding.state != "note" else "")
+            found.append(f"\nto fix: {clean(finding.remedy)}", style="bold" if finding.state != "note" else "")
         table.add_row(Text(label, style=colour), Text(clean(finding.name)), found)
     wrong = sum(finding.state in ("missing", "old") for finding in findings)
-    closing = f"{wrong} of {len(findings)} to mend" if wrong else "all that adaptbench needs is here"
+    closing = f"{wrong} of {len(findings)} to fix" if wrong else "all that adaptbench needs is here"
     return Group(table, Text(f"\n{closing}"))
 
 
@@ -96,7 +96,7 @@ def _guarded(name: str, look: Callable[[], Iterator[Diagnosis]]) -> list[Diagnos
         return list(look())
     except Exception as error:  # a doctor that falls over on what it examines is no help
         reason = f"could not be examined: {type(error).__name__}: {error}"
-        return [Diagnosis(name, "missing", reason, "mend what is named here, then run adaptbench doctor again")]
+        return [Diagnosis(name, "missing", reason, "fix what is named here, then run adaptbench doctor again")]
 
 
 def _python() -> Iterator[Diagnosis]:

@@ -86,7 +86,7 @@ def fetch(model: str, file: Path | None) -> None:
 
 @click.command()
 def doctor() -> None:
-    """Look at this machine: versions, devices, memory, what is missing and the command that mends it."""
+    """Look at this machine: versions, devices, memory, what is missing and the command that fixes it."""
     from rich.console import Console
 
     from bench.cli import doctor_checks as examining

@@ -24,19 +24,29 @@ def write(runs: Sequence[Run], html: Path | None, pdf: Path | None) -> list[Path
     if pdf is not None:
         browser()  # said before anything is worked out
     text = page.html(runs)
-    written = []
-    try:
-        if html is not None:
-            beside = html.with_suffix(".json")
-            write_atomically(html, text)
-            write_atomically(beside, json.dumps(data.to_json(runs), ensure_ascii=False, allow_nan=False) + "\n")
-            written += [html, beside]
-        if pdf is not None:
+    written = write_page(html, text, data.to_json(runs)) if html is not None else []
+    if pdf is not None:
+        try:
             with tempfile.TemporaryDirectory(prefix="adaptbench-html-") as folder:
                 page_file = Path(folder) / "report.html"
                 page_file.write_text(text, encoding="utf-8")
                 print_pdf(page_file, pdf)
-            written.append(pdf)
-    except OSError as error:
-        raise UsageError(f"cannot write {error.filename or html or pdf}: {error.strerror}") from None
+        except OSError as error:
+            raise UsageError(f"cannot write {error.filename or pdf}: {error.strerror}") from None
+        written.append(pdf)
     return written
+
+
+def write_page(html: Path, text: str, content: object) -> list[Path]:
+    """Write a page to `html`, and its data under the same name with .json; the files written.
+
+    Raises:
+        UsageError: a folder that cannot be written.
+    """
+    beside = html.with_suffix(".json")
+    try:
+        write_atomically(html, text)
+        write_atomically(beside, json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
+    except OSError as error:
+        raise UsageError(f"cannot write {error.filename or html}: {error.strerror}") from None
+    return [html, beside]

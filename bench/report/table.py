@@ -17,6 +17,11 @@ class Text:
     style: Literal["", "best", "faint", "bad"] = ""
 
 
+def cells(*texts: str | Text) -> tuple[Text, ...]:
+    """A row of a table; plain texts have no style."""
+    return tuple(Text(text) if isinstance(text, str) else text for text in texts)
+
+
 @dataclass(frozen=True, slots=True)
 class ReportTable:
     """A table: the first column heads the rows. `notes` stand below it."""

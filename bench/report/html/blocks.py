@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -104,7 +104,7 @@ class Section:
     blocks: tuple[Block, ...] = field(default=())
 
 
-def as_blocks(tables: Sequence[ReportTable]) -> Iterator[Block]:
+def as_blocks(tables: Iterable[ReportTable]) -> Iterator[Block]:
     """Each table as a table; one of notes alone as a heading and points."""
     for table in tables:
         if table.rows:

@@ -91,3 +91,8 @@ def of_runs(found: Sequence[Case]) -> Iterator[tuple[Run, list[Case]]]:
     """The cases of each run."""
     for run in {id(case.run): case.run for case in found}.values():
         yield run, [case for case in found if case.run is run]
+
+
+def models_of(found: Sequence[Case]) -> Iterator[tuple[Run, str]]:
+    """Each run with each model of its cases."""
+    return iter({(id(case.run), case.model): (case.run, case.model) for case in found}.values())

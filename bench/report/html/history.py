@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.analysis.history.changepoints import ChangePoint, changes, shown
 from bench.analysis.history.tracks import Dated, Panel, TrackPoint
-from bench.core.errors import UsageError
 from bench.metrics.formats import clean, number, title
 from bench.report.charts import lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
+from bench.report.files import write_page
 from bench.report.html import page
 from bench.report.html.blocks import Block, Figure, More, Points, Section, Table
 from bench.report.tables import history as tables
-from bench.store.atomic import write_atomically
 
 _LEAD = (
     "Bands are 95% intervals of single scores, over items and seeds. Steps are found on the same items in both runs, "
@@ -25,19 +23,8 @@ _LEAD = (
 
 
 def write(runs: Sequence[Dated], panels: Sequence[Panel], file: Path) -> list[Path]:
-    """Write the page, and its data beside it under the page's name with .json; the files written.
-
-    Raises:
-        UsageError: the folder cannot be written.
-    """
-    beside = file.with_suffix(".json")
-    try:
-        write_atomically(file, html(runs, panels))
-        content = json.dumps(tables.to_json(runs, panels), ensure_ascii=False, allow_nan=False)
-        write_atomically(beside, f"{content}\n")
-    except OSError as error:
-        raise UsageError(f"cannot write {error.filename or file}: {error.strerror}") from None
-    return [file, beside]
+    """Write the page and its data as `bench.report.files.write_page` does; the files written."""
+    return write_page(file, html(runs, panels), tables.to_json(runs, panels))
 
 
 def html(runs: Sequence[Dated], panels: Sequence[Panel]) -> str:

@@ -14,7 +14,7 @@ from bench.core.measured import Parameters, Serving
 from bench.core.phases import PhaseName
 from bench.core.record import Record, Run
 from bench.metrics.formats import clean, duration, size
-from bench.report.table import NOTHING, ReportTable, Text
+from bench.report.table import NOTHING, ReportTable, Text, cells
 
 _LEGEND = (
     "wall time, mean over seeds; highest memory of any phase",
@@ -81,7 +81,7 @@ def _steps(run: Run, model: str) -> list[ReportTable]:
         parts = {name: statistics.median(getattr(one, name) for one in found) for name in STEP_PARTS}
         whole = sum(parts.values())
         shares = (f"{value / whole:.0%}" for value in parts.values())
-        lines.append(tuple(map(Text, (clean(method), clean(task), f"{whole * 1000:,.0f} ms", *shares))))
+        lines.append(cells(clean(method), clean(task), f"{whole * 1000:,.0f} ms", *shares))
     heads = ("method", "task", "a step", *STEP_PARTS)
     legend = (
         "timed on the first few steps, median over seeds; other: gradient clipping, LR schedule, framework overhead"
@@ -100,7 +100,7 @@ def _kept(run: Run, model: str) -> list[ReportTable]:
             notes.append(f"{clean(method)} on {clean(task)}: adapters reach {share:.0%} of the blocks' weights")
         most = {name: max(getattr(one, name) or 0 for one in kept) for name in _KEPT}
         shown = (f"{most['trained']:,}", *(size(most[name]) if most[name] else NOTHING for name in _KEPT[1:]))
-        lines.append(tuple(map(Text, (clean(method), clean(task), *shown))))
+        lines.append(cells(clean(method), clean(task), *shown))
     heads = ("method", "task", "trained\nparameters", "their bytes", "bytes of\nthe index")
     title = f"{clean(model)}: what is kept in addition to the base model"
     return [ReportTable(title, heads, tuple(lines), tuple(notes))] if lines else []
@@ -123,24 +123,15 @@ def _serving(run: Run, model: str, task: str) -> list[ReportTable]:
     lines = []
     for method, own in groups.items():
         paid = [costs.cost(record, prices) for record in own]
-        cells = [
-            _latency(own, "served", "p50"),
-            _latency(own, "served", "p95"),
-            _latency(own, "served", "retrieval_p50"),
+        figures = [
+            *(_latency(own, "served", figure) for figure in ("p50", "p95", "retrieval_p50")),
             *(_latency(own, way, "p50") for way in ways),
             _amount([max(cost.search for cost in paid)]),  # done with the first seed alone
             *(_amount([read(cost) for cost in paid]) for _, read in _MONEY),
         ]
-        lines.append((Text(clean(method)), *map(Text, cells)))
-    heads = (
-        "method",
-        "p50",
-        "p95",
-        "of p50:\nprompt",
-        *(f"p50\n{way}" for way in ways),
-        "search",
-        *(head for head, _ in _MONEY),
-    )
+        lines.append(cells(clean(method), *figures))
+    compared_heads = (f"p50\n{way}" for way in ways)
+    heads = ("method", "p50", "p95", "of p50:\nprompt", *compared_heads, "search", *(head for head, _ in _MONEY))
     return [ReportTable(f"{clean(model)}: serving {clean(task)}, and money", heads, tuple(lines))]
 
 

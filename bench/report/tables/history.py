@@ -9,7 +9,7 @@ from bench.analysis.comparison import ALPHA
 from bench.analysis.history.changepoints import ChangePoint, changes, shown
 from bench.analysis.history.tracks import Dated, Panel, Track, TrackPoint
 from bench.metrics.formats import clean, number, title
-from bench.report.table import NOTHING, Chapter, ReportTable, Text
+from bench.report.table import NOTHING, Chapter, ReportTable, Text, cells
 
 _BARS = "▁▂▃▄▅▆▇█"
 _NARROW = 20  # runs that a sparkline shows at most, the newest
@@ -28,9 +28,7 @@ def chapters(runs: Sequence[Dated], panels: Sequence[Panel]) -> list[Chapter]:
 
 def runs_sheet(runs: Sequence[Dated]) -> ReportTable:
     """Number, date and place of each run."""
-    rows = tuple(
-        (Text(str(one.number)), Text(day(one)), Text(clean(one.run.suite)), Text(clean(one.run.path))) for one in runs
-    )
+    rows = tuple(cells(str(one.number), day(one), clean(one.run.suite), clean(one.run.path)) for one in runs)
     note = ("one run: a second one is needed to see a change",) if len(runs) == 1 else ()
     return ReportTable("Runs, the oldest first", ("run", "date", "suite", "folder"), rows, note)
 
@@ -68,13 +66,13 @@ def changes_sheets(panel: Panel, tested: Sequence[ChangePoint]) -> list[ReportTa
         return []
     heads = ("method", "runs", "change", "95% interval", "p\n(Holm)", "what else differs")
     rows = tuple(
-        (
-            Text(_label(panel, one)),
-            Text(f"{one.before} to {one.after}" + ("\n(drift)" if one.kind == "drift" else "")),
+        cells(
+            _label(panel, one),
+            f"{one.before} to {one.after}" + ("\n(drift)" if one.kind == "drift" else ""),
             Text(_signed(panel.metric, one.difference), "best" if one.better else "bad"),
-            Text(f"{_signed(panel.metric, one.interval.low)} to {_signed(panel.metric, one.interval.high)}"),
-            Text("<0.001" if one.p_adjusted < 0.001 else f"{one.p_adjusted:.3f}"),
-            Text("\n".join(_others(one)) or "nothing that was recorded"),
+            f"{_signed(panel.metric, one.interval.low)} to {_signed(panel.metric, one.interval.high)}",
+            "<0.001" if one.p_adjusted < 0.001 else f"{one.p_adjusted:.3f}",
+            "\n".join(_others(one)) or "nothing that was recorded",
         )
         for one in found
     )
@@ -89,11 +87,8 @@ def scores(runs: Sequence[Dated], panel: Panel) -> ReportTable:
     heads = ("run", *(clean(track.label) for track in panel.tracks))
     known = [{point.number: point for point in track.points} for track in panel.tracks]
     rows = tuple(
-        (
-            Text(f"{one.number}\n{one.date:%Y-%m-%d}"),
-            *(_score(panel.metric, points.get(one.number)) for points in known),
-        )
-        for one in runs
+        cells(f"{run.number}\n{run.date:%Y-%m-%d}", *(_score(panel.metric, points.get(run.number)) for points in known))
+        for run in runs
     )
     return ReportTable("Scores", heads, rows, ("95% intervals over items and seeds",))
 
@@ -116,12 +111,11 @@ def _line(runs: Sequence[Dated], panel: Panel, track: Track, tested: Sequence[Ch
     steps = [f"run {one.after}: {_signed(panel.metric, one.difference)}" for one in own if one.kind == "step"]
     steps += [f"drift: {_signed(panel.metric, one.difference)}" for one in own if one.kind == "drift"]
     bad = any(not one.better for one in own)
-    return (
-        Text(clean(track.label)),
-        Text(sparkline(runs, track)),
-        Text(number(panel.metric, first.score)),
-        Text(number(panel.metric, last.score)),
-        Text(_interval(panel.metric, last)),
+    return cells(
+        clean(track.label),
+        sparkline(runs, track),
+        *(number(panel.metric, point.score) for point in (first, last)),
+        _interval(panel.metric, last),
         Text("\n".join(steps) or "none", "bad" if bad else "best" if own else "faint"),
     )
 

@@ -6,30 +6,23 @@ from collections.abc import Iterator, Sequence
 
 from bench.analysis.summary import SummaryRow
 from bench.metrics.formats import clean
-from bench.report.table import NOTHING, ReportTable, Text
+from bench.report.table import NOTHING, ReportTable, cells
 
 _RETRIEVAL = ("hit@1", "hit@5", "mrr")
 
 
 def tables(model: str, rows: Sequence[SummaryRow]) -> list[ReportTable]:
     """For a model the methods that searched; no table where none did."""
-    own = [row for row in rows if row.retrieval]
-    if not own:
+    searched = [row for row in rows if row.retrieval]
+    if not searched:
         return []
-    lines = [
-        (
-            Text(clean(row.method)),
-            Text(clean(row.task)),
-            *(Text(f"{row.retrieval[n].mean:.3f}" if n in row.retrieval else NOTHING) for n in _RETRIEVAL),
-            Text(f"{row.retrieval['questions'].mean:,.0f}" if "questions" in row.retrieval else NOTHING),
-        )
-        for row in own
-    ]
-    return [
-        ReportTable(
-            f"{clean(model)}: retrieval", ("method", "task", *_RETRIEVAL, "questions"), tuple(lines), tuple(_notes(own))
-        )
-    ]
+    lines = []
+    for row in searched:
+        means = (f"{row.retrieval[name].mean:.3f}" if name in row.retrieval else NOTHING for name in _RETRIEVAL)
+        questions = f"{row.retrieval['questions'].mean:,.0f}" if "questions" in row.retrieval else NOTHING
+        lines.append(cells(clean(row.method), clean(row.task), *means, questions))
+    heads = ("method", "task", *_RETRIEVAL, "questions")
+    return [ReportTable(f"{clean(model)}: retrieval", heads, tuple(lines), tuple(_notes(searched)))]
 
 
 def _notes(rows: Sequence[SummaryRow]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from bench.core.record import Record, Run
 from bench.core.training import Options, Tuning
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, duration, number, title
-from bench.report.table import NOTHING, ReportTable, Text
+from bench.report.table import NOTHING, ReportTable, Text, cells
 
 
 def tables(run: Run, model: str) -> list[ReportTable]:
@@ -38,16 +38,13 @@ def _trials(record: Record, tuning: Tuning) -> Iterator[tuple[Text, ...]]:
         first = (clean(record.method), clean(record.task)) if i == 0 else ("", "")
         chosen = trial.options == tuning.chosen
         ends = (f"{clean(key)} {end}" for key, end in tuning.at_edge.items())
-        yield tuple(
-            Text(text)
-            for text in (
-                *first,
-                _options(trial.options),
-                (title(name) if name in NAMES else name) if i == 0 else "",
-                _value(name, trial.value),
-                ", ".join(("yes", *ends)) if chosen else "",
-                took if i == 0 else "",
-            )
+        yield cells(
+            *first,
+            _options(trial.options),
+            (title(name) if name in NAMES else name) if i == 0 else "",
+            _value(name, trial.value),
+            ", ".join(("yes", *ends)) if chosen else "",
+            took if i == 0 else "",
         )
 
 
@@ -77,7 +74,7 @@ def _fit(run: Run, model: str) -> list[ReportTable]:
                   number(metric, statistics.median(r.scores[metric].value for r in own))]  # fmt: skip
         best, last = (_median([getattr(training, name) for training in trainings]) for name in ("best_step", "steps"))
         kept = "" if best == last else f"{best} of "
-        lines.append(tuple(map(Text, (clean(method), clean(task), *losses, *scores, f"{kept}{last}"))))
+        lines.append(cells(clean(method), clean(task), *losses, *scores, f"{kept}{last}"))
     heads = ("method", "task", "train\nloss", "validation\nloss", "on train\nitems", "on test\nitems", "kept\nstep")
     legend = "loss in nats for each answer token, of equally many examples; medians over seeds"
     return [ReportTable(f"{clean(model)}: fit", heads, tuple(lines), (legend,))]

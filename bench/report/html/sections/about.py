@@ -140,8 +140,7 @@ def _prices(prices: Prices) -> Iterator[str]:
     gpus = ", ".join(f"{clean(name)} {price:g}" for name, price in prices.gpu_hour.items())
     yield (
         f"prices of {prices.as_of:%Y-%m-%d} in {clean(prices.currency)}: an hour of a GPU {gpus}; an hour of a CPU "
-        f"core "
-        f"{prices.cpu_core_hour:g}; a kilowatt-hour {prices.kwh:g}"
+        f"core {prices.cpu_core_hour:g}; a kilowatt-hour {prices.kwh:g}"
     )
     for name, source in prices.sources.items():
         yield f"{clean(name).replace('_', ' ')}: {clean(source)}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from bench.report.html.blocks import Block, Section, as_blocks
-from bench.report.html.cases import Case, of_runs
+from bench.report.html.blocks import Section, as_blocks
+from bench.report.html.cases import Case, models_of
 from bench.report.tables import bias
 
 _LEAD = "The same question twice, with a name, a way of speaking or a tone swapped: how often the answer is another."
@@ -13,10 +13,5 @@ _LEAD = "The same question twice, with a name, a way of speaking or a tone swapp
 
 def section(cases: Sequence[Case]) -> Section:
     """The table of counterfactual pairs of every model."""
-    return Section("bias", "Counterfactual pairs", _LEAD, tuple(_blocks(cases)))
-
-
-def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
-    for run, own in of_runs(cases):
-        for model in dict.fromkeys(case.model for case in own):
-            yield from as_blocks(bias.tables(run, model))
+    tables = (table for run, model in models_of(cases) for table in bias.tables(run, model))
+    return Section("bias", "Counterfactual pairs", _LEAD, tuple(as_blocks(tables)))

@@ -48,12 +48,12 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
         yield from _other_prices(case, case.verdict)
     for run, own in of_runs(cases):
         rows = summarise(run)
-        found: list[Block] = []
+        tables = []
         for model in dict.fromkeys(case.model for case in own):
-            of_model = [row for row in rows if row.model == model]
-            names = list(dict.fromkeys(row.task for row in of_model))
-            found += as_blocks(costs.tables(run, model, names, of_model))
-        yield More("Time, memory, tokens, latency and money as tables", tuple(found))
+            model_rows = [row for row in rows if row.model == model]
+            tasks = list(dict.fromkeys(row.task for row in model_rows))
+            tables += costs.tables(run, model, tasks, model_rows)
+        yield More("Time, memory, tokens, latency and money as tables", tuple(as_blocks(tables)))
 
 
 def _pareto(case: Case, verdict: Verdict) -> Figure:
@@ -125,10 +125,10 @@ def _volumes(case: Case, verdict: Verdict) -> Figure:
     return Figure(drawn)
 
 
-def _band(one: Candidate, verdict: Verdict, volumes: np.ndarray) -> list[tuple[float | None, float | None]]:
-    if len(one.prices) < 2:
+def _band(candidate: Candidate, verdict: Verdict, volumes: np.ndarray) -> list[tuple[float | None, float | None]]:
+    if len(candidate.prices) < 2:
         return [(None, None)] * len(volumes)
-    starts, slopes = resampled(one, verdict.assumed, np.random.default_rng(0))
+    starts, slopes = resampled(candidate, verdict.assumed, np.random.default_rng(0))
     low, high = np.quantile(starts[:, None] + slopes[:, None] * volumes, (0.025, 0.975), axis=0)
     return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
 
@@ -140,8 +140,7 @@ def _other_prices(case: Case, verdict: Verdict) -> Iterator[Block]:
     if not any(assumed.hosting(one.label) for one in found):
         yield Paragraph(
             "The volumes at which lines cross do not depend on the price of the device: all costs are its time, since "
-            "no "
-            "hosting is assumed."
+            "no hosting is assumed."
         )
         return
     series = []
@@ -159,21 +158,12 @@ def _other_prices(case: Case, verdict: Verdict) -> Iterator[Block]:
             f"{case.id}-prices",
             f"{case.title}: break-even volumes at other prices of the device",
             "Queries a month at which two methods cost the same, for prices of an hour of the device from a quarter "
-            "to four "
-            "times the one assumed.",
+            "to four times the one assumed.",
         )
-        yield Figure(
-            lines.draw(
-                about, series[:_MOST_LINES], "times the price of an hour", "queries a month", log_x=True, log_y=True
-            )
-        )
+        titles = ("times the price of an hour", "queries a month")
+        yield Figure(lines.draw(about, series[:_MOST_LINES], *titles, log_x=True, log_y=True))
 
 
 def _times(price: Price, factor: float) -> Price:
-    return replace(
-        price,
-        search=price.search * factor,
-        production=price.production * factor,
-        refresh=price.refresh * factor,
-        query=price.query * factor,
-    )
+    timed = ("search", "production", "refresh", "query")
+    return replace(price, **{name: getattr(price, name) * factor for name in timed})

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from bench.analysis.comparison import Answers, spread
 from bench.analysis.item_texts import asked
-from bench.core.item import Example
 from bench.core.task import Task
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number
@@ -18,8 +17,7 @@ from bench.report.html.cases import Case
 
 _LEAD = (
     "Items on which the methods' scores lie furthest apart, answers of the first seed. They show what kinds of "
-    "questions "
-    "a method gains or loses; how often, the intervals above say."
+    "questions a method gains or loses; how often, the intervals above say."
 )
 _ITEMS = 24  # of a case
 _METHODS = 8  # the best ones
@@ -75,7 +73,7 @@ def _question(
         )
         for one, score in zip(methods, scores[:, place], strict=True)
     )
-    fields = _fields(example) if example else ()
+    fields = tuple((clean(name), _short(text, _LONGEST)) for name, text in example.fields.items()) if example else ()
     references = tuple(_short(text, _LONGEST) for text in example.references) if example else ()
     return Question(clean(name), fields, references, answers)
 
@@ -85,11 +83,6 @@ def _passages(one: Answers, place: int, known: Mapping[str, tuple[str, str]]) ->
     for name in ranking[:_PASSAGES]:
         title, text = known.get(name, (name, ""))
         yield clean(title), _short(text, _LONGEST_PASSAGE)
-
-
-def _fields(example: Example) -> tuple[tuple[str, str], ...]:
-    found = [(clean(name), _short(text, _LONGEST)) for name, text in example.fields.items()]
-    return tuple(found)
 
 
 def _short(text: str, most: int) -> str:

@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from bench.analysis.summary import summarise
 from bench.report.html.blocks import Block, Section, as_blocks
-from bench.report.html.cases import Case
+from bench.report.html.cases import Case, of_runs
 from bench.report.html.sections.quality import scores
 from bench.report.tables import retrieval
 
 _LEAD = (
     "hit@k: share of questions with a right passage among the first k. The control `oracle` is given the right "
-    "passages, "
-    "`random` is given any: what lies between them is what retrieval can be worth with this model."
+    "passages, `random` is given any: what lies between them is what retrieval can be worth with this model."
 )
 
 
@@ -23,7 +22,7 @@ def section(cases: Sequence[Case]) -> Section:
 
 
 def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
-    for run in {id(case.run): case.run for case in cases}.values():
+    for run, _ in of_runs(cases):
         rows = summarise(run)
         for model in dict.fromkeys(row.model for row in rows):
             yield from as_blocks(retrieval.tables(model, [row for row in rows if row.model == model]))

@@ -9,7 +9,7 @@ from bench.report.charts import lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
 from bench.report.html.blocks import Block, Figure, More, Section, as_blocks
-from bench.report.html.cases import Case, of_runs
+from bench.report.html.cases import Case, models_of
 from bench.report.tables import tuning
 
 _LEAD = (
@@ -26,11 +26,10 @@ def section(cases: Sequence[Case]) -> Section:
 def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
     for case in cases:
         yield from _losses(case)
-    for run, own in of_runs(cases):
-        for model in dict.fromkeys(case.model for case in own):
-            found = tuple(as_blocks(tuning.tables(run, model)))
-            if found:
-                yield More("Options tried, and scores on training items, as tables", found)
+    for run, model in models_of(cases):
+        tables = tuple(as_blocks(tuning.tables(run, model)))
+        if tables:
+            yield More("Options tried, and scores on training items, as tables", tables)
 
 
 def _losses(case: Case) -> Iterator[Block]:
@@ -46,7 +45,7 @@ def _losses(case: Case) -> Iterator[Block]:
         about = About(
             f"{case.id}-loss",
             f"{case.title}: validation loss while training",
-            "Nats for each answer token, first seed. A line that turns upwards has begun to learn its examples by "
-            "heart.",
+            "Nats for each answer token, first seed. "
+            "A line that turns upwards has begun to learn its examples by heart.",
         )
         yield Figure(lines.draw(about, series, "step", "validation loss"))
