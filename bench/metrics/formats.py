@@ -23,6 +23,11 @@ def number(metric: str, value: float) -> str:
     return f"{value:.1f}" if NAMES[metric].scale == 100 else f"{value:.3f}"
 
 
+def signed(metric: str, value: float) -> str:
+    """A change of a score, with its sign."""
+    return ("+" if value > 0 else "") + number(metric, value)
+
+
 def title(metric: str) -> str:
     """How a metric is headed."""
     return NAMES[metric].title if metric in NAMES else clean(metric)

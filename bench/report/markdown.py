@@ -1,4 +1,4 @@
-"""Sheets as Markdown (CommonMark with tables), for a pull request or a wiki."""
+"""Tables as Markdown (CommonMark with tables), for a pull request or a wiki."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from bench.report.table import Chapter, ReportTable
 
 
 def markdown(chapters: Sequence[Chapter]) -> str:
-    """Sheets under headings as Markdown, everything escaped."""
+    """Tables under headings as Markdown, everything escaped."""
     blocks: list[str] = []
-    for heading, found in chapters:
+    for heading, tables in chapters:
         blocks.append(f"## {_escape(heading)}")
-        for table in found:
+        for table in tables:
             blocks.append(f"### {_escape(table.title)}")
             if table.rows:
                 blocks.append("\n".join(_markdown_table(table)))

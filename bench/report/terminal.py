@@ -1,4 +1,4 @@
-"""Sheets on a terminal of any width."""
+"""Tables on a terminal of any width."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text as RichText
 
-from bench.report.table import Chapter, ReportTable, Text
+from bench.report.table import Chapter, ReportTable
 
 _STYLES = {"": "", "best": "bold", "faint": "dim", "bad": "red"}
 _GAP = 3  # between two columns: padding and the box's own
@@ -19,13 +19,13 @@ _WIDEST_METHOD, _WIDEST = 30, 20  # columns; longer text is folded where room is
 
 
 def terminal(chapters: Sequence[Chapter]) -> RenderableType:
-    """Sheets under headings: tables too wide for the terminal are shown some columns at a time."""
+    """Tables under headings: tables too wide for the terminal are shown some columns at a time."""
     return _Terminal(tuple((heading, tuple(found)) for heading, found in chapters))
 
 
 @dataclass(frozen=True)
 class _Terminal:
-    """Sheets of several runs; laid out when the width is known."""
+    """Tables of several runs; laid out when the width is known."""
 
     runs: tuple[tuple[str, tuple[ReportTable, ...]], ...]
 
@@ -66,9 +66,5 @@ def _table(table: ReportTable, chunk: Sequence[int], first: int) -> Table:
     for column in chunk:
         shown.add_column(RichText(table.columns[column], justify="right"), justify="right", overflow="fold")
     for row in table.rows:
-        shown.add_row(*(_rich(row[column]) for column in (0, *chunk)))
+        shown.add_row(*(RichText(row[column].text, style=_STYLES[row[column].style]) for column in (0, *chunk)))
     return shown
-
-
-def _rich(cell: Text) -> RichText:
-    return RichText(cell.text, style=_STYLES[cell.style])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, fields
+from operator import attrgetter
 
 from bench.core.hashing import canonical, sha256
-from bench.core.item import Example, Passage
+from bench.core.item import Example
 from bench.core.task import Task
 
 # Of a prompt. A field that is added later belongs to a digest only where a task sets it, so that other digests stay.
@@ -23,7 +24,7 @@ def task_digest(task: Task) -> str:
         **_asked(task),
         "train": _rows(task.train),
         "validation": _rows(task.validation),
-        "corpus": _lines(canonical([one.id, one.title, one.text]) for one in _sorted(task.corpus)),
+        "corpus": _lines(canonical([one.id, one.title, one.text]) for one in sorted(task.corpus, key=attrgetter("id"))),
     }
     return sha256(canonical(parts))
 
@@ -56,10 +57,6 @@ def _asked(task: Task) -> dict[str, object]:
         **({"extract": asdict(task.extract)} if task.extract else {}),
         "test": _rows(task.test),
     }
-
-
-def _sorted(passages: Iterable[Passage]) -> list[Passage]:
-    return sorted(passages, key=lambda passage: passage.id)
 
 
 def _rows(examples: Iterable[Example]) -> str:

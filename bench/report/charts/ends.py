@@ -45,7 +45,8 @@ def beside(curves: Sequence[Curve], x_scale: Scale, y_scale: Scale, right: float
         return None
     anchors = [Anchor(*curve.end, width(_text(curve))) for curve in drawn]
     area = Box(x_scale.start + 2, y_scale.end, right, y_scale.start)
-    boxes = place(anchors, area, _marks(drawn), _lines(drawn))
+    marks = [around(x, y, 5) for curve in drawn for part in curve.parts for x, y in part]
+    boxes = place(anchors, area, marks, _lines(drawn))
     found: list[Element | None] = []
     for curve, anchor, box in zip(drawn, anchors, boxes, strict=True):
         if box is None:
@@ -56,10 +57,6 @@ def beside(curves: Sequence[Curve], x_scale: Scale, y_scale: Scale, right: float
 
 def _text(curve: Curve) -> str:
     return cut(printable(curve.label), _BESIDE)
-
-
-def _marks(curves: Sequence[Curve]) -> list[Box]:
-    return [around(x, y, 5) for curve in curves for part in curve.parts for x, y in part]
 
 
 def _lines(curves: Sequence[Curve]) -> list[Box]:

@@ -65,7 +65,7 @@ def _case(name: str, title: str, run: Run, model: str, task: str) -> Case:
     prices = replaced(run.prices, str(run.path))
     records = tuple(r for r in run.records if (r.model, r.task) == (model, task))
     try:
-        [family] = (one for one in comparison.within(_only(run, records), task) if one.model == model)
+        [family] = (one for one in comparison.within(Run(run.path, run.suite, records), task) if one.model == model)
         assumed = assumptions.read(run.decide, str(run.path))
         verdict = decide(family, candidates(run, family, prices, assumed), assumed)
         intervals = _intervals(family, verdict)
@@ -81,10 +81,6 @@ def _intervals(family: Family, verdict: Verdict) -> tuple[Interval, ...]:
     if others:
         known |= {one.label: interval for one, interval in zip(others, quality_intervals(others), strict=True)}
     return tuple(known[one.label] for one in family.answers)
-
-
-def _only(run: Run, records: tuple[Record, ...]) -> Run:
-    return Run(run.path, run.suite, records)
 
 
 def of_runs(found: Sequence[Case]) -> Iterator[tuple[Run, list[Case]]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from bench.analysis.history.changepoints import ChangePoint, changes, shown
 from bench.analysis.history.tracks import Dated, Panel, TrackPoint
-from bench.metrics.formats import clean, number, title
+from bench.metrics.formats import clean, number, signed, title
 from bench.report.charts import lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
@@ -72,11 +73,8 @@ def _blocks(place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[Ch
     )
     series = [Series(clean(track.label), tuple(_at(point) for point in track.points)) for track in panel.tracks]
     steps = [one for one in shown(tested) if one.kind == "step"]
-    rules = [(float(one.after), _rule(panel, one)) for one in steps]
-
-    def show(value: float) -> str:
-        return number(panel.metric, value)
-
+    rules = [(float(one.after), f"{clean(one.method)} {signed(panel.metric, one.difference)}") for one in steps]
+    show = partial(number, panel.metric)
     yield Figure(lines.draw(about, series, "run", metric, whole_x=True, rules=rules, show_y=show))
     for table in (tables.overview(runs, panel, tested), *tables.changes_sheets(panel, tested)):
         yield Table(table)
@@ -86,8 +84,3 @@ def _blocks(place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[Ch
 def _at(point: TrackPoint) -> At:
     low, high = (point.interval.low, point.interval.high) if point.interval else (None, None)
     return At(float(point.number), point.score, low, high)
-
-
-def _rule(panel: Panel, one: ChangePoint) -> str:
-    sign = "+" if one.difference > 0 else ""
-    return f"{clean(one.method)} {sign}{number(panel.metric, one.difference)}"

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -29,7 +28,8 @@ def html(runs: Sequence[Run]) -> str:
     Raises:
         UsageError: no run has a record.
     """
-    return write(_title(runs), "which way of adapting", _facts(runs), sections(cases(runs)), skip="Skip to the verdict")
+    title = ", ".join(dict.fromkeys(clean(run.suite) for run in runs))
+    return write(title, "which way of adapting", _facts(runs), sections(cases(runs)), skip="Skip to the verdict")
 
 
 def write(title: str, about: str, facts: Sequence[str], found: Sequence[Section], *, skip: str) -> str:
@@ -50,10 +50,6 @@ def write(title: str, about: str, facts: Sequence[str], found: Sequence[Section]
             version=__version__,
         )
     )
-
-
-def _title(runs: Sequence[Run]) -> str:
-    return ", ".join(dict.fromkeys(clean(run.suite) for run in runs))
 
 
 def _facts(runs: Sequence[Run]) -> list[str]:
@@ -97,16 +93,12 @@ def _text(name: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    found = Environment(
+    environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    found.filters["lines"] = _lines
-    found.globals["unique"] = _unique
-    return found
-
-
-def _lines(text: Any) -> list[str]:
-    return str(text).split("\n")
+    environment.filters["lines"] = lambda text: str(text).split("\n")
+    environment.globals["unique"] = _unique
+    return environment
 
 
 def _unique(seen: dict[str, int], text: str) -> str:

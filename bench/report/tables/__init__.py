@@ -17,24 +17,22 @@ from bench.report.tables import bias, costs, notes, retention, retrieval, scores
 
 def chapters(runs: Sequence[Run]) -> list[Chapter]:
     """Every table of some runs, a chapter for each."""
-    return [(f"{clean(run.suite)}{_part(run)} ({clean(run.path)})", tables(run)) for run in runs]
-
-
-def _part(run: Run) -> str:
-    return f", shard {clean(run.shard)}" if run.shard else ""
+    shards = [f", shard {clean(run.shard)}" if run.shard else "" for run in runs]
+    headings = (f"{clean(run.suite)}{shard} ({clean(run.path)})" for run, shard in zip(runs, shards, strict=True))
+    return list(zip(headings, map(tables, runs), strict=True))
 
 
 def tables(run: Run) -> list[ReportTable]:
     """Every table of a run: for each model scores, other metrics, costs by task, retrieval; then notes."""
     rows = summarise(run)
-    found: list[ReportTable] = []
+    every: list[ReportTable] = []
     for model in dict.fromkeys(row.model for row in rows):
-        own = [row for row in rows if row.model == model]
-        tasks = list(dict.fromkeys(row.task for row in own))
-        found += scores.tables(model, tasks, own)
-        found += costs.tables(run, model, tasks, own)
-        found += retrieval.tables(model, own)
-        found += tuning.tables(run, model)
-        found += retention.tables(run, model)
-        found += bias.tables(run, model)
-    return [*found, *notes.tables(run, rows)]
+        model_rows = [row for row in rows if row.model == model]
+        tasks = list(dict.fromkeys(row.task for row in model_rows))
+        every += scores.tables(model, tasks, model_rows)
+        every += costs.tables(run, model, tasks, model_rows)
+        every += retrieval.tables(model, model_rows)
+        every += tuning.tables(run, model)
+        every += retention.tables(run, model)
+        every += bias.tables(run, model)
+    return [*every, *notes.tables(run, rows)]

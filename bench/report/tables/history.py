@@ -8,7 +8,7 @@ from typing import Any
 from bench.analysis.comparison import ALPHA
 from bench.analysis.history.changepoints import ChangePoint, changes, shown
 from bench.analysis.history.tracks import Dated, Panel, Track, TrackPoint
-from bench.metrics.formats import clean, number, title
+from bench.metrics.formats import clean, number, signed, title
 from bench.report.table import NOTHING, Chapter, ReportTable, Text, cells
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -69,8 +69,8 @@ def changes_sheets(panel: Panel, tested: Sequence[ChangePoint]) -> list[ReportTa
         cells(
             _label(panel, one),
             f"{one.before} to {one.after}" + ("\n(drift)" if one.kind == "drift" else ""),
-            Text(_signed(panel.metric, one.difference), "best" if one.better else "bad"),
-            f"{_signed(panel.metric, one.interval.low)} to {_signed(panel.metric, one.interval.high)}",
+            Text(signed(panel.metric, one.difference), "best" if one.better else "bad"),
+            f"{signed(panel.metric, one.interval.low)} to {signed(panel.metric, one.interval.high)}",
             "<0.001" if one.p_adjusted < 0.001 else f"{one.p_adjusted:.3f}",
             "\n".join(_others(one)) or "nothing that was recorded",
         )
@@ -108,8 +108,8 @@ def to_json(runs: Sequence[Dated], panels: Sequence[Panel]) -> dict[str, Any]:
 def _line(runs: Sequence[Dated], panel: Panel, track: Track, tested: Sequence[ChangePoint]) -> tuple[Text, ...]:
     first, last = track.points[0], track.points[-1]
     own = [one for one in shown(tested) if (one.method, one.part) == (track.method, track.part)]
-    steps = [f"run {one.after}: {_signed(panel.metric, one.difference)}" for one in own if one.kind == "step"]
-    steps += [f"drift: {_signed(panel.metric, one.difference)}" for one in own if one.kind == "drift"]
+    steps = [f"run {one.after}: {signed(panel.metric, one.difference)}" for one in own if one.kind == "step"]
+    steps += [f"drift: {signed(panel.metric, one.difference)}" for one in own if one.kind == "drift"]
     bad = any(not one.better for one in own)
     return cells(
         clean(track.label),
@@ -180,10 +180,6 @@ def _interval(metric: str, point: TrackPoint) -> str:
     if point.interval is None:
         return NOTHING
     return f"{number(metric, point.interval.low)} to {number(metric, point.interval.high)}"
-
-
-def _signed(metric: str, value: float) -> str:
-    return ("+" if value > 0 else "") + number(metric, value)
 
 
 def _panel_json(panel: Panel) -> dict[str, Any]:

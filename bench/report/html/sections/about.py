@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from bench.config.prices import Prices
 from bench.core.measured import Environment
@@ -69,14 +69,14 @@ def _metrics(cases: Sequence[Case]) -> ReportTable:
             for name, score in record.scores.items():
                 signatures.setdefault(name, {})[score.signature] = None
     rows = tuple(
-        (Text(NAMES[name].title if name in NAMES else clean(name)), Text(_METRICS.get(name, "")), Text(_joined(found)))
+        (
+            Text(NAMES[name].title if name in NAMES else clean(name)),
+            Text(_METRICS.get(name, "")),
+            Text("\n".join(map(clean, found))),
+        )
         for name, found in signatures.items()
     )
     return ReportTable("Metrics", ("metric", "what it says", "how it was computed"), rows)
-
-
-def _joined(signatures: Mapping[str, None]) -> str:
-    return "\n".join(clean(one) for one in signatures)
 
 
 def _machine(run: Run) -> Iterator[str]:

@@ -36,7 +36,7 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
             continue
         yield Heading(case.title)
         methods = case.answers[:_METHODS]
-        scores = _scores(methods)
+        scores = np.array([values[0] for values in spread(methods)])  # of the first seed; a corpus metric is spread
         apart = scores.max(axis=0) - scores.min(axis=0)
         order = [i for i in np.lexsort((np.arange(len(apart)), -apart)).tolist() if apart[i] > 0]
         if not order:
@@ -48,11 +48,6 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
         found = tuple(_question(case, i, methods, scores, task) for i in order[:_ITEMS])
         yield Questions(f"{case.id}-items", tuple(clean(one.label) for one in methods), found)
         yield Points((f"{len(found)} of {len(order):,} items on which scores differ, of {len(apart):,} in all",))
-
-
-def _scores(methods: Sequence[Answers]) -> NDArray[np.float64]:
-    """[methods, items] of the first seed; a corpus metric is spread over its items."""
-    return np.array([values[0] for values in spread(methods)])
 
 
 def _question(
