@@ -17,9 +17,11 @@ from bench.report.tables import bias, costs, notes, retention, retrieval, scores
 
 def chapters(runs: Sequence[Run]) -> list[Chapter]:
     """Every table of some runs, a chapter for each."""
-    shards = [f", shard {clean(run.shard)}" if run.shard else "" for run in runs]
-    headings = (f"{clean(run.suite)}{shard} ({clean(run.path)})" for run, shard in zip(runs, shards, strict=True))
-    return list(zip(headings, map(tables, runs), strict=True))
+    every: list[Chapter] = []
+    for run in runs:
+        shard = f", shard {clean(run.shard)}" if run.shard else ""
+        every.append((f"{clean(run.suite)}{shard} ({clean(run.path)})", tables(run)))
+    return every
 
 
 def tables(run: Run) -> list[ReportTable]:

@@ -8,11 +8,10 @@ from bench.config.prices import Prices
 from bench.core.measured import Environment
 from bench.core.record import Record, Run
 from bench.core.training import Options
-from bench.metrics import NAMES
-from bench.metrics.formats import clean
+from bench.metrics.formats import clean, title
 from bench.report.html.blocks import Block, Heading, Points, Section, Table
 from bench.report.html.cases import Case, of_runs
-from bench.report.table import ReportTable, Text
+from bench.report.table import ReportTable, cells
 
 _LEAD = "All figures come from the records of the run; whoever has its weights and data can measure them again."
 _METRICS = {
@@ -69,12 +68,7 @@ def _metrics(cases: Sequence[Case]) -> ReportTable:
             for name, score in record.scores.items():
                 signatures.setdefault(name, {})[score.signature] = None
     rows = tuple(
-        (
-            Text(NAMES[name].title if name in NAMES else clean(name)),
-            Text(_METRICS.get(name, "")),
-            Text("\n".join(map(clean, found))),
-        )
-        for name, found in signatures.items()
+        cells(title(name), _METRICS.get(name, ""), "\n".join(map(clean, texts))) for name, texts in signatures.items()
     )
     return ReportTable("Metrics", ("metric", "what it says", "how it was computed"), rows)
 
@@ -109,7 +103,7 @@ def _methods(run: Run) -> ReportTable:
     for label, records in labels.items():
         variants = dict.fromkeys(_options(record) for record in records)
         seeds = sorted({record.seed for record in records})
-        rows.append((Text(clean(label)), Text("\n".join(variants)), Text(", ".join(map(str, seeds)))))
+        rows.append(cells(clean(label), "\n".join(variants), ", ".join(map(str, seeds))))
     return ReportTable("Methods and seeds", ("method", "options", "seeds"), tuple(rows))
 
 
@@ -132,7 +126,7 @@ def _digests(run: Run) -> ReportTable:
         found["model", clean(record.model), _known(model.digest)] = None
         limit = f", limit {task.limit}" if task.limit else ""
         found["task", clean(record.task), f"{_known(task.digest)}{limit}"] = None
-    rows = tuple((Text(name), Text(what), Text(digest)) for what, name, digest in found)
+    rows = tuple(cells(name, what, digest) for what, name, digest in found)
     return ReportTable("sha256 of weights and data", ("name", "what", "sha256"), rows)
 
 
