@@ -5,6 +5,7 @@ Everything from the data is shown as plain text: no markup is read from it, no c
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections import Counter
@@ -13,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -172,8 +172,9 @@ def _unseen_scripts(task: Task) -> Iterator[str]:
 
 
 def _percentiles(values: list[int]) -> tuple[int, int, int]:
-    p50, p95, longest = np.quantile(values, (0.50, 0.95, 1), method="inverted_cdf").tolist()
-    return p50, p95, longest
+    values = sorted(values)
+    p50, p95 = (values[math.ceil(share * len(values)) - 1] for share in (0.50, 0.95))
+    return p50, p95, values[-1]
 
 
 def _sections(loaded: Loaded) -> Iterator[RenderableType]:
