@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.core.errors import nearest
 from bench.core.item import Example, Passage
@@ -16,6 +16,7 @@ from tasks.loader.spec import Corpus, Split, TaskSpec
 
 _INVISIBLE = ("Cc", "Cf")  # control and format characters: zero-width spaces, soft hyphens, marks of direction
 _SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))  # variation selectors, as behind an emoji
+T = TypeVar("T")
 _FILL_IN = "fill it in or remove the row"
 
 
@@ -42,8 +43,39 @@ class Reading:
     choices: tuple[str, ...] = ()  # the labels as shown, one tuple that all items share
     group_by: str = ""
 
-    def complain(self, row: int, what: str, remedy: str) -> None:
-        self.problems.add(self.table.file, what, remedy, row)
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row, which reports what is wrong with its cells."""
+
+    cells: Mapping[str, Any]
+    number: int
+    file: str
+    problems: Problems
+
+    def complain(self, what: str, remedy: str) -> None:
+        """Report a problem of this row."""
+        self.problems.add(self.file, what, remedy, self.number)
+
+    def converted(self, name: str, convert: Callable[[Any], T], remedy: str, has_fields: bool = False) -> T | None:
+        """A cell as `convert` reads it; None, and a problem, where that raises TypeError.
+
+        `has_fields`: of an object, a field may be named instead.
+        """
+        try:
+            return convert(self.cells.get(name))
+        except TypeError as error:
+            if has_fields and str(error.args[0]).startswith("an object"):
+                remedy = f"name one of them, such as {shown(f'{name}.text')}"
+            self.complain(f"column {shown(name)} holds {error.args[0]}", remedy)
+            return None
+
+    def text(self, name: str) -> str | None:
+        """A needed cell as text; None, and a problem, where it is empty or holds no text."""
+        text = self.converted(name, lambda cell: text_of(cell) or "", "write plain text", has_fields=True)
+        if text == "":
+            self.complain(f"column {shown(name)} is empty", _FILL_IN)
+        return text or None
 
 
 def shown_labels(labels: Mapping[str, str], words: bool) -> dict[str, str]:
@@ -94,10 +126,13 @@ def has_columns(reading: Reading, gold_needed: bool) -> bool:
 
 def drafts(reading: Reading) -> list[Draft]:
     """Every row that is sound, as a draft; every unsound one becomes a problem."""
-    table = reading.table
-    made = (_draft(row, number, reading) for number, row in zip(table.numbers, table.rows, strict=True))
-    found = [draft for draft in made if draft is not None]
-    return _grouped(found, reading) if reading.group_by else found
+    made = (_draft(row, reading) for row in _rows(reading.table, reading.problems))
+    sound = [draft for draft in made if draft is not None]
+    return _grouped(sound, reading) if reading.group_by else sound
+
+
+def _rows(table: Table, problems: Problems) -> Iterator[Row]:
+    return (Row(cells, number, table.file, problems) for number, cells in zip(table.numbers, table.rows, strict=True))
 
 
 def passages(table: Table, corpus: Corpus, problems: Problems) -> tuple[Passage, ...]:
@@ -107,181 +142,141 @@ def passages(table: Table, corpus: Corpus, problems: Problems) -> tuple[Passage,
     if any(missing):
         return ()
     found: dict[str, Passage] = {}
-    for number, row in zip(table.numbers, table.rows, strict=True):
-        key, text = (_cell(row, name, number, table.file, problems) for name in (corpus.id, corpus.text))
+    for row in _rows(table, problems):
+        key, text = row.text(corpus.id), row.text(corpus.text)
         if key in found:
-            problems.add(table.file, f"passage id {shown(key)} stands twice", "make ids unique", number)
+            row.complain(f"passage id {shown(key)} stands twice", "make ids unique")
         if key and text:
-            found[key] = Passage(key, text, text_or_none(row.get(corpus.title)) or "" if corpus.title else "")
+            found[key] = Passage(key, text, text_or_none(row.cells.get(corpus.title)) or "" if corpus.title else "")
     return tuple(found.values())
 
 
-def _draft(row: dict[str, Any], number: int, reading: Reading) -> Draft | None:
-    spec, table = reading.spec, reading.table
-    fields = {name: _cell(row, name, number, table.file, reading.problems) for name in reading.columns}
+def _draft(row: Row, reading: Reading) -> Draft | None:
+    spec = reading.spec
+    fields = {name: row.text(name) for name in reading.columns}
     if spec.kind == "choice":
-        choices, references = _choice(row, number, reading)
+        choices, references = _choice(row, reading)
     elif spec.kind == "text":
-        choices, references = (), _references(row, number, reading)
+        choices, references = (), _references(row, spec)
     else:  # prose: the one text is what is scored
-        text = _cell(row, spec.answer, number, table.file, reading.problems)
+        text = row.text(spec.answer)
         choices = references = (text.strip(),) if text else ()
-    own_ids = "id" in table.columns and reading.group_by in ("", "id")
-    given = _cell(row, "id", number, table.file, reading.problems) if own_ids else ""
-    group = _cell(row, reading.group_by, number, table.file, reading.problems) if reading.group_by else ""
-    if not references or None in (given, group, *fields.values()):
+    has_ids = "id" in reading.table.columns and reading.group_by in ("", "id")
+    file_id = row.text("id") if has_ids else ""
+    group = row.text(reading.group_by) if reading.group_by else ""
+    if not references or None in (file_id, group, *fields.values()):
         return None
     texts = {name: text for name, text in fields.items() if text is not None}
-    example = Example("", texts, choices, references, _gold(row, number, reading), _together(row, number, reading))
-    return Draft(example, number, table.file, given or "", group or "")
+    gold = row.converted(spec.gold, _gold, "write a list of passage ids") if spec.gold else None
+    example = Example("", texts, choices, references, gold or (), _item_group(row, spec.group))
+    return Draft(example, row.number, row.file, file_id or "", group or "")
 
 
-def _cell(row: dict[str, Any], name: str, number: int, file: str, problems: Problems) -> str | None:
-    """A needed cell as text; None, and a problem, where it is empty or holds no text."""
-    try:
-        text = text_of(row.get(name))
-    except TypeError as error:
-        problems.add(file, f"column {shown(name)} holds {error.args[0]}", _plain_text(name, error), number)
-        return None
-    if text is None:
-        problems.add(file, f"column {shown(name)} is empty", _FILL_IN, number)
-    return text
-
-
-def _plain_text(name: str, error: TypeError, remedy: str = "write plain text") -> str:
-    is_object = str(error.args[0]).startswith("an object")
-    return f"name one of them, such as {shown(f'{name}.text')}" if is_object else remedy
-
-
-def _references(row: dict[str, Any], number: int, reading: Reading) -> tuple[str, ...]:
+def _references(row: Row, spec: TaskSpec) -> tuple[str, ...]:
     """The references of a text item: distinct, stripped, in order; () and a problem where there is none."""
-    found: list[str] = []
-    for name in reading.spec.references:
-        value = row.get(name)
-        values = value if isinstance(value, (list, tuple)) else [value]
-        try:
-            texts = [text_of(one) for one in values]
-        except TypeError as error:
-            what = f"column {shown(name)} holds {error.args[0]}"
-            reading.complain(number, what, _plain_text(name, error, "write text or a list of texts"))
+    references: list[str] = []
+    for name in spec.references:
+        texts = row.converted(name, _texts, "write text or a list of texts", has_fields=True)
+        if texts is None:
             return ()
-        found += [text.strip() for text in texts if text is not None]
-    if not found:
-        reading.complain(number, f"column {shown(listed(reading.spec.references))} is empty", _FILL_IN)
-    for text in found:
-        _check_stop(text, number, reading)
-    return tuple(dict.fromkeys(found))
+        references += texts
+    if not references:
+        row.complain(f"column {shown(listed(spec.references))} is empty", _FILL_IN)
+    for text in references:
+        for stop in spec.stop:
+            if stop in text:
+                what = f"a reference holds the stop text {shown(stop)}, so it can never be generated"
+                row.complain(what, "change stop, or the reference")
+    return tuple(dict.fromkeys(references))
 
 
-def _check_stop(text: str, number: int, reading: Reading) -> None:
-    for stop in reading.spec.stop:
-        if stop in text:
-            what = f"a reference holds the stop text {shown(stop)}, so it can never be generated"
-            reading.complain(number, what, "change stop, or the reference")
+def _texts(cell: Any) -> list[str]:
+    """The texts of a cell that holds one or a list of them; raises TypeError for anything else."""
+    texts = [text_of(value) for value in (cell if isinstance(cell, (list, tuple)) else [cell])]
+    return [text.strip() for text in texts if text is not None]
 
 
-def _choice(row: dict[str, Any], number: int, reading: Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _choice(row: Row, reading: Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(choices as shown, the right one as shown); () for the right one, and a problem, where it is wrong."""
     spec = reading.spec
-    labels = reading.labels if reading.labels is not None else _own_choices(row, number, reading)
-    answer = _cell(row, spec.answer, number, reading.table.file, reading.problems)
+    labels = reading.labels if reading.labels is not None else _own_choices(row, spec)
+    answer = row.text(spec.answer)
     if not labels or answer is None:
         return (), ()
     choices = reading.choices or tuple(labels.values())
     if spec.answer_is == "index":
-        return choices, _by_index(answer, choices, number, reading)
+        return choices, _by_index(answer, choices, row, spec)
     right = labels.get(answer.strip())
     if right is None:
-        hint = "" if reading.problems.full else nearest(answer, labels)
+        hint = "" if row.problems.full else nearest(answer, labels)
         what = f"{shown(answer)} in column {shown(spec.answer)} is not among the {len(labels)} choices{hint}"
-        reading.complain(number, what, f"correct it, or the choices; allowed: {listed(labels)}")
+        row.complain(what, f"correct it, or the choices; allowed: {listed(labels)}")
         return choices, ()
     return choices, (right,)
 
 
-def _own_choices(row: dict[str, Any], number: int, reading: Reading) -> dict[str, str]:
+def _own_choices(row: Row, spec: TaskSpec) -> dict[str, str]:
     """Stored -> shown for an item that brings its own choices; empty, and a problem, where they are wrong."""
-    name = reading.spec.choices_field
-    try:
-        stored = list_of(row.get(name))
-    except TypeError as error:
-        remedy = 'write a list of texts, in a CSV file as JSON: ["a", "b"]'
-        reading.complain(number, f"column {shown(name)} holds {error.args[0]}", remedy)
+    name = spec.choices_field
+    stored = row.converted(name, list_of, 'write a list of texts, in a CSV file as JSON: ["a", "b"]')
+    if stored is None:
         return {}
-    keys = _choice_keys(row, stored, number, reading)
-    labels = shown_labels(dict(zip(keys, stored, strict=True)), reading.spec.choice_words)
+    keys = _choice_keys(row, stored, spec.choice_keys)
+    labels = shown_labels(dict(zip(keys, stored, strict=True)), spec.choice_words)
     if len(stored) < 2:
-        what = f"fewer than two choices in column {shown(name)}"
-        reading.complain(number, what, "a choice needs two or more")
+        row.complain(f"fewer than two choices in column {shown(name)}", "a choice needs two or more")
         return {}
     if len({skeleton(label, fold_case=False) for label in labels.values()}) < len(stored):
-        what = f"the choices in column {shown(name)} are not distinct as shown"
-        reading.complain(number, what, "make them differ")
+        row.complain(f"the choices in column {shown(name)} are not distinct as shown", "make them differ")
         return {}
     return labels
 
 
-def _choice_keys(row: dict[str, Any], stored: list[str], number: int, reading: Reading) -> list[str]:
-    """What the answer names an item's own choices by: the column `choice_keys`, or the choices themselves."""
-    name = reading.spec.choice_keys
-    if not name:
+def _choice_keys(row: Row, stored: list[str], name: str) -> list[str]:
+    """What the answer names an item's own choices by: the column `name`, or the choices themselves."""
+    keys = row.converted(name, list_of, "write a list of texts") if name else None
+    if keys is None:
         return stored
-    try:
-        keys = list_of(row.get(name))
-    except TypeError as error:
-        reading.complain(number, f"column {shown(name)} holds {error.args[0]}", "write a list of texts")
-        return stored
-    if len(set(keys)) == len(stored) == len(keys):
+    distinct = len(set(keys))
+    if distinct == len(stored) == len(keys):
         return keys
-    what = f"column {shown(name)} holds {len(keys)} keys, {len(set(keys))} of them distinct, for {len(stored)} choices"
-    reading.complain(number, what, "write one key for each choice")
+    what = f"column {shown(name)} holds {len(keys)} keys, {distinct} of them distinct, for {len(stored)} choices"
+    row.complain(what, "write one key for each choice")
     return stored
 
 
-def _by_index(answer: str, choices: tuple[str, ...], number: int, reading: Reading) -> tuple[str, ...]:
+def _by_index(answer: str, choices: tuple[str, ...], row: Row, spec: TaskSpec) -> tuple[str, ...]:
     text = answer.strip().removesuffix(".0")  # Parquet and CSV exports write integers as 1.0
     if text.isdecimal() and int(text) < len(choices):
         return (choices[int(text)],)
-    what = f"{shown(answer)} in column {shown(reading.spec.answer)} is no index of {len(choices)} choices"
-    reading.complain(number, what, f"count from 0 to {len(choices) - 1}, or set answer_is: text")
+    what = f"{shown(answer)} in column {shown(spec.answer)} is no index of {len(choices)} choices"
+    row.complain(what, f"count from 0 to {len(choices) - 1}, or set answer_is: text")
     return ()
 
 
-def _gold(row: dict[str, Any], number: int, reading: Reading) -> tuple[str, ...]:
+def _gold(cell: Any) -> tuple[str, ...]:
     """Ids of the gold passages: a list, a JSON list in a string, one id, or nothing."""
-    name = reading.spec.gold
-    value = row.get(name) if name else None
-    try:
-        if isinstance(value, (list, tuple)) or (isinstance(value, str) and value.lstrip().startswith("[")):
-            return tuple(dict.fromkeys(list_of(value)))
-        one = text_of(value)
-    except TypeError as error:
-        reading.complain(number, f"column {shown(name)} holds {error.args[0]}", "write a list of passage ids")
-        return ()
-    return (one.strip(),) if one else ()
+    if isinstance(cell, (list, tuple)) or (isinstance(cell, str) and cell.lstrip().startswith("[")):
+        return tuple(dict.fromkeys(list_of(cell)))
+    return tuple(_texts(cell))
 
 
-def _together(row: dict[str, Any], number: int, reading: Reading) -> str:
+def _item_group(row: Row, name: str) -> str:
     """What the item shares with those it belongs to; the first entry of a list, nothing for an empty one."""
-    name = reading.spec.group
-    value = row.get(name) if name else None
-    if isinstance(value, (list, tuple)):
-        value = value[0] if value else None
-    try:
-        return text_or_none(value) or ""
-    except TypeError as error:
-        reading.complain(number, f"column {shown(name)} holds {error.args[0]}", "write text or a list of texts")
-        return ""
+    cell = row.cells.get(name) if name else None
+    if isinstance(cell, (list, tuple)):
+        cell = cell[0] if cell else None
+    return text_or_none(cell) or ""
 
 
-def _grouped(found: list[Draft], reading: Reading) -> list[Draft]:
+def _grouped(sound: list[Draft], reading: Reading) -> list[Draft]:
     """One draft for each value of the group column, with the references and gold of all its rows."""
     groups: dict[str, list[Draft]] = {}
-    for draft in found:
+    for draft in sound:
         group = groups.setdefault(draft.group, [])
         if group and group[0].example.fields != draft.example.fields:
             what = f"the rows of one {shown(reading.group_by)} differ in a column that the template shows"
-            reading.complain(draft.row, what, "group by a column that decides the question")
+            reading.problems.add(draft.file, what, "group by a column that decides the question", draft.row)
         group.append(draft)
     return [_merged(group) for group in groups.values()]
 

@@ -15,12 +15,11 @@ from tasks.loader.digest import task_digest
 from tasks.loader.examples import Draft, Reading, drafts, has_columns, passages, select
 from tasks.loader.hub import read_hub
 from tasks.loader.manifest import read_spec, spec_file
-from tasks.loader.overlap import report_overlaps
 from tasks.loader.paths import require_variables, resolve
 from tasks.loader.problems import Problems
 from tasks.loader.rows import Table, read_table
 from tasks.loader.spec import SPLITS, Split, TaskSpec
-from tasks.loader.splits import carve, first_by_hash, named
+from tasks.loader.splits import carve, first_by_hash, named, report_overlaps
 
 
 @dataclass(frozen=True, slots=True)

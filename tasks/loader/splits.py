@@ -1,6 +1,7 @@
-"""Which items stand in which split, and what they are called: by hash of content, never by place in a file.
+"""Which items are in which split, what they are called, and which are in two.
 
-Moving rows about in a file changes no id, no carved-out split, no sample and no limit.
+Ids come from a hash of the content, never from the place in a file. Moving rows about in a file changes no id, no
+carved-out split, no sample and no limit.
 """
 
 from __future__ import annotations
@@ -10,19 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bench.core.hashing import canonical, sha256
-from bench.core.item import Example, Item
+from bench.core.item import Example
 from bench.core.prompt import Prompt
 from bench.core.quoting import shown
 from tasks.loader.examples import Draft
 from tasks.loader.problems import Problems
 
 _ID_DIGITS = 12
+_EXAMPLES = 3  # of overlapping rows that a message names
 TRIAL_ITEMS = 200  # of the validation split at most, that a trial of a method that does not train answers
-
-
-def question(prompt: Prompt, item: Item) -> str:
-    """The question as the model sees it: what makes two items the same."""
-    return prompt.ask(item)
 
 
 def named(split: str, found: Iterable[Draft], problems: Problems) -> list[Draft]:
@@ -64,7 +61,7 @@ def carve(found: Sequence[Draft], size: int, prompt: Prompt, salt: str) -> tuple
     Items with the same question land on the same side; a group of them that would overshoot `size` is
     passed over, so the carved part never has more.
     """
-    asked = [question(prompt, draft.example) for draft in found]
+    asked = [prompt.ask(draft.example) for draft in found]
     left, chosen = size, set()
     for text, count in sorted(Counter(asked).items(), key=lambda group: sha256(f"{salt}\x1f{group[0]}")):
         if count <= left:
@@ -73,3 +70,36 @@ def carve(found: Sequence[Draft], size: int, prompt: Prompt, salt: str) -> tuple
     rest = [draft for draft, text in zip(found, asked, strict=True) if text not in chosen]
     carved = [draft for draft, text in zip(found, asked, strict=True) if text in chosen]
     return rest, carved
+
+
+def find_overlaps(splits: dict[str, list[Draft]], prompt: Prompt) -> dict[tuple[str, str], list[tuple[Draft, Draft]]]:
+    """For each pair of splits, the (earlier, later) drafts whose question the model sees as the same."""
+    asked = {name: [prompt.ask(draft.example) for draft in found] for name, found in splits.items()}
+    pairs = [("train", "test"), ("validation", "test"), ("train", "validation")]
+    found = {}
+    for earlier, later in pairs:
+        known = dict(zip(reversed(asked[earlier]), reversed(splits[earlier]), strict=True))
+        paired = zip(asked[later], splits[later], strict=True)
+        both = [(known[text], draft) for text, draft in paired if text in known]
+        if both:
+            found[earlier, later] = both
+    return found
+
+
+def report_overlaps(splits: dict[str, list[Draft]], prompt: Prompt, allowed: bool, problems: Problems) -> list[str]:
+    """The overlaps that are only worth a warning; a leak of test items not `allowed` is a problem."""
+    warnings = []
+    for (earlier, later), both in find_overlaps(splits, prompt).items():
+        items = f"{later} item also stands" if len(both) == 1 else f"{later} items also stand"
+        what = f"{len(both)} {items} in {earlier} ({_examples(both)})"
+        if later == "test" and not allowed:
+            remedy = "remove them, or set allow_overlap: true where the published split has them"
+            problems.add(both[0][1].file, what, remedy, both[0][1].row)
+        else:
+            warnings.append(f"{both[0][1].file}:{both[0][1].row}: {what}")
+    return warnings
+
+
+def _examples(both: Sequence[tuple[Draft, Draft]]) -> str:
+    rows = [f"row {later.row} = {earlier.file}:{earlier.row}" for earlier, later in both[:_EXAMPLES]]
+    return ", ".join(rows) + (", …" if len(both) > _EXAMPLES else "")
