@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 from bench.report.charts import bars, css, dots, heatmap, lines, scatter
 from bench.report.charts.chart import About, Chart
-from bench.report.charts.place import Anchor, Box, place, spread
+from bench.report.charts.labels import Anchor, Box, place, spread
 from bench.report.charts.scale import fit, tick_texts
-from bench.report.charts.svg import el, num
-from bench.report.charts.text import cut, width, wrap
+from bench.report.charts.svg import cut, el, num, width, wrap
 
 HOSTILE = (
     "</script><script>alert(1)</script>",

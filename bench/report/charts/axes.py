@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.report.charts.marks import colour, mark
 from bench.report.charts.scale import Scale, tick_texts
-from bench.report.charts.svg import Element, el, num
-from bench.report.charts.text import ASCENT, LINE, MIDDLE, width, words
+from bench.report.charts.svg import ASCENT, LINE, MIDDLE, Element, el, num, width, words
 
 BELOW = 42.0  # px that the labels and the title of an axis take below a plot
 _TICK = 90.0  # px, the longest label of a tick

@@ -9,8 +9,7 @@ from bench.report.charts.axes import BELOW, legend, x_axis
 from bench.report.charts.chart import WIDTH, About, Chart, blank, chart
 from bench.report.charts.marks import colour, mark
 from bench.report.charts.scale import Scale, fit, tame
-from bench.report.charts.svg import Element, el
-from bench.report.charts.text import MIDDLE, Show, cut, minus, plain, shown, widest, width, words
+from bench.report.charts.svg import MIDDLE, Element, Show, cut, el, minus, plain, shown, widest, width, words
 
 _ROW, _BAR = 28.0, 18.0  # px
 _LABEL, _TOTAL = 200.0, 220.0  # px, the widest label, and the widest total with its note

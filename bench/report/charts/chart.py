@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.metrics.formats import clean
-from bench.report.charts.svg import Element, el
-from bench.report.charts.text import SIZE, words
+from bench.report.charts.svg import SIZE, Element, el, words
 from bench.report.table import ReportTable, Text
 
 WIDTH = 720.0  # px of a chart, save of a heatmap with many columns

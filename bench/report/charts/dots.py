@@ -10,8 +10,7 @@ from bench.report.charts.axes import BELOW, x_axis
 from bench.report.charts.chart import WIDTH, About, Chart, blank, chart
 from bench.report.charts.marks import mark
 from bench.report.charts.scale import Scale, fit, tame
-from bench.report.charts.svg import Element, el, num, printable
-from bench.report.charts.text import LINE, MIDDLE, Show, plain, shown, widest, words
+from bench.report.charts.svg import LINE, MIDDLE, Element, Show, el, num, plain, printable, shown, widest, words
 
 _ROW, _LETTER, _LETTERS = 24.0, 14.0, 8  # px of a row, px of a letter, most letters drawn
 _LABEL, _VALUE = 220.0, 180.0  # px, the widest label and the widest value

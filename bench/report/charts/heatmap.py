@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from bench.report.charts.chart import WIDTH, About, Chart, blank, chart
 from bench.report.charts.scale import tame
-from bench.report.charts.svg import Element, el
-from bench.report.charts.text import LINE, MIDDLE, Show, minus, plain, shown, widest, width, words, wrap
+from bench.report.charts.svg import LINE, MIDDLE, Element, Show, el, minus, plain, shown, widest, width, words, wrap
 from bench.report.table import NOTHING
 
 LEVELS = ("n4", "n3", "n2", "n1", "z", "p1", "p2", "p3", "p4")  # classes, from far below 0 to far above

@@ -8,11 +8,10 @@ from itertools import pairwise
 
 from bench.report.charts.axes import BELOW, tick_room, x_axis, y_axis
 from bench.report.charts.chart import WIDTH, About, Chart, blank, chart
-from bench.report.charts.ends import Curve, beside, column, end_together
+from bench.report.charts.labels import Curve, beside, column, end_together
 from bench.report.charts.marks import colour, mark
 from bench.report.charts.scale import Scale, fit, tame
-from bench.report.charts.svg import Element, el, num, path
-from bench.report.charts.text import ASCENT, LINE, Show, plain, shown, widest, width, words
+from bench.report.charts.svg import ASCENT, LINE, Element, Show, el, num, path, plain, shown, widest, width, words
 
 _TALL = 320.0  # px of the plot, unless so many labels stand at its right that they need more
 _LABEL, _RULE_LABEL = 190.0, 260.0  # px, the widest label of a curve and of a rule

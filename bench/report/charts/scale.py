@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from bench.report.charts.text import minus
+from bench.report.charts.svg import minus
 
 _HUGE, _TINY = 1e300, 1e-300
 _ALIKE = 1e-6  # of the larger value: a range below this is taken for one value

@@ -10,11 +10,10 @@ from typing import Literal
 
 from bench.report.charts.axes import BELOW, tick_room, x_axis, y_axis
 from bench.report.charts.chart import WIDTH, About, Chart, blank, chart
+from bench.report.charts.labels import Anchor, Box, around, labelled, place, trail
 from bench.report.charts.marks import mark
-from bench.report.charts.place import Anchor, Box, around, labelled, place, trail
 from bench.report.charts.scale import fit, tame
-from bench.report.charts.svg import Element, el, path, printable
-from bench.report.charts.text import LINE, MIDDLE, Show, cut, plain, shown, width, words
+from bench.report.charts.svg import LINE, MIDDLE, Element, Show, cut, el, path, plain, printable, shown, width, words
 from bench.report.table import NOTHING
 
 _TALL = 360.0  # px of the plot
