@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from bench.core.training import Judged, Training, Tuning
 from bench.report import files
 from bench.report.html import page, sections
 from bench.report.html.cases import cases
+from bench.report.html.sections import retrieval
 from bench.report.pdf import VARIABLE, browser
 from tasks.loader.digest import question_digest
 from tests.report.test_report import unmeasured
@@ -342,3 +344,9 @@ def test_every_style_can_be_had_from_the_command(style: str) -> None:
         "--schema": "{",
     }
     assert done.output.startswith(start[style]), done.output[:80]
+
+
+def test_controls_without_answers_to_compare_have_no_chart(tmp_path: Path) -> None:
+    control = method(tmp_path, "oracle", 9, parts=MethodParts(is_control=True))
+    [case] = cases([of(tmp_path, control)])
+    assert retrieval.section([replace(case, family=None)]).blocks == ()

@@ -29,5 +29,5 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
     for case in cases:
         controls = {record.method for record in case.records if record.parts.is_control}
         searching = controls | {record.method for record in case.records if record.parts.retrieves}
-        if controls:
+        if controls and case.family is not None:
             yield from scores(case, f"{case.id}-rag", searching, f"{case.title}: retrieval and its controls")
