@@ -76,12 +76,12 @@ def init(
     suite = out.parent / f"{out.name}.suite.yaml"
     _refuse_existing([out / FILE, suite])  # before the work of reading
     splits = _read(data, test)
-    made = guess([row for found in splits.values() for row in found], question, answer, kind)
-    splits = _divided(_usable(splits, made), made)
-    files = {**_files(out, splits, made), suite: _suite(out, model)}
+    guessed = guess([row for found in splits.values() for row in found], question, answer, kind)
+    splits = _divided(_usable(splits, guessed), guessed)
+    files = {**_files(out, splits, guessed), suite: _suite(out, model)}
     _refuse_existing(files)
     _write(files)
-    return [*made.notes, f"wrote {out}: {listed(path.name for path in files if path != suite)}", f"wrote {suite}"]
+    return [*guessed.notes, f"wrote {out}: {listed(path.name for path in files if path != suite)}", f"wrote {suite}"]
 
 
 def _write(files: Mapping[Path, str]) -> None:
@@ -118,31 +118,31 @@ def _split_files(folder: Path) -> dict[str, Path]:
     return {split: path for split, path in found.items() if path is not None}
 
 
-def _usable(splits: Mapping[str, list[Row]], made: Guess) -> dict[str, list[Row]]:
-    kept = {split: [row for row in rows if is_usable(row, made)] for split, rows in splits.items()}
+def _usable(splits: Mapping[str, list[Row]], guessed: Guess) -> dict[str, list[Row]]:
+    kept = {split: [row for row in rows if is_usable(row, guessed)] for split, rows in splits.items()}
     lost = sum(map(len, splits.values())) - sum(map(len, kept.values()))
     if lost:
-        made.notes.append(f"rows left out for want of a usable question or answer: {lost}")
+        guessed.notes.append(f"rows left out for want of a usable question or answer: {lost}")
     if not any(kept.values()):
-        columns = f"columns {shown(made.question)} and {shown(made.answer)}"
-        raise UsageError(f"no row has a usable question and answer ({columns}, kind {made.kind})")
+        columns = f"columns {shown(guessed.question)} and {shown(guessed.answer)}"
+        raise UsageError(f"no row has a usable question and answer ({columns}, kind {guessed.kind})")
     return kept
 
 
-def _question(row: Row, made: Guess) -> str:
-    return (text_or_none(row.get(made.question)) or "").rstrip(" \t")
+def _question(row: Row, guessed: Guess) -> str:
+    return (text_or_none(row.get(guessed.question)) or "").rstrip(" \t")
 
 
-def _divided(splits: dict[str, list[Row]], made: Guess) -> dict[str, list[Row]]:
+def _divided(splits: dict[str, list[Row]], guessed: Guess) -> dict[str, list[Row]]:
     """Three splits without a common question; what is missing is taken out of train by hash."""
-    total = len({_question(row, made) for row in splits["train"]})
+    total = len({_question(row, guessed) for row in splits["train"]})
     for split, share in _SHARES.items():
         if split not in splits:
             count = max(1, round(share * total))
-            splits["train"], splits[split] = _taken(splits["train"], count, made, split)
+            splits["train"], splits[split] = _taken(splits["train"], count, guessed, split)
             found = len(splits[split])
-            made.notes.append(f"{split}: taken out of the data by hash of the question, rows: {found}")
-    _without_leaks(splits, made)
+            guessed.notes.append(f"{split}: taken out of the data by hash of the question, rows: {found}")
+    _without_leaks(splits, guessed)
     short = [split for split, rows in splits.items() if not rows]
     if short:
         needs = "three splits need three distinct questions or more"
@@ -150,83 +150,83 @@ def _divided(splits: dict[str, list[Row]], made: Guess) -> dict[str, list[Row]]:
     return {split: splits[split] for split in ("train", "validation", "test")}
 
 
-def _taken(rows: list[Row], count: int, made: Guess, split: str) -> tuple[list[Row], list[Row]]:
+def _taken(rows: list[Row], count: int, guessed: Guess, split: str) -> tuple[list[Row], list[Row]]:
     """(rest, the rows of `count` distinct questions)."""
-    asked = sorted({_question(row, made) for row in rows}, key=lambda text: sha256(f"{split}\x1f{text}"))
+    asked = sorted({_question(row, guessed) for row in rows}, key=lambda text: sha256(f"{split}\x1f{text}"))
     chosen = set(asked[:count])
-    rest = [row for row in rows if _question(row, made) not in chosen]
-    return rest, [row for row in rows if _question(row, made) in chosen]
+    rest = [row for row in rows if _question(row, guessed) not in chosen]
+    return rest, [row for row in rows if _question(row, guessed) in chosen]
 
 
-def _without_leaks(splits: dict[str, list[Row]], made: Guess) -> None:
+def _without_leaks(splits: dict[str, list[Row]], guessed: Guess) -> None:
     """Remove from train, then from validation, what also stands in a later split."""
     for split, later in (("validation", ("test",)), ("train", ("validation", "test"))):
-        known = {_question(row, made) for name in later for row in splits[name]}
-        kept = [row for row in splits[split] if _question(row, made) not in known]
+        known = {_question(row, guessed) for name in later for row in splits[name]}
+        kept = [row for row in splits[split] if _question(row, guessed) not in known]
         if len(kept) < len(splits[split]):
             lost = len(splits[split]) - len(kept)
-            made.notes.append(f"{split}: rows left out because their question stands in a later split: {lost}")
+            guessed.notes.append(f"{split}: rows left out because their question stands in a later split: {lost}")
         splits[split] = kept
 
 
-def _files(out: Path, splits: Mapping[str, list[Row]], made: Guess) -> dict[Path, str]:
+def _files(out: Path, splits: Mapping[str, list[Row]], guessed: Guess) -> dict[Path, str]:
     rows = [row for found in splits.values() for row in found]
     drop_id = _bad_ids(splits)
     if drop_id:
-        made.notes.append('left out the column "id": it is empty or repeated in places')
+        guessed.notes.append('left out the column "id": it is empty or repeated in places')
     files = {out / f"{split}.jsonl": _jsonl(found, drop_id) for split, found in splits.items()}
-    cue = "Label" if made.kind == "choice" else "Answer"
-    template = f"{_title(made.question)}: {{{made.question}}}\n{cue}:"
-    spec: dict[str, Any] = {"name": _name(out), "kind": made.kind}
+    cue = "Label" if guessed.kind == "choice" else "Answer"
+    template = f"{_title(guessed.question)}: {{{guessed.question}}}\n{cue}:"
+    spec: dict[str, Any] = {"name": _name(out), "kind": guessed.kind}
     spec |= dict.fromkeys(("description", "licence", "source"), "")
-    spec |= {"instruction": _INSTRUCTIONS[made.kind], "template": template, "answer": made.answer}
-    if made.kind == "text":
-        spec |= _text_keys(rows, made)
-    elif made.choices_field:
-        spec |= _own_choice_keys(made)
+    spec |= {"instruction": _INSTRUCTIONS[guessed.kind], "template": template, "answer": guessed.answer}
+    if guessed.kind == "text":
+        spec |= _text_keys(rows, guessed)
+    elif guessed.choices_field:
+        spec |= _own_choice_keys(guessed)
     else:
-        spec |= _choice_keys(rows, made, out, files)
-    spec["splits"] = {split: _split_entry(split, found, made) for split, found in splits.items()}
+        spec |= _choice_keys(rows, guessed, out, files)
+    spec["splits"] = {split: _split_entry(split, found, guessed) for split, found in splits.items()}
     head = "# Every key is described in docs/task-format.md. Check the task with: adaptbench check\n"
     files[out / FILE] = head + yaml.dump(spec, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     return files
 
 
-def _split_entry(split: str, rows: Sequence[Row], made: Guess) -> str | dict[str, str]:
+def _split_entry(split: str, rows: Sequence[Row], guessed: Guess) -> str | dict[str, str]:
     """Where a text task asks one question several times, its answers are references of one item."""
     path = f"{split}.jsonl"
-    repeats = len(rows) > len({_question(row, made) for row in rows})
-    if split == "train" or made.kind == "choice" or not repeats:
+    repeats = len(rows) > len({_question(row, guessed) for row in rows})
+    if split == "train" or guessed.kind == "choice" or not repeats:
         return path
-    made.notes.append(f"{split}: rows with the same {shown(made.question)} are one item with several references")
-    return {"path": path, "group_by": made.question}
+    guessed.notes.append(f"{split}: rows with the same {shown(guessed.question)} are one item with several references")
+    return {"path": path, "group_by": guessed.question}
 
 
-def _text_keys(rows: Sequence[Row], made: Guess) -> dict[str, Any]:
-    answers = [text for row in rows for text in answers_of(row, made)]
+def _text_keys(rows: Sequence[Row], guessed: Guess) -> dict[str, Any]:
+    answers = [text for row in rows for text in answers_of(row, guessed)]
     longest = max(len(text) for text in answers)
     tokens = min(1024, 32 * math.ceil(longest / 2 / 32))  # two characters a token: ample for most tokenisers
-    made.notes.append(f"max_new_tokens: {tokens}, from the longest answer of {longest} characters")
+    guessed.notes.append(f"max_new_tokens: {tokens}, from the longest answer of {longest} characters")
     stop = next((stop for stop in ("\n", "\n\n") if not any(stop in text for text in answers)), None)
-    made.notes.append(f"stop: {shown(stop) + ', which no answer holds' if stop else 'only the end token'}")
+    guessed.notes.append(f"stop: {shown(stop) + ', which no answer holds' if stop else 'only the end token'}")
     return {"max_new_tokens": tokens, "stop": [stop] if stop else []}
 
 
-def _own_choice_keys(made: Guess) -> dict[str, Any]:
-    title = _title(made.question)
-    keys = {"instruction": "Choose the correct answer.", "choices_field": made.choices_field}
-    keys |= {"template": f"{title}: {{{made.question}}}\nChoices: {{choices}}\nAnswer:"}
-    keys |= {"choice_keys": made.choice_keys} if made.choice_keys else {}
-    return keys | ({"answer_is": "index"} if made.by_index else {})
+def _own_choice_keys(guessed: Guess) -> dict[str, Any]:
+    title = _title(guessed.question)
+    keys = {"instruction": "Choose the correct answer.", "choices_field": guessed.choices_field}
+    keys |= {"template": f"{title}: {{{guessed.question}}}\nChoices: {{choices}}\nAnswer:"}
+    keys |= {"choice_keys": guessed.choice_keys} if guessed.choice_keys else {}
+    return keys | ({"answer_is": "index"} if guessed.by_index else {})
 
 
-def _choice_keys(rows: Sequence[Row], made: Guess, out: Path, files: dict[Path, str]) -> dict[str, Any]:
-    labels = sorted({text for row in rows for text in answers_of(row, made)})
+def _choice_keys(rows: Sequence[Row], guessed: Guess, out: Path, files: dict[Path, str]) -> dict[str, Any]:
+    labels = sorted({text for row in rows for text in answers_of(row, guessed)})
     if len(labels) < 2:
         raise UsageError(f"only the answer {shown(labels[0])} is left; a choice needs two or more")
     words = [as_words(label) for label in labels]
     for alike in look_alikes(dict(zip(labels, labels, strict=True))).values():
-        made.notes.append(f"labels look alike: {listed(map(ascii, alike))}; merge them in the data")
+        guessed.notes.append(f"labels look alike: {listed(map(ascii, alike))}; merge them in the data")
     keys: dict[str, Any] = {"choices": labels}
     if len(labels) > _LISTED:
         files[out / "choices.json"] = json.dumps(labels, ensure_ascii=False, indent=1) + "\n"
@@ -235,7 +235,7 @@ def _choice_keys(rows: Sequence[Row], made: Guess, out: Path, files: dict[Path, 
     if words != labels and len(set(words)) == len(labels) and plain:
         keys["choice_words"] = True
         labels = words
-        made.notes.append("choice_words: labels are shown with spaces for underscores and hyphens")
+        guessed.notes.append("choice_words: labels are shown with spaces for underscores and hyphens")
     if len(labels) <= _IN_PROMPT:
         keys["instruction"] = f"{_INSTRUCTIONS['choice']} The labels are: {CHOICE_SEPARATOR.join(labels)}."
     return keys
@@ -251,11 +251,11 @@ def _bad_ids(splits: Mapping[str, list[Row]]) -> bool:
 
 def _jsonl(rows: Iterable[Row], drop_id: bool) -> str:
     kept = ({k: _json_value(v) for k, v in row.items() if k != "id" or not drop_id} for row in rows)
-    return "".join(json.dumps(row, ensure_ascii=False, default=_text) + "\n" for row in kept)
 
+    def as_read(value: Any) -> str:  # such as a decimal
+        return text_or_none(value) or str(value)
 
-def _text(value: Any) -> str:
-    return text_or_none(value) or str(value)  # a decimal as the task will read it
+    return "".join(json.dumps(row, ensure_ascii=False, default=as_read) + "\n" for row in kept)
 
 
 def _json_value(value: Any) -> Any:

@@ -100,7 +100,7 @@ class Nvml:
     handle: Any
 
     def read(self) -> tuple[int, frozenset[int]]:
-        """Millijoules, and the processes that are on the GPU beside this one."""
+        """Millijoules, and the processes that are on the GPU other than this one."""
         on_it = {process.pid for process in self.nvml.nvmlDeviceGetComputeRunningProcesses(self.handle)}
         return int(self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle)), frozenset(on_it - {os.getpid()})
 

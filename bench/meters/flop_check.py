@@ -1,4 +1,4 @@
-"""One batch of a cell's real work as torch counts it, beside what `bench.meters.flops` works out for the same batch."""
+"""One batch of a cell's real work as torch counts it, and what `bench.meters.flops` works out for it."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Scored:
     groups: list[str]  # "" for an item that belongs to no other
 
     def of(self, item: int) -> dict[str, Any]:
-        """What is kept of one item beside its prediction."""
+        """What is kept of one item in addition to its prediction."""
         return {
             "metrics": {name: values[item] for name, values in self.per_item.items()},
             "counts": {name: rows[item] for name, rows in self.counts.items()},

@@ -1,4 +1,4 @@
-"""The report as files: the HTML page with its data beside it, and the page on paper."""
+"""The report as files: the HTML page, its data as JSON, and the page on paper."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def write_page(html: Path, text: str, content: object) -> list[Path]:
     Raises:
         UsageError: a folder that cannot be written.
     """
-    beside = html.with_suffix(".json")
+    json_file = html.with_suffix(".json")
     try:
         write_atomically(html, text)
-        write_atomically(beside, json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
+        write_atomically(json_file, json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
     except OSError as error:
         raise UsageError(f"cannot write {error.filename or html}: {error.strerror}") from None
-    return [html, beside]
+    return [html, json_file]

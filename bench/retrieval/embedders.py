@@ -1,4 +1,4 @@
-"""Sentence embedders: which one is used, where its files come from, and what it makes of texts.
+"""Sentence embedders: which one is used, where its files come from, and texts as vectors.
 
 Nothing here touches the network unless a Hub id is named. Weights are safetensors and remote code is
 off. An embedder is cheap to find (its weights are only hashed) and is loaded at its first use.
@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -177,6 +178,7 @@ def _windows(text: str, offsets: Sequence[tuple[int, int]], width: int) -> list[
     return [text[offsets[start][0] : offsets[min(start + width, len(offsets)) - 1][1]] for start in starts]
 
 
+@dataclass(eq=False)
 class SentenceEncoder:
     """A sentence-transformers model in fp32 whose vectors depend on the text alone.
 
@@ -185,12 +187,11 @@ class SentenceEncoder:
     and its batch is filled up to that width's number of rows.
     """
 
-    def __init__(self, folder: Path, name: str, digest: str, device: str = "cpu") -> None:
-        self.folder = folder
-        self.name = name
-        self.digest = digest
-        self.device = device
-        self._loaded: Any = None
+    folder: Path
+    name: str
+    digest: str
+    device: str = "cpu"
+    _loaded: Any = None
 
     def load(self) -> None:
         """Load the weights, unless that has been done; encoding does it too."""

@@ -89,7 +89,7 @@ class CachedEmbedder:
 
 
 def _setting(embedder: Embedder, meter: Meter) -> str:
-    """A folder's name for all beside the text that can change the last bits of a vector of a document."""
+    """A folder's name for everything but the text that can change the last bits of a vector of a document."""
     content = {"stage": STAGE_VERSION, "embedder": embedder.digest, **asdict(describe(meter.device))}
     return sha256(canonical(content))[:24]
 

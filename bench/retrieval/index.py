@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.core.errors import UsageError, unknown
 from bench.core.method import Search
 from bench.retrieval.embedders import REMEDY, Embedder, find_embedder
-from bench.retrieval.lexical import LexicalSearch
+from bench.retrieval.lexical import LexicalSearch, check_depth
 
 __all__ = ["RETRIEVERS", "Embedder", "build", "find_embedder"]
 
@@ -55,11 +55,6 @@ def fuse(rankings: Sequence[Sequence[int]], k: int = _RRF_K) -> list[int]:
         for rank, document in enumerate(ranking, start=1):
             scores[document] = scores.get(document, 0.0) + 1 / (k + rank)
     return sorted(scores, key=lambda document: (-scores[document], document))
-
-
-def _check_depth(depth: int) -> None:
-    if depth < 1:
-        raise UsageError(f"search depth {depth}: it must be at least 1")
 
 
 def one_each(given: Any, count: int) -> NDArray[np.float32]:
@@ -103,7 +98,7 @@ class DenseSearch:
 
     def search(self, queries: Sequence[str], depth: int) -> list[list[int]]:
         """min(depth, n) document positions for each query, by falling similarity."""
-        _check_depth(depth)
+        check_depth(depth)
         if not queries:
             return []
         vectors = self._query_vectors(queries)
@@ -173,7 +168,7 @@ class HybridSearch:
 
     def search(self, queries: Sequence[str], depth: int) -> list[list[int]]:
         """min(depth, n) document positions for each query, by falling fused score."""
+        check_depth(depth)
         pool = max(depth, _POOL)
-        _check_depth(depth)
         both = zip(self._dense.search(queries, pool), self._lexical.matches(queries, pool), strict=True)
         return [fuse(rankings)[:depth] for rankings in both]

@@ -38,6 +38,12 @@ def _tokens_of(run: str) -> Iterator[str]:
         yield from (first + second for first, second in pairwise(run))
 
 
+def check_depth(depth: int) -> None:
+    """Raise UsageError for a depth below 1."""
+    if depth < 1:
+        raise UsageError(f"search depth {depth}: it must be at least 1")
+
+
 class LexicalSearch:
     """BM25 (bm25s, Lucene's variant, k1 = 1.5, b = 0.75; Robertson et al. 1994, Lù 2024) over `tokens_of`.
 
@@ -81,8 +87,7 @@ class LexicalSearch:
 
     def matches(self, queries: Sequence[str], depth: int) -> list[list[int]]:
         """At most `depth` positions of documents that share a token with the query, best first."""
-        if depth < 1:
-            raise UsageError(f"search depth {depth}: it must be at least 1")
+        check_depth(depth)
         rankings = [self._ranked(tokens_of(query), depth) for query in queries]
         self._unmatched.update(query for query, ranking in zip(queries, rankings, strict=True) if not ranking)
         return rankings

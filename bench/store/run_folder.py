@@ -195,15 +195,15 @@ def probe_file(probe: str) -> str:
 
 
 def write_predictions(
-    folder: Path, predictions: Sequence[Prediction], beside: Callable[[int], Mapping[str, Any]], name: str = PREDICTIONS
+    folder: Path, predictions: Sequence[Prediction], extra: Callable[[int], Mapping[str, Any]], name: str = PREDICTIONS
 ) -> None:
     """One line for each item: what was answered, what it took, and what its scores are made of. No item text.
 
-    `beside` gives what stands beside the prediction of item i (see `bench.metrics.scoring.Scored.of`).
+    `extra` gives what else is kept of item i (see `bench.metrics.scoring.Scored.of`).
     """
     with (folder / name).open("w", encoding="utf-8") as stream:
         for i, prediction in enumerate(predictions):
-            line = {**asdict(prediction), **beside(i)}
+            line = {**asdict(prediction), **extra(i)}
             stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
 
 

@@ -111,11 +111,11 @@ def train(
     validation: Sequence[Pair],
     setting: Setting,
     progress: Progress,
-    beside: Sequence[TrainerCallback] = (),
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> tuple[Any, Training]:
     """Train the model that `make` gives on `pairs`; with `validation`, the best epoch's weights are kept.
 
-    `beside` is told of every step.
+    `callbacks` are told of every step.
 
     Raises:
         DivergedError: a loss or gradient norm is not finite.
@@ -123,7 +123,7 @@ def train(
     """
     while True:
         try:
-            return _train_once(make(), pairs, validation, setting, progress, beside)
+            return _train_once(make(), pairs, validation, setting, progress, callbacks)
         except Exception as error:  # the library's own errors differ by device: is_out_of_memory tells
             if not is_out_of_memory(error):
                 raise
@@ -147,11 +147,13 @@ def _train_once(
     validation: Sequence[Pair],
     setting: Setting,
     progress: Progress,
-    beside: Sequence[TrainerCallback],
+    callbacks: Sequence[TrainerCallback],
 ) -> tuple[Any, Training]:
     if setting.checkpointing:
         model.gradient_checkpointing_enable()
     model.train()
+    patience = setting.options.patience
+    stopping = [EarlyStoppingCallback(patience)] if validation and patience else []
     with tempfile.TemporaryDirectory(prefix="adaptbench-") as folder, arranged(model) as arrangement:
         trainer = AnswerTrainer(
             model=model,
@@ -159,7 +161,7 @@ def _train_once(
             train_dataset=Pairs(pairs),
             eval_dataset=Pairs(validation) if validation else None,
             data_collator=lambda rows: collate(rows, setting.pad, arrangement),
-            callbacks=[*_callbacks(progress, bool(validation), setting), *beside],
+            callbacks=[Watch(progress), *stopping, *callbacks],
             validation=validation,
             setting=setting,
         )
@@ -204,12 +206,6 @@ def _arguments(folder: str, examples: int, validates: bool, setting: Setting) ->
         disable_tqdm=True,
         report_to="none",
     )
-
-
-def _callbacks(progress: Progress, validates: bool, setting: Setting) -> list[TrainerCallback]:
-    patience = setting.options.patience
-    stop = [EarlyStoppingCallback(patience)] if validates and patience else []
-    return [Watch(progress), *stop]
 
 
 def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting, packs: bool) -> Training:

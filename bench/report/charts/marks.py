@@ -1,4 +1,4 @@
-"""Marks of series. Each has its own shape beside its colour, so that nothing depends on seeing colours."""
+"""Marks of series. Each has its own shape as well as its colour, so that nothing depends on seeing colours."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def html(runs: Sequence[Dated], panels: Sequence[Panel]) -> str:
         _summary(panels, tested),
         *(_section(i, runs, panel, own) for i, (panel, own) in enumerate(zip(panels, tested, strict=True), 1)),
         Section(
-            "runs", "Runs", "Numbered by the date of the latest record of each.", (Table(tables.runs_sheet(runs)),)
+            "runs", "Runs", "Numbered by the date of the latest record of each.", (Table(tables.runs_table(runs)),)
         ),
     ]
     facts = [f"{len(runs):,} run{'' if len(runs) == 1 else 's'}", f"{tables.day(runs[0])} to {tables.day(runs[-1])}"]
@@ -76,7 +76,7 @@ def _blocks(place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[Ch
     rules = [(float(one.after), f"{clean(one.method)} {signed(panel.metric, one.difference)}") for one in steps]
     show = partial(number, panel.metric)
     yield Figure(lines.draw(about, series, "run", metric, whole_x=True, rules=rules, show_y=show))
-    for table in (tables.overview(runs, panel, tested), *tables.changes_sheets(panel, tested)):
+    for table in (tables.overview(runs, panel, tested), *tables.change_tables(panel, tested)):
         yield Table(table)
     yield More("Every score as a table", (Table(tables.scores(runs, panel)),))
 

@@ -1,7 +1,7 @@
 """What the report's tables say: records and rows of aggregated numbers as titled tables of text, a module a subject.
 
 Every way of writing a report is written from tables, so that none can disagree with another. Text that comes from a
-record is cleaned here of control characters; escaping is left to who writes the sheet down.
+record is cleaned here of control characters; escaping is left to who writes the table.
 """
 
 from __future__ import annotations

@@ -18,15 +18,15 @@ _MOST = 4  # other differences that are named beside a change; the JSON has all
 
 def chapters(runs: Sequence[Dated], panels: Sequence[Panel]) -> list[Chapter]:
     """The runs, then a chapter for each task and model."""
-    found: list[Chapter] = [("History", [runs_sheet(runs)])]
+    found: list[Chapter] = [("History", [runs_table(runs)])]
     for panel in panels:
         tested = changes(panel)
         heading = f"{clean(panel.task)}, {title(panel.metric)}, with {clean(panel.model)}"
-        found.append((heading, [overview(runs, panel, tested), *changes_sheets(panel, tested), scores(runs, panel)]))
+        found.append((heading, [overview(runs, panel, tested), *change_tables(panel, tested), scores(runs, panel)]))
     return found
 
 
-def runs_sheet(runs: Sequence[Dated]) -> ReportTable:
+def runs_table(runs: Sequence[Dated]) -> ReportTable:
     """Number, date and place of each run."""
     rows = tuple(cells(str(one.number), day(one), clean(one.run.suite), clean(one.run.path)) for one in runs)
     note = ("one run: a second one is needed to see a change",) if len(runs) == 1 else ()
@@ -59,7 +59,7 @@ def sparkline(runs: Sequence[Dated], track: Track) -> str:
     return bars if kept == numbers else f"…{bars}"
 
 
-def changes_sheets(panel: Panel, tested: Sequence[ChangePoint]) -> list[ReportTable]:
+def change_tables(panel: Panel, tested: Sequence[ChangePoint]) -> list[ReportTable]:
     """What changed and is more than chance; no table where nothing did."""
     found = shown(tested)
     if not found:
