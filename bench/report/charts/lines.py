@@ -47,7 +47,11 @@ class _Plot:
     y: Scale
     rules: tuple[tuple[float, str, int], ...]
 
-    def curve(self, index: int, one: Series) -> Curve:
+    def curves(self, series: Sequence[Series]) -> list[Curve]:
+        """Every series as a curve (px)."""
+        return [self._curve(index, one) for index, one in enumerate(series)]
+
+    def _curve(self, index: int, one: Series) -> Curve:
         """The parts of a curve (px) between points that cannot be drawn."""
         parts: list[list[tuple[float, float]]] = [[]]
         xs = []
@@ -91,16 +95,15 @@ def draw(
         return blank(about, columns, table)
     logs = (log_x, log_y)
     plot = _plot(series, known, rules, logs, whole_x, widest((one.label for one in series), _LABEL) + 40)
-    if not end_together([plot.curve(index, one) for index, one in enumerate(series)], plot.x):
+    labels = None
+    if not end_together(plot.curves(series), plot.x):
         wide = _plot(series, known, rules, logs, whole_x, _EDGE)
-        named = beside([wide.curve(index, one) for index, one in enumerate(series)], wide.x, wide.y, WIDTH)
-    else:
-        named = None
-    if named is None:
-        named = column([plot.curve(index, one) for index, one in enumerate(series)], plot.x, plot.y, WIDTH)
+        labels = beside(wide.curves(series), wide.x, wide.y, WIDTH)
+    if labels is None:
+        labels = column(plot.curves(series), plot.x, plot.y, WIDTH)
     else:
         plot = wide
-    return _drawn(about, columns, table, series, plot, (x_title, y_title), named)
+    return _drawn(about, columns, table, series, plot, (x_title, y_title), labels)
 
 
 def _drawn(
@@ -110,7 +113,7 @@ def _drawn(
     series: Sequence[Series],
     plot: _Plot,
     titles: tuple[str, str],
-    named: Sequence[Element | None],
+    labels: Sequence[Element | None],
 ) -> Chart:
     x_title, y_title = (
         title + (" (log scale)" if scale.log else "") for title, scale in zip(titles, (plot.x, plot.y), strict=True)
@@ -121,12 +124,12 @@ def _drawn(
         words(y_title, 0, 14, WIDTH),
         *_rules(plot),
     ]
-    curves = [plot.curve(index, one) for index, one in enumerate(series)]
+    curves = plot.curves(series)
     for index, one in enumerate(series):
         drawn += _bands(index, one, plot)
     for curve in curves:
         drawn += _line(curve)
-    drawn += named
+    drawn += labels
     height = plot.y.start + BELOW
     if any(curve.turns for curve in curves):
         height += LINE + 2
