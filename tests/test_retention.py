@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sacrebleu
 import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 import torch
 from transformers import AutoModelForCausalLM
@@ -23,6 +25,7 @@ from bench.engine.backend import local
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
+from bench.metrics import statistics
 from bench.report.tables import tables
 from bench.store import run_folder
 from tests.small import cells_of, measure, write_suite
@@ -267,3 +270,53 @@ def test_bits_per_byte_may_rise_beyond_eight(tmp_path: Path) -> None:
     assert found is not None
     assert found.difference == pytest.approx(9.45)
     assert found.interval.low < found.difference < found.interval.high
+
+
+@pytest.mark.parametrize("metric", ["bleu", "chrf"])
+def test_a_corpus_metric_is_paired_by_its_counts(tmp_path: Path, metric: str) -> None:
+    rng = random.Random(0)
+    words = [
+        "the",
+        "ship",
+        "left",
+        "early",
+        "and",
+        "met",
+        "a",
+        "fallen",
+        "tree",
+        "near",
+        "old",
+        "town",
+        "bridge",
+        "on",
+        "monday",
+    ]
+    references = [" ".join(rng.sample(words, 9)) for _ in range(80)]
+    said = {"b": [worse(text, rng, 2) for text in references], "a": [worse(text, rng, 5) for text in references]}
+    for key, name in (("b", run_folder.PREDICTIONS), ("a", run_folder.probe_file("replies"))):
+        folder = tmp_path / "cells" / f"x-{key * 12}"
+        folder.mkdir(parents=True)
+        counts = statistics(metric, said[key], [[text] for text in references]).tolist()
+        kept = [{"metrics": {}, "counts": {metric: row}} for row in counts]
+        run_folder.write_predictions(folder, [Prediction(f"test/{i}") for i in range(80)], kept.__getitem__, name)
+    score = sacrebleu.corpus_bleu if metric == "bleu" else sacrebleu.corpus_chrf
+    before, after = (score(said[key], [references]).score for key in "ba")
+    base = Record("b" * 64, "m", "replies", "base", 0, "ok", "now", scores={metric: Score(before)})
+    full = Record("a" * 64, "m", "mail", "full", 0, "ok", "now", weights_changed=True,
+                  probes={"replies": {metric: Score(after)}})  # fmt: skip
+    run = Run(tmp_path, "trial", (full,), (), (base,))
+    found = paired(run, [full], "replies")
+    assert found is not None
+    assert found.difference == pytest.approx(after - before, abs=1.0)  # less a bias of order 1 / items
+    assert found.interval.low < after - before < found.interval.high < 0
+    assert not found.counts
+    assert any("retention" in table.title for table in tables(run))
+
+
+def worse(text: str, rng: random.Random, count: int) -> str:
+    """`text` with `count` of its words replaced."""
+    words = text.split()
+    for place in rng.sample(range(len(words)), count):
+        words[place] = "x"
+    return " ".join(words)

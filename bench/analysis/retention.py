@@ -13,15 +13,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bench import metrics
+from bench.analysis.answers import CorpusScore
 from bench.analysis.statistics.distributions import binomial_cdf
-from bench.analysis.statistics.intervals import Interval
+from bench.analysis.statistics.intervals import Interval, pseudo_values
 from bench.analysis.statistics.seeds import crossed_means
 from bench.core.record import Record, Run, Score
 from bench.metrics import NAMES
 from bench.store.archive import RunPath
 from bench.store.run_folder import find_predictions, lines_of, probe_file
 
+Array = NDArray[np.float64]
 _LEVEL = 0.05  # one-sided, of the test of a base model against chance
 
 
@@ -117,17 +121,15 @@ def paired(run: Run, records: Sequence[Record], probe: str) -> Paired | None:
     if base is None or before_file is None or not files or None in files:
         return None
     metric = next(iter(base.scores))
-    before = _values(before_file, metric)
-    after = [_values(file, metric) for file in files if file is not None]
-    if any(sorted(one) != sorted(before) for one in after):
+    values = _paired_values(before_file, [file for file in files if file is not None], metric)
+    if values is None:
         return None
-    ids = sorted(before)
-    a, b = np.array([[one[i] for i in ids] for one in after]), np.array([[before[i] for i in ids]])
+    a, b = values
     found = crossed_means(a, b)
     binary = bool(np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all())
     kept, lost, gained = (float(part.sum(axis=1).mean()) for part in ((a * b), (1 - a) * b, a * (1 - b)))
     limits = _possible(found.interval, metric, float(b.mean()))
-    return Paired(found.difference, limits, found.p, len(ids), kept, lost, gained, binary)
+    return Paired(found.difference, limits, found.p, a.shape[1], kept, lost, gained, binary)
 
 
 def _possible(found: Interval, metric: str, before: float) -> Interval:
@@ -142,8 +144,24 @@ def _possible(found: Interval, metric: str, before: float) -> Interval:
     return Interval(max(found.low, least), min(found.high, most), found.level)
 
 
-def _values(file: RunPath, metric: str) -> dict[str, float]:
-    return {line["id"]: float(line["metrics"][metric]) for line in lines_of(file)}
+def _paired_values(before: RunPath, after: Sequence[RunPath], metric: str) -> tuple[Array, Array] | None:
+    """Scores of the same items in the same order, [seeds, items] after and [1, items] before; None where they differ.
+
+    A corpus metric is spread over its items.
+    """
+    lines = [{line["id"]: line for line in lines_of(file)} for file in (*after, before)]
+    ids = sorted(lines[0])
+    if len(ids) < 2 or any(sorted(each) != ids for each in lines):
+        return None
+    kept = [[each[name] for name in ids] for each in lines]
+    if all(metric in line["metrics"] for each in kept for line in each):
+        values = np.array([[float(line["metrics"][metric]) for line in each] for each in kept])
+    elif all(metric in line.get("counts", {}) for each in kept for line in each):
+        counts = metrics.additive(metric, *(np.array([line["counts"][metric] for line in each]) for each in kept))
+        values = np.array([pseudo_values(each, CorpusScore(metric)) for each in counts])
+    else:  # of a run that kept no counts
+        return None
+    return values[:-1], values[-1:]
 
 
 def _primary(scores: Mapping[str, Score]) -> tuple[str, float]:

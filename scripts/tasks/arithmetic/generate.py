@@ -20,7 +20,7 @@ from scripts.tasks.choices import COUNT, offered
 HERE = Path(__file__).resolve().parent
 TASK = HERE.parents[2] / "tasks" / "arithmetic"
 WORDS_SHARE = 0.4  # of the rows are asked in words
-SLIPS = (1, 2, 10)  # how far wrong answers are from the right one
+SLIPS = (2, 3, 4, 5, 10)  # how far wrong answers are from the right one
 COMPARED = ("larger", "smaller")  # the answer is one of two numbers
 _ONES = [
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
@@ -120,11 +120,14 @@ def spell(number: int) -> str:
 
 
 def near(problem: Problem) -> list[int]:
-    """Wrong answers: what the numbers themselves are, and what a slip of one, two or ten gives; none below 0."""
+    """Wrong answers: what a slip of two to five or of ten gives, none below 0; of a comparison the other number.
+
+    The numbers of a sum are none: a model that repeats what it has read would rank them first, whatever it knows.
+    """
     if problem.ask in COMPARED:
         return list(problem.numbers)
     slips = [problem.answer + sign * step for step in SLIPS for sign in (1, -1)]
-    return [number for number in (*slips, problem.numbers[-1]) if number != problem.answer and 0 <= number < 200]
+    return [number for number in slips if number not in problem.numbers and 0 <= number < 200]
 
 
 def _fresh(draw: Draw, rng: random.Random, seen: set[tuple[str, tuple[int, ...]]]) -> Problem:
