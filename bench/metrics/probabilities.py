@@ -35,15 +35,17 @@ def confidence(given: Sequence[float]) -> tuple[float, bool]:
     return max(given[0], others), given[0] > others
 
 
-def bins(items: Sequence[Sequence[float]], count: int = BINS) -> list[tuple[int, float, float]]:
-    """(items, mean confidence, share correct) of each bin of confidence; zeros for an empty one.
+def bin_of(confidence: float, count: int = BINS) -> int:
+    """The bin of a confidence: bins are (k / count, (k + 1) / count]; 0 is in the first."""
+    return min(max(math.ceil(confidence * count) - 1, 0), count - 1)
 
-    Bins are (k / count, (k + 1) / count]; a confidence of 0 is in the first.
-    """
+
+def bins(items: Sequence[Sequence[float]], count: int = BINS) -> list[tuple[int, float, float]]:
+    """(items, mean confidence, share correct) of each bin of confidence; zeros for an empty one."""
     found: list[list[tuple[float, bool]]] = [[] for _ in range(count)]
     for given in items:
         sure, correct = confidence(given)
-        found[min(max(math.ceil(sure * count) - 1, 0), count - 1)].append((sure, correct))
+        found[bin_of(sure, count)].append((sure, correct))
     return [
         (len(own), math.fsum(sure for sure, _ in own) / len(own), sum(correct for _, correct in own) / len(own))
         if own

@@ -23,6 +23,7 @@ class Scored:
     per_item: dict[str, list[float]]  # of the metrics that are means over items
     counts: dict[str, list[list[int]]]  # of the others: what a comparison resamples, see `bench.metrics.statistics`
     groups: list[str]  # "" for an item that belongs to no other
+    right: list[int | None]  # place of the correct choice; None for a task without choices
 
     def of(self, item: int) -> dict[str, Any]:
         """What is kept of one item in addition to its prediction."""
@@ -30,6 +31,7 @@ class Scored:
             "metrics": {name: values[item] for name, values in self.per_item.items()},
             "counts": {name: rows[item] for name, rows in self.counts.items()},
             "group": self.groups[item],
+            **({} if self.right[item] is None else {"right": self.right[item]}),
         }
 
 
@@ -42,7 +44,8 @@ def score(task: Task, predictions: Sequence[Prediction]) -> Scored:
         "likelihood": [p.scores[0] if p.scores else -math.inf for p in predictions],
     }
     references = [example.references for example in task.test]
-    found = Scored({}, {}, {}, [example.group for example in task.test])
+    right = [x.choices.index(x.references[0]) if x.choices else None for x in task.test]
+    found = Scored({}, {}, {}, [example.group for example in task.test], right)
     for name in task.metrics:
         result = metrics.compute(name, given[metrics.NAMES[name].scores], references, lowercase=task.lowercase)
         found.scores[name] = Score(result.value, result.signature)

@@ -12,7 +12,7 @@ from bench.analysis.summary import summarise
 from bench.core.record import Run
 from bench.metrics.formats import clean
 from bench.report.table import Chapter, ReportTable
-from bench.report.tables import bias, costs, notes, retention, retrieval, scores, tuning
+from bench.report.tables import bias, calibration, costs, notes, retention, retrieval, scores, tuning
 
 
 def chapters(runs: Sequence[Run]) -> list[Chapter]:
@@ -32,6 +32,7 @@ def tables(run: Run) -> list[ReportTable]:
         model_rows = [row for row in rows if row.model == model]
         tasks = list(dict.fromkeys(row.task for row in model_rows))
         every += scores.tables(model, tasks, model_rows)
+        every += calibration.tables(run, model)
         every += costs.tables(run, model, tasks, model_rows)
         every += retrieval.tables(model, model_rows)
         every += tuning.tables(run, model)

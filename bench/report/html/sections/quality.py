@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from bench.analysis.summary import summarise
+from bench.analysis.calibration import calibration
+from bench.analysis.summary import by_method, summarise
 from bench.core.record import Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, title
-from bench.report.charts import dots
+from bench.report.charts import dots, lines
 from bench.report.charts.chart import About
 from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, as_blocks
 from bench.report.html.cases import Case, of_runs
 from bench.report.table import ReportTable
+from bench.report.tables import calibration as calibration_tables
 from bench.report.tables import comparison
 from bench.report.tables import scores as score_tables
 
@@ -36,6 +38,7 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
         yield from scores(case, f"{case.id}-quality", labels, f"{case.title}: {title(case.family.metric)}")
         for left_out in case.family.left_out:
             yield Paragraph(f"Left out: {clean(left_out)}")
+        yield from _reliability(case)
         if case.family.differences:
             yield More("Every pair of methods", tuple(as_blocks(comparison.tables([case.family]))))
     found = [
@@ -47,9 +50,31 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
     yield More("All scores as tables", tuple(found))
 
 
+def _reliability(case: Case) -> Iterator[Block]:
+    """Share of right answers against the confidence they were given with, of the methods whose choices have both."""
+    curves = []
+    for (method, task), records in by_method(case.run, case.model).items():
+        found = calibration(case.run, records) if task == case.task and records[0].kind == "choice" else None
+        if found is not None:
+            points = tuple(lines.At(sure, share) for count, sure, share in found.bins if count)
+            curves.append(lines.Series(clean(method), points))
+    if curves:
+        about = About(
+            f"{case.id}-reliability",
+            f"{case.title}: reliability",
+            "Answers in 15 bins of confidence. Below the line of perfect calibration a method is too sure of itself.",
+        )
+        perfect = lines.Series("perfect calibration", (lines.At(0.0, 0.0), lines.At(1.0, 1.0)))
+        drawn = lines.draw(
+            about, [*curves, perfect], "confidence (probability of the answer)", "share of right answers"
+        )
+        yield More("Calibration", (Figure(drawn),))
+
+
 def _tables(run: Run, model: str) -> list[ReportTable]:
     rows = [row for row in summarise(run) if row.model == model]
-    return score_tables.tables(model, list(dict.fromkeys(row.task for row in rows)), rows)
+    tasks = list(dict.fromkeys(row.task for row in rows))
+    return [*score_tables.tables(model, tasks, rows), *calibration_tables.tables(run, model)]
 
 
 def scores(case: Case, name: str, labels: Collection[str], heading: str) -> Iterator[Block]:
