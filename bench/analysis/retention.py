@@ -158,10 +158,16 @@ def _paired_values(before: RunPath, after: Sequence[RunPath], metric: str) -> tu
         values = np.array([[float(line["metrics"][metric]) for line in each] for each in kept])
     elif all(metric in line.get("counts", {}) for each in kept for line in each):
         counts = metrics.additive(metric, *(np.array([line["counts"][metric] for line in each]) for each in kept))
-        values = np.array([pseudo_values(each, CorpusScore(metric)) for each in counts])
+        values = np.array([_spread(each, CorpusScore(metric)) for each in counts])
     else:  # of a run that kept no counts
         return None
     return values[:-1], values[-1:]
+
+
+def _spread(counts: NDArray[np.int64], score: CorpusScore) -> Array:
+    """A corpus score as values of its items, which vary as pseudo-values do and whose mean is the score itself."""
+    values = pseudo_values(counts, score)
+    return np.asarray(values - values.mean() + score(counts.sum(axis=0)), dtype=np.float64)
 
 
 def _primary(scores: Mapping[str, Score]) -> tuple[str, float]:
