@@ -6,9 +6,10 @@ softmax, whatever rule ranked the choices.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def _calibration(files: tuple[RunPath, ...]) -> Calibration | None:
     lines = [lines_of(file) for file in files]
     if len(lines[0]) < 2 or len({len(each) for each in lines}) > 1:
         return None
-    if any(line.get("right") is None for each in lines for line in each):
+    if not all(_places(line) for each in lines for line in each):
         return None
     given = [[probabilities(line["scores"], line["right"]) for line in each] for each in lines]
     sums = np.concatenate([np.array([_binned(item) for item in seed]) for seed in given], axis=1)
@@ -88,6 +89,12 @@ def _calibration(files: tuple[RunPath, ...]) -> Calibration | None:
         log_loss=_mean([[log_loss(item) for item in seed] for seed in given]),
         bins=tuple(bins([item for seed in given for item in seed])),
     )
+
+
+def _places(line: Mapping[str, Any]) -> bool:
+    """Whether a line says which of its choices is right."""
+    right, scores = line.get("right"), line.get("scores", ())
+    return isinstance(right, int) and (not scores or 0 <= right < len(scores))
 
 
 def _binned(given: Sequence[float]) -> Array:
