@@ -9,29 +9,51 @@ from typing import Any
 import pytest
 
 import methods
+from bench.config.search_space import candidates, grid
 from bench.core.errors import UsageError
+from bench.core.method import LINEAR_PROBE, Method
 from bench.core.record import Prediction
 from bench.core.task import Task
+from methods.zero_shot import ZeroShot
 from tests.toy import QUICK, adapted, blind, choice_task, predictions, text_task
 
-METHODS: dict[str, dict[str, Any]] = {
-    "zero-shot": {},
+SMALL: dict[str, dict[str, Any]] = {  # options that keep a part quick; of what is left open the first combination
     "few-shot": {"k": 2},
     "rag": {"top_k": 2},
-    "lora": {**QUICK, "rank": 2},
-    "full": QUICK,
+    "lora": {"rank": 2},
     "head": {"c": 1.0},
-    "head+rag": {"c": 1.0, "top_k": 1},
-    "scratch": QUICK,
-    "lora+rag": {**QUICK, "rank": 2, "top_k": 2},
-    "full+few-shot": {**QUICK, "k": 2},
-    "scratch+rag": {**QUICK, "top_k": 1},
 }
+JOINED = ("head+rag", "lora+rag", "full+few-shot", "scratch+rag")
 TASKS = {"choice": choice_task, "text": text_task}
 
-pytestmark = pytest.mark.parametrize(
-    ("method", "kind"), [(m, k) for m in METHODS for k in TASKS if k == "choice" or not m.startswith("head")]
-)
+
+def options_of(name: str) -> dict[str, Any]:
+    """Options with which a method is quick and leaves nothing open."""
+    parts = methods.classes(name)
+    small = {option: value for piece in name.split("+") for option, value in SMALL.get(piece, {}).items()}
+    quick = {option: value for part in parts for option, value in QUICK.items() if option in methods.option_names(part)}
+    values = grid(methods.create(name, {**quick, **small}))
+    return {**quick, **small, **(candidates(values, 1)[0] if values else {})}
+
+
+def can_do(method: Method, task: Task) -> bool:
+    return not (method.weights.requires(task) or method.context.requires(task))
+
+
+# Every part that is found, also of other distributions, and some of them joined.
+METHODS = {name: options_of(name) for name in (*methods.available(), *JOINED)}
+CASES = [
+    (method, kind)
+    for method, options in METHODS.items()
+    for kind, make in TASKS.items()
+    if can_do(methods.create(method, options), make())
+]
+every_case = pytest.mark.parametrize(("method", "kind"), CASES)
+
+
+def test_every_method_can_do_some_kind_of_task() -> None:
+    assert {method for method, _ in CASES} == METHODS.keys()
+    assert methods.available().keys() <= METHODS.keys()
 
 
 def answers(found: list[Prediction]) -> dict[str, tuple[str, tuple[float, ...]]]:
@@ -46,6 +68,7 @@ def assert_same(one: list[Prediction], other: list[Prediction], within: float = 
         assert right[key][1] == pytest.approx(scores, rel=1e-6, abs=within)  # fp32 sums of tens of nats
 
 
+@every_case
 def test_every_item_is_answered_in_order(method: str, kind: str, tiny_model: Path) -> None:
     task = TASKS[kind]()
     found = predictions(task, method, METHODS[method], tiny_model)
@@ -57,6 +80,7 @@ def test_every_item_is_answered_in_order(method: str, kind: str, tiny_model: Pat
         )
 
 
+@every_case
 def test_same_seed_same_answers_whatever_the_order_and_batch(method: str, kind: str, tiny_model: Path) -> None:
     task = TASKS[kind]()
     turned = dataclasses.replace(task, test=task.test[::-1])
@@ -64,10 +88,11 @@ def test_same_seed_same_answers_whatever_the_order_and_batch(method: str, kind: 
     assert_same(
         predictions(task, method, options, tiny_model, batch_size=64),
         predictions(turned, method, options, tiny_model, batch_size=1),
-        1e-3 if method.startswith("head") else 1e-5,  # what differs by rounding is fitted anew
+        1e-3 if methods.classes(method)[0].learner is LINEAR_PROBE else 1e-5,  # what differs by rounding is fitted anew
     )
 
 
+@every_case
 def test_test_labels_are_never_read(method: str, kind: str, tiny_model: Path) -> None:
     """Other labels on the test items change no answer."""
     task = TASKS[kind]()
@@ -79,16 +104,16 @@ def test_test_labels_are_never_read(method: str, kind: str, tiny_model: Path) ->
     assert_same(predictions(task, method, options, tiny_model), predictions(wrong, method, options, tiny_model))
 
 
+@every_case
 def test_what_it_cost_is_counted(method: str, kind: str, tiny_model: Path) -> None:
     task = TASKS[kind]()
     made = adapted(task, method, METHODS[method], tiny_model)
     found = made.predictor.predict(blind(task.test))
     assert all(p.prompt_tokens > 0 and p.output_tokens > 0 for p in found)
-    shows_context = "rag" in method or "few-shot" in method
-    assert all((p.context_tokens > 0) == shows_context for p in found)
-    trains = method not in ("zero-shot", "few-shot", "rag")
-    assert (made.parameters.trained > 0) == trains
-    if trains:
+    weights, context = methods.classes(method)
+    assert all((p.context_tokens > 0) == (context is not ZeroShot) for p in found)
+    assert (made.parameters.trained > 0) == weights.learner.reads_train
+    if weights.learner.reads_train:
         assert made.training
         assert made.training.steps in (3, None)  # a classifier has no steps
         assert made.training.tokens > 0
@@ -96,6 +121,7 @@ def test_what_it_cost_is_counted(method: str, kind: str, tiny_model: Path) -> No
         assert loss.gap == pytest.approx((loss.validation or 0) - (loss.train or 0))
 
 
+@every_case
 def test_an_impossible_option_is_one_line_with_what_is_allowed(method: str, kind: str, tiny_model: Path) -> None:
     with pytest.raises(UsageError, match="allowed: ") as caught:
         methods.create(method, {**METHODS[method], "colour": 3})
@@ -106,6 +132,7 @@ def test_an_impossible_option_is_one_line_with_what_is_allowed(method: str, kind
             methods.create(method, {**METHODS[method], numeric: -1})
 
 
+@every_case
 def test_a_prompt_that_cannot_fit_fails_alone(method: str, kind: str, tiny_model: Path) -> None:
     task = TASKS[kind]()
     long = dataclasses.replace(task.test[0], fields={**task.test[0].fields, "number": "9" * 600})
