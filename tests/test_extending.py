@@ -53,7 +53,7 @@ def test_its_suite_runs(site: Path) -> None:
         ("norms", "ok"),
     ]
     bare, shown, trained = run.records
-    assert shown.tokens["prompt"] > bare.tokens["prompt"]
+    assert shown.tokens["prompt_tokens"] > bare.tokens["prompt_tokens"]
     assert trained.parameters
     assert trained.parameters.trained > 0
     assert "labels" in out
