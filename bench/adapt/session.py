@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from bench.core.method import Context, Material, Method
@@ -11,6 +11,7 @@ from bench.core.task import Task
 from bench.engine.backend import LocalBackend
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
+from bench.engine.thinking import CLOSING_TOKENS
 from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
 from bench.meters.phases import Meter
@@ -43,7 +44,8 @@ def answers_shown(task: Task, material: Material) -> Iterator[str]:
 class AdaptSession:
     """What adapting is done with: the same for every trial of a search and for the method that it chose.
 
-    `task` gives the decoding; examples come from `material` alone.
+    `task` gives the decoding; examples come from `material` alone. `thinking_tokens`: that the model may think before
+    it writes an answer.
     """
 
     base: Base
@@ -52,21 +54,30 @@ class AdaptSession:
     limits: Limits
     meter: Meter
     progress: Callable[[str, int, int], None]
+    thinking_tokens: int = 0
 
     def writer(self, context: Context) -> Writer:
         """Writes the prompts of a context."""
-        return Writer(self.base.codec, self.task.prompt, context, self.base.context_length, reserve_of(self.task))
+        base, thinks = self.base, self.thinking_tokens > 0
+        reserve = reserve_of(self.task) + (self.thinking_tokens + CLOSING_TOKENS if thinks else 0)
+        return Writer(base.codec, self.task.prompt, context, base.context_length, reserve, thinks)
 
     def backend(self, model: Any) -> LocalBackend:
         """Answers prompts with a model."""
         codec, limits = self.base.codec, self.limits
         engine = Engine(model.eval(), codec.pad, codec.stops, limits.batch_tokens, limits.batch_size)
-        return TransformersBackend(engine, codec.decoder(answers_shown(self.task, self.material)))
+        thinking = codec.chat.thinking if codec.chat and self.thinking_tokens else None
+        shown = (*answers_shown(self.task, self.material), *(astuple(thinking) if thinking else ()))
+        return TransformersBackend(engine, codec.decoder(shown))
 
     def predictor(self, model: Any, writer: Writer) -> ModelPredictor:
         """Answers items with a model and a context's prompts."""
         return ModelPredictor(
-            self.backend(model), writer, self.task, lambda done, total: self.progress("predict", done, total)
+            self.backend(model),
+            writer,
+            self.task,
+            lambda done, total: self.progress("predict", done, total),
+            thinking_tokens=self.thinking_tokens,
         )
 
     def start(self, method: Method, seed: int, full_precision: bool = False) -> Any:

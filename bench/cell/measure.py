@@ -123,6 +123,8 @@ def _record(
     scores: Scores,
     meter: Meter,
 ) -> Record:
+    thinks = adapted.predictor.thinking_tokens > 0
+    cut, thought = (("thinking_truncated",), ("thinking_tokens",)) if thinks else ((), ())
     gold = [example.gold for example in task.test]
     index: Search | None = getattr(adapted.predictor.writer.context, "index", None)
     retrieval: dict[str, float] = dict(index.counts) if index else {}
@@ -148,11 +150,11 @@ def _record(
         item_failures=dict(Counter(p.failure for p in predictions if p.failure)),
         dropped={
             name: sum(getattr(p, name) for p in predictions)
-            for name in ("examples_dropped", "passages_dropped", "passages_truncated")
+            for name in ("examples_dropped", "passages_dropped", "passages_truncated", *cut)
         },
         tokens={
             name: sum(getattr(p, name) for p in predictions)
-            for name in ("prompt_tokens", "context_tokens", "output_tokens")
+            for name in ("prompt_tokens", "context_tokens", "output_tokens", *thought)
         },
         phases=meter.phases,
         tuning=adapted.tuning,

@@ -66,6 +66,8 @@ class Prediction:
     prompt_tokens: int = 0  # unpadded, context included
     context_tokens: int = 0  # of these: worked examples and passages
     output_tokens: int = 0
+    thinking_tokens: int = 0  # of these: thoughts, which are no part of the output
+    thinking_truncated: int = 0  # 1 where a thought had come to no end within its budget
     examples_dropped: int = 0  # to fit the model's context
     passages_dropped: int = 0
     passages_truncated: int = 0

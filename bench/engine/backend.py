@@ -35,6 +35,7 @@ class Written:
 
     text: str  # up to the first stop string, without white space at its ends
     tokens: int  # generated, the end token and those of a stop string included
+    stopped: bool = False  # by a stop string
 
 
 class Backend(Protocol):

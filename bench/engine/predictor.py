@@ -11,6 +11,7 @@ from bench.core.task import Task
 from bench.engine.backend import Backend, Done
 from bench.engine.prompts import Encoded, Writer
 from bench.engine.ranking import Priors, ranked
+from bench.engine.thinking import Thought, think
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class ModelPredictor:
     task: Task
     progress: Callable[[int, int], None]
     priors: Priors = field(default_factory=Priors)  # of choices, where the task's rule asks for them
+    thinking_tokens: int = 0  # that the model may think before it writes an answer
 
     def predict(self, items: Sequence[Item]) -> list[Prediction]:
         """A prediction for each item, in order; an item that cannot fit is a prediction with a failure."""
@@ -70,8 +72,23 @@ class ModelPredictor:
         return replace(_prediction(prompt, answer, len(prompt.choices[order[0]])), scores=tuple(scores), order=order)
 
     def _write(self, items: Sequence[Item], prompts: Sequence[Encoded], report: Done) -> list[Prediction]:
-        texts = self.backend.generate(prompts, self.task.stop, self.task.max_new_tokens, report)
-        return [_prediction(prompt, text.text, text.tokens) for prompt, text in zip(prompts, texts, strict=True)]
+        thoughts = self._think(prompts)
+        asked = [thought.prompt for thought in thoughts]
+        texts = self.backend.generate(asked, self.task.stop, self.task.max_new_tokens, report)
+        return [
+            replace(
+                _prediction(prompt, text.text, thought.tokens + text.tokens),
+                thinking_tokens=thought.tokens,
+                thinking_truncated=int(thought.cut),
+            )
+            for prompt, thought, text in zip(prompts, thoughts, texts, strict=True)
+        ]
+
+    def _think(self, prompts: Sequence[Encoded]) -> Sequence[Thought]:
+        codec = self.writer.codec
+        if not self.thinking_tokens or codec.chat is None or codec.chat.thinking is None:
+            return [Thought(prompt, 0, False) for prompt in prompts]
+        return think(self.backend, codec, codec.chat.thinking, prompts, self.thinking_tokens)
 
 
 def question(example: Example) -> Item:

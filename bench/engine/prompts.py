@@ -57,7 +57,7 @@ def by_prefix(prompts: Sequence[Encoded]) -> dict[Ids, list[int]]:
 class Writer:
     """Writes prompts for one task and one built context.
 
-    `context_length` is in tokens; `reserve` of them are kept for a generated answer.
+    `context_length` is in tokens; `reserve` of them are kept for a generated answer. `thinks`: with a thought first.
     """
 
     codec: Codec
@@ -65,6 +65,7 @@ class Writer:
     context: Context
     context_length: int
     reserve: int
+    thinks: bool = False
 
     def write(self, items: Sequence[Item]) -> list[Encoded]:
         """Prompts for `items`, in their order, each as it would be were it alone.
@@ -108,7 +109,7 @@ class Writer:
     def opening(self, shared: tuple[Block, ...]) -> Opening:
         """What all prompts with these shared blocks begin with."""
         if shared not in self._openings:
-            self._openings[shared] = self.codec.opening(self.prompt, shared)
+            self._openings[shared] = self.codec.opening(self.prompt, shared, thinks=self.thinks)
         return self._openings[shared]
 
 
@@ -190,7 +191,8 @@ class _Draft:
 
     def _written(self, shared: Sequence[Block], own: Sequence[Block]) -> tuple[str, Ids]:
         writer = self.writer
-        text = writer.codec.text(writer.prompt, (*shared, *reversed(own)), self.question)
+        blocks = (*shared, *reversed(own))
+        text = writer.codec.text(writer.prompt, blocks, self.question, thinks=writer.thinks)
         return text, writer.codec.encode_behind(writer.opening(tuple(shared)), text)
 
     def _set(self, shared: tuple[Block, ...], own: tuple[Block, ...]) -> None:

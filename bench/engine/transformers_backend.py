@@ -55,7 +55,10 @@ class TransformersBackend:
                 prefix, [p.query for p in group], lambda ids: self._cut(ids, stop), max_new_tokens
             )
 
-        return [Written(self._text(ids, stop), len(ids)) for ids in self._by_prefix(prompts, done, of_group)]
+        return [
+            Written(self._text(ids, stop), len(ids), self._stopped(ids, stop))
+            for ids in self._by_prefix(prompts, done, of_group)
+        ]
 
     def next_token(self, prompt: Encoded) -> Tensor:
         return self.engine.next_token(prompt.prefix, prompt.query)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,19 +25,38 @@ _DATE_CODES = "aAbBcdHIjmMpSUwWxXyYZ"
 _SYSTEM = Turn("system", 'Grüße & <tag>: answer "yes" or {no}.\nSecond line of it.')
 _USER = Turn("user", "First thing: 3 + 4\n\n  kept 'as' it is\nSum:")
 _ANSWER = Turn("assistant", "seven, i.e. 7")
-_THINKING = (
-    ("<think>", "</think>"),
-    ("[THINK]", "[/THINK]"),
-    ("<|START_THINKING|>", "<|END_THINKING|>"),
-    ("<seed:think>", "</seed:think>"),
+# What opens and closes a thought, and the text that closes one which has come to no end.
+_THINKING = tuple(
+    (open_, close, f"\n{close}\n\n")
+    for open_, close in (
+        ("<think>", "</think>"),
+        ("[THINK]", "[/THINK]"),
+        ("<|START_THINKING|>", "<|END_THINKING|>"),
+        ("<seed:think>", "</seed:think>"),
+    )
 )
+_CHANNELS = (
+    "<|channel|>analysis<|message|>",
+    "<|end|>",
+    "<|end|><|start|>assistant<|channel|>final<|message|>",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """How a model thinks: the texts that open and close a thought, and what closes one that has come to no end."""
+
+    open: str
+    close: str
+    ending: str
 
 
 class ChatTemplate:
     """The chat template of a tokenizer.
 
     `options` are handed to the template. `closing` is the text that ends an answer, and `gap` the spaces that part an
-    answer from the end of `opening`. `unranked` says why choices cannot be ranked behind it; "" where they can.
+    answer from the end of `opening`. `thinking` is None where the template writes none. `unranked` says why choices
+    cannot be ranked behind it; "" where they can.
 
     Raises:
         CellError: the template does not carry a prompt.
@@ -44,9 +64,10 @@ class ChatTemplate:
 
     def __init__(self, tokenizer: Any, options: Mapping[str, Any] | None = None) -> None:
         self._tokenizer = tokenizer
-        self._options = {"enable_thinking": False, "thinking": False, **(options or {})}
+        self._options = dict(options or {})
         self._source = _dated(tokenizer.get_chat_template())
         self._names_system = bool(re.search(r"""(["'])system\1""", self._source))
+        self.thinking = next((Thinking(*texts) for texts in (*_THINKING, _CHANNELS) if texts[0] in self._source), None)
         self._system, self._parts = self._shape()
         self._lead, self.gap, self.closing, self.unranked = self._ends((_SYSTEM, _USER))
 
@@ -55,17 +76,17 @@ class ChatTemplate:
         """A fixed conversation as the template renders it: whatever changes prompts changes it too."""
         return self.opening((_SYSTEM, _USER)) + self.gap + _ANSWER.content + self.closing
 
-    def opening(self, turns: Sequence[Turn]) -> str:
-        """The text that `turns` come to, up to where the answer begins; any thinking is closed.
+    def opening(self, turns: Sequence[Turn], *, thinks: bool = False) -> str:
+        """The text that `turns` come to, up to where the answer begins; thinking is closed unless the model `thinks`.
 
         Raises:
             CellError: the template refuses the conversation, or leaves something of it out.
         """
-        text = self._render(turns, asks=True)
+        text = self._render(turns, asks=True, thinks=thinks)
         lost = _not_carried(turns, text)
         if lost is not None:
             raise CellError(f"the model's chat template drops or changes the text {_quoted(lost)}; {_REMEDY}")
-        return (text + self._lead).rstrip(" \t")
+        return (text if thinks else text + self._lead).rstrip(" \t")
 
     def _shape(self) -> tuple[bool, bool]:
         """Whether the template takes a system turn, and whether it wants content as a list of parts."""
@@ -96,10 +117,10 @@ class ChatTemplate:
             raise CellError(f"the model's chat template drops the assistant's turns; {_REMEDY}")
         lead = before[len(asked) :] if before.startswith(asked) else ""
         unlike = asked[alike(asked, before) :]
-        for open_, close in _THINKING:
+        for open_, close, ending in _THINKING:
             unlike = re.sub(rf"{re.escape(open_)}\s*{re.escape(close)}", "", unlike)
             if (asked + lead).count(open_) > (asked + lead).count(close):
-                lead += ("" if (asked + lead).endswith("\n") else "\n") + f"\n{close}\n\n"
+                lead += ("" if (asked + lead).endswith("\n") else "\n") + ending
                 unlike = unlike.replace(open_, "")
         reason = (
             f"the model's chat template opens an answer with {_quoted(unlike)}, behind which no choice can be ranked"
@@ -107,11 +128,12 @@ class ChatTemplate:
         text = asked + lead
         return lead, text[len(text.rstrip(" \t")) :], closing, reason if unlike.strip() else ""
 
-    def _render(self, turns: Sequence[Turn], *, asks: bool) -> str:
+    def _render(self, turns: Sequence[Turn], *, asks: bool, thinks: bool = False) -> str:
         messages = [{"role": turn.role, "content": self._content(turn)} for turn in self._placed(turns)]
+        options = {"enable_thinking": thinks, "thinking": thinks, **self._options}
         try:
             text = self._tokenizer.apply_chat_template(
-                messages, chat_template=self._source, add_generation_prompt=asks, tokenize=False, **self._options
+                messages, chat_template=self._source, add_generation_prompt=asks, tokenize=False, **options
             )
         except Exception as error:  # a template is the checkpoint's own code and may raise anything
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -146,7 +168,10 @@ def chat_template(model: ResolvedModel, tokenizer: Any) -> ChatTemplate | None:
     has = bool(getattr(tokenizer, "chat_template", None))
     if model.chat_template == "on" and not has:
         raise CellError(f"model {model.name} has no chat template; set chat_template to auto or off")
-    return ChatTemplate(tokenizer, model.chat_template_kwargs) if has and model.chat_template != "off" else None
+    template = ChatTemplate(tokenizer, model.chat_template_kwargs) if has and model.chat_template != "off" else None
+    if model.thinking_tokens and (template is None or template.thinking is None):
+        raise CellError(f"model {model.name} has thinking_tokens, but no chat template in which thinking is written")
+    return template
 
 
 def identity(model: ResolvedModel) -> dict[str, Any]:

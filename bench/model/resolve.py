@@ -56,6 +56,9 @@ class ModelSpec(BaseModel):
     chat_examples: Literal["turns", "text"] = Field(
         "turns", description="worked examples in a conversation: turns of it, or text in its one user turn"
     )
+    thinking_tokens: int = Field(
+        0, ge=0, description="that a model may think before it writes an answer; 0: thinking is closed"
+    )
     trust_remote_code: bool = False
     digest: str = Field("", description="refuse any other content: the model's digest, as records give it")
 
@@ -72,6 +75,7 @@ class ResolvedModel:
     trust_remote_code: bool
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     chat_examples: str = "turns"
+    thinking_tokens: int = 0
     commit: str | None = None
     parameters: int = 0  # each weight once, counted from the safetensors headers
     layers: int = 1
@@ -100,6 +104,7 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
         chat_template=spec.chat_template,
         chat_template_kwargs=spec.chat_template_kwargs,
         chat_examples=spec.chat_examples,
+        thinking_tokens=spec.thinking_tokens,
         trust_remote_code=spec.trust_remote_code,
         commit=commit,
         **asdict(sizes),

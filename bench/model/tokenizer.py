@@ -66,12 +66,12 @@ class Codec:
         self.pad = next((i for i in (tokenizer.pad_token_id, eos) if i is not None), 0)
         self._after_cue = lru_cache(maxsize=65536)(self._after_cue)  # type: ignore[method-assign]
 
-    def text(self, prompt: Prompt, blocks: Sequence[Block], question: str) -> str:
-        """A prompt as the model reads it, up to where its answer begins; `question` is the item's text."""
+    def text(self, prompt: Prompt, blocks: Sequence[Block], question: str, *, thinks: bool = False) -> str:
+        """A prompt as the model reads it, up to where it answers or, if it `thinks`, thinks; `question`: the item."""
         if self.chat is None:
             return prompt.text(blocks, question)
         turns = prompt.single_turn if self._single_turn else prompt.turns
-        return self.chat.opening(turns(blocks, question))
+        return self.chat.opening(turns(blocks, question), thinks=thinks)
 
     def encode(self, text: str) -> Ids:
         """Ids of a whole prompt, begin-of-text included; of plain text, as it stands in front of a word."""
@@ -81,9 +81,9 @@ class Codec:
         """Ids of a text alone; special tokens that are written out in it count as such."""
         return tuple(self.tokenizer.encode(text, add_special_tokens=False)) if text else ()
 
-    def opening(self, prompt: Prompt, blocks: Sequence[Block]) -> Opening:
+    def opening(self, prompt: Prompt, blocks: Sequence[Block], *, thinks: bool = False) -> Opening:
         """What all prompts with `blocks` begin with, whatever the item."""
-        texts = [self.text(prompt, blocks, following) for following in _FOLLOWING]
+        texts = [self.text(prompt, blocks, following, thinks=thinks) for following in _FOLLOWING]
         text = texts[0][: alike(*texts)]
         ids = _common([self.encode(each) for each in texts])
         for length in _STUBS:

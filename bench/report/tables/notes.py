@@ -16,6 +16,7 @@ _DROPPED = {
     "examples_dropped": "worked examples dropped",
     "passages_dropped": "passages dropped",
     "passages_truncated": "passages shortened",
+    "thinking_truncated": "thoughts cut at their budget",
 }
 
 
