@@ -1,12 +1,14 @@
 """How often the gate is wrong: unchanged candidates that fail, true drops that are found. Seeded simulations.
 
-What is simulated is the rule itself (`judge`), on differences made from drawn scores; no run is written.
+What is simulated is the rule itself (`judge`), on differences made from drawn scores; no run is written. Real runs are
+split by their seeds.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +18,11 @@ from bench.analysis.statistics.onesided import OneSided
 from bench.analysis.statistics.paired import PairedTable
 from bench.gate.expand import Planned
 from bench.gate.measure import Measured
-from bench.gate.policy import Policy
+from bench.gate.policy import Policy, load
 from bench.gate.tails import Tails
 from bench.gate.verdict import judge
+from bench.store.run_folder import read_run
+from scripts import gate_rates
 
 RNG = np.random.Generator
 
@@ -130,6 +134,40 @@ def test_an_unchanged_release_passes_as_often_as_is_said() -> None:
     policy = Policy(mode="non-inferiority")
     passed = sum(judge([measured(0, shares(rng, 600, 0.1), 0.03, 0.1)], policy).exit_code == 0 for _ in range(2_000))
     assert passed / 2_000 == pytest.approx(drops.within_shares(600, 0.1, 0.03, alpha=0.05), abs=0.03)
+
+
+@pytest.mark.parametrize(("baseline", "candidate"), gate_rates.SPLITS)
+def test_no_split_of_a_real_run_by_its_seeds_fails(baseline: int, candidate: int) -> None:
+    run = read_run(Path(__file__).parents[2] / "baselines" / "mini.run.zip")
+    codes = gate_rates.codes_of_splits(run, baseline, candidate, load(None))
+    assert sum(codes.values()) == {(1, 1): 20, (2, 2): 30, (2, 3): 10}[baseline, candidate]
+    assert codes[1] <= 0.05 * sum(codes.values())
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1])
+def test_other_seeds_of_simulated_methods_rarely_fail(spread: float) -> None:
+    rng = np.random.default_rng(12)
+    codes = [gate_rates.unchanged(rng, (2, 2), 40, spread, 1, load(None)) for _ in range(100)]
+    assert alarms(codes) <= limit(0.05, 100)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.05])
+def test_a_drop_of_ten_points_is_found_or_refused_by_the_plan(spread: float) -> None:
+    rng = np.random.default_rng(13)
+    policy = Policy.model_validate({"quality": [{"margin": "2%", "detect": "10%"}]})
+    ends = [gate_rates.dropped(rng, spread, 1, policy) for _ in range(100)]
+    assert ends.count("missed") <= 20
+    assert ends.count("found") >= (70 if spread == 0 else 0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seeds", [(2, 2), (2, 3), (3, 3)])
+@pytest.mark.parametrize("spread", gate_rates.SPREADS)
+def test_other_seeds_of_many_simulated_methods_rarely_fail(seeds: tuple[int, int], spread: float) -> None:
+    rng = np.random.default_rng(14)
+    codes = [gate_rates.unchanged(rng, seeds, 100, spread, 5, load(None)) for _ in range(500)]
+    assert alarms(codes) <= limit(0.05, 500)
 
 
 @pytest.mark.slow
