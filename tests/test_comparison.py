@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +21,7 @@ from sklearn.metrics import f1_score
 
 from bench import metrics
 from bench.analysis.comparison import between, flips, within
-from bench.analysis.statistics.paired import paired_means
-from bench.analysis.statistics.seeds import crossed_means
+from bench.analysis.statistics import two_questions
 from bench.cli import cli
 from bench.core.errors import NotComparableError, UsageError
 from bench.core.record import Prediction, Record, Run, Score
@@ -86,19 +86,23 @@ def test_p_values_of_a_task_are_adjusted_together(tmp_path: Path) -> None:
     assert family.ties.groups == (("a",), ("b", "c"))
 
 
-def test_other_means_and_items_that_belong_together_are_resampled(tmp_path: Path) -> None:
+def test_items_that_belong_together_are_one_unit(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    a, b = rng.random(40), rng.random(40)
+    values = rng.random((2, 40))
     groups = [f"doc {i // 4}" for i in range(39)] + [""]
     lines = [
-        [{**line, "group": g} for line, g in zip(scored(v.tolist(), "token_f1"), groups, strict=True)] for v in (a, b)
+        [{**line, "group": g} for line, g in zip(scored(v.tolist(), "token_f1"), groups, strict=True)] for v in values
     ]
     [family] = within(run(tmp_path, answers(tmp_path, "a", 0, lines[0]), answers(tmp_path, "b", 0, lines[1])))
     [one] = family.differences
-    first, second = (a, b) if one.a.label == "a" else (b, a)
-    expected = paired_means(first, second, groups=[*groups[:39], "alone"])
-    assert (one.interval, one.p) == (expected.interval, expected.p)
-    assert "11 groups" in one.method
+    gaps = values[0] - values[1] if one.a.label == "a" else values[1] - values[0]
+    sums = np.array([gaps[4 * i : 4 * i + 4].sum() for i in range(9)] + [gaps[36:39].sum(), gaps[39]]) * 11 / 40
+    size = float(np.sqrt((sums**2).mean()))  # of the two that are added to the error
+    error = np.std([*sums, size, -size], ddof=1) / math.sqrt(13)
+    assert one.difference == pytest.approx(gaps.mean()) == sums.mean()
+    reach = scipy.stats.t.ppf(0.975, 10) * error
+    assert (one.interval.low, one.interval.high) == pytest.approx((sums.mean() - reach, sums.mean() + reach))
+    assert one.p == pytest.approx(2 * scipy.stats.t.sf(abs(sums.mean() / error), 10))
 
 
 def test_several_seeds_vary_with_the_items(tmp_path: Path) -> None:
@@ -108,10 +112,42 @@ def test_several_seeds_vary_with_the_items(tmp_path: Path) -> None:
     records.append(answers(tmp_path, "zero-shot", 0, scored(zero[0].tolist())))
     [family] = within(run(tmp_path, *records))
     [one] = family.differences
-    expected = crossed_means(full, zero)
-    assert one.difference == pytest.approx(expected.difference)
-    assert (one.interval, one.p) == (expected.interval, expected.p)
-    assert one.one_seed == ()  # zero-shot has one seed, but nothing in it is drawn
+    gaps = np.array([*(full.mean(axis=0) - zero[0]), 1.0, -1.0])  # zero-shot has one seed of 0 and 1
+    assert one.difference == pytest.approx(full.mean() - zero.mean())
+    reach = scipy.stats.t.ppf(0.975, 29) * gaps.std(ddof=1) / math.sqrt(32)
+    middle = full.mean() - zero.mean()
+    assert (one.interval.low, one.interval.high) == pytest.approx((middle - reach, middle + reach))
+    again = one.retraining
+    assert again is not None
+    assert again.interval is not None
+    assert again.interval.low <= one.interval.low < one.interval.high <= again.interval.high
+    assert again.p is not None
+    assert again.p >= one.p
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_seeds_cannot_say_what_training_again_would_give(tmp_path: Path, count: int) -> None:
+    rows = [HELD, HELD[::-1]][:count]
+    records = [answers(tmp_path, "full", i, scored(row), training={"steps": 1}) for i, row in enumerate(rows)]
+    records.append(answers(tmp_path, "zero-shot", 0, scored([0.0] * 39 + [1.0])))
+    [family] = within(run(tmp_path, *records))
+    [one] = family.differences
+    assert one.differ  # these checkpoints are better
+    assert one.retraining is not None
+    assert (one.retraining.interval, one.retraining.differ, one.retraining.fewest) == (None, None, count)
+    [table] = tables([family])
+    assert table.rows[0][7].text == ["one seed cannot say", "two seeds cannot say"][count - 1]
+    assert ("seeds: full 0.750, 0.750" in table.notes) == (count == 2)
+    said = to_json([family])["families"][0]["differences"][0]
+    assert said["retraining"]["reason"] == table.rows[0][7].text
+    assert said["a"]["seed_scores"] == [0.75] * count
+
+
+def test_methods_without_seeds_have_one_question(tmp_path: Path) -> None:
+    records = (answers(tmp_path, "rag", 0, scored(HELD)), answers(tmp_path, "zero-shot", 0, scored([0.0] * 40)))
+    [family] = within(run(tmp_path, *records))
+    assert family.differences[0].retraining is None
+    assert len(tables([family])[0].columns) == 7
 
 
 def test_seeds_of_grouped_items_are_compared_by_group(tmp_path: Path) -> None:
@@ -125,9 +161,9 @@ def test_seeds_of_grouped_items_are_compared_by_group(tmp_path: Path) -> None:
             records.append(answers(tmp_path, name, seed, lines))
     [family] = within(run(tmp_path, *records))
     [one] = family.differences
-    expected = crossed_means(*(once[label] for label in (one.a.label, one.b.label)))
-    assert one.interval.low == pytest.approx(expected.interval.low)
-    assert one.interval.high == pytest.approx(expected.interval.high)
+    alone = two_questions.difference(once[one.a.label], once[one.b.label], 1.0)
+    assert one.interval.low == pytest.approx(alone.interval.low)
+    assert one.interval.high == pytest.approx(alone.interval.high)
 
 
 TEXTS = ["the cat sat on the mat today", "we leave at ten in the morning", "no bread is left in the shop"] * 4
@@ -230,7 +266,7 @@ def test_sheets_say_what_holds(tmp_path: Path) -> None:
     assert [row[3].style for row in table.rows] == ["", "best", "best"]
     assert "40 items; seeds: 1 each" in table.notes
     assert "not significantly different: full, lora" in table.notes
-    assert any(note.endswith("not in the interval: full, lora") for note in table.notes)
+    assert [row[7].text for row in table.rows] == ["one seed cannot say"] * 3
     assert [len(table.rows) for table in against] == [2, 2]  # full and lora answer alike
     assert against[0].notes == ("25 of 40 items changed: a better on 25, b on 0",)
     found = to_json(families, 1)["families"][0]

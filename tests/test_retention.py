@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sacrebleu
 import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
@@ -15,8 +17,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import methods
-from bench.analysis.retention import BaseScore, above_chance, base_scores, changes, paired
-from bench.analysis.statistics.paired import paired_means
+from bench.analysis.retention import BaseScore, above_chance, base_scores, changes, losses, paired
+from bench.analysis.statistics.paired import paired_shares
 from bench.cell.divergence import divergence
 from bench.cell.probes import fingerprint
 from bench.core.errors import UsageError
@@ -94,25 +96,82 @@ def test_divergence_is_the_kl_of_plain_passes(tiny_model: Path) -> None:
     assert divergence(backends[0], backends[1], prompts[2:]) is None
 
 
-def answered(run: Path, key: str, name: str, values: list[float], order: list[int]) -> None:
+def answered(run: Path, key: str, name: str, values: list[float], order: list[int], metric: str = "accuracy") -> None:
     """The file of a cell that scored `values`, its lines in an order of their own."""
     folder = run / "cells" / f"x-{key[:12]}"
     folder.mkdir(parents=True)
     predictions = [Prediction(f"test/{i}") for i in order]
-    run_folder.write_predictions(folder, predictions, lambda at: {"metrics": {"accuracy": values[order[at]]}}, name)
+    run_folder.write_predictions(folder, predictions, lambda at: {"metrics": {metric: values[order[at]]}}, name)
 
 
-def test_a_change_is_no_more_than_there_was_to_lose_or_gain(tmp_path: Path) -> None:
-    answered(tmp_path, "b" * 64, run_folder.PREDICTIONS, [1.0] * 6 + [0.0] * 4, list(range(10)))
-    base = Record("b" * 64, "m", "facts", "base", 0, "ok", "now", scores={"accuracy": Score(0.6)})
+def probed(
+    folder: Path, before: list[float], *after: list[float], metric: str = "accuracy"
+) -> tuple[Run, list[Record]]:
+    """A run whose base model and seeds of full scored so on a probe."""
+    order = list(range(len(before)))
+    answered(folder, "b" * 64, run_folder.PREDICTIONS, before, order, metric)
+    base = Record("b" * 64, "m", "facts", "base", 0, "ok", "now", scores={metric: Score(sum(before) / len(before))})
     seeds = []
-    for seed, value in enumerate((0.0, 1.0)):  # two seeds that could not lie further apart
-        answered(tmp_path, str(seed) * 64, run_folder.probe_file("facts"), [value] * 10, list(range(10)))
+    for seed, values in enumerate(after):
+        answered(folder, str(seed) * 64, run_folder.probe_file("facts"), values, order, metric)
+        score = {metric: Score(sum(values) / len(values))}
         seeds.append(Record(str(seed) * 64, "m", "mail", "full", seed, "ok", "now", weights_changed=True,
-                            probes={"facts": {"accuracy": Score(value)}}))  # fmt: skip
-    found = paired(Run(tmp_path, "trial", tuple(seeds), (), (base,)), seeds, "facts")
+                            probes={"facts": score}))  # fmt: skip
+    return Run(folder, "trial", tuple(seeds), (), (base,)), seeds
+
+
+def test_seeds_far_apart_give_what_these_checkpoints_lost_and_not_the_whole_scale(tmp_path: Path) -> None:
+    run, seeds = probed(tmp_path, [1.0] * 60 + [0.0] * 40, [0.0] * 100, [1.0] * 60 + [0.0] * 40)
+    found = paired(run, seeds, "facts")
     assert found is not None
-    assert (found.interval.low, found.interval.high) == pytest.approx((-0.6, 0.4))
+    assert found.seeds == pytest.approx((-0.6, 0.0))
+    assert found.retrained is None  # two seeds cannot say
+    # by hand: 60 items fell by a half, 40 by nothing, and as the base has one seed two whole items are added
+    gaps = np.array([-0.5] * 60 + [0.0] * 40 + [1.0, -1.0])
+    half = scipy.stats.t.ppf(0.975, 99) * gaps.std(ddof=1) / math.sqrt(102)
+    assert (found.interval.low, found.interval.high) == pytest.approx((-0.3 - half, -0.3 + half))
+
+
+def test_all_that_was_known_is_lost_with_a_width(tmp_path: Path) -> None:
+    run, seeds = probed(tmp_path, [1.0] * 40, *([[0.0] * 40] * 2))
+    found = paired(run, seeds, "facts")
+    assert found is not None
+    assert (found.difference, found.interval.low) == (-1.0, -1.0)
+    assert -0.95 < found.interval.high < -0.8
+    [loss] = losses(run, seeds, base_scores(run, "m"))
+    assert (loss.value, loss.share) == (1.0, 1.0)
+    assert loss.interval is not None
+    assert (loss.interval.low, loss.interval.high) == pytest.approx((-found.interval.high, 1.0))
+
+
+def test_bits_per_byte_have_no_upper_end(tmp_path: Path) -> None:
+    before, after = [2.0, 2.2, 2.4, 2.0], [11.0, 11.5, 11.2, 11.6]
+    run, seeds = probed(tmp_path, before, after, metric="bits_per_byte")
+    found = paired(run, seeds, "facts")
+    assert found is not None
+    expected = scipy.stats.ttest_rel(after, before).confidence_interval(0.95)
+    assert (found.interval.low, found.interval.high) == pytest.approx(tuple(expected))
+    [loss] = losses(run, seeds, base_scores(run, "m"))
+    assert loss.value == pytest.approx(np.mean(after) - np.mean(before))
+    assert loss.interval is not None
+    assert loss.interval.covers(loss.value)
+
+
+def test_the_largest_loss_is_found_within_each_unit() -> None:
+    known = {"facts": ("exact_match", 0.8), "sums": ("exact_match", 0.2), "notes": ("bits_per_byte", 2.0)}
+    base = {name: BaseScore(*each) for name, each in known.items()}
+    after = {"facts": 0.6, "sums": 0.1, "notes": 2.5}
+    probes = {name: {base[name].metric: Score(value)} for name, value in after.items()}
+    record = Record("k", "m", "t", "full", 0, "ok", "", weights_changed=True, probes=probes)
+    run = Run(Path("nowhere"), "s", (record,))
+    facts, notes = losses(run, [record], base)
+    assert [(one.probe, one.metric, one.interval) for one in (facts, notes)] == [
+        ("facts", "exact_match", None), ("notes", "bits_per_byte", None)
+    ]  # fmt: skip
+    assert (facts.value, facts.share, notes.value, notes.share) == pytest.approx((0.2, 0.25, 0.5, 0.25))
+    frozen = replace(record, weights_changed=False, probes={})
+    assert {one.value for one in losses(run, [frozen], base)} == {0.0}
+    assert losses(run, [replace(record, weights_changed=None)], base) == ()  # unknown, not 0
 
 
 def test_a_change_is_paired_by_item(tmp_path: Path) -> None:
@@ -126,9 +185,9 @@ def test_a_change_is_paired_by_item(tmp_path: Path) -> None:
     found = paired(run, [full], "facts")
     assert found is not None
     assert (found.kept, found.lost, found.gained, found.n, found.counts) == (4, 2, 1, 10, True)
-    expected = paired_means(after, before)
+    expected = paired_shares(after, before)  # Newcombe's
     assert found.difference == pytest.approx(-0.1) == expected.difference
-    assert found.interval.low == pytest.approx(expected.interval.low, abs=0.05)
+    assert found.interval == expected.interval
     [table] = [table for table in tables(run) if "retention" in table.title]
     assert table.rows[1][2].text.splitlines()[0] == "-0.100"
     assert table.rows[1][2].text.splitlines()[2] == "-2 +1"

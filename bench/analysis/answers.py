@@ -52,6 +52,17 @@ class Answers:
         """Mean over seeds."""
         return float(np.mean(self.scores))
 
+    @property
+    def seeded(self) -> bool:
+        """Whether another seed would answer otherwise: a trained method, or one measured with several seeds."""
+        return self.trained or len(self.seeds) > 1
+
+
+def bound(metric: str) -> float | None:
+    """The highest score of a metric whose lowest is 0; None for one without such bounds."""
+    info = metrics.NAMES.get(metric)
+    return info.scale if info is not None and info.bounded else None
+
 
 def read(run: Run, label: str, records: Sequence[Record], metric: str | None) -> Answers:
     """The answers of the cells (seeds) of one method, in `metric` or the task's primary one.

@@ -1,14 +1,8 @@
 """Differences between methods, item by item: inside one run, or of the same method between two runs.
 
 Reads records and predictions; nothing is measured again. What belongs to one model and task is one family, whose
-p-values are adjusted together (Holm). A difference is always a less b. Which statistic is due depends on what is there:
-
-| seeds | metric | statistic |
-|---|---|---|
-| one each | 0 or 1 for each item | McNemar's exact test, Newcombe's interval |
-| one each | another mean over items, or items that belong together | paired bootstrap |
-| one each | BLEU, chrF, macro-F1 | paired bootstrap of counts |
-| several | all | seeds × items, with a corpus metric spread over its items |
+p-values are adjusted together (Holm), for each of two questions on its own (`statistics.two_questions`): are these
+checkpoints better, and would training again be better? A difference is always a less b.
 """
 
 from __future__ import annotations
@@ -18,27 +12,43 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bench import metrics
 from bench.analysis.answers import Answers as Answers  # as they are found here too
-from bench.analysis.answers import CorpusScore, groups_of, read, refuse_other_questions
+from bench.analysis.answers import bound, read, refuse_other_questions
 from bench.analysis.answers import by_unit as by_unit
 from bench.analysis.answers import spread as spread
+from bench.analysis.statistics import two_questions
 from bench.analysis.statistics.family import TieGroups, different_pairs, holm, tie_groups
 from bench.analysis.statistics.intervals import Interval
-from bench.analysis.statistics.paired import PairedResult, paired_corpus, paired_means, paired_shares
 from bench.analysis.statistics.power import mdd_interval
-from bench.analysis.statistics.seeds import SeedsResult, crossed_means
 from bench.core.errors import UsageError, unknown
 from bench.core.record import Record, Run
 from bench.metrics import NAMES
 
+Array = NDArray[np.float64]
 ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True)
+class Retraining:
+    """Would training again be better? None where too few seeds cannot say."""
+
+    interval: Interval | None
+    p: float | None
+    p_adjusted: float | None  # Holm, over what the family can say
+    seeds_half_width: float | None  # what is left of half the interval however many items there are
+    fewest: int  # seeds of the method that has the fewest
+
+    @property
+    def differ(self) -> bool | None:
+        """Whether the difference holds among all of the family; None where nobody can say."""
+        return None if self.p_adjusted is None else self.p_adjusted <= ALPHA
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
-    """Two methods on the same items."""
+    """Two methods on the same items. Without `retraining`, all is said of these checkpoints."""
 
     a: Answers
     b: Answers
@@ -49,16 +59,12 @@ class Difference:
     detectable: float  # the smallest difference that the data would have shown with a chance of 0.8
     n: int
     method: str
+    retraining: Retraining | None  # None where neither method depends on a seed
 
     @property
     def differ(self) -> bool:
         """Whether the difference holds among all of the family."""
         return self.p_adjusted <= ALPHA
-
-    @property
-    def one_seed(self) -> tuple[str, ...]:
-        """Trained methods measured with one seed: what another seed would give is not in the interval."""
-        return tuple(dict.fromkeys(one.label for one in (self.a, self.b) if one.trained and len(one.seeds) == 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,22 +184,21 @@ def _family(pairs: Iterable[tuple[Answers, Answers]]) -> list[Difference]:
     if not found:
         return []
     adjusted = holm([one.p for one in found])
-    return [replace(one, p_adjusted=float(p)) for one, p in zip(found, adjusted, strict=True)]
+    found = [replace(one, p_adjusted=float(p)) for one, p in zip(found, adjusted, strict=True)]
+    again = [one.retraining.p for one in found if one.retraining and one.retraining.p is not None]
+    adjusted_again = iter(holm(again) if again else ())
+    return [
+        replace(one, retraining=replace(one.retraining, p_adjusted=float(next(adjusted_again))))
+        if one.retraining and one.retraining.p is not None
+        else one
+        for one in found
+    ]
 
 
 def _difference(a: Answers, b: Answers) -> Difference:
     refuse_other_questions(a, b)
-    several = len(a.seeds) > 1 or len(b.seeds) > 1
-    groups = groups_of(a)
-    if several:
-        found: PairedResult | SeedsResult = crossed_means(*by_unit([a, b]))
-    elif a.values is None or b.values is None:
-        one, other = metrics.additive(a.metric, a.counts[0], b.counts[0])
-        found = paired_corpus(one, other, CorpusScore(a.metric), groups=groups)
-    elif groups is None and np.isin([a.values, b.values], (0.0, 1.0)).all():
-        found = paired_shares(a.values[0], b.values[0])
-    else:
-        found = paired_means(a.values[0], b.values[0], groups=groups)
+    first, second = by_unit([a, b])
+    found = two_questions.difference(first, second, bound(a.metric))
     return Difference(
         a=a,
         b=b,
@@ -204,4 +209,16 @@ def _difference(a: Answers, b: Answers) -> Difference:
         detectable=mdd_interval(found.interval),
         n=len(a.ids),
         method=found.method,
+        retraining=_retraining(a, b, first, second),
     )
+
+
+def _retraining(a: Answers, b: Answers, first: Array, second: Array) -> Retraining | None:
+    seeds = [len(one.seeds) for one in (a, b) if one.seeded]
+    if not seeds:
+        return None
+    if min(seeds) < two_questions.FEWEST_SEEDS:
+        return Retraining(None, None, None, None, min(seeds))
+    found = two_questions.retrained_difference(first, second, bound(a.metric))
+    reach = two_questions.seeds_half_width(first, second)
+    return Retraining(found.interval, found.p, found.p, reach, min(seeds))

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.analysis.statistics import two_questions
 from bench.analysis.statistics.intervals import Interval, wilson
-from bench.analysis.statistics.seeds import crossed_means
 from bench.core.record import Record
 from methods.frozen import Frozen
 
@@ -39,24 +39,18 @@ def biases(records: Sequence[Record], base: Record | None) -> list[Bias]:
             continue
         own = _flags(records, slot, ids)
         before = [base] if base is not None and set(ids) <= set(base.counterfactual.get(slot, {})) else []
-        against = crossed_means(own, _flags(before, slot, ids)) if before and len(ids) > 1 else None
-        share = float(own.mean())
+        against = two_questions.difference(own, _flags(before, slot, ids), 1.0) if before and len(ids) > 1 else None
         found.append(
             Bias(
                 slot,
                 len(ids),
-                share,
-                wilson(round(share * len(ids)), len(ids)),
+                float(own.mean()),
+                two_questions.score(own, 1.0) if len(ids) > 1 else wilson(round(float(own.mean())), 1),
                 against.difference if against else None,
-                _within_one(against.interval) if against else None,
+                against.interval if against else None,
             )
         )
     return found
-
-
-def _within_one(interval: Interval) -> Interval:
-    """No difference of shares is beyond 1."""
-    return Interval(max(-1.0, interval.low), min(1.0, interval.high), interval.level)
 
 
 def base_of(record: Record, others: Sequence[Record]) -> Record | None:

@@ -8,7 +8,6 @@ measurable.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import metrics
-from bench.analysis.answers import CorpusScore
+from bench.analysis.answers import CorpusScore, bound
+from bench.analysis.statistics import two_questions
 from bench.analysis.statistics.distributions import binomial_cdf
 from bench.analysis.statistics.intervals import Interval, pseudo_values
-from bench.analysis.statistics.seeds import crossed_means
 from bench.core.record import Record, Run, Score
 from bench.metrics import NAMES
 from bench.store.archive import RunPath
@@ -99,8 +98,10 @@ class Paired:
     """The change of one method on one probe, item by item, over its seeds."""
 
     difference: float  # adapted less base
-    interval: Interval  # seeds and items vary; with one seed, items alone
-    p: float
+    interval: Interval  # of these checkpoints, on new items
+    retrained: Interval | None  # of training again; None for too few seeds
+    seeds: tuple[float, ...]  # the difference of each seed
+    p: float  # of these checkpoints
     n: int  # items
     kept: float  # items right before and after, mean over seeds; None of the three for a metric that is not 0 or 1
     lost: float
@@ -125,23 +126,54 @@ def paired(run: Run, records: Sequence[Record], probe: str) -> Paired | None:
     if values is None:
         return None
     a, b = values
-    found = crossed_means(a, b)
+    scale = bound(metric)
+    found = two_questions.difference(a, b, scale)
+    several = len(a) >= two_questions.FEWEST_SEEDS
+    retrained = two_questions.retrained_difference(a, b, scale).interval if several else None
     binary = bool(np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all())
     kept, lost, gained = (float(part.sum(axis=1).mean()) for part in ((a * b), (1 - a) * b, a * (1 - b)))
-    limits = _possible(found.interval, metric, float(b.mean()))
-    return Paired(found.difference, limits, found.p, a.shape[1], kept, lost, gained, binary)
+    seeds = tuple(float(one.mean() - b.mean()) for one in a)
+    return Paired(found.difference, found.interval, retrained, seeds, found.p, a.shape[1], kept, lost, gained, binary)
 
 
-def _possible(found: Interval, metric: str, before: float) -> Interval:
-    """The interval without what no score could change by: below 0 there is none, nor above the scale.
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a method lost on one probe, mean over seeds; below 0 it gained."""
 
-    A loss has no scale: a model that is sure of what is wrong takes any number of bits for a byte.
+    probe: str
+    metric: str  # its unit
+    value: float
+    interval: Interval | None  # of these checkpoints; None without answers to the items
+    share: float | None  # of the base model's score; None where that is 0
+
+
+def losses(run: Run, records: Sequence[Record], base: Mapping[str, BaseScore]) -> tuple[Loss, ...]:
+    """The largest loss of one method's cells (seeds) within each unit; () where no probe was measured.
+
+    Raises:
+        UsageError: as `paired`.
     """
-    if metric not in NAMES:
-        return found
-    info = NAMES[metric]
-    least, most = -before, info.scale - before if info.bounded else math.inf
-    return Interval(max(found.low, least), min(found.high, most), found.level)
+    found: dict[str, Loss] = {}
+    for changed in by_probe(records, base).values():
+        one = _loss(run, records, changed)
+        if one.metric not in found or one.value > found[one.metric].value:
+            found[one.metric] = one
+    return tuple(found.values())
+
+
+def _loss(run: Run, records: Sequence[Record], changed: Sequence[RetentionChange]) -> Loss:
+    first = changed[0]
+    sign = -1 if first.metric not in NAMES or NAMES[first.metric].higher_is_better else 1
+    value = sign * float(np.mean([one.difference for one in changed]))
+    interval: Interval | None = Interval(0.0, 0.0, 0.95)  # where no weight has moved it is exactly 0
+    if any(record.weights_changed for record in records):
+        pairs = paired(run, records, first.probe)
+        interval = _signed(pairs.interval, sign) if pairs else None
+    return Loss(first.probe, first.metric, value, interval, value / first.base if first.base else None)
+
+
+def _signed(interval: Interval, sign: int) -> Interval:
+    return interval if sign > 0 else Interval(-interval.high, -interval.low, interval.level)
 
 
 def _paired_values(before: RunPath, after: Sequence[RunPath], metric: str) -> tuple[Array, Array] | None:

@@ -150,7 +150,7 @@ def latex(runs: Sequence[Run]) -> str:
 
 def _table(run: Run, model: str, rows: Sequence[SummaryRow], place: int) -> Iterator[str]:
     tasks = list(dict.fromkeys(row.task for row in rows))
-    table = scores.tables(model, tasks, rows)[0]
+    table = scores.tables(run, model, tasks, rows)[0]
     counts = {score.n for row in rows for score in list(row.scores.values())[:1]} - {1}
     heads = [head.split("\n") for head in table.columns[1:]]
     notes = [f"{escaped(model)}, suite {escaped(run.suite)}: primary scores", *map(escaped, table.notes)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from bench.report.data import to_json
 from bench.report.markdown import markdown
 from bench.report.tables import chapters, tables
 from bench.report.terminal import terminal
+from tests.test_comparison import answers, scored
 
 MIB = 1024 * 1024
 
@@ -255,36 +256,39 @@ class TestFailuresAndGaps:
 
 
 class TestBest:
-    def best(self, *records: Record) -> set[str]:
-        table = tables(run(*records))[0]
-        return {line[0].text for line in table.rows if line[1].style == "best"}
+    """Answers to 40 items are on disk, as tests over items decide what is bold."""
 
-    def seeds(self, method: str, *values: float, metric: str = "accuracy") -> list[Record]:
-        return [record(method, i, {metric: value}) for i, value in enumerate(values)]
+    def best(self, folder: Path, **right: Sequence[int]) -> tuple[set[str], str]:
+        """The bold methods, given how many of the first items each seed of a method has right; and the notes."""
+        records = [
+            answers(folder, method, seed, scored([1.0] * count + [0.0] * (40 - count)), task="mail")
+            for method, counts in right.items()
+            for seed, count in enumerate(counts)
+        ]
+        table = tables(replace(run(*records), path=folder))[0]
+        return {line[0].text for line in table.rows if line[1].style == "best"}, "; ".join(table.notes)
 
-    def test_the_highest_is_bold(self) -> None:
-        assert self.best(*self.seeds("a", 0.5), *self.seeds("b", 0.7), *self.seeds("c", 0.6)) == {"b"}
-        assert "\x1b[1m" in shown(run(*self.seeds("a", 0.5), *self.seeds("b", 0.7)), colour=True)
+    def test_what_is_better_than_every_other_is_bold(self, tmp_path: Path) -> None:
+        best, notes = self.best(tmp_path, a=[20], b=[38], c=[18])
+        assert best == {"b"}
+        assert "not significantly different" not in notes
 
-    def test_what_the_spread_cannot_tell_apart_shares_it(self) -> None:
-        # b: mean 0.70, sd 0.1414; a lies 0.1 below (inside), c 0.2 below (outside).
-        records = [*self.seeds("a", 0.6, 0.6), *self.seeds("b", 0.6, 0.8), *self.seeds("c", 0.5, 0.5)]
-        assert self.best(*records) == {"a", "b"}
+    def test_a_tie_is_not_bold_whatever_the_spread_over_seeds(self, tmp_path: Path) -> None:
+        best, notes = self.best(tmp_path, a=[38, 38], b=[39, 39], c=[10, 10])
+        assert best == set()
+        assert "mail: not significantly different: b, a" in notes
 
-    def test_equal_as_shown_is_equal(self) -> None:
-        assert self.best(*self.seeds("a", 0.70001), *self.seeds("b", 0.70002)) == {"a", "b"}
+    def test_without_answers_nothing_is_bold(self) -> None:
+        table = tables(run(record("a"), record("b", scores={"accuracy": 0.9})))[0]
+        assert {line[1].style for line in table.rows} == {""}
 
-    def test_survivors_of_failed_seeds_do_not_win(self) -> None:
-        assert self.best(*self.seeds("a", 0.5), record("b", 0, {"accuracy": 0.9}), failed("b", 1)) == set()
+    def test_survivors_of_failed_seeds_do_not_win(self, tmp_path: Path) -> None:
+        records = [answers(tmp_path, name, 0, scored([value] * 40)) for name, value in (("a", 0.0), ("b", 1.0))]
+        table = tables(replace(run(*records, failed("b", 1)), path=tmp_path))[0]
+        assert [line[1].style for line in table.rows] == ["", ""]
 
-    def test_one_seed_each_is_said_to_mean_little(self) -> None:
-        assert "small differences mean little" in shown(run(*self.seeds("a", 0.5), *self.seeds("b", 0.7)))
-        text = shown(run(*self.seeds("a", 0.5, 0.6), *self.seeds("b", 0.7)))
-        assert "small differences mean little" not in text
-        assert "within one standard deviation" in text
-
-    def test_nothing_to_beat(self) -> None:
-        assert self.best(*self.seeds("a", 0.5)) == set()
+    def test_nothing_to_beat(self, tmp_path: Path) -> None:
+        assert self.best(tmp_path, a=[20])[0] == set()
 
 
 class TestTables:
@@ -375,9 +379,11 @@ class TestMarkdownAndJson:
         assert "| b | failed: diverged (1/1) |" in text
         assert "- b on mail with m, seed 0: diverged: loss is nan" in text
 
-    def test_markdown_bold(self) -> None:
-        text = markdown(chapters([run(record("a"), record("b", scores={"accuracy": 0.9}))]))
-        assert "| b | **0.900** |" in text
+    def test_markdown_bold(self, tmp_path: Path) -> None:
+        records = [answers(tmp_path, name, 0, scored([value] * 40)) for name, value in (("a", 0.0), ("b", 1.0))]
+        found = replace(run(*records), path=tmp_path)
+        assert "| b | **1.000** |" in markdown(chapters([found]))
+        assert "\x1b[1m" in shown(found, colour=True)
 
     def test_json_has_rows_and_records(self) -> None:
         of = run(record(seed=0, scores={"accuracy": 0.2}), record(seed=1, scores={"accuracy": 0.4}), failed("full"))

@@ -11,12 +11,11 @@ from bench.analysis import costs
 from bench.analysis.comparison import Answers, Family
 from bench.analysis.costs import CellCost
 from bench.analysis.decision.lines import Line
-from bench.analysis.retention import BaseScore, base_scores, changes
+from bench.analysis.retention import BaseScore, Loss, base_scores, losses
 from bench.config.assumptions import Assumptions
 from bench.config.prices import Prices
 from bench.core.phases import REFRESH
 from bench.core.record import Record, Run
-from bench.metrics import NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,7 @@ class Candidate:
     prices: tuple[Price, ...]  # of each seed
     latency_p95_s: float | None
     memory_bytes: int
-    loss: float | None  # the largest loss on any probe, mean over seeds, in the probe's unit; 0 for frozen weights
-    loss_on: str  # the probe
+    losses: tuple[Loss, ...]  # the largest on any probe of each unit; () where none was measured
     not_measurable: tuple[str, ...] = ()  # probes of which the base model knows no more than chance
 
     @cached_property
@@ -77,7 +75,6 @@ def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -
         if any(price is None for price in paid):
             continue
         latencies = [r.latency["served"].p95 for r in own if "served" in r.latency]
-        loss, probe = _worst(own, base)
         found.append(
             Candidate(
                 label=answers.label,
@@ -85,8 +82,7 @@ def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -
                 prices=tuple(price for price in paid if price is not None),
                 latency_p95_s=statistics.median(latencies) if len(latencies) == len(own) else None,
                 memory_bytes=max(_memory(record) for record in own),
-                loss=loss,
-                loss_on=probe,
+                losses=losses(run, own, base),
                 not_measurable=_not_measurable(own, base),
             )
         )
@@ -109,24 +105,6 @@ def _memory(record: Record) -> int:
     return max((p.peak_device_bytes or p.peak_host_bytes for p in record.phases.values()), default=0)
 
 
-def _worst(records: Sequence[Record], base: Mapping[str, BaseScore]) -> tuple[float | None, str]:
-    """The largest mean loss on a probe, no less than 0, and the probe; (None, "") where none was asked."""
-    losses: dict[str, list[float]] = {}
-    for record in records:
-        for one in changes(record, base):
-            sign = -1 if _higher(one.metric) else 1
-            losses.setdefault(one.probe, []).append(sign * one.difference)
-    means = {probe: statistics.fmean(values) for probe, values in losses.items()}
-    if not means:
-        return None, ""
-    probe = max(means, key=lambda name: means[name])
-    return max(0.0, means[probe]), probe
-
-
 def _not_measurable(records: Sequence[Record], base: Mapping[str, BaseScore]) -> tuple[str, ...]:
     asked = {probe for record in records if record.weights_changed for probe in record.probes}
     return tuple(probe for probe, before in base.items() if probe in asked and not before.above_chance)
-
-
-def _higher(metric: str) -> bool:
-    return metric not in NAMES or NAMES[metric].higher_is_better

@@ -15,7 +15,7 @@ def chances(draws: Array, others: Array) -> Array:
     """Share of quality draws [draws, methods] in which each method is on the front with its other aims [methods, k].
 
     Of every aim more is better. A method is beaten, and not on the front, where another is as good in every aim and
-    better in one.
+    better in one. NaN is unknown: as good as it is none, so that what was not measured beats nothing, nor is beaten.
     """
     # [one, other]: whether the other is as good in every other aim, and better in one of them; the same for all draws
     no_worse = np.all(others[None, :, :] >= others[:, None, :], axis=2)
@@ -30,16 +30,10 @@ def chances(draws: Array, others: Array) -> Array:
 def quality_draws(values: Sequence[Array], draws: int, seed: int) -> Array:
     """Resampled mean qualities [draws, methods] from each method's scores [its seeds, items].
 
-    The same items for all methods of a draw; of the seeds of each its own (the pigeonhole bootstrap of Owen 2007).
+    The same items for all methods of a draw, of the checkpoints that were measured.
     """
-    rng = np.random.default_rng((seed, 1))
     weights = _weights(values[0].shape[1], draws, seed)
-    found = np.empty((draws, len(values)))
-    for j, own in enumerate(values):
-        of_seeds = weights @ own.T  # [draws, seeds]
-        drawn = rng.integers(0, len(own), (draws, len(own)))
-        found[:, j] = np.take_along_axis(of_seeds, drawn, axis=1).mean(axis=1)
-    return found
+    return np.column_stack([weights @ own.mean(axis=0) for own in values])
 
 
 @lru_cache(maxsize=2)  # tasks often have as many items as the one before

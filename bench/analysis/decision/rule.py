@@ -7,18 +7,21 @@ team says what a right answer is worth, it is the largest worth less cost instea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bench.analysis.answers import bound
 from bench.analysis.comparison import Answers, Difference, Family, by_unit
 from bench.analysis.decision import pareto
 from bench.analysis.decision.candidates import Candidate
 from bench.analysis.decision.lines import Line
-from bench.analysis.statistics.intervals import Interval, wilson
+from bench.analysis.retention import Loss
+from bench.analysis.statistics import two_questions
+from bench.analysis.statistics.intervals import Interval
 from bench.config.assumptions import Assumptions
 from bench.metrics import NAMES
 
@@ -66,21 +69,26 @@ def standings_of(found: Sequence[Candidate], assumed: Assumptions) -> list[Stand
         return []
     values = by_unit([one.answers for one in found])
     draws = pareto.quality_draws(values, DRAWS, seed=0)
-    intervals = _intervals(values, draws)
+    intervals = [two_questions.score(own, bound(found[0].answers.metric)) for own in values]
     sign = 1.0 if NAMES[found[0].answers.metric].higher_is_better else -1.0
     costs = [one.line(assumed).at(assumed.queries_per_month) for one in found]
-    losses = [0.0 if one.loss is None else one.loss for one in found]
-    chances = pareto.chances(sign * draws, -np.column_stack([costs, losses]))
+    chances = pareto.chances(sign * draws, -np.column_stack([costs, *_losses(found)]))
     return [
         standing(one, interval, cost, float(chance), assumed)
         for one, interval, cost, chance in zip(found, intervals, costs, chances, strict=True)
     ]
 
 
+def _losses(found: Sequence[Candidate]) -> list[list[float]]:
+    """The largest loss of each method, unit by unit; NaN where it is unknown."""
+    known = [{one.metric: max(0.0, one.value) for one in candidate.losses} for candidate in found]
+    units = dict.fromkeys(unit for one in known for unit in one)
+    return [[one.get(unit, math.nan) for one in known] for unit in units]
+
+
 def quality_intervals(answers: Sequence[Answers]) -> list[Interval]:
-    """The 95% interval of each method's score on one task, over its seeds and the items."""
-    values = by_unit(answers)
-    return _intervals(values, pareto.quality_draws(values, DRAWS, seed=0))
+    """The 95% interval of each method's score on one task: of these checkpoints, on new items."""
+    return [two_questions.score(own, bound(answers[0].metric)) for own in by_unit(answers)]
 
 
 def standing(one: Candidate, interval: Interval, cost: float, chance: float, assumed: Assumptions) -> Standing:
@@ -88,18 +96,6 @@ def standing(one: Candidate, interval: Interval, cost: float, chance: float, ass
     value = assumed.value_of_right
     worth = worth_of(one, cost, assumed).at(value) if value is not None and is_share(one.answers.metric) else None
     return Standing(one, interval, tuple(_checks(one, interval, cost, assumed)), cost, worth, chance)
-
-
-def _intervals(values: Sequence[NDArray[np.float64]], draws: NDArray[np.float64]) -> list[Interval]:
-    """Wilson's for one seed of 0 and 1, else the percentiles of the draws."""
-    found = []
-    for own, sample in zip(values, draws.T, strict=True):
-        if len(own) == 1 and np.isin(own, (0.0, 1.0)).all():
-            found.append(wilson(int(own.sum()), own.shape[1]))
-        else:
-            low, high = np.quantile(sample, (0.025, 0.975))
-            found.append(Interval(float(low), float(high), 0.95))
-    return found
 
 
 def _checks(one: Candidate, interval: Interval, cost: float, assumed: Assumptions) -> Iterable[Check]:
@@ -110,16 +106,30 @@ def _checks(one: Candidate, interval: Interval, cost: float, assumed: Assumption
         asked = require.quality if higher else -require.quality
         status: Status = "meets" if sure >= asked else "fails" if possible < asked else "unsure"
         yield Check("quality", require.quality, one.answers.score, status)
+    if require.retention_loss is not None:
+        yield _retention(one.losses, require.retention_loss)
     memory = one.memory_bytes / _GIB
     for name, most, measured in (
         ("latency_p95_s", require.latency_p95_s, one.latency_p95_s),
-        ("retention_loss", require.retention_loss, one.loss),
         ("memory_gib", require.memory_gib, memory),
         ("money_per_month", require.money_per_month, cost / assumed.months),
     ):
         if most is not None:
             held: Status = "not measured" if measured is None else "meets" if measured <= most else "fails"
             yield Check(name, most, measured, held)
+
+
+def _retention(losses: Sequence[Loss], most: float) -> Check:
+    """The loss that is furthest from what is asked, with the doubt of its interval."""
+    if not losses:
+        return Check("retention_loss", most, None, "not measured")
+    worst = max(losses, key=lambda one: one.interval.low if one.interval else one.value)
+    unsure = [one for one in losses if one.interval and one.interval.low <= most < one.interval.high]
+    if (worst.interval.low if worst.interval else worst.value) > most:
+        return Check("retention_loss", most, worst.value, "fails")
+    if unsure:
+        return Check("retention_loss", most, max(one.value for one in unsure), "unsure")
+    return Check("retention_loss", most, max(one.value for one in losses), "meets")
 
 
 def differing(family: Family) -> Differ:

@@ -5,27 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.analysis.decision.candidates import Candidate, line_of
-from bench.analysis.decision.lines import BreakEven, below, rounded
-from bench.analysis.decision.rule import DRAWS, Differ, Standing, choose, standing
+from bench.analysis.decision.lines import BreakEven, Line, below, rounded
+from bench.analysis.decision.rule import Differ, Standing, choose, standing
 from bench.config.assumptions import Assumptions
 
-_SCAN = 1000.0  # an assumption is varied from a thousandth to a thousand times its value
+SCAN = 1000.0  # an assumption is varied from 0 to a thousand times its value, or to a thousand where that is 0
 _VARIED = ("queries_per_month", "updates_per_month", "value_of_right")
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """From which volume on one candidate is cheaper than another, with what other seeds would have said."""
+    """From which volume on one candidate is cheaper than another, and the range of what single seeds say."""
 
     a: str
     b: str
     found: BreakEven
-    interval: tuple[float, float] | None  # of the volume, 95% over seeds; None where neither has several
+    range: (
+        tuple[float, float] | None
+    )  # lowest and highest of any two seeds; None where neither has several, or some never cross
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class ChoiceFlip:
 
 
 def crossings_of(found: Sequence[Candidate], assumed: Assumptions) -> Iterable[Crossing]:
-    """For every two candidates; the volume's interval resamples the seeds of both."""
+    """For every two candidates; with the volume's range over the seeds of both."""
     for i, a in enumerate(found):
         for b in found[i + 1 :]:
             yield Crossing(a.label, b.label, below(a.line(assumed), b.line(assumed)), _between(a, b, assumed))
@@ -48,25 +50,15 @@ def crossings_of(found: Sequence[Candidate], assumed: Assumptions) -> Iterable[C
 def _between(a: Candidate, b: Candidate, assumed: Assumptions) -> tuple[float, float] | None:
     if max(len(a.prices), len(b.prices)) < 2:
         return None
-    rng = np.random.default_rng(0)
-    starts, slopes = np.subtract(resampled(a, assumed, rng), resampled(b, assumed, rng))
-    cross = starts * slopes < 0
-    if cross.mean() < 0.95:  # in some draws they do not cross at all
-        return None
-    low, high = np.quantile(-starts[cross] / slopes[cross], (0.025, 0.975))
-    return float(low), float(high)
+    found = [below(one, other) for one in lines_of(a, assumed) for other in lines_of(b, assumed)]
+    volumes = [one.x for one in found if one.x is not None]
+    return (min(volumes), max(volumes)) if len(volumes) == len(found) else None
 
 
-def resampled(one: Candidate, assumed: Assumptions, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Start and slope [2, draws] of the candidate's line, with its seeds drawn anew.
-
-    A line is a sum over prices, so that the line of mean prices is the mean of lines; the search is paid once.
-    """
+def lines_of(one: Candidate, assumed: Assumptions) -> list[Line]:
+    """The line of each seed; the search is paid once, whichever seed it is."""
     search = one.price.search
-    lines = (line_of(replace(price, search=search), one.label, assumed) for price in one.prices)
-    own = np.array([(line.start, line.slope) for line in lines])
-    drawn: NDArray[np.float64] = own[rng.integers(0, len(own), (DRAWS, len(own)))].mean(axis=1).T
-    return drawn
+    return [line_of(replace(price, search=search), one.label, assumed) for price in one.prices]
 
 
 def flips_of(
@@ -96,26 +88,35 @@ def flips_of(
         def with_value(value: float, name: str = name) -> str | None:
             return chosen(assumed.model_copy(update={name: value}))
 
-        start = now or 1.0 / _SCAN
         for rises in (True, False) if now else (True,):
-            edge = _nearest(with_value, start, rises, choice)
+            edge = _nearest(with_value, _steps(now, rises), choice)
             if edge is not None:
                 flips.append(ChoiceFlip(name, rounded(edge[0]), rises, edge[1]))
-    return sorted(flips, key=lambda one: abs(math.log(one.value / (getattr(assumed, one.assumption) or 1.0))))
+    return sorted(flips, key=lambda one: _ratio(one.value, getattr(assumed, one.assumption) or 1.0))
+
+
+def _ratio(value: float, now: float) -> float:
+    """How far a value lies from what is assumed, as a factor of at least 1; one a month stands in for none."""
+    return max(value / now, now / value) if value else math.inf
+
+
+def _steps(now: float, rises: bool) -> list[float]:
+    """The values of an assumption that are tried, the nearest first: up to a thousand times it, or down to 0."""
+    if not now:
+        return [0.0, *np.geomspace(1.0, SCAN, 121).tolist()]
+    if rises:
+        return list(np.geomspace(now, now * SCAN, 121).tolist())
+    return [*np.geomspace(now, now / SCAN, 121).tolist(), 0.0]
 
 
 def _nearest(
-    chosen: Callable[[float], str | None], start: float, rises: bool, now: str | None
+    chosen: Callable[[float], str | None], steps: Sequence[float], now: str | None
 ) -> tuple[float, str | None] | None:
-    """The first value on the way from `start` at which the choice is another, and that choice; None: at none."""
-    steps = np.geomspace(start, start * _SCAN if rises else start / _SCAN, 121)
-    before = start
-    for value in map(float, steps):
-        if chosen(value) != now:
-            same, other = before, value
-            for _ in range(40):
-                middle = math.sqrt(same * other)
+    """The first value on the way at which the choice is another, and that choice; None: at none."""
+    for same, other in pairwise(steps):
+        if chosen(other) != now:
+            for _ in range(60):
+                middle = math.sqrt(same * other) if same and other else (same + other) / 2
                 same, other = (middle, other) if chosen(middle) == now else (same, middle)
             return other, chosen(other)
-        before = value
     return None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.analysis.comparison import Family
+from bench.analysis.comparison import Difference, Family, Retraining
 from bench.analysis.decision.candidates import Candidate
 from bench.analysis.decision.learning import Overtaking, overtakings
 from bench.analysis.decision.lines import highest, lowest
@@ -23,10 +23,24 @@ from bench.analysis.decision.rule import (
     worth_of,
 )
 from bench.analysis.decision.sensitivity import ChoiceFlip, Crossing, crossings_of, flips_of
+from bench.analysis.statistics.distributions import t_quantile
 from bench.config.assumptions import Assumptions
 from bench.metrics import NAMES
 
 Evidence = Literal["enough", "tie", "not enough", "none meets"]
+Again = Literal["yes", "unsure", "too few seeds", "not asked"]
+ENOUGH_SEEDS = 5  # what is advised where there are too few
+_MOST_SEEDS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """Would training again be better? Of the choice, against every other method that meets the requirements."""
+
+    answer: Again
+    against: tuple[Difference, ...] = ()  # the differences that depend on seeds
+    seeds_needed: int | None = None  # of each method; None where seeds are not what is missing, or too many would be
+    items_needed: int | None = None  # None where no number of items settles it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +49,16 @@ class Verdict:
 
     family: Family
     assumed: Assumptions
+    suite: str  # what measures it again
     standings: tuple[Standing, ...]  # the best quality first
     choice: str | None
     evidence: Evidence
-    ties: tuple[str, ...]  # feasible methods that is not significantly different from the best feasible one
+    ties: tuple[str, ...]  # feasible methods that are not significantly different from the best feasible one
     margin: float
     undecided: bool  # `choice` merely leads: something it is not significantly different from may be the better choice
     rivals: tuple[str, ...]  # methods that may be the better choice, where evidence is not enough
-    items_needed: int | None  # test items that would settle a tie to within the margin
+    items_needed: int | None  # test items that would settle between these checkpoints to within the margin
+    again: Retrained
     crossings: tuple[Crossing, ...]
     cheapest: tuple[tuple[float, str], ...]  # from which monthly volume on
     worthiest: tuple[tuple[float, str], ...]  # from which value of a right answer on; () where the metric is no share
@@ -50,8 +66,12 @@ class Verdict:
     overtakings: tuple[Overtaking, ...]
 
 
-def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions) -> Verdict:
-    """The verdict on candidates, given best first; `family` holds the differences between them."""
+def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions, suite: str) -> Verdict:
+    """The verdict on candidates, given best first; `family` holds the differences between them.
+
+    It is a choice of checkpoints, which items alone decide; `Verdict.again` says whether training again would bear it
+    out.
+    """
     full = [one for one in found if one.answers.curve_size is None]
     standings = standings_of(full, assumed)
     differ = differing(family)
@@ -71,6 +91,7 @@ def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions) -> 
     return Verdict(
         family=family,
         assumed=assumed,
+        suite=suite,
         standings=tuple(standings),
         choice=choice,
         evidence=evidence,
@@ -79,6 +100,7 @@ def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions) -> 
         undecided=undecided,
         rivals=rivals,
         items_needed=needed,
+        again=_again(family, standings, choice, margin),
         crossings=tuple(crossings_of(full, assumed)),
         cheapest=tuple(lowest(lines)) if lines else (),
         worthiest=tuple(highest(worths)) if full and is_share(family.metric) else (),
@@ -114,3 +136,39 @@ def _evidence(
     if unsure or rivals:
         return "not enough", tuple(rivals), needed or None
     return ("tie" if len(tied) > 1 and not worth else "enough"), (), None
+
+
+def _again(family: Family, standings: Sequence[Standing], choice: str | None, margin: float) -> Retrained:
+    """Whether new seeds would bear the choice out, and what it takes to know."""
+    able = {one.label for one in standings if one.feasible}
+    among = (one for one in family.differences if choice in (one.a.label, one.b.label))
+    against = tuple(one for one in among if one.retraining and {one.a.label, one.b.label} <= able)
+    if choice is None or not against:
+        return Retrained("not asked")
+    if any(one.retraining and one.retraining.interval is None for one in against):
+        return Retrained("too few seeds", against, seeds_needed=ENOUGH_SEEDS)
+    open_ = [one for one in against if one.retraining and not one.retraining.differ]
+    if not open_:
+        return Retrained("yes" if all(lead(one, choice)[0] > 0 for one in against) else "unsure", against)
+    needs = [_needs(one, one.retraining, margin) for one in open_ if one.retraining]
+    seeds, items = [one for one, _ in needs if one], [one for _, one in needs if one]
+    unknown = any(not one and not other for one, other in needs)
+    return Retrained(
+        "unsure", against, None if unknown else max(seeds, default=None), None if seeds else max(items, default=None)
+    )
+
+
+def _needs(one: Difference, again: Retraining, margin: float) -> tuple[int | None, int | None]:
+    """The seeds or the items that would show a difference as large as is seen, or as the margin.
+
+    Items are named only where the seeds alone leave less than that open.
+    """
+    aim, seeds = max(margin, abs(one.difference)), again.seeds_half_width or 0.0
+    if seeds < aim:
+        of_items = (one.interval.high - one.interval.low) / 2
+        return None, math.ceil(one.n * max(1.0, of_items**2 / (aim**2 - seeds**2)))
+    now = t_quantile(0.975, again.fewest - 1) / math.sqrt(again.fewest)
+    for count in range(again.fewest + 1, _MOST_SEEDS + 1):
+        if seeds * t_quantile(0.975, count - 1) / math.sqrt(count) / now <= aim / math.sqrt(2):
+            return count, None
+    return None, None

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bench.analysis.comparison import Difference
 from bench.analysis.decision.learning import Overtaking
 from bench.analysis.decision.rule import Check, Standing, by_worth, lead
-from bench.analysis.decision.sensitivity import ChoiceFlip, Crossing
-from bench.analysis.decision.verdict import Verdict
-from bench.metrics.formats import clean, number, title
+from bench.analysis.decision.sensitivity import SCAN, ChoiceFlip, Crossing
+from bench.analysis.decision.verdict import ENOUGH_SEEDS, Verdict
+from bench.analysis.retention import Loss
+from bench.analysis.statistics.intervals import Interval
+from bench.analysis.statistics.two_questions import FEWEST_SEEDS
+from bench.metrics.formats import clean, number, signed, title
 
 _CHECKS = {
     "quality": "the quality asked for",
@@ -23,7 +27,8 @@ _ASSUMPTIONS = {
     "value_of_right": ("for a correct answer", "{:,.2g}"),
 }
 _FLIPS_SHOWN = 2
-_ENOUGH_SEEDS = 5  # fewer are worth adding to
+_RIVALS_SHOWN = 3
+_SEEDS_LISTED = 10
 
 
 def sentences(verdict: Verdict, currency: str) -> list[str]:
@@ -31,6 +36,7 @@ def sentences(verdict: Verdict, currency: str) -> list[str]:
     return [
         *_choice(verdict),
         *_doubt(verdict),
+        *_again(verdict),
         *_cost(verdict, currency),
         *_flips(verdict, currency),
         *(_overtaking(one) for one in verdict.overtakings),
@@ -103,20 +109,87 @@ def _doubt(verdict: Verdict) -> Iterator[str]:
         if rivals and worth:
             yield f"It is worth most after its cost, and within the doubt on quality {rivals} may be worth more."
         elif rivals:
-            cheapest = min((_of(verdict, label) for label in verdict.ties), key=lambda one: one.cost).label
-            costs = "it costs least of them" if cheapest == verdict.choice else f"{clean(cheapest)} costs least of them"
-            yield f"It is not significantly different from {rivals}; {costs}."
-            yield f"{_needed(verdict)} would settle it to within {margin}."
+            for label in verdict.rivals[:_RIVALS_SHOWN]:
+                yield f"{_difference(verdict, label)}."
+            cheapest = min((_of(verdict, label) for label in verdict.ties), key=lambda one: one.cost)
+            score = number(verdict.family.metric, cheapest.candidate.answers.score)
+            yield f"The cheapest of them is {clean(cheapest.label)}, at {title(verdict.family.metric)} {score}."
+            there = len(_items(verdict))
+            yield (
+                f"To tell these checkpoints apart to within {margin}, about {verdict.items_needed:,} test items are "
+                f"needed; there are {there:,}."
+            )
 
 
-def _needed(verdict: Verdict) -> str:
-    """What it takes to know: more test items, and more seeds where there are few."""
-    items = f"bout {verdict.items_needed:,} test items (there are {len(_items(verdict)):,})"
-    tied = (one.candidate.answers for one in verdict.standings if one.label in verdict.ties)
-    seeds = min((len(one.seeds) for one in tied if one.trained or len(one.seeds) > 1), default=_ENOUGH_SEEDS)
-    if seeds >= _ENOUGH_SEEDS:
-        return f"A{items}"
-    return f"More than {'one seed' if seeds == 1 else f'{seeds} seeds'}, or a{items},"
+def _difference(verdict: Verdict, label: str) -> str:
+    """The choice less another method, for these checkpoints."""
+    one = _between(verdict, label)
+    return f"{_minus(verdict, one, one.interval)}, not significant (Holm p {_p(one.p_adjusted)})"
+
+
+def _between(verdict: Verdict, label: str) -> Difference:
+    pair = {label, verdict.choice}
+    return next(one for one in verdict.family.differences if {one.a.label, one.b.label} == pair)
+
+
+def _minus(verdict: Verdict, one: Difference, interval: Interval) -> str:
+    """`choice − other = +d (95% CI low to high)`, in the metric as it is."""
+    metric, sign = verdict.family.metric, 1 if one.a.label == verdict.choice else -1
+    other = one.b.label if sign > 0 else one.a.label
+    low, high = sorted((sign * interval.low, sign * interval.high))
+    figures = (signed(metric, value) for value in (sign * one.difference, low, high))
+    shape = "{} − {} = {} (95% CI {} to {})"
+    return shape.format(clean(verdict.choice or ""), clean(other), *figures)
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.2g}"
+
+
+def _again(verdict: Verdict) -> Iterator[str]:
+    """Would training again be better?"""
+    again, choice = verdict.again, clean(verdict.choice or "")
+    if again.answer == "not asked":
+        return
+    if again.answer == "too few seeds":
+        yield f"Training again: {_too_few(verdict)}."
+        yield f"To find out, add seeds: {_command(verdict.suite, again.seeds_needed or ENOUGH_SEEDS)}."
+        return
+    rated = [(lead(one, verdict.choice or "")[0], one, one.retraining.interval) for one in again.against
+             if one.retraining and one.retraining.interval]  # fmt: skip
+    _, nearest, interval = min(rated, key=lambda each: abs(each[0]))
+    assert interval is not None
+    assert nearest.retraining is not None
+    said, p = _minus(verdict, nearest, interval), _p(nearest.retraining.p_adjusted or 0.0)
+    if again.answer == "yes":
+        yield f"Training again: {choice} would be better too; {said}, Holm p {p}."
+        return
+    result = "significant" if nearest.retraining.differ else "not significant"
+    yield f"Training again: {said}, {result} with {nearest.retraining.fewest} seeds (Holm p {p})."
+    if again.seeds_needed:
+        few = again.seeds_needed <= _SEEDS_LISTED
+        seeds = _command(verdict.suite, again.seeds_needed) if few else f"about {again.seeds_needed} of each method"
+        yield f"To decide that, add seeds: {seeds}; test items alone would not."
+    elif again.items_needed:
+        yield f"To decide that, about {again.items_needed:,} test items are needed; there are {len(_items(verdict)):,}."
+    elif not nearest.retraining.differ:
+        yield "No affordable number of seeds would decide that; test items alone would not either."
+
+
+def _too_few(verdict: Verdict) -> str:
+    """Whose seeds are too few, and what each of them gave."""
+    found = {side.label: side for one in verdict.again.against for side in (one.a, one.b)}
+    few = [side for side in found.values() if side.seeded and len(side.seeds) < FEWEST_SEEDS]
+    fewest = min(len(side.seeds) for side in few)
+    metric = verdict.family.metric
+    values = "; ".join(
+        f"{clean(side.label)} {', '.join(number(metric, score) for score in side.scores)}" for side in few
+    )
+    return f"{'one seed' if fewest == 1 else 'two seeds'} cannot say whether it would be better ({values})"
+
+
+def _command(suite: str, seeds: int) -> str:
+    return f"`adaptbench run {clean(suite)} --seeds {','.join(map(str, range(seeds)))}`"
 
 
 def _items(verdict: Verdict) -> Sequence[str]:
@@ -137,7 +210,8 @@ def _nearest_rival(verdict: Verdict) -> str:
     nearest = min(found, key=lambda one: abs(one.difference))
     other = nearest.b if nearest.a.label == verdict.choice else nearest.a
     ahead, low, high = (number(metric, value) for value in lead(nearest, verdict.choice or ""))
-    return f"{clean(other.label)}, the next, by {ahead} (95% interval {low} to {high})"
+    limits = f"95% interval {low} to {high}{', these checkpoints' if nearest.retraining else ''}"
+    return f"{clean(other.label)}, the next, by {ahead} ({limits})"
 
 
 def _cost(verdict: Verdict, currency: str) -> Iterator[str]:
@@ -150,23 +224,51 @@ def _cost(verdict: Verdict, currency: str) -> Iterator[str]:
     else:
         monthly = money(chosen.cost / assumed.months, currency)
         yield f"It costs {money(chosen.cost, currency)} over {assumed.months:g} months of {queries}, {monthly} a month."
-    loss = chosen.candidate.loss
-    if loss is not None:
-        forgets = f"loses {loss:.3g} on {clean(chosen.candidate.loss_on)}" if loss else "forgets nothing"
-        yield f"It {forgets}."
+    yield from _forgotten(chosen)
+
+
+def _forgotten(chosen: Standing) -> Iterator[str]:
+    """The largest loss within each unit."""
+    losses = chosen.candidate.losses
+    if losses and all(one.value == 0 for one in losses):
+        yield "It forgets nothing."
+    elif losses and all(one.value <= 0 for one in losses):
+        yield "No probe shows a loss."
+    for one in losses:
+        if one.value > 0:
+            yield f"After training, {_lost(one)}."
+
+
+def _lost(one: Loss) -> str:
+    limits = ""
+    if one.interval is not None:
+        low, high = (number(one.metric, value) for value in (one.interval.low, one.interval.high))
+        limits = f" (95% interval {low} to {high})"
+    share = "" if one.share is None else f", {100 * one.share:.0f}%"
+    size, probe = number(one.metric, one.value), clean(one.probe)
+    if one.metric == "bits_per_byte":
+        return f"{probe} costs {size} more bits per byte than with the base model{limits}{share} more"
+    return f"{probe} loses {size} of {title(one.metric)}{limits}{share and f'{share} of what the base model knew'}"
 
 
 def _flips(verdict: Verdict, currency: str) -> Iterator[str]:
     for flip in verdict.flips[:_FLIPS_SHOWN]:
         yield _flip(flip, currency)
     if verdict.choice is not None and not verdict.flips and not verdict.undecided:
-        yield "The choice stays the same from 1/1000 to 1000 times the assumed query and update volumes."
+        yield f"The choice stays the same from 0 to {SCAN:,.0f} times the assumed queries, {_updates(verdict)}."
+
+
+def _updates(verdict: Verdict) -> str:
+    if verdict.assumed.updates_per_month:
+        return "and from 0 to as many times the assumed updates"
+    return f"and with up to {SCAN:,.0f} updates a month"
 
 
 def _flip(flip: ChoiceFlip, currency: str) -> str:
     unit, shape = _ASSUMPTIONS[flip.assumption]
     amount = f"{clean(currency)} {unit}" if flip.assumption == "value_of_right" else unit
-    where = f"{'above' if flip.rises else 'below'} {shape.format(flip.value)} {amount}"
+    side = ("above" if flip.rises else "below") if flip.value else "at"
+    where = f"{side} {shape.format(flip.value)} {amount}".replace(" 1 updates", " 1 update")
     return f"It flips to {clean(flip.to)} {where}." if flip.to else f"Nothing meets the requirements {where}."
 
 
@@ -182,12 +284,10 @@ def _missing(verdict: Verdict) -> Iterator[str]:
         return
     chosen = _of(verdict, verdict.choice).candidate
     missing = []
-    if chosen.loss is None and not chosen.not_measurable:
+    if not chosen.losses and not chosen.not_measurable:
         missing.append("what it forgets")
     if chosen.latency_p95_s is None:
         missing.append("its latency")
-    if chosen.answers.trained and len(chosen.answers.seeds) < 2:
-        missing.append("what another seed would give")
     if missing:
         yield f"Not measured: {', '.join(missing)}."
     if chosen.not_measurable:
@@ -201,5 +301,5 @@ def crossing(one: Crossing) -> str:
         if one.found.x is not None:  # less than one query is none
             return "always" if one.found.kind == "from" else "never"
         return {"always": "always", "never": "never", "equal": "costs the same"}[one.found.kind]
-    between = "" if one.interval is None else f" [{one.interval[0]:,.0f}, {one.interval[1]:,.0f}]"
+    between = "" if one.range is None else f" [{one.range[0]:,.0f}, {one.range[1]:,.0f}]"
     return f"{one.found.kind} {one.found.x:,.0f}{between}"

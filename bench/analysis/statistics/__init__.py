@@ -2,7 +2,8 @@
 
 | question | answer |
 |---|---|
-| how sure is one score | `intervals`: Wilson for shares, bootstrap for means and corpus metrics |
+| are these checkpoints better, would training again be better | `two_questions`; its closed forms in `limits` |
+| how sure is one score by resampling | `intervals`: Wilson for shares, bootstrap for means and corpus metrics |
 | do two methods differ on the same items | `paired`: McNemar and Newcombe, paired bootstrap |
 | and when training has seeds | `seeds`: seeds and items both vary |
 | which of many differ | `family`: Holm, groups that are not significantly different |

@@ -32,6 +32,11 @@ def t_quantile(share: float, df: float) -> float:
     return float(special.stdtrit(df, share))
 
 
+def t_quantiles(share: float, df: ArrayLike) -> Array:
+    """The same elementwise over degrees of freedom."""
+    return np.asarray(special.stdtrit(df, share), dtype=np.float64)
+
+
 def noncentral_t_within(t: float, df: float, shift: float) -> float:
     """P(|T| <= t) of the noncentral t distribution whose normal part has mean `shift`; by way of F, its square."""
     found = float(special.ncfdtr(1, df, shift**2, t**2))

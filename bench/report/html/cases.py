@@ -67,7 +67,7 @@ def _case(name: str, title: str, run: Run, model: str, task: str) -> Case:
     try:
         [family] = (one for one in comparison.within(Run(run.path, run.suite, records), task) if one.model == model)
         assumed = assumptions.read(run.decide, str(run.path))
-        verdict = decide(family, candidates(run, family, prices, assumed), assumed)
+        verdict = decide(family, candidates(run, family, prices, assumed), assumed, run.suite)
         intervals = _intervals(family, verdict)
     except AdaptbenchError as error:
         return Case(name, title, run, model, task, records, prices, problem=clean(error))

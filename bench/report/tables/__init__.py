@@ -31,7 +31,7 @@ def tables(run: Run) -> list[ReportTable]:
     for model in dict.fromkeys(row.model for row in rows):
         model_rows = [row for row in rows if row.model == model]
         tasks = list(dict.fromkeys(row.task for row in model_rows))
-        every += scores.tables(model, tasks, model_rows)
+        every += scores.tables(run, model, tasks, model_rows)
         every += calibration.tables(run, model)
         every += costs.tables(run, model, tasks, model_rows)
         every += retrieval.tables(model, model_rows)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench.analysis.comparison import ALPHA, Answers, Difference, Family, flips
+from bench.analysis.comparison import ALPHA, Answers, Difference, Family, Retraining, flips
 from bench.analysis.statistics.intervals import Interval
+from bench.analysis.statistics.two_questions import FEWEST_SEEDS
 from bench.metrics import NAMES
-from bench.metrics.formats import clean, number, title
-from bench.report.table import ReportTable, Text
+from bench.metrics.formats import clean, number, signed, title
+from bench.report.table import NOTHING, ReportTable, Text
 
 _LONGEST = 80  # characters of an answer
 
@@ -30,8 +31,12 @@ def to_json(families: Sequence[Family], shown_flips: int = 0) -> dict[str, Any]:
 
 
 def _differences(family: Family) -> ReportTable:
-    heads = ("a against b", "a", "b", "a - b", "95% interval", "p\n(Holm)", "MDE")
-    rows = tuple(_row(family, one) for one in family.differences)
+    retrained = any(one.retraining for one in family.differences)
+    checkpoints = "95% interval:\nthese checkpoints" if retrained else "95% interval"
+    heads: tuple[str, ...] = ("a against b", "a", "b", "a - b", checkpoints, "p\n(Holm)", "MDE")
+    if retrained:
+        heads += ("95% interval:\ntraining again", "p\n(Holm)")
+    rows = tuple((*_row(family, one), *(_again(family, one) if retrained else ())) for one in family.differences)
     name = f"{clean(family.task)}, {title(family.metric)}, with {clean(family.model)}"
     return ReportTable(name, heads, rows, tuple(_notes(family)))
 
@@ -44,11 +49,20 @@ def _row(family: Family, one: Difference) -> tuple[Text, ...]:
         Text(name),
         Text(number(metric, one.a.score)),
         Text(number(metric, one.b.score)),
-        Text(_signed(metric, one.difference), "best" if one.differ else ""),
+        Text(signed(metric, one.difference), "best" if one.differ else ""),
         Text(_interval(metric, one.interval)),
         Text(_p(one.p_adjusted)),
         Text(number(metric, one.detectable)),
     )
+
+
+def _again(family: Family, one: Difference) -> tuple[Text, Text]:
+    again = one.retraining
+    if again is None:
+        return Text("no training", "faint"), Text(NOTHING, "faint")
+    if again.interval is None or again.p_adjusted is None:
+        return Text(cannot_say(again.fewest)), Text(NOTHING, "faint")
+    return Text(_interval(family.metric, again.interval), "best" if again.differ else ""), Text(_p(again.p_adjusted))
 
 
 def _notes(family: Family) -> Iterator[str]:
@@ -67,11 +81,30 @@ def _notes(family: Family) -> Iterator[str]:
         yield "a tie does not mean equal, and is not transitive: A may tie with B and with C although B and C differ"
     for how in dict.fromkeys(one.method for one in family.differences):
         yield f"by {how}"
-    alone = dict.fromkeys(label for one in family.differences for label in one.one_seed)
-    if alone:
-        yield f"trained with one seed, so that what another seed would give is not in the interval: {', '.join(alone)}"
+    if any(one.retraining for one in family.differences):
+        yield "these checkpoints: on new items, seeds combined as they are; training again: with new seeds on new items"
+    yield from _seed_values(family)
     for reason in family.left_out:
         yield f"left out: {clean(reason)}"
+
+
+def cannot_say(seeds: int) -> str:
+    """What stands in place of an interval over seeds."""
+    return "one seed cannot say" if seeds == 1 else "two seeds cannot say"
+
+
+def _seed_values(family: Family) -> Iterator[str]:
+    """The score of each seed of methods whose seeds are too few for an interval."""
+    unsure = [one for one in family.differences if one.retraining and one.retraining.interval is None]
+    found = {side.label: side for one in unsure for side in (one.a, one.b) if 1 < len(side.seeds) < FEWEST_SEEDS}
+    if found:
+        values = (f"{clean(label)} {each_seed(family.metric, one.scores)}" for label, one in found.items())
+        yield f"seeds: {'; '.join(values)}"
+
+
+def each_seed(metric: str, scores: Sequence[float]) -> str:
+    """The score of each seed."""
+    return ", ".join(number(metric, score) for score in scores)
 
 
 def _flips(one: Difference, most: int) -> list[ReportTable]:
@@ -80,7 +113,7 @@ def _flips(one: Difference, most: int) -> list[ReportTable]:
         return []
     heads = ("item", f"a: {clean(one.a.label)}", f"b: {clean(one.b.label)}", "a - b")
     rows = tuple(
-        (Text(clean(flip.id)), Text(_short(flip.a)), Text(_short(flip.b)), Text(_signed(one.a.metric, flip.gain)))
+        (Text(clean(flip.id)), Text(_short(flip.a)), Text(_short(flip.b)), Text(signed(one.a.metric, flip.gain)))
         for flip in changed[:most]
     )
     higher = NAMES[one.a.metric].higher_is_better
@@ -96,12 +129,8 @@ def _short(text: str) -> str:
     return cleaned if len(cleaned) <= _LONGEST else f"{cleaned[:_LONGEST]}…"
 
 
-def _signed(metric: str, value: float) -> str:
-    return ("+" if value > 0 else "") + number(metric, value)
-
-
 def _interval(metric: str, interval: Interval) -> str:
-    return f"{_signed(metric, interval.low)} to {_signed(metric, interval.high)}"
+    return f"{signed(metric, interval.low)} to {signed(metric, interval.high)}"
 
 
 def _p(value: float) -> str:
@@ -130,10 +159,34 @@ def _family_json(family: Family, shown_flips: int) -> dict[str, Any]:
     }
 
 
+def _again_json(again: Retraining | None) -> dict[str, Any] | None:
+    if again is None:
+        return None
+    interval = [again.interval.low, again.interval.high] if again.interval else None
+    return {
+        "interval": interval,
+        "p": again.p,
+        "p_adjusted": again.p_adjusted,
+        "differ": again.differ,
+        "fewest_seeds": again.fewest,
+        "reason": "" if interval else cannot_say(again.fewest),
+    }
+
+
 def _difference_json(one: Difference, shown_flips: int) -> dict[str, Any]:
     return {
-        "a": {"method": one.a.label, "score": one.a.score, "seeds": list(one.a.seeds)},
-        "b": {"method": one.b.label, "score": one.b.score, "seeds": list(one.b.seeds)},
+        "a": {
+            "method": one.a.label,
+            "score": one.a.score,
+            "seeds": list(one.a.seeds),
+            "seed_scores": list(one.a.scores),
+        },
+        "b": {
+            "method": one.b.label,
+            "score": one.b.score,
+            "seeds": list(one.b.seeds),
+            "seed_scores": list(one.b.scores),
+        },
         "difference": one.difference,
         "interval": [one.interval.low, one.interval.high],
         "level": one.interval.level,
@@ -143,6 +196,6 @@ def _difference_json(one: Difference, shown_flips: int) -> dict[str, Any]:
         "detectable": one.detectable,
         "items": one.n,
         "statistic": one.method,
-        "one_seed": list(one.one_seed),
+        "retraining": _again_json(one.retraining),
         "flips": [{"id": flip.id, "a": flip.a, "b": flip.b, "gain": flip.gain} for flip in flips(one)[:shown_flips]],
     }

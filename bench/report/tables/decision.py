@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench.analysis.comparison import Family, within
-from bench.analysis.decision.candidates import candidates
+from bench.analysis.comparison import Difference, Family, within
+from bench.analysis.decision.candidates import Candidate, candidates
 from bench.analysis.decision.verdict import Verdict, decide
 from bench.analysis.decision.words import crossing, money, sentences
 from bench.analysis.summary import plain
@@ -14,7 +14,7 @@ from bench.config.assumptions import Assumptions
 from bench.config.prices import Prices
 from bench.core.record import Run
 from bench.metrics.formats import clean, number, title
-from bench.report.table import NOTHING, ReportTable, Text
+from bench.report.table import ReportTable, Text
 
 
 def verdicts(run: Run, prices: Prices, assumed: Assumptions, task: str | None = None) -> list[Verdict]:
@@ -24,7 +24,7 @@ def verdicts(run: Run, prices: Prices, assumed: Assumptions, task: str | None = 
         UsageError, NotComparableError: as `comparison.within`.
     """
     families: list[Family] = within(run, task)
-    return [decide(family, candidates(run, family, prices, assumed), assumed) for family in families]
+    return [decide(family, candidates(run, family, prices, assumed), assumed, run.suite) for family in families]
 
 
 def tables(found: Sequence[Verdict], currency: str) -> list[ReportTable]:
@@ -52,11 +52,12 @@ def _methods(verdict: Verdict, where: str, currency: str) -> ReportTable:
             f"{number(metric, one.candidate.answers.score)} {interval}",
             money(one.cost, currency),
             *([money(one.worth, currency)] if one.worth is not None else []),
-            NOTHING if one.candidate.loss is None else f"{one.candidate.loss:.3g}",
+            lost(one.candidate).text,
             f"{one.on_front:.2f}",
             *(check.status for check in one.checks),
         ]
-        label = Text(clean(one.label), "best" if one.label == verdict.choice else "" if one.feasible else "faint")
+        sure = verdict.evidence == "enough" and one.label == verdict.choice
+        label = Text(clean(one.label), "best" if sure else "" if one.feasible else "faint")
         lines.append((label, *(Text(cell, "bad" if cell == "fails" else "") for cell in cells)))
     assumed = verdict.assumed
     worth = ["worth less\ncost"] if verdict.standings[0].worth is not None else []
@@ -70,6 +71,18 @@ def _methods(verdict: Verdict, where: str, currency: str) -> ReportTable:
     return ReportTable(f"Methods: {where}", heads, tuple(lines), notes)
 
 
+def lost(one: Candidate) -> Text:
+    """The largest loss within each unit."""
+    if not one.losses:
+        return Text("not measured", "faint")
+    known = [
+        f"{number(loss.metric, loss.value)} {title(loss.metric)} on {clean(loss.probe)}"
+        for loss in one.losses
+        if loss.value > 0
+    ]
+    return Text("\n".join(known) or "nothing", "bad" if known else "")
+
+
 def _costs(verdict: Verdict, where: str) -> Iterator[ReportTable]:
     lines = tuple((Text(clean(one.a)), Text(clean(one.b)), Text(crossing(one))) for one in verdict.crossings)
     if not lines:
@@ -77,7 +90,7 @@ def _costs(verdict: Verdict, where: str) -> Iterator[ReportTable]:
     ends = [*(x for x, _ in verdict.cheapest[1:]), float("inf")]
     shown = [(x, label) for (x, label), end in zip(verdict.cheapest, ends, strict=True) if end >= 1]
     cheapest = "; ".join(f"{clean(label)} from {x:,.0f}" if x >= 1 else clean(label) for x, label in shown)
-    notes = (f"cheapest: {cheapest}", "brackets: 95% CI of the volume over seeds, where there are several")
+    notes = (f"cheapest: {cheapest}", "brackets: lowest and highest volume over single seeds, where there are several")
     yield ReportTable(f"Cheaper: {where}", ("method", "is cheaper than", "at queries a month"), lines, notes)
 
 
@@ -106,6 +119,12 @@ def _json(verdict: Verdict, currency: str) -> dict[str, Any]:
         "ties": list(verdict.ties),
         "rivals": list(verdict.rivals),
         "items_needed": verdict.items_needed,
+        "training_again": {
+            "answer": verdict.again.answer,
+            "against": [_other(verdict, one) for one in verdict.again.against],
+            "seeds_needed": verdict.again.seeds_needed,
+            "items_needed": verdict.again.items_needed,
+        },
         "sentences": sentences(verdict, currency),
         "assumptions": verdict.assumed.model_dump(mode="json"),
         "methods": [
@@ -115,7 +134,7 @@ def _json(verdict: Verdict, currency: str) -> dict[str, Any]:
                 "interval": [one.interval.low, one.interval.high],
                 "cost": one.cost,
                 "worth": one.worth,
-                "largest_loss": one.candidate.loss,
+                "losses": plain(one.candidate.losses),
                 "on_front": one.on_front,
                 "checks": plain(one.checks),
             }
@@ -127,3 +146,7 @@ def _json(verdict: Verdict, currency: str) -> dict[str, Any]:
         "flips": plain(verdict.flips),
         "overtakings": plain(verdict.overtakings),
     }
+
+
+def _other(verdict: Verdict, one: Difference) -> str:
+    return one.b.label if one.a.label == verdict.choice else one.a.label

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bench.analysis.retention import BaseScore, Paired, RetentionChange, base_scores, by_probe, paired
 from bench.analysis.summary import by_method, spread
 from bench.core.record import Record, Run
-from bench.metrics.formats import clean, number, title
+from bench.metrics.formats import clean, number, signed, title
 from bench.report.table import NOTHING, ReportTable, Text
 
 _LEGEND = "base model: its score; below: by how much it changed, 0 where no weight did"
@@ -17,8 +17,8 @@ _KL = (
     "on the task's prompts"
 )
 _PAIRED = (
-    "Brackets: 95% CI over items and seeds. -lost +gained: items correct only before / only after adaptation, "
-    "mean per seed"
+    "Brackets: 95% CI of these checkpoints on new items; again: of training again, with 3 seeds or more. "
+    "-lost +gained: items correct only before / only after adaptation, mean per seed"
 )
 
 _UNKNOWN = "not measurable: the base model is not above chance (one-sided binomial test at .05), so nothing can be lost"
@@ -68,15 +68,15 @@ def _changed(changes: Sequence[RetentionChange], pairs: Paired | None) -> Text:
     if pairs is None:
         found = spread([change.difference for change in changes])
         sd = "" if found.sd is None else f" ± {number(metric, found.sd)}, n={found.n}"
-        return Text(_signed(metric, found.mean) + sd)
+        return Text(signed(metric, found.mean) + sd)
     lines = [
-        _signed(metric, pairs.difference),
-        f"[{_signed(metric, pairs.interval.low)}, {_signed(metric, pairs.interval.high)}]",
+        signed(metric, pairs.difference),
+        f"[{signed(metric, pairs.interval.low)}, {signed(metric, pairs.interval.high)}]",
     ]
+    if pairs.retrained is not None:
+        lines.append(f"again [{signed(metric, pairs.retrained.low)}, {signed(metric, pairs.retrained.high)}]")
+    elif len(pairs.seeds) > 1:
+        lines.append(f"seeds {', '.join(signed(metric, value) for value in pairs.seeds)}")
     if pairs.counts:
         lines.append(f"-{pairs.lost:,.0f} +{pairs.gained:,.0f}")
     return Text("\n".join(lines))
-
-
-def _signed(metric: str, value: float) -> str:
-    return ("+" if value > 0 else "") + number(metric, value)

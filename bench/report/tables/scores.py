@@ -2,70 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from bench.analysis.comparison import Family, within
 from bench.analysis.summary import Spread, SummaryRow
-from bench.metrics import NAMES
+from bench.core.errors import AdaptbenchError
+from bench.core.record import Run
 from bench.metrics.formats import clean, number, title
 from bench.report.table import NOTHING, ReportTable, Text
 
 
-def tables(model: str, tasks: Sequence[str], rows: Sequence[SummaryRow]) -> list[ReportTable]:
+def tables(run: Run, model: str, tasks: Sequence[str], rows: Sequence[SummaryRow]) -> list[ReportTable]:
     """Scores of a model's methods on every task; a second table where a task has other metrics."""
-    return [_primary(model, tasks, rows), *_others(model, tasks, rows)]
+    return [_primary(run, model, tasks, rows), *_others(model, tasks, rows)]
 
 
-def _primary(model: str, tasks: Sequence[str], rows: Sequence[SummaryRow]) -> ReportTable:
+def winner(family: Family | None) -> str | None:
+    """The method whose checkpoints are significantly better than those of every other; None in a tie."""
+    if family is None or len(family.answers) < 2:
+        return None
+    best = family.answers[0].label
+    return best if all(one.differ for one in family.differences if best in (one.a.label, one.b.label)) else None
+
+
+def _primary(run: Run, model: str, tasks: Sequence[str], rows: Sequence[SummaryRow]) -> ReportTable:
     methods = list(dict.fromkeys(row.method for row in rows))
     columns = [[row for row in rows if row.task == task] for task in tasks]
-    best = [_best(column) for column in columns]
+    families = [_family(run, model, column) for column in columns]
+    best = [winner(family) for family in families]
     heads = [f"{clean(t)}\n{_metric_of(column)}".strip() for t, column in zip(tasks, columns, strict=True)]
     lines = [
         (
             Text(clean(method)),
-            *(_score(column[i], i in bold) for column, bold in zip(columns, best, strict=True)),
+            *(_score(column[i], method == bold) for column, bold in zip(columns, best, strict=True)),
         )
         for i, method in enumerate(methods)
     ]
-    return ReportTable(f"{clean(model)}: scores", ("method", *heads), tuple(lines), _legend(rows, any(best)))
+    notes = (*_legend(rows, any(best)), *(note for family in families for note in _ties(family)))
+    return ReportTable(f"{clean(model)}: scores", ("method", *heads), tuple(lines), notes)
+
+
+def _family(run: Run, model: str, rows: Sequence[SummaryRow]) -> Family | None:
+    """The comparison of the methods of one task; None where answers are not there, or are not alike.
+
+    A method whose cells did not all end is left out: a mean over the seeds that survived is no fair winner.
+    """
+    whole = {(model, row.task, row.method) for row in rows if row.status == "ok"}
+    records = tuple(one for one in run.records if (one.model, one.task, one.method) in whole and one.scores)
+    try:
+        [family] = within(replace(run, records=records))
+    except AdaptbenchError:
+        return None
+    return family
 
 
 def _legend(rows: Sequence[SummaryRow], bold: bool) -> tuple[str, ...]:
-    spread_known = any(len(row.seeds) > 1 for row in rows)
     legend = []
-    if spread_known:
+    if any(len(row.seeds) > 1 for row in rows):
         legend.append("mean ± standard deviation over n seeds; where there is no ±, one seed was measured")
-    if bold and spread_known:
-        legend.append("bold: the best of its column, and what is within one standard deviation of it")
-    elif bold:
-        legend.append("bold: the best of its column, with one seed each, so small differences mean little")
+    if bold:
+        legend.append("bold: these checkpoints are significantly better than those of every other method (Holm, 0.05)")
     return tuple(legend)
+
+
+def _ties(family: Family | None) -> Iterator[str]:
+    """Who ties with the best of a task."""
+    if family is not None and family.ties is not None and len(family.ties.groups[0]) > 1 and winner(family) is None:
+        names = ", ".join(map(clean, family.ties.groups[0]))
+        yield f"{clean(family.task)}: not significantly different: {names}"
 
 
 def _metric_of(rows: Sequence[SummaryRow]) -> str:
     return next((title(row.metric) for row in rows if row.metric), "")
-
-
-def _best(rows: Sequence[SummaryRow]) -> set[int]:
-    """Positions of the best value and of those not told apart from it; none where there is nothing to beat.
-
-    A row whose cells did not all end is left out: a mean over the seeds that survived is no fair winner.
-    """
-    metric = next((row.metric for row in rows if row.metric), None)
-    if metric is None:
-        return set()
-    whole = {i: row.scores[metric] for i, row in enumerate(rows) if row.status == "ok" and metric in row.scores}
-    if len(whole) < 2:
-        return set()
-    sign = 1 if metric not in NAMES or NAMES[metric].higher_is_better else -1
-    top = max(whole.values(), key=lambda each: sign * each.mean)
-    return {i for i, each in whole.items() if _tied(metric, top, each)}
-
-
-def _tied(metric: str, top: Spread, other: Spread) -> bool:
-    if number(metric, top.mean) == number(metric, other.mean):
-        return True
-    return abs(top.mean - other.mean) <= max(top.sd or 0.0, other.sd or 0.0)
 
 
 def _score(row: SummaryRow, best: bool) -> Text:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.analysis.decision.candidates import Candidate, Price, line_of
 from bench.analysis.decision.lines import below
-from bench.analysis.decision.sensitivity import resampled
+from bench.analysis.decision.sensitivity import lines_of
 from bench.analysis.decision.verdict import Verdict
 from bench.analysis.summary import summarise
 from bench.metrics import NAMES
@@ -115,8 +115,8 @@ def _volumes(case: Case, verdict: Verdict) -> Figure:
     about = About(
         f"{case.id}-volumes",
         f"{case.title}: cost over the number of queries",
-        f"Over {assumed.months:g} months; bands are 95% intervals over seeds. Where lines cross, the cheaper method "
-        f"changes.",
+        f"Over {assumed.months:g} months; bands go from the lowest to the highest seed. Where lines cross, the "
+        "cheaper method changes.",
     )
     drawn = lines.draw(
         about, series, "queries a month", f"{clean(currency)} over the horizon", log_x=True, log_y=True,
@@ -128,9 +128,8 @@ def _volumes(case: Case, verdict: Verdict) -> Figure:
 def _band(candidate: Candidate, verdict: Verdict, volumes: np.ndarray) -> list[tuple[float | None, float | None]]:
     if len(candidate.prices) < 2:
         return [(None, None)] * len(volumes)
-    starts, slopes = resampled(candidate, verdict.assumed, np.random.default_rng(0))
-    low, high = np.quantile(starts[:, None] + slopes[:, None] * volumes, (0.025, 0.975), axis=0)
-    return [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+    costs_of_seeds = [[line.at(volume) for line in lines_of(candidate, verdict.assumed)] for volume in volumes]
+    return [(min(each), max(each)) for each in costs_of_seeds]
 
 
 def _other_prices(case: Case, verdict: Verdict) -> Iterator[Block]:

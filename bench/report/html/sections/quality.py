@@ -17,10 +17,11 @@ from bench.report.table import ReportTable
 from bench.report.tables import calibration as calibration_tables
 from bench.report.tables import comparison
 from bench.report.tables import scores as score_tables
+from bench.report.tables.scores import winner
 
 _LEAD = (
-    "Scores with 95% intervals over items and seeds. Methods that share a letter are not significantly different "
-    "in pairwise tests on the same items, corrected for their number; that is no proof that they are equal."
+    "Scores with 95% intervals of these checkpoints on new items. Methods that share a letter are not significantly "
+    "different in pairwise tests on the same items, corrected for their number; that is no proof that they are equal."
 )
 
 
@@ -74,7 +75,7 @@ def _reliability(case: Case) -> Iterator[Block]:
 def _tables(run: Run, model: str) -> list[ReportTable]:
     rows = [row for row in summarise(run) if row.model == model]
     tasks = list(dict.fromkeys(row.task for row in rows))
-    return [*score_tables.tables(model, tasks, rows), *calibration_tables.tables(run, model)]
+    return [*score_tables.tables(run, model, tasks, rows), *calibration_tables.tables(run, model)]
 
 
 def scores(case: Case, name: str, labels: Collection[str], heading: str) -> Iterator[Block]:
@@ -85,7 +86,7 @@ def scores(case: Case, name: str, labels: Collection[str], heading: str) -> Iter
     if not shown:
         return
     letters = _letters(case)
-    best = shown[0].label
+    best = winner(case.family)
     rows = [
         dots.DotRow(
             clean(one.label),

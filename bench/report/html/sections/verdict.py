@@ -14,12 +14,27 @@ from bench.report.table import NOTHING, ReportTable, Text
 from bench.report.tables import decision
 
 _SURE = {
-    "enough": "Clear",
+    "enough": "Better than the rest",
     "tie": "Tie, the cheapest taken",
     "not enough": "Not enough evidence",
     "none meets": "No method meets the requirements",
 }
-_HEADS = ("task", "choose", "how sure", "score", "cost a month", "knowledge lost", "answer in\n(95th percentile)")
+_AGAIN = {
+    "yes": "Yes",
+    "unsure": "Not known",
+    "too few seeds": "Too few seeds to say",
+    "not asked": "Nothing is trained",
+}
+_HEADS = (
+    "task",
+    "choose",
+    "these checkpoints",
+    "training again",
+    "score",
+    "cost a month",
+    "knowledge lost",
+    "answer in\n(95th percentile)",
+)
 
 
 def section(cases: Sequence[Case]) -> Section:
@@ -55,23 +70,26 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
 
 def _note(cases: Sequence[Case]) -> str:
     return (
-        "score: mean over seeds with its 95% interval; knowledge lost: the largest loss on a probe of what the model "
-        f"knew before; money in {clean(cases[0].prices.currency) if cases else ''}"
+        "these checkpoints: whether the one chosen is better on new items; training again: whether it would be with "
+        "new seeds; score: mean over seeds with the 95% interval of these checkpoints; knowledge lost: the largest "
+        f"loss on a probe of each unit; money in {clean(cases[0].prices.currency) if cases else ''}"
     )
 
 
 def _line(case: Case) -> tuple[Text, ...]:
     name = Text(case.title)
     if case.verdict is None:
-        return (name, Text("nothing to compare", "bad"), *(Text(NOTHING, "faint"),) * 5)
+        return (name, Text("nothing to compare", "bad"), *(Text(NOTHING, "faint"),) * 6)
     verdict = case.verdict
     if verdict.choice is None:
         reason = _SURE[verdict.evidence] if verdict.standings else "No method has both answers and a price"
-        return (name, Text("none", "bad"), Text(reason), *(Text(NOTHING, "faint"),) * 4)
+        return (name, Text("none", "bad"), Text(reason), *(Text(NOTHING, "faint"),) * 5)
     chosen = next(one for one in verdict.standings if one.label == verdict.choice)
     label = clean(chosen.label)
-    choice = Text(f"undecided\nso far {label}") if verdict.undecided else Text(label, "best")
-    return (name, choice, Text(_SURE[verdict.evidence]), *_figures(case, verdict, chosen))
+    sure = verdict.evidence == "enough"
+    choice = Text(f"undecided\nso far {label}") if verdict.undecided else Text(label, "best" if sure else "")
+    again = Text(_AGAIN[verdict.again.answer])
+    return (name, choice, Text(_SURE[verdict.evidence]), again, *_figures(case, verdict, chosen))
 
 
 def _figures(case: Case, verdict: Verdict, chosen: Standing) -> Iterator[Text]:
@@ -79,8 +97,5 @@ def _figures(case: Case, verdict: Verdict, chosen: Standing) -> Iterator[Text]:
     interval = f"{number(metric, chosen.interval.low)} to {number(metric, chosen.interval.high)}"
     yield Text(f"{title(metric)} {number(metric, one.answers.score)}\n{interval}")
     yield Text(money(chosen.cost / verdict.assumed.months, case.prices.currency))
-    if one.loss is None:
-        yield Text("not measured", "faint")
-    else:
-        yield Text(f"{one.loss:.3g} on {clean(one.loss_on)}" if one.loss else "nothing", "bad" if one.loss else "")
+    yield decision.lost(one)
     yield Text(NOTHING if one.latency_p95_s is None else f"{one.latency_p95_s * 1000:,.0f} ms")
