@@ -31,7 +31,7 @@ KNOWN = Path(__file__).with_name("known_settings.json")
 SUITE, MODEL = "suite", "suite.models"  # groups of settings; the others are named as the parts are
 # Settings that decide no prediction, or that stand in an identity in a way of their own.
 ELSEWHERE: Mapping[str, Collection[str]] = {
-    MODEL: ("path", "name", "revision"),
+    MODEL: ("path", "name", "revision", "digest"),
     SUITE: (
         *("name", "description", "models", "tasks", "methods", "defaults", "seeds", "limit", "train_sizes", "trials"),
         *("probes", "probe_limit", "counterfactuals", "checkpoints", "adapter_scales", "embedder", "engine"),
