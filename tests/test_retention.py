@@ -169,6 +169,8 @@ def test_the_largest_loss_is_found_within_each_unit() -> None:
         ("facts", "exact_match", None), ("notes", "bits_per_byte", None)
     ]  # fmt: skip
     assert (facts.value, facts.share, notes.value, notes.share) == pytest.approx((0.2, 0.25, 0.5, 0.25))
+    ranked = {"facts": BaseScore("exact_match", 0.8, chance=0.3)}
+    assert [one.share for one in losses(run, [record], ranked)] == [pytest.approx(0.4)]  # 0.2 of the 0.5 above chance
     frozen = replace(record, weights_changed=False, probes={})
     assert {one.value for one in losses(run, [frozen], base)} == {0.0}
     assert losses(run, [replace(record, weights_changed=None)], base) == ()  # unknown, not 0

@@ -34,6 +34,7 @@ class BaseScore:
 
     metric: str
     value: float
+    chance: float = 0.0  # what guessing scores
     above_chance: bool = True  # else what the probe asks was not known before, and its retention is not measurable
 
 
@@ -55,7 +56,13 @@ class RetentionChange:
 def base_scores(run: Run, model: str) -> dict[str, BaseScore]:
     """Probe -> score of the base model, for the probes that were measured."""
     own = [record for record in run.base if record.model == model and record.status == "ok"]
-    return {record.task: BaseScore(*_primary(record.scores), above_chance(record)) for record in own}
+    return {record.task: _base_score(record) for record in own}
+
+
+def _base_score(record: Record) -> BaseScore:
+    metric, value = _primary(record.scores)
+    chance = record.chance if metric == "accuracy" and record.chance else 0.0
+    return BaseScore(metric, value, chance, above_chance(record))
 
 
 def above_chance(record: Record) -> bool:
@@ -144,7 +151,7 @@ class Loss:
     metric: str  # its unit
     value: float
     interval: Interval | None  # of these checkpoints; None without answers to the items
-    share: float | None  # of the base model's score; None where that is 0
+    share: float | None  # of the base model's score, above chance; None where that is nothing
 
 
 def losses(run: Run, records: Sequence[Record], base: Mapping[str, BaseScore]) -> tuple[Loss, ...]:
@@ -155,13 +162,13 @@ def losses(run: Run, records: Sequence[Record], base: Mapping[str, BaseScore]) -
     """
     found: dict[str, Loss] = {}
     for changed in by_probe(records, base).values():
-        one = _loss(run, records, changed)
+        one = _loss(run, records, changed, base[changed[0].probe].chance)
         if one.metric not in found or one.value > found[one.metric].value:
             found[one.metric] = one
     return tuple(found.values())
 
 
-def _loss(run: Run, records: Sequence[Record], changed: Sequence[RetentionChange]) -> Loss:
+def _loss(run: Run, records: Sequence[Record], changed: Sequence[RetentionChange], chance: float) -> Loss:
     first = changed[0]
     sign = -1 if first.metric not in NAMES or NAMES[first.metric].higher_is_better else 1
     value = sign * float(np.mean([one.difference for one in changed]))
@@ -169,7 +176,8 @@ def _loss(run: Run, records: Sequence[Record], changed: Sequence[RetentionChange
     if any(record.weights_changed for record in records):
         pairs = paired(run, records, first.probe)
         interval = _signed(pairs.interval, sign) if pairs else None
-    return Loss(first.probe, first.metric, value, interval, value / first.base if first.base else None)
+    known = first.base - chance
+    return Loss(first.probe, first.metric, value, interval, value / known if known > 0 else None)
 
 
 def _signed(interval: Interval, sign: int) -> Interval:

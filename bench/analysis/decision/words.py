@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from bench.analysis.comparison import Difference
+from bench.analysis.decision.again_words import again, items_of, minus, p_text
 from bench.analysis.decision.learning import Overtaking
 from bench.analysis.decision.rule import Check, Standing, by_worth, lead
 from bench.analysis.decision.sensitivity import SCAN, ChoiceFlip, Crossing
-from bench.analysis.decision.verdict import ENOUGH_SEEDS, Verdict
+from bench.analysis.decision.verdict import Verdict
 from bench.analysis.retention import Loss
-from bench.analysis.statistics.intervals import Interval
-from bench.analysis.statistics.two_questions import FEWEST_SEEDS
-from bench.metrics.formats import clean, number, signed, title
+from bench.metrics.formats import clean, number, title
 
 _CHECKS = {
     "quality": "the quality asked for",
@@ -28,7 +27,6 @@ _ASSUMPTIONS = {
 }
 _FLIPS_SHOWN = 2
 _RIVALS_SHOWN = 3
-_SEEDS_LISTED = 10
 
 
 def sentences(verdict: Verdict, currency: str) -> list[str]:
@@ -36,7 +34,7 @@ def sentences(verdict: Verdict, currency: str) -> list[str]:
     return [
         *_choice(verdict),
         *_doubt(verdict),
-        *_again(verdict),
+        *again(verdict),
         *_cost(verdict, currency),
         *_flips(verdict, currency),
         *(_overtaking(one) for one in verdict.overtakings),
@@ -105,7 +103,8 @@ def _doubt(verdict: Verdict) -> Iterator[str]:
         if not verdict.undecided:
             yield "Not enough evidence."
         if unsure:
-            yield "Whether it has the quality asked for is not sure: its interval holds values on both sides."
+            names = " and ".join(_CHECKS[check.name] for check in unsure)
+            yield f"Whether it has {names} is not sure: its interval holds values on both sides."
         if rivals and worth:
             yield f"It is worth most after its cost, and within the doubt on quality {rivals} may be worth more."
         elif rivals:
@@ -114,86 +113,21 @@ def _doubt(verdict: Verdict) -> Iterator[str]:
             cheapest = min((_of(verdict, label) for label in verdict.ties), key=lambda one: one.cost)
             score = number(verdict.family.metric, cheapest.candidate.answers.score)
             yield f"The cheapest of them is {clean(cheapest.label)}, at {title(verdict.family.metric)} {score}."
-            there = len(_items(verdict))
             yield (
                 f"To tell these checkpoints apart to within {margin}, about {verdict.items_needed:,} test items are "
-                f"needed; there are {there:,}."
+                f"needed; there are {items_of(verdict):,}."
             )
 
 
 def _difference(verdict: Verdict, label: str) -> str:
     """The choice less another method, for these checkpoints."""
     one = _between(verdict, label)
-    return f"{_minus(verdict, one, one.interval)}, not significant (Holm p {_p(one.p_adjusted)})"
+    return f"{minus(verdict, one, one.interval)}, not significant (Holm p {p_text(one.p_adjusted)})"
 
 
 def _between(verdict: Verdict, label: str) -> Difference:
     pair = {label, verdict.choice}
     return next(one for one in verdict.family.differences if {one.a.label, one.b.label} == pair)
-
-
-def _minus(verdict: Verdict, one: Difference, interval: Interval) -> str:
-    """`choice − other = +d (95% CI low to high)`, in the metric as it is."""
-    metric, sign = verdict.family.metric, 1 if one.a.label == verdict.choice else -1
-    other = one.b.label if sign > 0 else one.a.label
-    low, high = sorted((sign * interval.low, sign * interval.high))
-    figures = (signed(metric, value) for value in (sign * one.difference, low, high))
-    shape = "{} − {} = {} (95% CI {} to {})"
-    return shape.format(clean(verdict.choice or ""), clean(other), *figures)
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.2g}"
-
-
-def _again(verdict: Verdict) -> Iterator[str]:
-    """Would training again be better?"""
-    again, choice = verdict.again, clean(verdict.choice or "")
-    if again.answer == "not asked":
-        return
-    if again.answer == "too few seeds":
-        yield f"Training again: {_too_few(verdict)}."
-        yield f"To find out, add seeds: {_command(verdict.suite, again.seeds_needed or ENOUGH_SEEDS)}."
-        return
-    rated = [(lead(one, verdict.choice or "")[0], one, one.retraining.interval) for one in again.against
-             if one.retraining and one.retraining.interval]  # fmt: skip
-    _, nearest, interval = min(rated, key=lambda each: abs(each[0]))
-    assert interval is not None
-    assert nearest.retraining is not None
-    said, p = _minus(verdict, nearest, interval), _p(nearest.retraining.p_adjusted or 0.0)
-    if again.answer == "yes":
-        yield f"Training again: {choice} would be better too; {said}, Holm p {p}."
-        return
-    result = "significant" if nearest.retraining.differ else "not significant"
-    yield f"Training again: {said}, {result} with {nearest.retraining.fewest} seeds (Holm p {p})."
-    if again.seeds_needed:
-        few = again.seeds_needed <= _SEEDS_LISTED
-        seeds = _command(verdict.suite, again.seeds_needed) if few else f"about {again.seeds_needed} of each method"
-        yield f"To decide that, add seeds: {seeds}; test items alone would not."
-    elif again.items_needed:
-        yield f"To decide that, about {again.items_needed:,} test items are needed; there are {len(_items(verdict)):,}."
-    elif not nearest.retraining.differ:
-        yield "No affordable number of seeds would decide that; test items alone would not either."
-
-
-def _too_few(verdict: Verdict) -> str:
-    """Whose seeds are too few, and what each of them gave."""
-    found = {side.label: side for one in verdict.again.against for side in (one.a, one.b)}
-    few = [side for side in found.values() if side.seeded and len(side.seeds) < FEWEST_SEEDS]
-    fewest = min(len(side.seeds) for side in few)
-    metric = verdict.family.metric
-    values = "; ".join(
-        f"{clean(side.label)} {', '.join(number(metric, score) for score in side.scores)}" for side in few
-    )
-    return f"{'one seed' if fewest == 1 else 'two seeds'} cannot say whether it would be better ({values})"
-
-
-def _command(suite: str, seeds: int) -> str:
-    return f"`adaptbench run {clean(suite)} --seeds {','.join(map(str, range(seeds)))}`"
-
-
-def _items(verdict: Verdict) -> Sequence[str]:
-    return verdict.standings[0].candidate.answers.ids
 
 
 def _nearest_rival(verdict: Verdict) -> str:
