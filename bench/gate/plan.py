@@ -155,14 +155,16 @@ def chance_of_means(
     spread, seeds = _spread(values, policy.changed), _seeds(values) if training else None
     pooled = 2.0 * (len(values) - 1) if training else 0.0
 
+    total = values.shape[1] == 1
+
     def chance(n: int) -> float:
-        parts = [(spread / n, n - 1.0)] if n > 1 else []
-        parts += [seeds] if seeds else []
-        if not parts and not (pooled and values.shape[1] == 1):
+        if n < 2 and not total:
             return 0.0
-        error = float(np.sqrt(sum(variance for variance, _ in parts) if values.shape[1] > 1 else spread))
+        parts = [] if total else [(spread / n, n - 1.0)]
+        parts += [seeds] if seeds else []
+        error = float(np.sqrt(spread if total else sum(variance for variance, _ in parts)))
         error *= _median_correction(len(values) - 1) if training else 1.0
-        critical = drops.one_sided_critical(parts, alpha) if values.shape[1] > 1 else 0.0
+        critical = drops.one_sided_critical(parts, alpha)
         if pooled:
             critical = max(critical, drops.one_sided_critical([(error**2, pooled)], alpha))
         if policy.mode == "regression":

@@ -138,3 +138,21 @@ def test_predictions_that_are_gone_are_said(tmp_path: Path) -> None:
     run = simple(tmp_path / "run", [1.0, 0.0] * 100)
     next(run.glob("cells/*/predictions.jsonl")).unlink()
     assert "cannot be compared with" in one(run, quality=[{"margin": 0.02}]).refusal
+
+
+def test_one_seed_of_a_trained_method_is_refused_unless_checkpoints_are_asked_of(tmp_path: Path) -> None:
+    made = Made(tmp_path / "run")
+    made.cell("lora", [1.0, 0.0] * 400, training=Training(steps=1))
+    assert "one seed cannot say" in one(made.done(), quality=[{"margin": 0.02}]).refusal
+    assert not one(made.path, quality=[{"margin": 0.02}], question="checkpoints").refusal
+
+
+def test_items_needed_with_seeds_are_never_fewer_than_two(tmp_path: Path) -> None:
+    """Seeds that differ by a point over twenty items: a wide drop needs items, and the number asked for is above 1."""
+    made = Made(tmp_path / "run")
+    rng = np.random.default_rng(2)
+    for seed in range(3):
+        made.cell("lora", (rng.random(20) < 0.6).astype(float).tolist(), seed=seed, training=Training(steps=1))
+    need = one(made.done(), quality=[{"margin": 0.02, "detect": 0.2}])
+    assert need.refused
+    assert need.needed is None or need.needed > 20
