@@ -12,6 +12,7 @@ from pydantic import Field
 
 from bench.core.errors import NotApplicableError
 from methods.full import Full, FullOptions
+from methods.text_part import in_a_block, text_part
 
 
 class LastLayersOptions(FullOptions):
@@ -32,18 +33,18 @@ class LastLayers(Full):
         model.requires_grad_(False)
         for block in blocks[-self.options.layers :]:
             block.requires_grad_(True)
-        for name, parameter in model.named_parameters():
-            if parameter.ndim == 1 and not any(piece.isdigit() for piece in name.split(".")):
+        for name, parameter in text_part(model).named_parameters():
+            if parameter.ndim == 1 and not in_a_block(name):
                 parameter.requires_grad_(True)  # the norm after the last block
         return model
 
 
 def _blocks(model: Any) -> Any:
-    """The list of the model's blocks."""
+    """The list of the model's blocks for text."""
     import torch
 
     count = model.config.get_text_config().num_hidden_layers
-    lists = (module for module in model.modules() if isinstance(module, torch.nn.ModuleList) and len(module) == count)
+    lists = (m for m in text_part(model).modules() if isinstance(m, torch.nn.ModuleList) and len(m) == count)
     found = next(lists, None)
     if found is None:
         raise NotApplicableError("last-layers finds no list of blocks in this architecture")

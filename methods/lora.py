@@ -19,6 +19,7 @@ from pydantic import Field
 
 from bench.core.method import Reach, TrainedPart
 from methods.options import TrainingOptions
+from methods.text_part import in_a_block, text_part
 
 _ROUTER = re.compile(r"(^|\.)(router|gate|shared_expert_gate)(\.|$)")
 
@@ -61,11 +62,11 @@ class Lora(TrainedPart):
         return model.merge_and_unload(safe_merge=True)
 
     def reach(self, model: Any) -> Reach:
-        """How much of the blocks' matrices has an adapter."""
+        """How much of the matrices in the blocks for text has an adapter."""
         matrices = {
             name: parameter.numel()
-            for name, parameter in model.named_parameters()
-            if parameter.ndim > 1 and _in_a_block(name) and ".lora_" not in name
+            for name, parameter in text_part(model.get_base_model()).named_parameters()
+            if parameter.ndim > 1 and in_a_block(name) and ".lora_" not in name
         }
         return Reach(sum(size for name, size in matrices.items() if ".base_layer." in name), sum(matrices.values()))
 
@@ -85,32 +86,36 @@ class Lora(TrainedPart):
 
 
 def linear_layers(model: Any) -> list[str]:
-    """Names of the linear layers that take an adapter: all but the output matrix, routers and Mamba's last projection.
+    """Names of the linear layers for text that take an adapter: not the output matrix, not routers.
 
-    A router decides which expert computes, and is left as the base model learnt it. Mamba's kernels read the weight of
-    `out_proj` past its layer, so that an adapter on it would be ignored (huggingface/peft#2556).
+    A router decides which expert computes, and is left as the base model learnt it. A Mamba mixer, or its kernels,
+    reads the weights of all but its first projection past their layers: an adapter on them would be ignored
+    (huggingface/peft#2556).
     """
     import torch
     from transformers.pytorch_utils import Conv1D
 
     output, modules = model.get_output_embeddings(), dict(model.named_modules())
+    text = set(text_part(model).modules())
     return [
         name
         for name, module in modules.items()
         if isinstance(module, torch.nn.Linear | Conv1D)
+        and module in text
         and module is not output
         and not _ROUTER.search(name)
-        and not (name.endswith("out_proj") and hasattr(modules[name.rpartition(".")[0]], "conv1d"))
+        and not (_is_mamba(modules[name.rpartition(".")[0]]) and not name.endswith(".in_proj"))
     ]
 
 
 def expert_matrices(model: Any) -> list[str]:
     """Names of the parameters that hold one matrix for each expert [experts, rows, columns]: no linear layers."""
-    return [name for name, parameter in model.named_parameters() if parameter.ndim == 3 and ".experts." in name]
+    text = {id(parameter) for parameter in text_part(model).parameters()}
+    return [name for name, p in model.named_parameters() if p.ndim == 3 and ".experts." in name and id(p) in text]
 
 
-def _in_a_block(name: str) -> bool:
-    return any(piece.isdigit() for piece in name.split("."))
+def _is_mamba(module: Any) -> bool:
+    return hasattr(module, "conv1d") and hasattr(module, "D")
 
 
 def _end_rows(model: Any) -> list[int] | dict[str, list[int]] | None:

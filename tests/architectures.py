@@ -21,6 +21,7 @@ SIZES: dict[str, Any] = {
 }  # fmt: skip
 _WINDOW = {"sliding_window": 8}
 _LATENT = {"head_dim": None, "num_key_value_heads": 4}  # attention over latents has sizes of its own
+_MAMBA = {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_state": 8, "mamba_n_groups": 1, "mamba_chunk_size": 8}
 _VISION = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
            "image_size": 28, "patch_size": 14}  # fmt: skip
 
@@ -60,23 +61,42 @@ MORE: dict[str, dict[str, Any]] = {
         "layer_types": ["linear_attention", "full_attention"], "linear_num_value_heads": 4, "linear_num_key_heads": 2,
         "linear_key_head_dim": 8, "linear_value_head_dim": 8,
     },
+    "bamba": {**_MAMBA, "attn_layer_indices": [1]},
+    "falcon_h1": {**_MAMBA, "mamba_d_ssm": 64},
+    "granitemoehybrid": {**_MAMBA, "layer_types": ["mamba", "attention"], "shared_intermediate_size": 48},
+    "nemotron_h": {
+        "layers_block_type": ["mamba", "attention", "mlp"], "mamba_num_heads": 8, "mamba_head_dim": 8, "n_groups": 1,
+        "ssm_state_size": 8, "chunk_size": 8,
+    },
+    "zamba2": {
+        "layers_block_type": ["mamba", "hybrid"], "mamba_d_state": 8, "mamba_headdim": 8, "n_mamba_heads": 8,
+        "mamba_ngroups": 1, "chunk_size": 8, "num_mem_blocks": 1, "adapter_rank": 4, "head_dim": None,
+    },
+    "dbrx": {
+        "attn_config": {"kv_n_heads": 2, "clip_qkv": 8.0, "rope_theta": 10000.0},
+        "ffn_config": {"ffn_hidden_size": 48, "moe_num_experts": 4, "moe_top_k": 2},
+    },
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "use_mamba_kernels": False},
 }  # fmt: skip
 BOTH_WAYS = ("bert", "electra", "rembert", "roberta", "roformer", "xlm")
 
 
-def build(family: str, changes: dict[str, Any]) -> Any:
-    """A random model in eval mode; `changes` to its sizes, None for one that it shall not be given."""
+def build(family: str, changes: dict[str, Any], vocabulary: dict[str, int] | None = None) -> Any:
+    """A random model in eval mode; `changes` to its sizes, None for one that it shall not be given.
+
+    `vocabulary`: its size and special tokens, in place of 128 tokens.
+    """
+    sizes = SIZES | (vocabulary or {})
     kind = CONFIG_MAPPING[family]
     if "text_config" in changes:
-        text = _sizes(kind().get_text_config(), changes["text_config"])
+        text = _sizes(kind().get_text_config(), sizes, changes["text_config"])
         config = kind(**{**changes, "text_config": text})
     else:
-        config = kind(**_sizes(kind(), changes))
+        config = kind(**_sizes(kind(), sizes, changes))
     torch.manual_seed(0)
     return AutoModelForCausalLM.from_config(config).eval()
 
 
-def _sizes(default: Any, changes: dict[str, Any]) -> dict[str, Any]:
-    known = {name: value for name, value in SIZES.items() if hasattr(default, name)}
+def _sizes(default: Any, sizes: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    known = {name: value for name, value in sizes.items() if hasattr(default, name)}
     return {name: value for name, value in {**known, **changes}.items() if value is not None}

@@ -11,7 +11,7 @@ import torch
 
 import methods
 from bench.adapt.adapt import adapt
-from bench.adapt.learner import Adapted
+from bench.adapt.learner import Adapted, Observer
 from bench.adapt.session import AdaptSession, Limits
 from bench.core.item import Example, Item, Passage
 from bench.core.method import Context, Evidence, Material, Search
@@ -80,6 +80,7 @@ def adapted(
     model: Path,
     seed: int = 0,
     batch_size: int | None = None,
+    observer: Observer | None = None,
 ) -> Adapted:
     """`method` adapted to `task` in this process on the CPU, with lexical retrieval."""
     made = methods.create(method, options)
@@ -94,7 +95,7 @@ def adapted(
     limits = Limits(batch_tokens=4096, train_tokens=4096, batch_size=batch_size, bf16=False)
     nothing = dataclasses.replace(task, test=())
     session = AdaptSession(base, nothing, material, limits, Meter(device), lambda phase, done, total: None)
-    return adapt(made, session)
+    return adapt(made, session, observer=observer)
 
 
 def predictions(task: Task, method: str, options: dict[str, Any], model: Path, **kwargs: Any) -> list[Prediction]:
