@@ -121,6 +121,12 @@ class Output(torch.nn.Module):
         model.set_output_embeddings(self)
         self._hook = model.register_forward_hook(self._answer)
 
+    @property
+    def weight(self) -> torch.Tensor:
+        """The model's own output matrix: some architectures ask for its dtype."""
+        weight: torch.Tensor = self._before.weight
+        return weight
+
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         self._hidden = hidden
         return hidden

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from bench.analysis.statistics.intervals import pseudo_values
 from bench.core.errors import NotComparableError, UsageError, unknown
 from bench.core.record import Record, Run
 from bench.core.record import Score as Scored
+from bench.store.lines import Line
 from bench.store.run_folder import read_predictions
 
 Array = NDArray[np.float64]
@@ -78,14 +78,14 @@ def read(run: Run, label: str, records: Sequence[Record], metric: str | None) ->
     files = [read_predictions(run.path, record.key) for record in records]
     if any(len(lines) != record.items for record, lines in zip(records, files, strict=True)):
         raise NotComparableError(f"{label} on {first.task}: its seeds were not asked the same items")
-    if name not in files[0][0]["metrics"] and name not in files[0][0].get("counts", {}):
+    if any(name not in {**lines[0]["metrics"], **lines[0].get("counts", {})} for lines in files):
         raise UsageError(f"{run.path} keeps no counts of {name}; measure it again to compare item by item")
     scores = [record.scores[name] for record in records]
     return of_lines(files, label, records, name, scores, first.task, first.questions)
 
 
 def of_lines(
-    files: Sequence[Sequence[Mapping[str, Any]]],
+    files: Sequence[Sequence[Line]],
     label: str,
     records: Sequence[Record],
     metric: str,
@@ -127,7 +127,7 @@ def of_lines(
     )
 
 
-def _values(files: Sequence[Sequence[Mapping[str, Any]]], metric: str) -> Array:
+def _values(files: Sequence[Sequence[Line]], metric: str) -> Array:
     return np.array([[line["metrics"][metric] for line in lines] for lines in files], dtype=np.float64)
 
 

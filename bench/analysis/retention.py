@@ -22,7 +22,8 @@ from bench.analysis.statistics.intervals import Interval, pseudo_values
 from bench.core.record import Record, Run, Score
 from bench.metrics import NAMES
 from bench.store.archive import RunPath
-from bench.store.run_folder import find_predictions, lines_of, probe_file
+from bench.store.lines import lines_of
+from bench.store.run_folder import find_predictions, probe_file
 
 Array = NDArray[np.float64]
 _LEVEL = 0.05  # one-sided, of the test of a base model against chance

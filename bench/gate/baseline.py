@@ -15,26 +15,41 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from bench.analysis.item_texts import asked
 from bench.core.errors import IncompleteError, UsageError
 from bench.core.record import Record, Run
-from bench.gate.reading import read, read_object
+from bench.gate.reading import read, read_beside
 from bench.store import run_folder
 from bench.store.archive import RunPath, files_of
 from bench.store.json_files import write_json
+from bench.store.lines import Line, lines_of
 from bench.store.listing import Listing, read_listing, relocated, write_listing
 from tasks.loader.digest import item_digest
 
-FILE, SCHEMA = "baseline.json", 1
+FILE = "baseline.json"
 FOLDER = Path("baselines")
 _KEPT = ("id", "output", "metrics", "counts", "group", "prompt_tokens", "context_tokens", "output_tokens")
 _HARMLESS = "not_applicable"  # a method that a task cannot have is no cell that failed
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Who accepted what."""
+
+    name: str
+    accepted: str  # when: ISO 8601, UTC
+    source: str  # the run's folder
+    suite: str
+    items: Mapping[str, str]  # task or probe -> digest of its items, of those that could be read
+    files: Mapping[str, str]  # file -> sha256
+    schema: Literal[1] = 1
 
 
 def accept(source: Path, name: str, folder: Path = FOLDER, *, replace: bool = False, outputs: bool = True) -> Path:
@@ -61,16 +76,15 @@ def accept(source: Path, name: str, folder: Path = FOLDER, *, replace: bool = Fa
         raise UsageError(f"cannot write to {folder}: {error.strerror}; choose another folder with --to") from None
     try:
         _copy(run, staging, final, outputs)
-        content = {
-            "schema": SCHEMA,
-            "name": name,
-            "accepted": datetime.now(UTC).isoformat(timespec="seconds"),
-            "source": source.name if source.is_absolute() else source.as_posix(),  # others have other folders
-            "suite": run.suite,
-            "items": _items(run),
-            "files": {str(file.relative_to(staging)): _digest(file) for file in _files(staging)},
-        }
-        write_json(staging / FILE, content)
+        accepted = Accepted(
+            name=name,
+            accepted=datetime.now(UTC).isoformat(timespec="seconds"),
+            source=source.name if source.is_absolute() else source.as_posix(),  # others have other folders
+            suite=run.suite,
+            items=_items(run),
+            files={str(file.relative_to(staging)): _digest(file) for file in _files(staging)},
+        )
+        write_json(staging / FILE, asdict(accepted))
         if final.exists():
             shutil.rmtree(final)
         staging.rename(final)
@@ -82,10 +96,8 @@ def accept(source: Path, name: str, folder: Path = FOLDER, *, replace: bool = Fa
 def refuse_changed(baseline: Path) -> None:
     """Raise IncompleteError where an accepted baseline is not what was accepted; a plain run is never refused."""
     kept = files_of(baseline)
-    content = read_object(kept / FILE, SCHEMA)
-    if content is None:
-        return
-    for name, digest in dict(content.get("files", {})).items():
+    accepted = read_beside(kept / FILE, Accepted)
+    for name, digest in accepted.files.items() if accepted else ():
         file = kept / name
         if not file.is_file():
             raise IncompleteError(f"{file} is missing from the accepted baseline")
@@ -95,11 +107,8 @@ def refuse_changed(baseline: Path) -> None:
 
 def item_digest_of(run: Run, task: str) -> str | None:
     """Digest of a task's items alone, as a baseline keeps it, or from the task where it is at hand; else None."""
-    content = read_object(files_of(run.path) / FILE, SCHEMA)
-    if content is not None:
-        kept = dict(content.get("items", {})).get(task)
-        return str(kept) if kept else None
-    return _items(run, task).get(task)
+    accepted = read_beside(files_of(run.path) / FILE, Accepted)
+    return (accepted.items if accepted else _items(run, task)).get(task)
 
 
 def _items(run: Run, only: str | None = None) -> dict[str, str]:
@@ -144,13 +153,13 @@ def _copy(run: Run, staging: Path, final: Path, outputs: bool) -> None:
         for file in files if record.status == "ok" else []:
             if not file.is_file():
                 raise IncompleteError(f"{source} has no {file.name}; a baseline is compared item by item")
-            _write_lines(cell / file.name, run_folder.lines_of(file), outputs)
+            _write_lines(cell / file.name, lines_of(file), outputs)
 
 
-def _write_lines(file: Path, lines: list[dict[str, Any]], outputs: bool) -> None:
+def _write_lines(file: Path, lines: list[Line], outputs: bool) -> None:
     with file.open("w", encoding="utf-8") as stream:
         for line in lines:
-            kept = {name: line[name] for name in _KEPT if name in line}
+            kept = {name: value for name, value in line.items() if name in _KEPT}
             if not outputs:
                 kept["output"] = ""
             stream.write(json.dumps(kept, ensure_ascii=False, allow_nan=False) + "\n")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -21,11 +21,12 @@ from bench.gate.policy import Policy, Question
 from bench.gate.tails import Tails
 from bench.metrics import NAMES
 from bench.metrics.formats import clean
-from bench.store.run_folder import find_predictions, lines_of, probe_file, read_predictions
+from bench.store.lines import Line, lines_of
+from bench.store.run_folder import find_predictions, probe_file, read_predictions
 
 FEW_SEEDS = 3  # fewer say too little of what another seed would give
 _LEAST_DRAWS = 2_000
-Lines = list[dict[str, Any]]
+Lines = list[Line]
 Problem = Literal["", "missing", "not_comparable"]
 Digest = Callable[[Run, str], str | None]  # run, task -> digest of its items alone
 

@@ -11,6 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Annotated, Literal
+
+from annotated_types import Ge
+from pydantic import FiniteFloat
 
 from bench.analysis.statistics.distributions import t_quantile
 from bench.core.errors import IncompleteError, NotComparableError, UsageError
@@ -18,12 +22,12 @@ from bench.core.hashing import canonical
 from bench.core.record import Record, Run
 from bench.gate import costs
 from bench.gate.expand import Group, groups, probe_metrics
-from bench.gate.reading import read_object
+from bench.gate.reading import read_beside
 from bench.store.archive import files_of
 from bench.store.json_files import as_json
 from bench.store.pack import put
 
-FILE, SCHEMA = "noise.json", 1
+FILE = "noise.json"
 LEAST_RUNS = 3
 LEVEL = 0.95
 Key = tuple[str, str, str, str, str, str]  # kind, model, task, method, probe, name
@@ -41,11 +45,23 @@ class Floor:
     name: str
     mean: float
     sd: float  # between repeats, in the unit of the score; of a cost a share of its mean
-    floor: float  # a difference of two unchanged runs that is not exceeded with a chance of `LEVEL`
+    floor: Annotated[
+        FiniteFloat, Ge(0)
+    ]  # a difference of two unchanged runs that is not exceeded with a chance of `LEVEL`
 
     @property
     def key(self) -> Key:
         return self.kind, self.model, self.task, self.method, self.probe, self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The floors of a baseline, and what they were measured with."""
+
+    repeats: list[str]
+    floors: tuple[Floor, ...]
+    level: float = LEVEL
+    schema: Literal[1] = 1
 
 
 def calibrate(baseline: Run, repeats: Sequence[Run]) -> list[Floor]:
@@ -79,8 +95,7 @@ def calibrate(baseline: Run, repeats: Sequence[Run]) -> list[Floor]:
 def write(baseline: Path, floors: Sequence[Floor], repeats: Sequence[Path]) -> Path:
     """Keep the floors with a baseline, in its folder or archive; returns the file."""
     named = [str(path) for path in repeats]
-    content = {"schema": SCHEMA, "level": LEVEL, "repeats": named, "floors": [asdict(one) for one in floors]}
-    put(baseline, FILE, as_json(content))
+    put(baseline, FILE, as_json(asdict(Calibration(named, tuple(floors)))))
     return baseline / FILE
 
 
@@ -90,17 +105,8 @@ def read(baseline: Path) -> dict[Key, float]:
     Raises:
         IncompleteError: the file is damaged.
     """
-    file = files_of(baseline) / FILE
-    content = read_object(file, SCHEMA)
-    if content is None:
-        return {}
-    try:
-        floors = [Floor(**one) for one in content["floors"]]
-        if not all(0 <= float(one.floor) < math.inf for one in floors):
-            raise ValueError("a floor is no number of 0 or more")
-    except (KeyError, TypeError, ValueError) as error:
-        raise IncompleteError(f"{file} is damaged ({error}); calibrate again") from None
-    return {one.key: float(one.floor) for one in floors}
+    kept = read_beside(files_of(baseline) / FILE, Calibration)
+    return {floor.key: floor.floor for floor in kept.floors} if kept else {}
 
 
 def _floor(key: Key, values: Sequence[float]) -> Floor:

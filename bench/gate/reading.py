@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from bench.core.errors import AdaptbenchError, IncompleteError, UsageError, unknown
 from bench.core.record import Record, Run
@@ -14,6 +15,8 @@ from bench.gate.policy import Rename
 from bench.store.archive import RunPath, files_of
 from bench.store.listing import RUN_FILE
 from bench.store.run_folder import read_run
+
+T = TypeVar("T")
 
 
 def read(path: Path, what: str) -> Run:
@@ -37,17 +40,20 @@ def read(path: Path, what: str) -> Run:
     return run
 
 
-def read_object(file: RunPath, schema: int) -> dict[str, Any] | None:
-    """A JSON object of ours beside a run, None where there is no such file; IncompleteError for a damaged one."""
+def read_beside(file: RunPath, kind: type[T]) -> T | None:
+    """What a file of ours beside a run holds, None where there is no such file; IncompleteError for a damaged one."""
     if not file.is_file():
         return None
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, UsageError) as error:
+        return TypeAdapter(kind).validate_json(file.read_bytes())
+    except (OSError, UsageError) as error:
         raise IncompleteError(f"{file} cannot be read: {error}") from None
-    if not isinstance(content, dict) or content.get("schema") != schema:
-        raise IncompleteError(f"{file} is not what this version of adaptbench writes")
-    return content
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise IncompleteError(
+            f"{file} is not what this version of adaptbench writes: {place}: {first['msg']}"
+        ) from None
 
 
 def renamed(candidate: Run, baseline: Run, rename: Rename) -> tuple[Run, list[str]]:

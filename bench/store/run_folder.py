@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json
 
 from bench.core.errors import UsageError
 from bench.core.record import SCHEMA, CellRef, Prediction, Record, Run
@@ -31,6 +30,7 @@ from bench.store import upgrade
 from bench.store.archive import SUFFIX, RunPath, files_of
 from bench.store.atomic import sync, write_atomically
 from bench.store.json_files import read_json, write_json
+from bench.store.lines import Line, lines_of
 from bench.store.listing import RUN_FILE, Listing, read_listing, relocated, write_listing
 from bench.store.staging import LOCK, take
 
@@ -207,7 +207,7 @@ def write_predictions(
             stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_predictions(run: Path, key: str, name: str = PREDICTIONS) -> list[dict[str, Any]]:
+def read_predictions(run: Path, key: str, name: str = PREDICTIONS) -> list[Line]:
     """The lines that `write_predictions` wrote for the cell of `key`.
 
     Raises:
@@ -230,13 +230,3 @@ def find_predictions(run: Path, key: str, name: str = PREDICTIONS) -> RunPath | 
 def _folders(run: Path, changed: int) -> dict[str, RunPath]:
     """`cell_folders`, listed once as long as they were not `changed`."""
     return cell_folders(run)
-
-
-def lines_of(file: RunPath) -> list[dict[str, Any]]:
-    """The lines of a file of predictions; raises UsageError as `read_predictions` does."""
-    lines = file.read_bytes().split(b"\n")  # text may hold what else counts as the end of a line
-    try:
-        found: list[dict[str, Any]] = from_json(b"[" + b",".join(line for line in lines if line) + b"]")
-    except ValueError as error:
-        raise UsageError(f"{file} cannot be read: {error}; remove its folder and run again") from None
-    return found
