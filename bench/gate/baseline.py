@@ -35,6 +35,7 @@ from tasks.loader.digest import item_digest
 
 FILE = "baseline.json"
 FOLDER = Path("baselines")
+_REMEDY = "accept the run again"
 _KEPT = ("id", "output", "metrics", "counts", "group", "prompt_tokens", "context_tokens", "output_tokens")
 _HARMLESS = "not_applicable"  # a method that a task cannot have is no cell that failed
 
@@ -96,7 +97,7 @@ def accept(source: Path, name: str, folder: Path = FOLDER, *, replace: bool = Fa
 def refuse_changed(baseline: Path) -> None:
     """Raise IncompleteError where an accepted baseline is not what was accepted; a plain run is never refused."""
     kept = files_of(baseline)
-    accepted = read_beside(kept / FILE, Accepted)
+    accepted = read_beside(kept / FILE, Accepted, _REMEDY)
     for name, digest in accepted.files.items() if accepted else ():
         file = kept / name
         if not file.is_file():
@@ -107,7 +108,7 @@ def refuse_changed(baseline: Path) -> None:
 
 def item_digest_of(run: Run, task: str) -> str | None:
     """Digest of a task's items alone, as a baseline keeps it, or from the task where it is at hand; else None."""
-    accepted = read_beside(files_of(run.path) / FILE, Accepted)
+    accepted = read_beside(files_of(run.path) / FILE, Accepted, _REMEDY)
     return (accepted.items if accepted else _items(run, task)).get(task)
 
 

@@ -105,7 +105,7 @@ def read(baseline: Path) -> dict[Key, float]:
     Raises:
         IncompleteError: the file is damaged.
     """
-    kept = read_beside(files_of(baseline) / FILE, Calibration)
+    kept = read_beside(files_of(baseline) / FILE, Calibration, "calibrate again")
     return {floor.key: floor.floor for floor in kept.floors} if kept else {}
 
 

@@ -40,8 +40,8 @@ def read(path: Path, what: str) -> Run:
     return run
 
 
-def read_beside(file: RunPath, kind: type[T]) -> T | None:
-    """What a file of ours beside a run holds, None where there is no such file; IncompleteError for a damaged one."""
+def read_beside(file: RunPath, kind: type[T], remedy: str) -> T | None:
+    """What a file of ours beside a run holds, None where there is none; raises IncompleteError."""
     if not file.is_file():
         return None
     try:
@@ -51,9 +51,7 @@ def read_beside(file: RunPath, kind: type[T]) -> T | None:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise IncompleteError(
-            f"{file} is not what this version of adaptbench writes: {place}: {first['msg']}"
-        ) from None
+        raise IncompleteError(f"{file} is damaged ({place}: {first['msg']}); {remedy}") from None
 
 
 def renamed(candidate: Run, baseline: Run, rename: Rename) -> tuple[Run, list[str]]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.core.hashing import canonical, sha256
+from bench.core.identity import Identity
 
 _SIZED = re.compile(r"(?P<method>.*), (?P<size>\d+) items", re.DOTALL)  # a point of a learning curve
 _EMPTY_IS_NONE = ("tuning", "training", "parameters")
@@ -41,7 +42,7 @@ def record(content: dict[str, Any]) -> dict[str, Any]:
         **{name: value for name, value in content.items() if value != {} or name not in _EMPTY_IS_NONE},
         **({"training": _training(content["training"])} if content.get("training") else {}),
         "train_size": identity.get("train_size"),
-        "parts": _parts(identity.get("method", {})),
+        "parts": _parts(_mapping(identity, "method")),
         "identity": _identity(identity),
         "questions": content.get("questions") or sha256(canonical(identity.get("task", {}))),
         "environment": _environment(content.get("environment", {})),
@@ -55,9 +56,19 @@ def _training(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _identity(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of the model stood beside its digest."""
-    settings = dict(found.get("model", {}))
-    return {**found, "model": {"digest": settings.pop("digest", ""), "settings": settings}}
+    """Settings of the model stood beside its digest; what was free text in the first versions is left out."""
+    settings = dict(_mapping(found, "model"))
+    kept = {name: value for name, value in found.items() if name in Identity.__dataclass_fields__}
+    return {
+        **kept,
+        "method": _mapping(found, "method"),
+        "model": {"digest": settings.pop("digest", ""), "settings": settings},
+    }
+
+
+def _mapping(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = found.get(name)
+    return value if isinstance(value, Mapping) else {}
 
 
 def _parts(method: Mapping[str, Any]) -> dict[str, Any]:
