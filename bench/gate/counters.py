@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,10 @@ from bench.analysis.answers import summed
 from bench.core.errors import NotComparableError, UsageError
 from bench.core.record import Record
 from bench.gate import costs
+from bench.store.lines import Line
 
 Array = NDArray[np.float64]
-Cells = Sequence[tuple[Record, Sequence[dict[str, Any]]]]  # each seed's record and lines
+Cells = Sequence[tuple[Record, Sequence[Line]]]  # each seed's record and lines
 _TOKENS = ("prompt_tokens", "context_tokens", "output_tokens")
 
 
@@ -56,9 +56,10 @@ def _by_item(counter: str, cells: Cells) -> Array | None:
 
 
 def _tokens(name: str, cells: Cells) -> Array | None:
-    if not all(name in line for _, lines in cells for line in lines):
+    seeds: list[Sequence[Mapping[str, object]]] = [lines for _, lines in cells]
+    if not all(name in line for lines in seeds for line in lines):
         return None
-    found = np.array([[line[name] for line in lines] for _, lines in cells], dtype=np.float64)
+    found = np.array([[line[name] for line in lines] for lines in seeds], dtype=np.float64)
     for (record, _), total in zip(cells, found.sum(axis=1), strict=True):
         if record.tokens.get(name) != total:
             raise UsageError(

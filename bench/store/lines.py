@@ -22,6 +22,9 @@ class Line(TypedDict):
     output: Text
     metrics: Mapping[str, Annotated[FiniteFloat, Strict()]]  # of those that are means over items
     counts: NotRequired[Mapping[str, Sequence[int]]]  # of the others: what a comparison resamples
+    prompt_tokens: NotRequired[int]
+    context_tokens: NotRequired[int]
+    output_tokens: NotRequired[int]
     scores: NotRequired[Sequence[FiniteFloat]]  # log-likelihood of each choice, nats
     group: NotRequired[Text]
     ranking: NotRequired[Sequence[Text]]
