@@ -18,7 +18,8 @@ from bench.analysis.statistics.intervals import Interval, bootstrap_corpus, boot
 from bench.core.record import Record, Run
 from bench.metrics.probabilities import BINS, bin_of, bins, brier, confidence, ece, log_loss, probabilities
 from bench.store.archive import RunPath
-from bench.store.run_folder import find_predictions, lines_of
+from bench.store.lines import lines_of
+from bench.store.run_folder import find_predictions
 
 Array = NDArray[np.float64]
 DRAWS = 1000  # of the bootstrap over items
