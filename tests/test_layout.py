@@ -41,8 +41,9 @@ ROOMS["cell"] = {*ROOMS["adapt"], "adapt", "retrieval", "store"}
 ROOMS["runs"] = {*ROOMS["cell"], "cell"}
 ROOMS["report"] = {*ROOMS["analysis"], "analysis"}
 ROOMS["gate"] = {*ROOMS["report"], "report"}
+ROOMS["api"] = {*ROOMS}
 ROOMS["cli"] = {*ROOMS}
-ROOMS["bench"] = {"cli", "core"}  # __init__.py and __main__.py
+ROOMS["bench"] = {"api", "cli", "core"}  # __init__.py and __main__.py
 HEAVY = (
     "torch",
     "transformers",

@@ -22,6 +22,7 @@ from bench import __version__
 from bench.core import own_packages
 from bench.core.errors import AdaptbenchError, UsageError
 from bench.metrics.formats import clean, size
+from bench.runs import RESULTS
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 State = Literal["ok", "missing", "old", "note"]
 
-RESULTS = Path("results/local")
 _ENOUGH_DISK = 1024**3  # one full fine-tuning of a small model with its predictions fits
 _PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86, x86 with tiles, Arm

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.core.errors import IncompleteError, NotComparableError, UsageError
+from bench.runs import RESULTS
 
 if TYPE_CHECKING:
     from bench.gate.flips import Flips
@@ -195,7 +196,7 @@ def _measure(
     """Run a suite so many times, each into a fresh folder."""
     from bench.cli import runs
 
-    root = out or runs.RESULTS / "calibration"
+    root = out or RESULTS / "calibration"
     folders = [root / f"repeat-{number}" for number in range(1, times + 1)]
     there = [folder for folder in folders if folder.exists()]
     if there:

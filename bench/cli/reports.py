@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.runs import RESULTS
 from bench.core.errors import UsageError
+from bench.runs import RESULTS
 
 if TYPE_CHECKING:
     from bench.core.record import Run
@@ -110,15 +110,10 @@ def compare(
       adaptbench compare results/local/quickstart
       adaptbench compare results/local/new results/local/old --method lora --flips 10
     """
-    from bench.analysis import comparison
+    from bench.api.measured import load
     from bench.report.tables import comparison as comparison_tables
-    from bench.store.run_folder import read_run
 
-    new = read_run(run)
-    if old is None:
-        families = comparison.within(new, task, metric, methods)
-    else:
-        families = comparison.between(new, read_run(old), task, metric, methods)
+    families = load(run).compare(old, task=task, metric=metric, methods=methods).families
     heading = f"{run} (a, b: its methods)" if old is None else f"a: {run}, b: {old}"
     chapters: list[Chapter] = [(heading, comparison_tables.tables(families, flips))]
     show(style, chapters, lambda: comparison_tables.to_json(families, flips))
@@ -155,20 +150,13 @@ def decide(
       adaptbench decide results/local/quickstart
       adaptbench decide results/local/quickstart --queries 50000 --updates 4 --require quality=0.8
     """
-    from bench.config import assumptions
-    from bench.config.prices import replaced
+    from bench.api.measured import load
     from bench.report.tables import decision as decision_tables
-    from bench.store.run_folder import read_run
 
-    read = read_run(run)
     said = {name: value for name, value in assumed.items() if value is not None}
-    of_suite = read.decide.get("require", {})
-    required = {**of_suite, **dict(_required(text) for text in require)} if isinstance(of_suite, dict) else of_suite
-    merged = assumptions.read({**read.decide, **said, "require": required}, str(run))
-    prices = replaced(read.prices, str(run))
-    found = decision_tables.verdicts(read, prices, merged, task)
-    chapters: list[Chapter] = [(str(run), decision_tables.tables(found, prices.currency))]
-    show(style, chapters, lambda: decision_tables.to_json(found, prices.currency))
+    found = load(run).decide(task, require=dict(_required(text) for text in require), **said)
+    chapters: list[Chapter] = [(str(run), decision_tables.tables(found.verdicts, found.currency))]
+    show(style, chapters, lambda: decision_tables.to_json(found.verdicts, found.currency))
 
 
 @click.command()

@@ -14,10 +14,7 @@ import click
 from bench.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.runs.shards import Shard
-
-RESULTS = Path("results/local")
-
+    from bench.config.suite import Suite
 
 Command = Callable[..., None]
 
@@ -57,31 +54,26 @@ def run(suite: str, out: Path | None, shard: str | None, **changes: Any) -> None
 
     from bench.report.tables import chapters
     from bench.report.terminal import terminal
-    from bench.runs import cells as cells_module
-    from bench.runs import progress, runner, shards
-    from bench.runs.plan import work
-    from bench.store import run_folder
+    from bench.runs import progress, shards, suite_run
+    from bench.store.run_folder import read_run
 
     of = shards.parse(shard) if shard is not None else None
     file, loaded = _suite(suite, **changes)
     console = Console()
-    folder = out or _default_folder(loaded.name, of)
-    every = cells_module.expand(loaded, file, partial(_prepared_surroundings, folder))
-    cells = shards.part(every, of) if of else every
-    part = run_folder.Part(str(of), frozenset(cell.key for cell in cells)) if of else None
-    with run_folder.open_run(folder, file, loaded.name, [cell.ref for cell in every], part) as opened:
-        try:
-            with progress.display_for(console, {cell.key: work(cell) for cell in cells}) as shown:
-                outcome = runner.run(loaded, cells, opened, shown)
-        except KeyboardInterrupt:
-            print(f"interrupted; finished cells are in {folder}, run the same command to go on", file=sys.stderr)
-            sys.exit(130)
-    console.print(terminal(chapters([run_folder.read_run(folder)])))
+    folder = out or suite_run.default_folder(loaded.name, of)
+    try:
+        done = suite_run.measure(loaded, file, folder, of, partial(progress.display_for, console))
+    except KeyboardInterrupt:
+        print(f"interrupted; finished cells are in {folder}, run the same command to go on", file=sys.stderr)
+        sys.exit(130)
+    console.print(terminal(chapters([read_run(folder)])))
     if of:
-        console.print(f"shard {of}: {len(cells)} of the suite's {len(every)} cells", markup=False, highlight=False)
+        console.print(
+            f"shard {of}: {done.cells} of the suite's {done.suite_cells} cells", markup=False, highlight=False
+        )
     console.print(f"records: {folder}", markup=False, soft_wrap=True)
-    if outcome.failed:
-        print(f"{outcome.failed} of {len(cells)} cells failed; their reasons stand above", file=sys.stderr)
+    if done.outcome.failed:
+        print(f"{done.outcome.failed} of {done.cells} cells failed; their reasons stand above", file=sys.stderr)
         sys.exit(4)
 
 
@@ -95,14 +87,14 @@ def plan(suite: str, out: Path | None, shard: str | None, no_pilot: bool, as_jso
 
     from bench.runs import cells as cells_module
     from bench.runs import plan as planning
-    from bench.runs import shards
+    from bench.runs import shards, suite_run
     from bench.store.run_folder import Store
 
     of = shards.parse(shard) if shard is not None else None
     file, loaded = _suite(suite, **changes)
-    every = cells_module.expand(loaded, file, _surroundings)
+    every = cells_module.expand(loaded, file, suite_run.asked_surroundings)
     cells = shards.part(every, of) if of else every
-    folder = out or _default_folder(loaded.name, of)
+    folder = out or suite_run.default_folder(loaded.name, of)
     measured = Store(folder) if folder.is_dir() else None
     estimates = planning.plan(cells, measured, device=loaded.engine.device, pilot=not no_pilot)
     if as_json:
@@ -111,25 +103,11 @@ def plan(suite: str, out: Path | None, shard: str | None, no_pilot: bool, as_jso
         Console().print(planning.table(estimates))
 
 
-def _suite(
-    suite: str, limit: int | None, device: str | None, seeds: str | None, keep_failed: bool = False
-) -> tuple[Path, Any]:
+def _suite(suite: str, seeds: str | None, **changes: Any) -> tuple[Path, Suite]:
     """The suite file and its checked content, with the command line's changes."""
-    from bench.config import suite as suites
+    from bench.runs import suite_run
 
-    file = suites.find(suite)
-    changes = {
-        "limit": limit,
-        "seeds": None if seeds is None else _seeds(seeds),
-        "failed": "keep" if keep_failed else None,
-        "engine": None if device is None else {"device": device},
-    }
-    return file, suites.load(file, {key: value for key, value in changes.items() if value is not None})
-
-
-def _default_folder(suite: str, shard: Shard | None) -> Path:
-    """A folder of its own for each shard, so that several can be measured at once."""
-    return RESULTS / (f"{suite}-{shard.number}-of-{shard.of}" if shard else suite)
+    return suite_run.read(suite, seeds=None if seeds is None else _seeds(seeds), **changes)
 
 
 def _seeds(text: str) -> list[int]:
@@ -137,30 +115,3 @@ def _seeds(text: str) -> list[int]:
         return [int(piece) for piece in text.split(",")]
     except ValueError:
         raise UsageError(f'--seeds takes whole numbers joined by commas, such as 0,1,2; got "{text}"') from None
-
-
-def _surroundings(suite: Any) -> Any:
-    from bench.runs.surroundings import surroundings
-
-    return surroundings(suite)
-
-
-def _prepared_surroundings(folder: Path, suite: Any) -> Any:
-    """The same where cells are to be measured; asked once the suite is known to be right, before torch is loaded."""
-    from bench.runs import cell_process
-
-    if not _seems_finished(folder):
-        cell_process.prepare()
-    return _surroundings(suite)
-
-
-def _seems_finished(folder: Path) -> bool:
-    """Whether every cell that a run there had is there: told from names, before this run's own cells are known."""
-    from bench.store.listing import read_listing
-    from bench.store.run_folder import cell_folders
-
-    try:
-        listing = read_listing(folder)
-    except UsageError:
-        return False
-    return {cell.key[:12] for cell in listing.cells} <= cell_folders(folder).keys()

@@ -2,3 +2,7 @@
 
 May import `cell`, `config`, `store` and what those may import.
 """
+
+from pathlib import Path
+
+RESULTS = Path("results/local")  # where runs go that name no folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from importlib.util import find_spec
 
 from rich.console import Console
 from rich.markup import escape
@@ -123,5 +124,6 @@ def outcome(record: Record, cached: bool) -> str:
 
 
 def display_for(console: Console, work: Mapping[str, float]) -> BarDisplay | PlainDisplay:
-    """Bars where somebody watches, lines where nobody does."""
-    return BarDisplay(console, work) if console.is_terminal else PlainDisplay(console, work)
+    """Bars where somebody watches, lines where nobody does, or where a notebook has nothing to draw bars with."""
+    drawn = console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
+    return BarDisplay(console, work) if drawn else PlainDisplay(console, work)

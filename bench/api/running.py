@@ -1,0 +1,67 @@
+"""`bench.run`: measure a suite from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from os import PathLike
+from pathlib import Path
+
+from bench.api.measured import MeasuredRun, load
+from bench.runs import suite_run
+from bench.runs.cells import Cell
+from bench.runs.progress import display_for
+from bench.runs.runner import Display
+
+
+def run(
+    suite: str | PathLike[str] = "quickstart",
+    *,
+    out: str | PathLike[str] | None = None,
+    limit: int | None = None,
+    device: str | None = None,
+    seeds: Sequence[int] | None = None,
+    keep_failed: bool = False,
+    progress: bool = True,
+) -> MeasuredRun:
+    """Measure every cell of a suite that has no record yet, and give the run.
+
+    Args:
+        suite: a YAML file, or the name of a bundled suite.
+        out: the run's folder; None: `results/local/<suite name>`.
+        limit: test items of each task at most.
+        device: cpu, cuda or cuda:N; None: as the suite says.
+        seeds: in place of the suite's.
+        keep_failed: do not try failed cells of an earlier run again.
+        progress: show bars, or a line for each cell where bars cannot be shown.
+
+    A cell that fails is no exception: see `MeasuredRun.cells`.
+
+    Raises:
+        UsageError: something in the suite is wrong; the text has a line for each problem.
+    """
+    file, loaded = suite_run.read(str(suite), limit, device, seeds, keep_failed)
+    folder = Path(out) if out is not None else suite_run.default_folder(loaded.name)
+    suite_run.measure(loaded, file, folder, None, _shown if progress else _silent)
+    return load(folder)
+
+
+def _shown(work: Mapping[str, float]) -> AbstractContextManager[Display]:
+    from rich import get_console  # that of the notebook, where there is one
+
+    return display_for(get_console(), work)
+
+
+@contextmanager
+def _silent(work: Mapping[str, float]) -> Iterator[Display]:
+    yield _Silent()
+
+
+class _Silent:
+    """A display that shows nothing."""
+
+    def start(self, cell: Cell) -> None: ...
+
+    def progress(self, phase: str, done: int, total: int) -> None: ...
+
+    def finish(self, cell: Cell, record: object, cached: bool) -> None: ...

@@ -1,0 +1,97 @@
+"""A suite from its file to a folder of records: what `adaptbench run` and `bench.run` both do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from bench.config import suite as suites
+from bench.config.suite import Suite
+from bench.core.errors import UsageError
+from bench.core.identity import Surroundings
+from bench.runs import RESULTS, cell_process, runner, shards
+from bench.runs.cells import expand
+from bench.runs.plan import work
+from bench.store.listing import read_listing
+from bench.store.run_folder import Part, cell_folders, open_run
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How the measuring of a suite ended."""
+
+    outcome: runner.RunOutcome
+    cells: int  # of this run
+    suite_cells: int  # of all shards
+
+
+def read(
+    suite: str, limit: int | None, device: str | None, seeds: Sequence[int] | None, keep_failed: bool = False
+) -> tuple[Path, Suite]:
+    """The file of a suite given by bundled name or path, and its checked content with these changes.
+
+    Raises:
+        UsageError: there is no such suite, or something in it is wrong.
+    """
+    file = suites.find(suite)
+    changes = {
+        "limit": limit,
+        "seeds": None if seeds is None else list(seeds),
+        "failed": "keep" if keep_failed else None,
+        "engine": None if device is None else {"device": device},
+    }
+    return file, suites.load(file, {key: value for key, value in changes.items() if value is not None})
+
+
+def default_folder(suite: str, shard: shards.Shard | None = None) -> Path:
+    """Where a suite's run goes: a folder of its own for each shard, so that several can be measured at once."""
+    return RESULTS / (f"{suite}-{shard.number}-of-{shard.of}" if shard else suite)
+
+
+def measure(
+    suite: Suite,
+    file: Path,
+    folder: Path,
+    shard: shards.Shard | None,
+    display: Callable[[Mapping[str, float]], AbstractContextManager[runner.Display]],
+) -> Finished:
+    """Measure what has no record in `folder` yet. `display` is given the work of each cell, by key.
+
+    Raises:
+        UsageError: a model or task of the suite does not exist or is wrong, or the folder cannot be written.
+    """
+    every = expand(suite, file, partial(_prepared_surroundings, folder))
+    cells = shards.part(every, shard) if shard else every
+    part = Part(str(shard), frozenset(cell.key for cell in cells)) if shard else None
+    with (
+        open_run(folder, file, suite.name, [cell.ref for cell in every], part) as opened,
+        display({cell.key: work(cell) for cell in cells}) as shown,
+    ):
+        outcome = runner.run(suite, cells, opened, shown)
+    return Finished(outcome, len(cells), len(every))
+
+
+def _prepared_surroundings(folder: Path, suite: Suite) -> Surroundings:
+    """What of the machine decides predictions; asked once the suite is known to be right, before torch is loaded."""
+    if not _seems_finished(folder):
+        cell_process.prepare()
+    return asked_surroundings(suite)
+
+
+def asked_surroundings(suite: Suite) -> Surroundings:
+    """See `bench.runs.surroundings`, which loads torch."""
+    from bench.runs import surroundings
+
+    return surroundings.surroundings(suite)
+
+
+def _seems_finished(folder: Path) -> bool:
+    """Whether every cell that a run there had is there: told from names, before this run's own cells are known."""
+    try:
+        listing = read_listing(folder)
+    except UsageError:
+        return False
+    return {cell.key[:12] for cell in listing.cells} <= cell_folders(folder).keys()
