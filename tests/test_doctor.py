@@ -80,12 +80,12 @@ def test_version_outside_the_range(monkeypatch: pytest.MonkeyPatch, version: str
     pretend(monkeypatch, "transformers", version)
     found = named(list(doctor_checks._dependencies()), "transformers")
     assert found.state == "old"
-    assert found.detail == f"{version} is installed, <6,>=5.8 is needed"
-    assert found.remedy == "pip install 'transformers<6,>=5.8'"
+    assert found.detail == f"{version} is installed, <6,>=5.23 is needed"
+    assert found.remedy == "pip install 'transformers<6,>=5.23'"
     assert not doctor_checks.healthy([found])
 
 
-@pytest.mark.parametrize("version", ["5.8", "5.8.1", "5.99.0", "5.9.0+local", "5.9.0rc1"])
+@pytest.mark.parametrize("version", ["5.23", "5.23.1", "5.99.0", "5.24.0+local", "5.24.0rc1"])
 def test_version_inside_the_range(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     pretend(monkeypatch, "transformers", version)
     assert named(list(doctor_checks._dependencies()), "transformers") == Diagnosis("transformers", "ok", version)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from transformers import AutoTokenizer
 
-from bench.cell.setup import _require_reachable
+from bench.cell.setup import require_reachable
 from bench.core.errors import CellError
 from bench.core.item import Example
 from bench.core.method import Material, Search
@@ -52,13 +52,13 @@ def with_answers(train: str, test: str) -> tuple[Task, Material]:
 
 @pytest.mark.parametrize(("train", "test"), [("<call> a", "<call> b"), ("a", "b"), ("<call>", "b")])
 def test_references_that_can_be_written_pass(codec: Codec, train: str, test: str) -> None:
-    _require_reachable(*with_answers(train, test), codec)
+    require_reachable(*with_answers(train, test), codec)
 
 
 @pytest.mark.parametrize(("train", "test"), [("a", "<call> b"), ("<call> a", "<other> b"), ("<|end|> a", "<|end|> b")])
 def test_references_that_cannot_be_written_are_refused(codec: Codec, train: str, test: str) -> None:
     task, material = with_answers(*(text.replace("<|end|>", codec.tokenizer.eos_token) for text in (train, test)))
     with pytest.raises(CellError, match=r'the answer of test/0 holds "<.*>", a special token of the model'):
-        _require_reachable(task, material, codec)
+        require_reachable(task, material, codec)
     other = Example("test/1", {"number": "1"}, (), ("<call> b", "b"))  # one of its references can be written
-    _require_reachable(replace(task, test=(other,)), material, codec)
+    require_reachable(replace(task, test=(other,)), material, codec)

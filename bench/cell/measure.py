@@ -15,7 +15,7 @@ from bench.adapt.learner import Adapted, Observer
 from bench.adapt.ranking import with_one_rule
 from bench.adapt.session import AdaptSession
 from bench.cell.job import Job
-from bench.cell.setup import Progress, session_for, task_and_method
+from bench.cell.setup import Progress, require_reachable, session_for, task_and_method
 from bench.cell.side_evals import SideEvals, after, on_training_items
 from bench.core.measured import FlopCheck
 from bench.core.method import Method, Search, parts_of
@@ -46,6 +46,7 @@ def measure(job: Job, progress: Progress) -> Record:
             session = with_one_rule(session)
     side_evals = SideEvals(job.probes, job.probe_limit, job.adapter_scales, task, session.base, meter, progress)
     adapted = _adapt(job, method, session, side_evals)
+    require_reachable(task, session.material, session.base.codec)  # not before: nothing is chosen by test labels
     items = [question(example) for example in task.test]
     with meter.phase("retrieve"):
         prompts = adapted.predictor.writer.write(items)

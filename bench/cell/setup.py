@@ -43,14 +43,13 @@ def session_for(job: Job, task: Task, method: Method, meter: Meter, progress: Pr
     vectors = Path(job.vectors) if job.vectors else None
     material = material_of(task, method, job.seed, meter, progress, embedder=job.embedder, vectors=vectors)
     base = load_base(job.resolved, meter.device)
-    _require_reachable(task, material, base.codec)
     # what is trained on holds no thoughts, and labels are ranked, not written
     thinks = task.kind == "text" and not method.weights.learner.reads_train
     budget = job.resolved.thinking_tokens if thinks else 0
     return AdaptSession(base, replace(task, test=()), material, limits(job, meter.device), meter, progress, budget)
 
 
-def _require_reachable(task: Task, material: Material, codec: Codec) -> None:
+def require_reachable(task: Task, material: Material, codec: Codec) -> None:
     """Refuse references that no answer can be equal to: special tokens are left out of what a model writes."""
     if task.kind == "choice":
         return

@@ -119,7 +119,7 @@ def test_models_tasks_methods_and_metrics_are_chosen(tmp_path: Path) -> None:
 def test_damaged_predictions_are_no_missing_ones(tmp_path: Path) -> None:
     run = made(tmp_path, 1, {"full": right(30)})
     next((tmp_path / "run1").rglob("predictions.jsonl")).write_text("{")
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="Invalid JSON"):
         panels(dated([run]))
     shutil.rmtree(tmp_path / "run1")
 
