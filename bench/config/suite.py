@@ -73,7 +73,7 @@ class Suite(_Strict):
     )
     embedder: str = Field("auto", description="sentence encoder for retrieval: auto, none, a folder or a Hub id")
     engine: EngineSettings = EngineSettings()
-    prices: dict[str, Any] = Field(default_factory=dict, description="in place of those in bench/prices.yaml")
+    prices: dict[str, Any] = Field(default_factory=dict, description="in place of those in bench/config/prices.yaml")
     decide: dict[str, Any] = Field(default_factory=dict, description="what the decision assumes and requires")
     cell_timeout_s: float | None = Field(None, gt=0)
     failed: Literal["retry", "keep"] = Field("retry", description="failed cells of an earlier run")

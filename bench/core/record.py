@@ -168,7 +168,9 @@ class Run:
     records: tuple[Record, ...]
     missing: tuple[CellRef, ...] = ()  # cells of the suite without a record
     base: tuple[Record, ...] = ()  # the base models' answers to the probes
-    prices: Mapping[str, object] = field(default_factory=dict)  # what the suite says in place of bench/prices.yaml
+    prices: Mapping[str, object] = field(
+        default_factory=dict
+    )  # what the suite says in place of bench/config/prices.yaml
     decide: Mapping[str, object] = field(default_factory=dict)  # what its decision assumes and requires
     task_paths: Mapping[str, str] = field(default_factory=dict)  # task -> bundled name, or folder as seen from `path`
     shard: str = ""  # such as "1/3" where it is a part: cells of other parts are not missing

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 
-# Scripts without spaces between words: Thai, Lao, Myanmar, Khmer, kana and Han.
-_UNSPACED = (
-    "\u0e00-\u0e7f\u0e80-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-)
-_UNICODE = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+from bench.core.unspaced import UNSPACED
+
+_UNICODE = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 _ASCII = re.compile(r"[a-z0-9]+", re.IGNORECASE)
-_UNSPACED_LETTERS = re.compile(rf"[{_UNSPACED}]")
+_UNSPACED_LETTERS = re.compile(rf"[{UNSPACED}]")
 _LETTERS = re.compile(r"\w")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers.utils import logging as transformers_logging
 
 from bench.core.errors import CellError, OutOfMemoryError
 from bench.model.base import Base
@@ -94,7 +95,9 @@ def _config(model: ResolvedModel) -> Any:
 
 @contextmanager
 def _readable(model: ResolvedModel) -> Iterator[None]:
-    """One line for whatever the libraries raise on a checkpoint that they cannot load."""
+    """One line for whatever the libraries raise on a checkpoint that they cannot load; none of their progress bars."""
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
     try:
         yield
     except CellError:
@@ -103,6 +106,9 @@ def _readable(model: ResolvedModel) -> Iterator[None]:
         if is_out_of_memory(error):
             raise OutOfMemoryError(f"model {model.name} does not fit into memory") from error
         raise CellError(f"model {model.name} cannot be loaded: {_first_line(error)}") from error
+    finally:
+        if bars:
+            transformers_logging.enable_progress_bar()
 
 
 def _keep_within(codec: Codec, rows: int, name: str) -> None:

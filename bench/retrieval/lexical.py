@@ -11,15 +11,12 @@ from typing import Any
 import numpy as np
 
 from bench.core.errors import UsageError
+from bench.core.unspaced import HANGUL, UNSPACED
 
-# Scripts that put no spaces between words (Thai, Lao, Myanmar, Khmer, kana, Han), and Hangul, whose words carry their
-# particles: overlapping pairs of characters, as Lucene's CJKAnalyzer does.
-_UNSPACED = (
-    "\u0e00-\u0e7f\u0e80-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
-)
-_RUN = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]{{2,}}")
-_IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
+# Where words are not separated: overlapping pairs of characters, as Lucene's CJKAnalyzer takes them.
+_PAIRED = UNSPACED + HANGUL
+_RUN = re.compile(rf"[{_PAIRED}]+|[^\W{_PAIRED}]{{2,}}")
+_IS_PAIRED = re.compile(rf"[{_PAIRED}]")
 
 
 def tokens_of(text: str) -> list[str]:
@@ -32,7 +29,7 @@ def tokens_of(text: str) -> list[str]:
 
 
 def _tokens_of(run: str) -> Iterator[str]:
-    if len(run) == 1 or not _IS_UNSPACED.match(run):
+    if len(run) == 1 or not _IS_PAIRED.match(run):
         yield run
     else:
         yield from (first + second for first, second in pairwise(run))

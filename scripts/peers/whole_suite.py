@@ -33,7 +33,7 @@ from scripts.peers.cases import ROOT, Case, never
 from tasks.loader.splits import sample
 
 PROMPTED, TRAINED = ("zero-shot", "few-shot", "rag"), ("lora", "full")
-RATES = {"lora": 0.01, "full": 0.002}  # as in bench/suites/quickstart.yaml, and so are the next two
+RATES = {"lora": 0.01, "full": 0.002}  # as in bench/config/suites/quickstart.yaml, and so are the next two
 EPOCHS = 3
 TOP_K = 2
 LOOK_EVERY = 0.2  # seconds between two looks at the processes' memory

@@ -450,4 +450,4 @@ def test_a_search_is_paid_once_whatever_the_number_of_seeds() -> None:
     others = [record("full", seed, phases={"predict": Phase(1.0, 1)}, **served) for seed in (1, 2)]
     found = tables(replace(run(tuned, *others), prices={"cpu_core_hour": 5.0}))
     [table] = [one for one in found if "money" in one.title]
-    assert table.rows[0][table.columns.index("search")].text == "5"
+    assert table.rows[0][table.columns.index("tuning")].text == "5"

@@ -26,10 +26,10 @@ STEP_PARTS = ("data", "forward", "backward", "optimizer", "other")
 _KEPT = ("trained", "stored_bytes", "index_bytes")
 _FULL_REACH = 0.9  # share of block weights below which it is said how far adapters reach
 _MONEY: tuple[tuple[str, Callable[[CellCost], float | None]], ...] = (
-    ("ready", lambda cost: cost.production),
+    ("setup", lambda cost: cost.production),
     ("1,000\nin batches", lambda cost: cost.thousand_queries),
     ("1,000\none by one", lambda cost: cost.thousand_single),
-    ("a right\nanswer", lambda cost: cost.correct_answer),
+    ("a correct\nanswer", lambda cost: cost.correct_answer),
 )
 
 
@@ -131,15 +131,15 @@ def _serving(run: Run, model: str, task: str) -> list[ReportTable]:
         ]
         lines.append(cells(clean(method), *figures))
     compared_heads = (f"p50\n{way}" for way in ways)
-    heads = ("method", "p50", "p95", "of p50:\nprompt", *compared_heads, "search", *(head for head, _ in _MONEY))
+    heads = ("method", "p50", "p95", "of p50:\nprompt", *compared_heads, "tuning", *(head for head, _ in _MONEY))
     return [ReportTable(f"{clean(model)}: serving {clean(task)}, and money", heads, tuple(lines))]
 
 
 def _serving_legend(prices: Prices) -> tuple[str, ...]:
     return (
         "latency of one question at a time, from fields to answer; prompt: of it, finding and writing the prompt",
-        "uncached: with a prompt's shared beginning worked out anew; unmerged: with the adapter beside the weights",
-        f"{clean(prices.currency)}, prices of {prices.as_of:%Y-%m-%d}; search: choosing options; ready: index, train",
+        "uncached: the shared prefix of prompts is computed anew; unmerged: the adapter is not merged into the weights",
+        f"{clean(prices.currency)}, prices of {prices.as_of:%Y-%m-%d}; setup: index, train",
     )
 
 

@@ -18,11 +18,14 @@ def tables(model: str, rows: Sequence[SummaryRow]) -> list[ReportTable]:
         return []
     lines = []
     for row in searched:
+        if not any(name in row.retrieval for name in _RETRIEVAL):  # counts alone: no item has gold passages
+            continue
         means = (f"{row.retrieval[name].mean:.3f}" if name in row.retrieval else NOTHING for name in _RETRIEVAL)
         questions = f"{row.retrieval['questions'].mean:,.0f}" if "questions" in row.retrieval else NOTHING
         lines.append(cells(clean(row.method), clean(row.task), *means, questions))
     heads = ("method", "task", *_RETRIEVAL, "questions")
-    return [ReportTable(f"{clean(model)}: retrieval", heads, tuple(lines), tuple(_notes(searched)))]
+    notes = tuple(_notes(searched))
+    return [ReportTable(f"{clean(model)}: retrieval", heads, tuple(lines), notes)] if lines or notes else []
 
 
 def _notes(rows: Sequence[SummaryRow]) -> Iterator[str]:

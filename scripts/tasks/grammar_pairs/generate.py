@@ -27,7 +27,8 @@ Words = dict[str, dict[str, str]]  # slot name -> form -> word
 
 def main(folder: Path) -> None:
     """Writes test.jsonl into `folder`."""
-    lexicon, frames = (yaml.safe_load((HERE / f"{name}.yaml").read_text("utf-8")) for name in ("lexicon", "frames"))
+    bank: dict[str, Any] = yaml.safe_load((HERE / "bank.yaml").read_text("utf-8"))
+    lexicon, frames = bank["lexicon"], bank["frames"]
     rng = random.Random("grammar-pairs")
     made = [(name, *pair) for name in frames for pair in pairs(frames[name], lexicon, rng)]
     rng.shuffle(made)

@@ -43,9 +43,9 @@ def load(name: str) -> Any:
 
 
 def layouts(split: str) -> list[Layout]:
-    """The layouts of a split, numbered in the order of its file."""
+    """The layouts of a split, numbered in their order."""
     found: list[Layout] = []
-    for key, texts in load(f"layouts-{split}.yaml").items():
+    for key, texts in load("layouts.yaml")[f"layouts-{split}"].items():
         style, *tags = key.split()
         for text in texts:
             found.append(Layout(f"{split}-{style}-{len(found) + 1}", style, tuple(tags), text.strip()))

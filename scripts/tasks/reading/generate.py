@@ -23,7 +23,7 @@ TASK = HERE.parents[2] / "tasks" / "reading"
 SPLITS = {
     "test": (["people", "places", "things"], 300),
     "train": (["train"], 40),
-}  # split -> its parts of frames.yaml, its rows
+}  # split -> its parts of the frames, its rows
 _SLOT = re.compile(r"\{(([a-z]+)\d?)\}")  # {class}, or {class2} for another value of that class
 _ONE_PERSON = {"name", "family"}  # either may name the same person
 _DRAWS = 40  # values of which some are in no passage
@@ -31,7 +31,8 @@ _DRAWS = 40  # values of which some are in no passage
 
 def main(folder: Path) -> None:
     """Writes both files into `folder`."""
-    values, written = _read("names.yaml"), _read("frames.yaml")
+    bank: dict[str, Any] = yaml.safe_load((HERE / "bank.yaml").read_text(encoding="utf-8"))
+    values, written = bank["names"], bank["frames"]
     for split, (parts, count) in SPLITS.items():
         rng = random.Random(f"reading {split}")
         frames = {name: frame for part in parts for name, frame in written[part].items()}
@@ -41,11 +42,6 @@ def main(folder: Path) -> None:
         ]
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (folder / f"{split}.jsonl").write_bytes(lines.encode())
-
-
-def _read(file: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((HERE / file).read_text(encoding="utf-8"))
-    return loaded
 
 
 def _order(frames: Mapping[str, Any], count: int) -> list[tuple[str, str, str, str]]:

@@ -1,7 +1,7 @@
 """Writes the three splits of `support-replies`: `python -m scripts.tasks.support_replies.generate [OUT_FOLDER]`.
 
-An order is drawn for one of the situations of `situations.yaml`, a message is put together from the split's own
-sentences (`messages_*.yaml`, `frames.yaml`), and three replies in the house style come from `replies.yaml`.
+An order is drawn for one of the `situations` of `bank.yaml`, a message is put together from the split's own sentences
+(`messages.yaml`, and `frames`), and three replies in the house style come from `replies`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import random
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,23 +40,25 @@ MONTHS = (
 def main(out: Path) -> None:
     """Write every split into the folder `out`."""
     rng = random.Random("support-replies")
-    numbers = iter(rng.sample(range(10_000, 100_000), 4 * sum(ROWS.values()) * len(load("situations"))))
+    numbers = iter(rng.sample(range(10_000, 100_000), 4 * sum(ROWS.values()) * len(written()["situations"])))
     out.mkdir(parents=True, exist_ok=True)
     for split in ROWS:
         lines = [json.dumps(row, ensure_ascii=False) for row in rows(split, numbers, rng)]
         (out / f"{split}.jsonl").write_bytes("".join(line + "\n" for line in lines).encode())
 
 
-def load(name: str) -> Any:
-    """The bank `name`.yaml beside this file."""
-    return yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
+@cache
+def written() -> dict[str, Any]:
+    """What rows are made of, by name."""
+    files = (HERE / "bank.yaml", HERE / "messages.yaml")
+    return {name: bank for file in files for name, bank in yaml.safe_load(file.read_text(encoding="utf-8")).items()}
 
 
 def rows(split: str, numbers: Iterator[int], rng: random.Random) -> list[dict[str, Any]]:
     """The rows of one split, as many of each situation, in a random order; no message stands twice."""
     desk = Desk(split, numbers, rng)
     drawn: dict[str, dict[str, Any]] = {}
-    for name, situation in load("situations").items():
+    for name, situation in written()["situations"].items():
         banks = [bank for bank, share in situation["banks"].items() for _ in range(share)]
         for count in range(ROWS[split]):
             row = desk.row(name, banks[count % len(banks)])
@@ -126,14 +129,14 @@ class Desk:
 
     def __init__(self, split: str, numbers: Iterator[int], rng: random.Random) -> None:
         self._split, self._numbers, self._rng = split, numbers, rng
-        self._situations, self._style = load("situations"), load("replies")
-        names = load("names")
+        self._situations, self._style = written()["situations"], written()["replies"]
+        names = written()["names"]
         self._surnames, self._streets = (Deck(names[kind][split], rng) for kind in ("surnames", "streets"))
         self._titles = Deck(names["titles"], rng)
-        self._cores = {bank: Deck(cores, rng) for bank, cores in load(f"messages_{split}").items()}
-        self._frames = {part: Deck(texts, rng) for part, texts in load("frames")[split].items()}
+        self._cores = {bank: Deck(cores, rng) for bank, cores in written()[f"messages_{split}"].items()}
+        self._frames = {part: Deck(texts, rng) for part, texts in written()["frames"][split].items()}
         prices = {name: {"price": price} for name, (_, price) in facts()["products"].items()}
-        items = load("items")
+        items = written()["items"]
         self._shared = {name: {**prices[name], **item} for name, item in items["shared"].items()}
         self._own = items[split]
 

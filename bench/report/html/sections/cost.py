@@ -22,7 +22,7 @@ from bench.report.html.cases import Case, of_runs
 from bench.report.tables import costs
 
 _LEAD = (
-    "Money over the horizon: choosing options and making the method ready once, making it ready again for each update, "
+    "Money over the period: tuning and setup once, setup again for each update, "
     "hosting, and every query. It is machine time at the prices named at the end; another price needs no new "
     "measurement."
 )
