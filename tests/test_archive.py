@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bench
 import tasks
 from bench import cli
 from bench.core.errors import UsageError
@@ -92,6 +93,19 @@ class TestThereAndBack:
             os.utime(copy / name, (1e9, 1e9))
             (copy / name).chmod(0o600)
         assert pack.pack(copy).read_bytes() == pack.pack(run).read_bytes()
+
+    def test_an_archive_is_found_by_the_name_of_its_folder(self, run: Path) -> None:
+        reports = [("report", run, "--json"), ("decide", run, "--json"), ("compare", run, "--json"),
+                   ("history", run, "--json"), ("gate", "--baseline", run, "--candidate", run, "--json")]  # fmt: skip
+        packed = pack.pack(run)
+        assert bench.load(run).path == run  # both are there
+        shutil.rmtree(run)
+        for arguments in reports:
+            by_file = [packed if argument is run else argument for argument in arguments]
+            assert ended(*arguments) == ended(*by_file)
+        assert bench.load(run).path == packed
+        assert ended("unpack", run) == (0, f"{run}\n", "")
+        assert bench.load(run).path == run
 
     def test_repetitive_lines_take_little_room(self, run: Path) -> None:
         file = next(run.glob("cells/*/predictions.jsonl"))

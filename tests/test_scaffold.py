@@ -178,6 +178,26 @@ def test_answers_as_squad_holds_them(tmp_path: Path) -> None:
         init(tmp_path / "a.jsonl", tmp_path / "other", answer="answers")
 
 
+def test_a_question_is_shown_with_its_passage(tmp_path: Path) -> None:
+    rows = [
+        {"title": "boxes", "context": f"In box {n} lies stone {n}.", "question": "Which stone?", "answer": f"stone {n}"}
+        for n in range(12)
+    ]
+    task, notes = made(tmp_path, "a.jsonl", jsonl(rows * 2))
+    assert task.prompt.template == "Context: {context}\nQuestion: {question}\nAnswer:"
+    stones = {example.references for split in (task.train, task.validation, task.test) for example in split}
+    assert stones == {(row["answer"],) for row in rows}  # one question, twelve items
+    assert 'passage: column "context" (guessed; change it in the template)' in notes
+    assert 'not in the prompt: "title"; add to the template what answers need' in notes
+
+
+def test_a_column_that_lacks_passages_in_places_is_not_shown(tmp_path: Path) -> None:
+    rows = [{"context": f"c{n}" if n else "", "question": f"q{n}", "answer": f"a{n}"} for n in range(12)]
+    task, notes = made(tmp_path, "a.jsonl", jsonl(rows))
+    assert task.prompt.template == "Question: {question}\nAnswer:"
+    assert 'not in the prompt: "context"; add to the template what answers need' in notes
+
+
 def test_choices_as_arc_holds_them(tmp_path: Path) -> None:
     rows = [
         {"question": f"q{n}", "choices": {"text": [f"a{n}", f"b{n}"], "label": ["A", "B"]}, "answerKey": "AB"[n % 2]}

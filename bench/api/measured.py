@@ -14,6 +14,7 @@ from bench.analysis.comparison import Family
 from bench.analysis.decision.verdict import Verdict
 from bench.config import assumptions, prices
 from bench.core.record import Record, Run
+from bench.store.archive import as_named
 from bench.store.run_folder import read_run
 
 if TYPE_CHECKING:
@@ -175,12 +176,12 @@ class MeasuredRun:
 
 
 def load(path: str | PathLike[str]) -> MeasuredRun:
-    """A run that was measured before: its folder or its archive.
+    """A run that was measured before: its folder or its archive, with or without the ending `.run.zip`.
 
     Raises:
         UsageError: there is no run.
     """
-    run = MeasuredRun(Path(path))
+    run = MeasuredRun(as_named(Path(path)))
     _ = run.content  # a wrong path is told here
     return run
 

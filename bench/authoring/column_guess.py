@@ -18,6 +18,7 @@ ANSWERS = (
     *("label", "answer", "answers", "answers.text", "answerkey", "category", "intent", "class", "target"),
     *("output", "response", "ref", "reference", "completion", "summary", "sentiment", "topic", "y"),
 )
+PASSAGES = ("context", "passage", "paragraph", "article", "document")
 CHOICE_LISTS = ("choices", "options", "endings", "choices.text")
 _FEW = 3  # a label stands this often on average before answers count as choices
 _LONGEST_LABEL = 80  # characters
@@ -30,6 +31,7 @@ class Guess:
     question: str
     answer: str
     kind: Kind
+    passage: str = ""  # the column that the question is about
     choices_field: str = ""
     choice_keys: str = ""  # the column that names each choice, such as A, B, C
     by_index: bool = False
@@ -59,9 +61,26 @@ def guess(rows: Sequence[Row], question: str | None, answer: str | None, kind: s
         if _holds_objects(column, rows):
             fields = listed(name for name in columns if name.startswith(f"{column}."))
             raise UsageError(f"column {shown(column)} holds objects; name one of their fields: {fields}")
-    guessed = Guess(question, answer, "choice", choices_field, choice_keys, notes=notes)
+    free = [name for name in free if name not in (question, answer)]
+    guessed = Guess(question, answer, "choice", _passage(free, rows), choices_field, choice_keys, notes=notes)
+    _say_unasked(guessed, [name for name in free if "." not in name])
     _settle_kind(guessed, [row for row in rows if text_or_none(row.get(question)) is not None], kind)
     return guessed
+
+
+def _passage(columns: Sequence[str], rows: Sequence[Row]) -> str:
+    """The column of the texts that questions are about, as SQuAD and RACE have them; or ''."""
+    name = _named(columns, PASSAGES)
+    return name if name and all(text_or_none(row.get(name)) is not None for row in rows) else ""
+
+
+def _say_unasked(guessed: Guess, columns: Sequence[str]) -> None:
+    """Note which columns the prompt shows in addition to the question, and which it does not."""
+    if guessed.passage:
+        guessed.notes.append(f"passage: column {shown(guessed.passage)} (guessed; change it in the template)")
+    others = [name for name in columns if name != guessed.passage]
+    if others:
+        guessed.notes.append(f"not in the prompt: {listed(map(shown, others))}; add to the template what answers need")
 
 
 def is_usable(row: Row, guessed: Guess) -> bool:

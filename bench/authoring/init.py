@@ -130,7 +130,15 @@ def _usable(splits: Mapping[str, list[Row]], guessed: Guess) -> dict[str, list[R
 
 
 def _question(row: Row, guessed: Guess) -> str:
-    return (text_or_none(row.get(guessed.question)) or "").rstrip(" \t")
+    """What the prompt asks of a row: the same text is the same item."""
+    columns = (guessed.passage, guessed.question)
+    return "\n".join((text_or_none(row.get(name)) or "").rstrip(" \t") for name in columns if name)
+
+
+def _template(guessed: Guess) -> str:
+    """The lines of a prompt that show the row."""
+    columns = (guessed.passage, guessed.question)
+    return "".join(f"{_title(name)}: {{{name}}}\n" for name in columns if name)
 
 
 def _divided(splits: dict[str, list[Row]], guessed: Guess) -> dict[str, list[Row]]:
@@ -176,7 +184,7 @@ def _files(out: Path, splits: Mapping[str, list[Row]], guessed: Guess) -> dict[P
         guessed.notes.append('left out the column "id": it is empty or repeated in places')
     files = {out / f"{split}.jsonl": _jsonl(found, drop_id) for split, found in splits.items()}
     cue = "Label" if guessed.kind == "choice" else "Answer"
-    template = f"{_title(guessed.question)}: {{{guessed.question}}}\n{cue}:"
+    template = f"{_template(guessed)}{cue}:"
     spec: dict[str, Any] = {"name": _name(out), "kind": guessed.kind}
     spec |= dict.fromkeys(("description", "licence", "source"), "")
     spec |= {"instruction": _INSTRUCTIONS[guessed.kind], "template": template, "answer": guessed.answer}
@@ -195,7 +203,9 @@ def _files(out: Path, splits: Mapping[str, list[Row]], guessed: Guess) -> dict[P
 def _split_entry(split: str, rows: Sequence[Row], guessed: Guess) -> str | dict[str, str]:
     """Where a text task asks one question several times, its answers are references of one item."""
     path = f"{split}.jsonl"
-    repeats = len(rows) > len({_question(row, guessed) for row in rows})
+    prompts = {_question(row, guessed) for row in rows}
+    questions = {(text_or_none(row.get(guessed.question)) or "").rstrip(" \t") for row in rows}
+    repeats = len(prompts) < len(rows) and len(questions) == len(prompts)  # one question, several passages: items apart
     if split == "train" or guessed.kind == "choice" or not repeats:
         return path
     guessed.notes.append(f"{split}: rows with the same {shown(guessed.question)} are one item with several references")
@@ -213,9 +223,8 @@ def _text_keys(rows: Sequence[Row], guessed: Guess) -> dict[str, Any]:
 
 
 def _own_choice_keys(guessed: Guess) -> dict[str, Any]:
-    title = _title(guessed.question)
     keys = {"instruction": "Choose the correct answer.", "choices_field": guessed.choices_field}
-    keys |= {"template": f"{title}: {{{guessed.question}}}\nChoices: {{choices}}\nAnswer:"}
+    keys |= {"template": f"{_template(guessed)}Choices: {{choices}}\nAnswer:"}
     keys |= {"choice_keys": guessed.choice_keys} if guessed.choice_keys else {}
     return keys | ({"answer_is": "index"} if guessed.by_index else {})
 

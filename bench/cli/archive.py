@@ -8,9 +8,11 @@ from pathlib import Path
 
 import click
 
+from bench.cli.run_argument import RUN
+
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=RUN)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The run directory to make.")
 def merge(runs: Sequence[Path], out: Path) -> None:
     """Join RUNS of one suite, such as its shards, into one run directory.
@@ -55,7 +57,7 @@ def pack(run: Path, out: Path | None, records_only: bool) -> None:
 
 
 @click.command()
-@click.argument("archive", type=click.Path(path_type=Path))
+@click.argument("archive", type=RUN)
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to make; default: ARCHIVE without .run.zip.")
 def unpack(archive: Path, out: Path | None) -> None:
     """Write the files of ARCHIVE to a new folder, as they were when they were packed.

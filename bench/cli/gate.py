@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.run_argument import RUN
 from bench.core.errors import IncompleteError, NotComparableError, UsageError
 from bench.runs import RESULTS
 
@@ -23,8 +24,8 @@ _FOLDER = click.Path(path_type=Path)
 
 
 @click.command()
-@click.option("--baseline", type=_FOLDER, help="A run, or a baseline that was accepted.")
-@click.option("--candidate", type=_FOLDER, help="The run of the change.")
+@click.option("--baseline", type=RUN, help="A run, or a baseline that was accepted.")
+@click.option("--candidate", type=RUN, help="The run of the change.")
 @click.option("--policy", type=_FOLDER, help="YAML of checks and margins; default: the bundled one.")
 @click.option("--mode", type=click.Choice(["regression", "non-inferiority"]), help="In place of the policy's.")
 @click.option("--plan", is_flag=True, help="Only say what the policy could find with the baseline's items.")
@@ -146,8 +147,8 @@ def _plan(baseline: Path, policy: Policy, where: str) -> None:
 
 
 @click.command()
-@click.argument("baseline", type=_FOLDER)
-@click.argument("repeats", nargs=-1, type=_FOLDER)
+@click.argument("baseline", type=RUN)
+@click.argument("repeats", nargs=-1, type=RUN)
 @click.option("--suite", help="Measure the repeats first: this suite, the baseline's own.")
 @click.option("--times", type=click.IntRange(min=3), default=3, show_default=True, help="With --suite: how often.")
 @click.option("--out", type=_FOLDER, help="With --suite: folder for the repeats; default: results/local/calibration.")
@@ -213,7 +214,7 @@ def baseline() -> None:
 
 
 @baseline.command()
-@click.argument("run", type=_FOLDER)
+@click.argument("run", type=RUN)
 @click.option("--name", required=True, help="Of the baseline, and of its folder.")
 @click.option("--to", type=_FOLDER, help="Folder of baselines; default: baselines.")
 @click.option("--replace", is_flag=True, help="Put it in the place of a baseline of that name.")

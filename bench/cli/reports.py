@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.run_argument import RUN
 from bench.core.errors import UsageError
 from bench.runs import RESULTS
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=RUN)
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write one self-contained HTML file.")
 @click.option("--pdf", type=click.Path(path_type=Path, dir_okay=False), help="Print it, by an installed Chromium.")
 @click.option("--markdown", "style", flag_value="markdown", help="Print Markdown, for a pull request or a wiki.")
@@ -83,8 +84,8 @@ def _text(runs: Sequence[Run], style: str) -> str:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("old", required=False, type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
+@click.argument("old", required=False, type=RUN)
 @click.option("--task", help="Of this task alone.")
 @click.option("--method", "methods", multiple=True, help="Of this method alone; may be given several times.")
 @click.option("--metric", help="In this metric; default: the task's primary one.")
@@ -120,7 +121,7 @@ def compare(
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.option("--task", help="Of this task alone.")
 @click.option("--queries", "queries_per_month", type=float, help="Queries a month; default 10,000.")
 @click.option("--months", type=float, help="The horizon; default 12.")
@@ -160,7 +161,7 @@ def decide(
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=RUN)
 @click.option("--task", help="Of this task alone.")
 @click.option("--method", "methods", multiple=True, help="Of this method alone; may be given several times.")
 @click.option("--metric", help="In this metric; default: the primary one of each task's newest run.")

@@ -54,6 +54,12 @@ def files_of(run: Path) -> RunPath:
     return ArchivePath(_opened(run, status.st_mtime_ns, status.st_size, status.st_ino), "")
 
 
+def as_named(run: Path) -> Path:
+    """The run that a user means by `run`: what is there, or else the archive of that name."""
+    archive = Path(f"{run}{SUFFIX}")
+    return archive if not run.exists() and archive.is_file() else run
+
+
 def located(run: Path, place: str) -> str:
     """A path that is written as seen from a run's folder; from an archive as if it was the folder."""
     return os.path.normpath(run / place) if run.is_file() else str(run / place)
