@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ class _RunPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         from bench.store.archive import as_named
 
-        return as_named(Path(super().convert(value, param, ctx)))
+        return as_named(Path(os.fsdecode(super().convert(value, param, ctx))))
 
 
 RUN = _RunPath(path_type=Path)
