@@ -66,6 +66,10 @@ class Difference:
         """Whether the difference holds among all of the family."""
         return self.p_adjusted <= ALPHA
 
+    def other(self, label: str) -> Answers:
+        """The method that `label` is compared with."""
+        return self.b if self.a.label == label else self.a
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -180,7 +184,7 @@ def _answers(run: Run, records: Sequence[Record], metric: str | None) -> tuple[l
 
 
 def _family(pairs: Iterable[tuple[Answers, Answers]]) -> list[Difference]:
-    found = [_difference(a, b) for a, b in pairs]
+    found = [difference(a, b) for a, b in pairs]
     if not found:
         return []
     adjusted = holm([one.p for one in found])
@@ -195,7 +199,12 @@ def _family(pairs: Iterable[tuple[Answers, Answers]]) -> list[Difference]:
     ]
 
 
-def _difference(a: Answers, b: Answers) -> Difference:
+def difference(a: Answers, b: Answers) -> Difference:
+    """Two methods alone, as a family of one.
+
+    Raises:
+        NotComparableError: they were not asked the same.
+    """
     refuse_other_questions(a, b)
     first, second = by_unit([a, b])
     found = two_questions.difference(first, second, bound(a.metric))

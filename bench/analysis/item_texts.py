@@ -15,19 +15,30 @@ from tasks.loader.digest import question_digest
 
 def asked(run: Run, record: Record) -> tuple[Task | None, str]:
     """The task as the cell was asked it, or None and why not: it is gone, or its items are others by now."""
+    task, problem = _at_hand(run, record, record.identity.task.limit)
+    if task is not None and record.questions != question_digest(task):
+        return None, "the task's items or prompt are not those that were asked"
+    return task, problem
+
+
+def _at_hand(run: Run, record: Record, limit: int | None) -> tuple[Task | None, str]:
+    """The task as it is now, or None and why it cannot be read."""
     written = run.task_paths.get(record.task, record.task)
     place = written if written in tasks.available() else located(run.path, written)
     try:
-        task = _read(place, record.identity.task.limit)
+        return _read(place, limit), ""
     except AdaptbenchError as error:
         return None, clean(str(error).splitlines()[0])
     except Exception as error:  # a hub library's own, for a data set that is not at hand
         return None, clean(f"{place} cannot be read: {type(error).__name__}")
-    if record.questions != question_digest(task):
-        return None, "the task's items or prompt are not those that were asked"
-    return task, ""
 
 
 @lru_cache(maxsize=8)
 def _read(place: str, limit: int | None) -> Task:
     return tasks.load(place, limit)
+
+
+def test_items(run: Run, record: Record) -> int | None:
+    """How many test items the task of a cell has; None where it is not at hand."""
+    task, _ = _at_hand(run, record, None)
+    return len(task.test) if task else None

@@ -29,6 +29,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--policy", type=_FOLDER, help="YAML of checks and margins; default: the bundled one.")
 @click.option("--mode", type=click.Choice(["regression", "non-inferiority"]), help="In place of the policy's.")
 @click.option("--plan", is_flag=True, help="Only say what the policy could find with the baseline's items.")
+@click.option("--full", is_flag=True, help="Print the figures of every check that did not pass.")
 @click.option("--out", type=_FOLDER, help="Write gate.json, junit.xml, summary.md and comment.md there.")
 @click.option("--markdown", "style", flag_value="markdown", help="Print the summary as Markdown.")
 @click.option("--json", "style", flag_value="json", help="Print gate.json.")
@@ -39,6 +40,7 @@ def gate(
     policy: Path | None,
     mode: Mode | None,
     plan: bool,
+    full: bool,
     out: Path | None,
     style: str | None,
 ) -> None:
@@ -73,7 +75,7 @@ def gate(
         _plan(baseline, loaded, where)
     elif candidate is not None:
         paths = {"baseline": str(baseline), "candidate": str(candidate), "policy": str(policy) if policy else ""}
-        sys.exit(_gate(baseline, candidate, loaded, where, paths, out, style))
+        sys.exit(_gate(baseline, candidate, loaded, where, paths, out, style or ("full" if full else None)))
 
 
 def _gate(
@@ -94,7 +96,7 @@ def _gate(
     try:
         gated = run.gate(baseline, candidate, policy, where)
         verdict = gated.verdict
-        if out or style:
+        if out or style in ("markdown", "json"):
             items = files.shown(gated)
     except (IncompleteError, NotComparableError) as error:
         if out is None and style is None:
@@ -112,22 +114,23 @@ def _show(
 ) -> None:
     from bench.gate.outputs import data, markdown, terminal
     from bench.gate.outputs.words import headline
+    from bench.report.terminal import Folded, show
 
     if style == "json":
         print(json.dumps(data.to_json(verdict, paths, items), indent=1, ensure_ascii=False))
     elif style == "markdown":
         print(markdown.summary(verdict, items, name), end="")
+    elif style is None:
+        show(*map(Folded, terminal.brief(verdict)))
     else:
         print(headline(verdict))
         _print(f"{paths['candidate']} against {paths['baseline']}", terminal.table(verdict))
 
 
 def _print(heading: str, table: ReportTable) -> None:
-    from rich.console import Console
+    from bench.report.terminal import show, terminal
 
-    from bench.report.terminal import terminal
-
-    Console().print(terminal([(heading, [table])]))
+    show(terminal([(heading, [table])]))
 
 
 def _plan(baseline: Path, policy: Policy, where: str) -> None:

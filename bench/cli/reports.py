@@ -15,12 +15,14 @@ from bench.core.errors import UsageError
 from bench.runs import RESULTS
 
 if TYPE_CHECKING:
+    from bench.analysis.decision.verdict import Verdict
     from bench.core.record import Run
     from bench.report.table import Chapter
 
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=RUN)
+@click.option("--full", is_flag=True, help="Print every table.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write one self-contained HTML file.")
 @click.option("--pdf", type=click.Path(path_type=Path, dir_okay=False), help="Print it, by an installed Chromium.")
 @click.option("--markdown", "style", flag_value="markdown", help="Print Markdown, for a pull request or a wiki.")
@@ -32,11 +34,18 @@ if TYPE_CHECKING:
 @click.option("--mlflow", metavar="URI", help="Log to MLflow at this tracking URI, such as sqlite:///mlflow.db.")
 @click.option("--wandb", metavar="FOLDER", help="Log to Weights & Biases, offline, below this folder.")
 def report(
-    runs: Sequence[Path], html: Path | None, pdf: Path | None, style: str | None, mlflow: str | None, wandb: str | None
+    runs: Sequence[Path],
+    full: bool,
+    html: Path | None,
+    pdf: Path | None,
+    style: str | None,
+    mlflow: str | None,
+    wandb: str | None,
 ) -> None:
     """Show what one or more RUNS measured, from their records alone; nothing is measured again.
 
-    Beside FILE.html stands FILE.json with the full data.
+    First the verdict on each task and one table of scores; --full prints every table. Beside FILE.html stands FILE.json
+    with the full data.
 
     \b
     Examples:
@@ -53,8 +62,10 @@ def report(
         print(line)
     if style in ("csv", "latex", "benchmark", "schema"):
         sys.stdout.write(_text(read, style))
-    elif style or not (html or pdf or mlflow or wandb):
-        show(style, tables.chapters(read), lambda: data.to_json(read))
+    elif full or style:
+        show(style, lambda: tables.chapters(read), lambda: data.to_json(read))
+    elif not (html or pdf or mlflow or wandb):
+        overviews(read)
 
 
 def _files(
@@ -89,6 +100,7 @@ def _text(runs: Sequence[Run], style: str) -> str:
 @click.option("--task", help="Of this task alone.")
 @click.option("--method", "methods", multiple=True, help="Of this method alone; may be given several times.")
 @click.option("--metric", help="In this metric; default: the task's primary one.")
+@click.option("--full", is_flag=True, help="Print every pair, not only each method against the best.")
 @click.option("--flips", type=click.IntRange(min=0), default=0, help="Show so many changed answers of each pair.")
 @click.option("--markdown", "style", flag_value="markdown", help="Print Markdown.")
 @click.option("--json", "style", flag_value="json", help="Print JSON.")
@@ -98,6 +110,7 @@ def compare(
     task: str | None,
     methods: Sequence[str],
     metric: str | None,
+    full: bool,
     flips: int,
     style: str | None,
 ) -> None:
@@ -116,8 +129,10 @@ def compare(
 
     families = load(run).compare(old, task=task, metric=metric, methods=methods).families
     heading = f"{run} (a, b: its methods)" if old is None else f"a: {run}, b: {old}"
-    chapters: list[Chapter] = [(heading, comparison_tables.tables(families, flips))]
-    show(style, chapters, lambda: comparison_tables.to_json(families, flips))
+    shown = comparison_tables.tables if full or style or flips else comparison_tables.brief
+    show(style, lambda: [(heading, shown(families, flips))], lambda: comparison_tables.to_json(families, flips))
+    if shown is comparison_tables.brief:
+        print("intervals of these checkpoints; --full: every pair, detectable differences, ties")
 
 
 @click.command()
@@ -137,10 +152,11 @@ def compare(
     metavar="NAME=VALUE",
     help="quality, latency_p95_s, retention_loss, memory_gib or money_per_month; may be given several times.",
 )
+@click.option("--full", is_flag=True, help="Add every method, where costs cross, and the reasons in sentences.")
 @click.option("--markdown", "style", flag_value="markdown", help="Print Markdown.")
 @click.option("--json", "style", flag_value="json", help="Print JSON.")
 def decide(
-    run: Path, task: str | None, require: Sequence[str], style: str | None, **assumed: float | str | None
+    run: Path, task: str | None, require: Sequence[str], full: bool, style: str | None, **assumed: float | str | None
 ) -> None:
     """What to choose of the methods of RUN, how sure that is, what it costs and what would change it.
 
@@ -155,9 +171,13 @@ def decide(
     from bench.report.tables import decision as decision_tables
 
     said = {name: value for name, value in assumed.items() if value is not None}
-    found = load(run).decide(task, require=dict(_required(text) for text in require), **said)
-    chapters: list[Chapter] = [(str(run), decision_tables.tables(found.verdicts, found.currency))]
-    show(style, chapters, lambda: decision_tables.to_json(found.verdicts, found.currency))
+    measured = load(run)
+    found = measured.decide(task, require=dict(_required(text) for text in require), **said)
+    if full or style:
+        chapters: list[Chapter] = [(str(run), decision_tables.tables(found.verdicts, found.currency))]
+        show(style, lambda: chapters, lambda: decision_tables.to_json(found.verdicts, found.currency))
+    else:
+        _decisions(measured.content, found.verdicts, found.currency)
 
 
 @click.command()
@@ -197,23 +217,37 @@ def history(
         for file in pages.write(dated, panels, html):
             print(file)
     if style or html is None:
-        show(style, tables.chapters(dated, panels), lambda: tables.to_json(dated, panels))
+        show(style, lambda: tables.chapters(dated, panels), lambda: tables.to_json(dated, panels))
 
 
-def show(style: str | None, chapters: Sequence[Chapter], content: Callable[[], dict[str, Any]]) -> None:
+def overviews(runs: Sequence[Run]) -> None:
+    """Print the verdict on each task and a table of scores."""
+    from rich.console import Console
+
+    from bench.report import brief, terminal
+
+    console = Console()
+    terminal.show(*brief.overviews(runs, console), console=console)
+
+
+def _decisions(run: Run, verdicts: Sequence[Verdict], currency: str) -> None:
+    from bench.report import brief, terminal
+
+    terminal.show(*brief.decisions(run, verdicts, currency))
+
+
+def show(style: str | None, chapters: Callable[[], Sequence[Chapter]], content: Callable[[], dict[str, Any]]) -> None:
     """Print tables for a terminal or as Markdown, or what they are made of as JSON."""
     if style == "json":
         print(json.dumps(content(), indent=1, ensure_ascii=False))
     elif style == "markdown":
         from bench.report.markdown import markdown
 
-        print(markdown(chapters))
+        print(markdown(chapters()))
     else:
-        from rich.console import Console
+        from bench.report import terminal
 
-        from bench.report.terminal import terminal
-
-        Console().print(terminal(chapters))
+        terminal.show(terminal.terminal(chapters()))
 
 
 def _required(text: str) -> tuple[str, float]:

@@ -38,8 +38,9 @@ def _suite_options(command: Command) -> Command:
 @click.command()
 @_suite_options
 @click.option("--keep-failed", is_flag=True, help="Do not try failed cells of an earlier run again.")
-def run(suite: str, out: Path | None, shard: str | None, **changes: Any) -> None:
-    """Measure every cell of SUITE (a file, or a bundled name) and show the table.
+@click.option("--full", is_flag=True, help="At the end print every table.")
+def run(suite: str, out: Path | None, shard: str | None, full: bool, **changes: Any) -> None:
+    """Measure every cell of SUITE (a file, or a bundled name) and show the verdict on each task.
 
     Running the same command again measures only what is missing.
 
@@ -52,8 +53,8 @@ def run(suite: str, out: Path | None, shard: str | None, **changes: Any) -> None
     """
     from rich.console import Console
 
+    from bench.cli import reports
     from bench.report.tables import chapters
-    from bench.report.terminal import terminal
     from bench.runs import progress, shards, suite_run
     from bench.store.run_folder import read_run
 
@@ -66,7 +67,11 @@ def run(suite: str, out: Path | None, shard: str | None, **changes: Any) -> None
     except KeyboardInterrupt:
         print(f"interrupted; finished cells are in {folder}, run the same command to go on", file=sys.stderr)
         sys.exit(130)
-    console.print(terminal(chapters([read_run(folder)])))
+    measured = read_run(folder)
+    if full:
+        reports.show(None, lambda: chapters([measured]), dict)
+    else:
+        reports.overviews([measured])
     if of:
         console.print(
             f"shard {of}: {done.cells} of the suite's {done.suite_cells} cells", markup=False, highlight=False

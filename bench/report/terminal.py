@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,46 @@ from bench.report.table import Chapter, ReportTable
 
 _STYLES = {"": "", "best": "bold", "faint": "dim", "bad": "red"}
 _GAP = 3  # between two columns: padding and the box's own
-_WIDEST_METHOD, _WIDEST = 30, 20  # columns; longer text is folded where room is short
+_WIDEST_METHOD, _NARROWEST_METHOD, _WIDEST = 30, 12, 20  # columns; longer text is folded where room is short
+
+
+def show(*renderables: RenderableType, console: Console | None = None) -> None:
+    """Print to the terminal; where nobody watches, without the blanks that fill lines."""
+    console = console or Console()
+    if console.is_terminal:
+        console.print(*renderables, sep="\n")
+        return
+    with console.capture() as capture:
+        console.print(*renderables, sep="\n")
+    lines = (line.rstrip() for line in capture.get().split("\n"))
+    console.file.write("\n".join(lines))
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A line of text, folded under itself; its first characters are bold."""
+
+    text: str
+    strong: int = 0
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        indent = self.text[: len(self.text) - len(self.text.lstrip())]
+        lines = textwrap.wrap(
+            self.text.lstrip(), max(options.max_width, 40), initial_indent=indent, subsequent_indent=f"{indent}    ",
+            break_on_hyphens=False, break_long_words=False,
+        )  # fmt: skip
+        shown = RichText("\n".join(lines))
+        shown.stylize("bold", len(indent), len(indent) + self.strong)
+        yield shown
+
+
+def lay_out(table: ReportTable, width: int) -> Iterator[RenderableType]:
+    """A table with its title and notes; one that is too wide some columns at a time."""
+    yield RichText(f"\n{table.title}" if table.title else "", style="bold")
+    if table.rows:
+        yield from _tables(table, width)
+    for note in table.notes:
+        yield RichText(note, style="dim" if table.rows else "")
 
 
 def terminal(chapters: Sequence[Chapter]) -> RenderableType:
@@ -33,11 +73,7 @@ class _Terminal:
         for heading, found in self.runs:
             yield RichText(heading, style="bold underline")
             for table in found:
-                yield RichText(f"\n{table.title}", style="bold")
-                if table.rows:
-                    yield from _tables(table, options.max_width)
-                for note in table.notes:
-                    yield RichText(note, style="dim" if table.rows else "")
+                yield from lay_out(table, options.max_width)
             yield RichText()
 
 
@@ -45,6 +81,9 @@ def _tables(table: ReportTable, width: int) -> Iterator[RenderableType]:
     """The table as one table, or as several that each repeat the first column, none wider than `width`."""
     widths = [min(_column_width(table, column), _WIDEST) for column in range(len(table.columns))]
     first = min(_column_width(table, 0), _WIDEST_METHOD)
+    room = width - sum(each + _GAP for each in widths[1:])
+    if _NARROWEST_METHOD <= room < first:  # a name on two lines is easier to read than a table in two parts
+        first = room
     chunk: list[int] = []
     for column in range(1, len(widths)):
         if chunk and first + sum(widths[c] + _GAP for c in (*chunk, column)) > width:

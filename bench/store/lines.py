@@ -26,6 +26,7 @@ class Line(TypedDict):
     context_tokens: NotRequired[int]
     output_tokens: NotRequired[int]
     scores: NotRequired[Sequence[FiniteFloat]]  # log-likelihood of each choice, nats
+    order: NotRequired[Sequence[int]]  # places of the choices, the best first
     right: NotRequired[int]  # place of the right choice
     group: NotRequired[Text]
     ranking: NotRequired[Sequence[Text]]

@@ -278,8 +278,9 @@ def test_the_command_takes_what_the_suite_says_and_what_it_is_told(tmp_path: Pat
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite))
     shown = CliRunner().invoke(cli, ["decide", str(tmp_path)])
     assert shown.exit_code == 0, shown.output
-    assert "Choose few-shot" in shown.output
-    assert "Choose lora" in CliRunner().invoke(cli, ["decide", str(tmp_path), "--queries", "400"]).output
+    assert "choice: few-shot, Accuracy 0.750" in shown.output
+    assert "choice: lora" in CliRunner().invoke(cli, ["decide", str(tmp_path), "--queries", "400"]).output
+    assert "Choose few-shot" in CliRunner().invoke(cli, ["decide", str(tmp_path), "--full"]).output
     told = CliRunner().invoke(cli, ["decide", str(tmp_path), "--require", "quality=0.9", "--json"])
     assert json.loads(told.output)["verdicts"][0]["evidence"] == "none meets"
     assert "| lora |" in CliRunner().invoke(cli, ["decide", str(tmp_path), "--markdown"]).output

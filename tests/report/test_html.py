@@ -27,8 +27,8 @@ from bench.core.phases import Phase
 from bench.core.record import CheckpointScores, Record, Run, Score
 from bench.core.training import Judged, Training, Tuning
 from bench.report import files
+from bench.report.cases import cases
 from bench.report.html import page, sections
-from bench.report.html.cases import cases
 from bench.report.html.sections import retrieval
 from bench.report.pdf import VARIABLE, browser
 from tasks.loader.digest import question_digest

@@ -60,8 +60,7 @@ def _choice(verdict: Verdict) -> Iterator[str]:
     if verdict.choice is None:
         yield "No method meets the requirements."
         for one in verdict.standings:
-            failed = ", ".join(_failed(check, metric) for check in one.checks if check.status == "fails")
-            yield f"{clean(one.label)} fails {failed}."
+            yield f"{clean(one.label)} fails {failures(one, metric)}."
         return
     chosen = _of(verdict, verdict.choice)
     interval = f"{number(metric, chosen.interval.low)} to {number(metric, chosen.interval.high)}"
@@ -74,8 +73,12 @@ def _choice(verdict: Verdict) -> Iterator[str]:
         yield f"{clean(able[0].label)} is better, and at that value of a correct answer not worth its cost."
     better = [one for one in left if verdict.standings.index(one) < verdict.standings.index(able[0])]
     for one in better:
-        failed = ", ".join(_failed(check, metric) for check in one.checks if check.status == "fails")
-        yield f"{clean(one.label)} is better and fails {failed}."
+        yield f"{clean(one.label)} is better and fails {failures(one, metric)}."
+
+
+def failures(one: Standing, metric: str) -> str:
+    """The requirements that a method fails, each with what was measured."""
+    return ", ".join(_failed(check, metric) for check in one.checks if check.status == "fails")
 
 
 def _failed(check: Check, metric: str) -> str:
@@ -94,8 +97,10 @@ def _doubt(verdict: Verdict) -> Iterator[str]:
     if verdict.evidence == "enough" and worth:
         yield "Nothing else that meets the requirements is worth as much after its cost."
     elif verdict.evidence == "enough":
-        apart = _nearest_rival(verdict)
-        yield f"It is better than {apart}." if apart else "Nothing else meets the requirements."
+        nearest = nearest_rival(verdict)
+        yield (
+            f"It is better than {_next_best(verdict, nearest)}." if nearest else "Nothing else meets the requirements."
+        )
     elif verdict.evidence == "tie":
         yield f"It is as good as {others} to within {margin}, and costs least of them."
     else:
@@ -130,22 +135,19 @@ def _between(verdict: Verdict, label: str) -> Difference:
     return next(one for one in verdict.family.differences if {one.a.label, one.b.label} == pair)
 
 
-def _nearest_rival(verdict: Verdict) -> str:
-    """The next best feasible method, with the difference and its interval."""
-    metric = verdict.family.metric
-    rivals = {one.label for one in verdict.standings if one.feasible}
-    found = [
-        one
-        for one in verdict.family.differences
-        if verdict.choice in (one.a.label, one.b.label) and {one.a.label, one.b.label} <= rivals
-    ]
-    if not found:
-        return ""
-    nearest = min(found, key=lambda one: abs(one.difference))
-    other = nearest.b if nearest.a.label == verdict.choice else nearest.a
-    ahead, low, high = (number(metric, value) for value in lead(nearest, verdict.choice or ""))
+def nearest_rival(verdict: Verdict) -> Difference | None:
+    """The difference to the next best method that meets the requirements."""
+    able = {one.label for one in verdict.standings if one.feasible}
+    pairs = ((one, {one.a.label, one.b.label}) for one in verdict.family.differences)
+    found = [one for one, pair in pairs if verdict.choice in pair and pair <= able]
+    return min(found, key=lambda one: abs(one.difference), default=None)
+
+
+def _next_best(verdict: Verdict, nearest: Difference) -> str:
+    metric, choice = verdict.family.metric, verdict.choice or ""
+    ahead, low, high = (number(metric, value) for value in lead(nearest, choice))
     limits = f"95% interval {low} to {high}{', these checkpoints' if nearest.retraining else ''}"
-    return f"{clean(other.label)}, the next, by {ahead} ({limits})"
+    return f"{clean(nearest.other(choice).label)}, the next, by {ahead} ({limits})"
 
 
 def _cost(verdict: Verdict, currency: str) -> Iterator[str]:
@@ -170,10 +172,11 @@ def _forgotten(chosen: Standing) -> Iterator[str]:
         yield "No probe shows a loss."
     for one in losses:
         if one.value > 0:
-            yield f"After training, {_lost(one)}."
+            yield f"After training, {lost(one)}."
 
 
-def _lost(one: Loss) -> str:
+def lost(one: Loss) -> str:
+    """A loss with its interval and its share of what the base model knew."""
     limits = ""
     if one.interval is not None:
         low, high = (number(one.metric, value) for value in (one.interval.low, one.interval.high))
@@ -187,9 +190,14 @@ def _lost(one: Loss) -> str:
 
 def _flips(verdict: Verdict, currency: str) -> Iterator[str]:
     for flip in verdict.flips[:_FLIPS_SHOWN]:
-        yield _flip(flip, currency)
+        yield flip_text(flip, currency)
     if verdict.choice is not None and not verdict.flips and not verdict.undecided:
-        yield f"The choice stays the same from 0 to {SCAN:,.0f} times the assumed queries, {_updates(verdict)}."
+        yield stays(verdict)
+
+
+def stays(verdict: Verdict) -> str:
+    """That nothing within what was scanned changes the choice."""
+    return f"The choice stays the same from 0 to {SCAN:,.0f} times the assumed queries, {_updates(verdict)}."
 
 
 def _updates(verdict: Verdict) -> str:
@@ -198,7 +206,8 @@ def _updates(verdict: Verdict) -> str:
     return f"and with up to {SCAN:,.0f} updates a month"
 
 
-def _flip(flip: ChoiceFlip, currency: str) -> str:
+def flip_text(flip: ChoiceFlip, currency: str) -> str:
+    """From which value of an assumption on another method is chosen."""
     unit, shape = _ASSUMPTIONS[flip.assumption]
     amount = f"{clean(currency)} {unit}" if flip.assumption == "value_of_right" else unit
     side = ("above" if flip.rises else "below") if flip.value else "at"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.gate.outputs.words import amount, counted, figures, label, ordered, unit
+from bench.gate.outputs.words import amount, checkpoints, counted, figures, label, ordered, unit
 from bench.gate.plan import Need
 from bench.gate.verdict import GateFinding, GateVerdict
 from bench.metrics.formats import clean
 from bench.report.table import NOTHING, ReportTable, Text
 
+_SHOWN = 10  # checks, and remarks, without --full
 _HEAD = ("check", "baseline", "candidate", "change", "interval", "tolerated", "p\n(Holm)", "outcome")
 
 
@@ -19,6 +20,29 @@ def table(verdict: GateVerdict) -> ReportTable:
     title = f"{counted(verdict)}; mode {verdict.mode}, alpha {verdict.alpha:g} over {verdict.family} tests"
     notes = tuple(map(clean, (*verdict.problems, *verdict.notes)))
     return ReportTable(title, _HEAD if rows else (), rows, notes)
+
+
+def brief(verdict: GateVerdict) -> list[str]:
+    """The outcome, then a line for each check that made it with what it asks for; what else changed is counted."""
+    scope = checkpoints(verdict)
+    lines = [f"{verdict.word.upper()}: {counted(verdict)}{f' ({scope})' if scope else ''}"]
+    deciding = [one for one in ordered(verdict.findings) if one.decides]
+    lines += [f"  {_failing(one)}" for one in deciding[:_SHOWN]]
+    if len(deciding) > _SHOWN:
+        lines.append(f"  and {len(deciding) - _SHOWN} more")
+    others = sum(one.status != "pass" and not one.decides for one in verdict.findings)
+    lines += [f"  {clean(text)}" for text in (*verdict.problems, *verdict.notes)[:_SHOWN]]
+    if deciding or others:
+        lines.append(f"  --full: every figure{f', and {others} checks that decide nothing' if others else ''}")
+    return lines
+
+
+def _failing(finding: GateFinding) -> str:
+    before, after, change, interval, tolerated, _ = figures(finding)
+    limits = "" if interval == NOTHING else f" [{interval}]"
+    moved = "" if before == NOTHING else f" {before} → {after} ({change}{limits}, tolerated {tolerated})"
+    reason = f": {clean(finding.reason)}" if finding.reason else ""
+    return f"{finding.status.replace('_', ' ')}: {label(finding)}{moved}{reason}"
 
 
 def plan_sheet(needs: Sequence[Need], mode: str, power: float) -> ReportTable:

@@ -14,9 +14,9 @@ from markupsafe import Markup
 from bench import __version__
 from bench.core.record import Run
 from bench.metrics.formats import clean
+from bench.report.cases import cases
 from bench.report.charts import css
 from bench.report.html.blocks import Section
-from bench.report.html.cases import cases
 from bench.report.html.sections import sections
 
 _HERE = Path(__file__).parent

@@ -25,6 +25,43 @@ def tables(families: Sequence[Family], shown_flips: int = 0) -> list[ReportTable
     return found
 
 
+def brief(families: Sequence[Family], shown_flips: int = 0) -> list[ReportTable]:
+    """A table for each family: the best method against each other one, or the same method of two runs."""
+    return [_brief(family) for family in families]
+
+
+def _brief(family: Family) -> ReportTable:
+    best = family.answers[0].label if family.answers else None
+    own = [one for one in family.differences if best in (None, one.a.label)]
+    rows = tuple(_brief_row(family.metric, one, best) for one in own)
+    heads = (
+        "method",
+        "score",
+        "new\n- old" if best is None else "best\n- it",
+        "95% interval",
+        "p\n(Holm)",
+        "training\nagain",
+    )
+    leads = f": {clean(best)} is best, {number(family.metric, family.answers[0].score)}" if best is not None else ""
+    name = f"{clean(family.task)} with {clean(family.model)}, {title(family.metric)}{leads}"
+    notes = [f"left out: {clean(reason)}" for reason in family.left_out]
+    return ReportTable(name, heads, rows, tuple(notes if rows else [*notes, "one method alone: nothing to compare"]))
+
+
+def _brief_row(metric: str, one: Difference, best: str | None) -> tuple[Text, ...]:
+    again = one.retraining
+    known = {None: "cannot say", True: "differs", False: "not shown"}
+    retrained = Text("no training", "faint") if again is None else Text(known[again.differ])
+    return (
+        Text(clean(one.b.label)),
+        Text(number(metric, (one.a if best is None else one.b).score)),
+        Text(signed(metric, one.difference), "best" if one.differ else ""),
+        Text(_interval(metric, one.interval)),
+        Text(_p(one.p_adjusted)),
+        retrained,
+    )
+
+
 def to_json(families: Sequence[Family], shown_flips: int = 0) -> dict[str, Any]:
     """{"families": [{model, task, metric, differences, groups, left_out}]}, without the items' scores."""
     return {"families": [_family_json(family, shown_flips) for family in families]}

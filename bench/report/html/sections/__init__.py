@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.report.cases import Case
 from bench.report.html.blocks import Section
-from bench.report.html.cases import Case
 from bench.report.html.sections import (
     about,
     bias,

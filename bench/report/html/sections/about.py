@@ -9,8 +9,8 @@ from bench.core.measured import Environment
 from bench.core.record import Record, Run
 from bench.core.training import Options
 from bench.metrics.formats import clean, title
+from bench.report.cases import Case, of_runs
 from bench.report.html.blocks import Block, Heading, Points, Section, Table
-from bench.report.html.cases import Case, of_runs
 from bench.report.table import ReportTable, cells
 
 _LEAD = "All figures come from the records of the run; whoever has its weights and data can measure them again."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.report.cases import Case, models_of
 from bench.report.html.blocks import Section, as_blocks
-from bench.report.html.cases import Case, models_of
 from bench.report.tables import bias
 
 _LEAD = "The same question twice, with a name, a way of speaking or a tone swapped: how often the answer is another."

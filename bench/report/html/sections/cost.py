@@ -14,11 +14,11 @@ from bench.analysis.decision.verdict import Verdict
 from bench.analysis.summary import summarise
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, title
+from bench.report.cases import Case, of_runs
 from bench.report.charts import bars, lines, scatter
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
 from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, as_blocks
-from bench.report.html.cases import Case, of_runs
 from bench.report.tables import costs
 
 _LEAD = (

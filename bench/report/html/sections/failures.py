@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.analysis.summary import summarise
+from bench.report.cases import Case, of_runs
 from bench.report.html.blocks import Paragraph, Section, as_blocks
-from bench.report.html.cases import Case, of_runs
 from bench.report.tables import notes
 
 _LEAD = "What failed counts as wrong and stays in the denominator; a method whose cells did not all end is never best."

@@ -12,8 +12,8 @@ from bench.analysis.item_texts import asked
 from bench.core.task import Task
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number
+from bench.report.cases import Case
 from bench.report.html.blocks import Answer, Block, Heading, Paragraph, Points, Question, Questions, Section
-from bench.report.html.cases import Case
 
 _LEAD = (
     "Items on which the methods' scores lie furthest apart, answers of the first seed. They show what kinds of "

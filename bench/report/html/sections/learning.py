@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.metrics.formats import clean, title
+from bench.report.cases import Case
 from bench.report.charts import lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
 from bench.report.html.blocks import Block, Figure, Section
-from bench.report.html.cases import Case
 
 _LEAD = "Every method draws from the same training items, so that a point of one curve can be set against another's."
 

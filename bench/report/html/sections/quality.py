@@ -9,10 +9,10 @@ from bench.analysis.summary import by_method, summarise
 from bench.core.record import Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, title
+from bench.report.cases import Case, of_runs
 from bench.report.charts import dots, lines
 from bench.report.charts.chart import About
 from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, as_blocks
-from bench.report.html.cases import Case, of_runs
 from bench.report.table import ReportTable
 from bench.report.tables import calibration as calibration_tables
 from bench.report.tables import comparison

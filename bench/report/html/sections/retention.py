@@ -10,11 +10,11 @@ from bench.analysis.summary import by_method
 from bench.core.record import Record, Run, Scores
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, title
+from bench.report.cases import Case, of_runs
 from bench.report.charts import heatmap, lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
 from bench.report.html.blocks import Block, Figure, Section, as_blocks
-from bench.report.html.cases import Case, of_runs
 from bench.report.tables import retention
 
 _LEAD = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.analysis.summary import summarise
+from bench.report.cases import Case, of_runs
 from bench.report.html.blocks import Block, Section, as_blocks
-from bench.report.html.cases import Case, of_runs
 from bench.report.html.sections.quality import scores
 from bench.report.tables import retrieval
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.metrics.formats import clean
+from bench.report.cases import Case, models_of
 from bench.report.charts import lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
 from bench.report.html.blocks import Block, Figure, More, Section, as_blocks
-from bench.report.html.cases import Case, models_of
 from bench.report.tables import tuning
 
 _LEAD = (

@@ -8,8 +8,8 @@ from bench.analysis.decision.rule import Standing
 from bench.analysis.decision.verdict import Verdict
 from bench.analysis.decision.words import money, sentences
 from bench.metrics.formats import clean, number, title
+from bench.report.cases import Case
 from bench.report.html.blocks import Block, Heading, More, Points, Section, Table, as_blocks
-from bench.report.html.cases import Case
 from bench.report.table import NOTHING, ReportTable, Text
 from bench.report.tables import decision
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench.analysis import comparison
 from bench.analysis.comparison import Answers, Family
 from bench.analysis.decision.candidates import candidates
+from bench.analysis.decision.headline import Headline, headline
 from bench.analysis.decision.rule import quality_intervals
 from bench.analysis.decision.verdict import Verdict, decide
 from bench.analysis.statistics.intervals import Interval
@@ -31,6 +32,7 @@ class Case:
     prices: Prices
     family: Family | None = None  # None where `problem` says why
     verdict: Verdict | None = None
+    headline: Headline | None = None
     intervals: tuple[Interval, ...] = ()  # of the scores of `family.answers`
     problem: str = ""
 
@@ -69,9 +71,10 @@ def _case(name: str, title: str, run: Run, model: str, task: str) -> Case:
         assumed = assumptions.read(run.decide, str(run.path))
         verdict = decide(family, candidates(run, family, prices, assumed), assumed, run.suite)
         intervals = _intervals(family, verdict)
+        first = headline(run, verdict)
     except AdaptbenchError as error:
         return Case(name, title, run, model, task, records, prices, problem=clean(error))
-    return Case(name, title, run, model, task, records, prices, family, verdict, intervals)
+    return Case(name, title, run, model, task, records, prices, family, verdict, first, intervals)
 
 
 def _intervals(family: Family, verdict: Verdict) -> tuple[Interval, ...]:

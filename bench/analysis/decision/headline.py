@@ -1,0 +1,56 @@
+"""What a verdict comes to for whoever decides: the choice, how it compares with doing nothing, and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.analysis.answers import Answers
+from bench.analysis.comparison import Difference, Family, difference
+from bench.analysis.decision.next_step import NextStep, next_step
+from bench.analysis.decision.reference_line import reference_line
+from bench.analysis.decision.rule import Standing, lead
+from bench.analysis.decision.verdict import Verdict
+from bench.core.record import Run
+from methods.zero_shot import ZeroShot
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A verdict with what it is held against."""
+
+    verdict: Verdict
+    leads: Standing | None  # the choice; where no method meets the requirements, the best; None without a candidate
+    reference: Answers | None  # the majority class, or chance
+    against: tuple[Difference, ...]  # of `leads`: to zero-shot prompting, then to the reference line
+    next_step: NextStep | None
+
+    @property
+    def beats_reference(self) -> bool:
+        """Whether the interval of the difference to the reference line lies above 0; True where there is no line."""
+        if self.leads is None or self.reference is None:
+            return True
+        return lead(self.against[-1], self.leads.label)[1] > 0
+
+
+def headline(run: Run, verdict: Verdict) -> Headline:
+    """The headline of one task with one model.
+
+    Raises:
+        UsageError: predictions that cannot be read.
+    """
+    reference = reference_line(run, verdict.family)
+    label = verdict.choice or (verdict.standings[0].label if verdict.standings else None)
+    leads = next((one for one in verdict.standings if one.label == label), None)
+    against = tuple(_against(verdict.family, leads, reference)) if leads else ()
+    return Headline(verdict, leads, reference, against, next_step(run, verdict))
+
+
+def _against(family: Family, leads: Standing, reference: Answers | None) -> Iterator[Difference]:
+    plain = {one.label for one in family.answers if not one.trained and one.context == ZeroShot.name}
+    for one in family.differences:
+        pair = {one.a.label, one.b.label}
+        if leads.label in pair and leads.label not in plain and pair & plain:
+            yield one
+    if reference is not None:
+        yield difference(leads.candidate.answers, reference)

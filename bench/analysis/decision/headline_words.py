@@ -1,0 +1,180 @@
+"""A headline in words: the facts of a task for who decides, and three lines of them for a terminal."""
+
+from __future__ import annotations
+
+from bench.analysis.comparison import Difference
+from bench.analysis.decision.headline import Headline
+from bench.analysis.decision.next_step import NextStep
+from bench.analysis.decision.reference_line import CHANCE
+from bench.analysis.decision.rule import Standing, by_worth, lead
+from bench.analysis.decision.verdict import Verdict
+from bench.analysis.decision.words import failures, flip_text, lost, money, nearest_rival, stays
+from bench.analysis.retention import Loss
+from bench.metrics.formats import clean, duration, number, signed, title
+
+NOT_ENOUGH = "not enough evidence"
+_RIVALS = 3  # named
+
+
+def facts(found: Headline, currency: str) -> list[tuple[str, str]]:
+    """(term, text) of what a decision rests on; without a candidate that nothing can be chosen."""
+    verdict, leads = found.verdict, found.leads
+    if leads is None:
+        return [("choice", "none, no method has both answers and a price")]
+    known = [
+        ("caution", caution(found)),
+        ("choice", f"{choice(found)}, {score(verdict, leads)}"),
+        ("these checkpoints", checkpoints(found)),
+        ("training again", retrained(verdict)),
+        ("compared with", against(found)),
+        ("cost a month", cost(found, currency)),
+        ("forgets", forgotten(leads)),
+        ("flips", flips(verdict, currency)),
+        ("next step", step(found.next_step) + or_else(found.next_step)),
+    ]
+    return [(term, text) for term, text in known if text]
+
+
+def three_lines(name: str, found: Headline, currency: str) -> list[str]:
+    """At most three: the choice and how sure it is, what it is better than, and what to do next or what it costs."""
+    verdict, leads = found.verdict, found.leads
+    if leads is None:
+        return [f"{name}: nothing to choose from, no method has both answers and a price"]
+    doubt = caution(found)
+    sure = checkpoints(found) if verdict.evidence != "enough" else f"training again: {retrained(verdict)}"
+    chosen = f"{'' if verdict.undecided or verdict.choice is None else 'choose '}{choice(found)}"
+    first = f"{name}: {doubt + '; ' if doubt else ''}{chosen}, {score(verdict, leads)}; {sure}"
+    compared = against(found)
+    known = f"{cost(found, currency)} a month; forgets {forgotten(leads)}"
+    to_do = step(found.next_step)
+    return [first, *([f"against {compared}"] if compared else []), f"next: {to_do}" if to_do else known]
+
+
+def caution(found: Headline) -> str:
+    """What has to be said before a choice: it meets no requirement, or is no better than knowing nothing."""
+    verdict, leads = found.verdict, found.leads
+    assert leads is not None
+    said = []
+    if verdict.choice is None:
+        said.append(f"no method meets the requirements; the best fails {failures(leads, verdict.family.metric)}")
+    elif any(check.status == "unsure" for check in leads.checks):
+        said.append("it is not sure that it meets the requirements")
+    if found.reference is not None and not found.beats_reference:
+        value = number(verdict.family.metric, found.reference.score)
+        line = "chance" if found.reference.label == CHANCE else f"the {found.reference.label}"
+        said.append(f"not shown to be better than {line} ({value})")
+    return "; ".join(said)
+
+
+def choice(found: Headline) -> str:
+    """What to choose, or what leads where that is open."""
+    assert found.leads is not None
+    label = clean(found.leads.label)
+    if found.verdict.choice is None:
+        return f"none; the best is {label}"
+    return f"undecided; {label} leads" if found.verdict.undecided else label
+
+
+def score(verdict: Verdict, one: Standing) -> str:
+    """A method's score with its interval."""
+    metric = verdict.family.metric
+    low, high = number(metric, one.interval.low), number(metric, one.interval.high)
+    return f"{title(metric)} {number(metric, one.candidate.answers.score)} [{low}, {high}]"
+
+
+def checkpoints(found: Headline) -> str:
+    """Whether these checkpoints are better."""
+    verdict = found.verdict
+    if verdict.choice is None:
+        return ""
+    if verdict.rivals:
+        more = len(verdict.rivals) - _RIVALS
+        names = ", ".join(map(clean, verdict.rivals[:_RIVALS])) + (f" and {more} more" if more > 0 else "")
+        return f"{NOT_ENOUGH}; {names} may be better"
+    if verdict.evidence == "not enough":
+        return NOT_ENOUGH
+    if by_worth(verdict.standings, verdict.assumed):
+        return "worth the most after its cost"
+    if verdict.evidence == "tie":
+        others = ", ".join(clean(label) for label in verdict.ties if label != verdict.choice)
+        return f"as good as {others} to within {number(verdict.family.metric, verdict.margin)}, and cheaper"
+    nearest = nearest_rival(verdict)
+    if nearest is None:
+        return "nothing else meets the requirements"
+    return f"better than {clean(nearest.other(verdict.choice).label)}, the next, by {ahead_of(nearest, verdict.choice)}"
+
+
+def retrained(verdict: Verdict) -> str:
+    """Whether training again would be better."""
+    again = verdict.again
+    if again.answer == "too few seeds":
+        fewest = min(one.retraining.fewest for one in again.against if one.retraining)
+        return f"{'one seed' if fewest == 1 else 'two seeds'} cannot say"
+    if again.answer == "unsure":
+        fewest = min((one.retraining.fewest for one in again.against if one.retraining), default=0)
+        return f"not shown with {fewest} seeds"
+    return "better too" if again.answer == "yes" else "nothing is trained"
+
+
+def against(found: Headline) -> str:
+    """By how much it is better than zero-shot prompting and than the reference line."""
+    assert found.leads is not None
+    label = found.leads.label
+    return "; ".join(f"{clean(one.other(label).label)} {ahead_of(one, label)}" for one in found.against)
+
+
+def ahead_of(one: Difference, label: str) -> str:
+    """By how much a method is the better of two, with the interval."""
+    ahead, low, high = (signed(one.a.metric, value) for value in lead(one, label))
+    return f"{ahead} [{low}, {high}]"
+
+
+def cost(found: Headline, currency: str) -> str:
+    """Money a month."""
+    assert found.leads is not None
+    return money(found.leads.cost / found.verdict.assumed.months, currency)
+
+
+def forgotten(one: Standing) -> str:
+    """The largest loss, as a share of what the base model knew where that is known."""
+    losses, unknown = one.candidate.losses, one.candidate.not_measurable
+    if not losses:
+        return f"not measurable on {', '.join(map(clean, unknown))}" if unknown else "not measured"
+    worst = max(losses, key=_size)
+    if worst.value > 0:
+        return lost(worst)
+    return "nothing" if all(loss.value == 0 for loss in losses) else "nothing that a probe shows"
+
+
+def _size(loss: Loss) -> tuple[bool, float, float]:
+    return loss.value > 0, loss.share or 0.0, loss.value
+
+
+def flips(verdict: Verdict, currency: str) -> str:
+    """The nearest assumption that changes the choice."""
+    if verdict.choice is None or verdict.undecided:
+        return ""
+    return flip_text(verdict.flips[0], currency) if verdict.flips else stays(verdict)
+
+
+def step(found: NextStep | None) -> str:
+    """What to do, how long it takes, and the command."""
+    if found is None:
+        return ""
+    taken = "" if found.seconds is None else f" (about {duration(found.seconds, rough=True)})"
+    command = f": `{found.command}`"
+    if found.kind == "cells":
+        return f"measure the {found.amount:,.0f} cells that are missing{taken}{command}"
+    if found.kind == "items":
+        return f"measure on {found.amount:,.0f} test items{taken}{command}"
+    if found.kind == "seeds":
+        return f"measure {found.amount:.0f} seeds{taken}{command}"
+    return f"choose {clean(found.chooses)}, the cheapest, if {found.amount:.3g} more or less does not matter{command}"
+
+
+def or_else(found: NextStep | None) -> str:
+    """What it would take to tell the leaders apart, where the task has too few items."""
+    if found is None or found.items_needed <= found.items_there:
+        return ""
+    start = "else" if found.kind == "margin" else "that may not be enough:"
+    return f"; {start} about {found.items_needed:,} test items are needed, and the task has {found.items_there:,}"

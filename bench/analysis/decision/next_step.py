@@ -1,0 +1,147 @@
+"""The cheapest thing that would bring what a verdict lacks, with its price in the run's own measured seconds."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.analysis.decision.lines import rounded
+from bench.analysis.decision.rule import lead
+from bench.analysis.decision.verdict import Verdict
+from bench.analysis.item_texts import test_items
+from bench.core.phases import spent
+from bench.core.record import Record, Run
+from bench.metrics import NAMES
+from bench.metrics.formats import clean
+
+Kind = Literal["cells", "items", "seeds", "margin"]
+_MOST_OF_SCALE = 0.1  # a margin of more is asked of nobody as long as there are items to measure
+_PER_ITEM = ("retrieve", "predict")  # phases whose time grows with the items of the test
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What to do, the command that does it, and how long that takes; a margin takes no measuring."""
+
+    kind: Kind
+    amount: float  # cells to measure, test items or seeds in all, or the margin
+    command: str
+    seconds: float | None  # on the machine of the run; None where nothing tells
+    chooses: str = ""  # what a margin would choose
+    items_needed: int = 0  # to tell the leaders apart
+    items_there: int = 0
+
+
+def next_step(run: Run, verdict: Verdict) -> NextStep | None:
+    """The next step; None where there is a choice and training again would bear it out, or nothing known helps."""
+    family, again = verdict.family, verdict.again
+    missing = [cell for cell in run.missing if not cell.elsewhere]
+    if any(cell.model == family.model and (cell.is_base or cell.task == family.task) for cell in missing):
+        seconds = _sum(_typical(run, cell.task, cell.method) for cell in missing)
+        return NextStep("cells", len(missing), _run_command(run), seconds)
+    if verdict.undecided:
+        return _for_a_choice(run, verdict)
+    if again.seeds_needed:
+        seeds = again.seeds_needed
+        return NextStep("seeds", seeds, _run_command(run, seeds=seeds), _price_of_seeds(run, seeds))
+    needed = again.items_needed
+    return _items(run, needed, needed) if needed and needed <= _there(run, verdict) else None
+
+
+def _for_a_choice(run: Run, verdict: Verdict) -> NextStep:
+    """Enough items where the task has them; else a margin that is not absurd; else all the items there are."""
+    needed, there = verdict.items_needed or 0, _there(run, verdict)
+    if needed <= there:
+        return _items(run, needed, needed)
+    margin = _margin(run, verdict, there)
+    absurd = margin.amount > _MOST_OF_SCALE * NAMES[verdict.family.metric].scale
+    return _items(run, there, needed) if absurd and there > len(verdict.family.answers[0].ids) else margin
+
+
+def _items(run: Run, items: int, needed: int) -> NextStep:
+    command, price = _run_command(run, limit=items), _price_of_items(run, items)
+    return NextStep("items", items, command, price, items_needed=needed, items_there=items)
+
+
+def _there(run: Run, verdict: Verdict) -> int:
+    """Test items that the task has, of which the run may have used some only."""
+    family = verdict.family
+    own = next(r for r in run.records if (r.model, r.task, r.status) == (family.model, family.task, "ok"))
+    used = len(family.answers[0].ids)
+    return (test_items(run, own) or used) if own.identity.task.limit == used else used
+
+
+def _margin(run: Run, verdict: Verdict, there: int) -> NextStep:
+    """The margin within which the leaders count as equal, so that the cheapest of them is chosen."""
+    tied = [one for one in verdict.standings if one.label in verdict.ties]
+    cheapest = min(tied, key=lambda one: one.cost).label
+    behind = max(
+        -lead(one, cheapest)[1]
+        for one in verdict.family.differences
+        if cheapest in (one.a.label, one.b.label) and {one.a.label, one.b.label} <= set(verdict.ties)
+    )
+    margin = rounded(behind)
+    if margin < behind:  # two digits, and not less
+        margin += 10.0 ** (math.floor(math.log10(behind)) - 1)
+    command = f"adaptbench decide {clean(run.path)} --task {clean(verdict.family.task)} --margin {margin:.3g}"
+    return NextStep("margin", margin, command, 0.0, cheapest, verdict.items_needed or 0, there)
+
+
+def _run_command(run: Run, *, limit: int | None = None, seeds: int | None = None) -> str:
+    """The command that measured the run, with more items or seeds."""
+    first = run.records[0]
+    had = first.identity.task.limit
+    used = sorted({record.seed for record in run.records})
+    asked = list(range(seeds)) if seeds else used if len(used) > 1 else []
+    parts = ["adaptbench run", clean(run.suite)]
+    parts += [f"--limit {limit or had}"] if limit or had else []
+    parts += [f"--seeds {','.join(map(str, asked))}"] if asked else []
+    return " ".join(parts)
+
+
+def _groups(run: Run) -> dict[tuple[str, str, str], list[Record]]:
+    """The cells that ended, by model, task and method."""
+    found: dict[tuple[str, str, str], list[Record]] = {}
+    for record in run.records:
+        if record.status == "ok":
+            found.setdefault((record.model, record.task, record.method), []).append(record)
+    return found
+
+
+def _seconds(record: Record) -> float:
+    return sum(map(spent, record.phases.values()))
+
+
+def _typical(run: Run, task: str, method: str) -> float | None:
+    """Mean time of the cells of a method on a task, else of the method, else of all."""
+    ended = [record for record in run.records if record.status == "ok"]
+    same = [r for r in ended if r.method == method]
+    chosen = [r for r in same if r.task == task] or same or ended
+    return statistics.fmean(map(_seconds, chosen)) if chosen else None
+
+
+def _price_of_seeds(run: Run, seeds: int) -> float:
+    """Of every method that is measured with several seeds or trained; what is measured is not measured again."""
+    return sum(
+        max(0, seeds - len(own)) * statistics.fmean(map(_seconds, own))
+        for own in _groups(run).values()
+        if len(own) > 1 or own[0].training is not None
+    )
+
+
+def _price_of_items(run: Run, items: int) -> float:
+    """Of every cell anew: another number of items is another measurement."""
+    total = 0.0
+    for record in run.records:
+        if record.status == "ok" and record.items:
+            growing = sum(spent(phase) for name, phase in record.phases.items() if name in _PER_ITEM)
+            total += _seconds(record) + growing * (items / record.items - 1)
+    return total
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    return None if None in known else sum(value for value in known if value is not None)

@@ -1,0 +1,70 @@
+"""What a choice task gives to whoever knows nothing of its items: always the most frequent class, or a guess."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bench.analysis.answers import Answers
+from bench.analysis.comparison import Family
+from bench.core.record import Run
+from bench.store.lines import Line
+from bench.store.run_folder import read_predictions
+
+MAJORITY, CHANCE = "majority class", "chance"
+
+
+def reference_line(run: Run, family: Family) -> Answers | None:
+    """The score of each item for the most frequent class of the test items; without classes, for a guess.
+
+    None where the metric is not accuracy, or the predictions do not say enough.
+
+    Raises:
+        UsageError: predictions that cannot be read.
+    """
+    if family.metric != "accuracy" or not family.answers:
+        return None
+    first = family.answers[0]
+    [record, *_] = (r for r in run.records if _is_of(first, r.model, r.task, r.method) and r.status == "ok")
+    lines = read_predictions(run.path, record.key)
+    classes = _classes(lines)
+    if classes is not None:
+        (largest, _), *_ = Counter(classes).most_common(1)
+        return _answers(first, MAJORITY, [float(label == largest) for label in classes])
+    choices = [len(line.get("scores", ())) for line in lines]
+    return _answers(first, CHANCE, [1 / count for count in choices]) if all(choices) else None
+
+
+def _is_of(answers: Answers, *names: str) -> bool:
+    return (answers.model, answers.task, answers.label) == names
+
+
+def _classes(lines: Sequence[Line]) -> list[int] | None:
+    """The class of each item; None where the choices are each item's own, or the lines do not say which is right."""
+    counts = [line.get("counts", {}).get("macro_f1") for line in lines]
+    labels = [count[0] for count in counts if count]  # macro-F1 counts the class of an item and that of its answer
+    if len(labels) == len(lines):
+        return labels
+    places = [line["right"] for line in lines if "right" in line]
+    return places if len(places) == len(lines) and _same_choices(lines) else None
+
+
+def _same_choices(lines: Sequence[Line]) -> bool:
+    """Whether a place among the choices is the same text for every item, as far as the answers show."""
+    texts: dict[int, set[str]] = {}
+    for line in lines:
+        if line.get("order"):
+            texts.setdefault(line["order"][0], set()).add(line["output"])
+    return 0 < len(texts) < len(lines) and all(len(found) == 1 for found in texts.values())
+
+
+def _answers(like: Answers, label: str, scores: Sequence[float]) -> Answers:
+    """Scores of the items of `like` as the answers of a method that has no seed."""
+    values = np.array([scores], dtype=np.float64)
+    return replace(
+        like, label=label, suite_method=label, seeds=(0,), trained=False, outputs=(), rankings=(), values=values,
+        scores=(float(values.mean()),), counts=(), train_size=None, context="",
+    )  # fmt: skip
