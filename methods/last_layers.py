@@ -12,7 +12,7 @@ from pydantic import Field
 
 from bench.core.errors import NotApplicableError
 from methods.full import Full, FullOptions
-from methods.text_part import in_a_block, text_part
+from methods.read_by_text import in_a_block, read_by_text
 
 
 class LastLayersOptions(FullOptions):
@@ -27,25 +27,26 @@ class LastLayers(Full):
     options: LastLayersOptions
 
     def start(self, model: Any, seed: int) -> Any:
-        blocks = _blocks(model)
+        text = read_by_text(model) - set(model.get_output_embeddings().parameters())
+        blocks = _blocks(model, text)
         if self.options.layers > len(blocks):
             raise NotApplicableError(f"last-layers with layers: {self.options.layers}, but the model has {len(blocks)}")
         model.requires_grad_(False)
         for block in blocks[-self.options.layers :]:
             block.requires_grad_(True)
-        for name, parameter in text_part(model).named_parameters():
-            if parameter.ndim == 1 and not in_a_block(name):
+        for name, parameter in model.named_parameters():
+            if parameter.ndim == 1 and parameter in text and not in_a_block(name):
                 parameter.requires_grad_(True)  # the norm after the last block
         return model
 
 
-def _blocks(model: Any) -> Any:
-    """The list of the model's blocks for text."""
+def _blocks(model: Any, text: set[Any]) -> Any:
+    """The list of the model's blocks that have parameters in `text`."""
     import torch
 
     count = model.config.get_text_config().num_hidden_layers
-    lists = (m for m in text_part(model).modules() if isinstance(m, torch.nn.ModuleList) and len(m) == count)
-    found = next(lists, None)
+    lists = (module for module in model.modules() if isinstance(module, torch.nn.ModuleList) and len(module) == count)
+    found = next((blocks for blocks in lists if not text.isdisjoint(blocks.parameters())), None)
     if found is None:
         raise NotApplicableError("last-layers finds no list of blocks in this architecture")
     return found

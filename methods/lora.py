@@ -19,7 +19,7 @@ from pydantic import Field
 
 from bench.core.method import Reach, TrainedPart
 from methods.options import TrainingOptions
-from methods.text_part import in_a_block, text_part
+from methods.read_by_text import in_a_block, read_by_text
 
 _ROUTER = re.compile(r"(^|\.)(router|gate|shared_expert_gate)(\.|$)")
 
@@ -44,11 +44,12 @@ class Lora(TrainedPart):
         import torch
         from peft import LoraConfig, get_peft_model
 
-        experts = [] if self.options.dropout else expert_matrices(model)  # peft has no dropout before a bare parameter
+        text = read_by_text(model)
+        experts = [] if self.options.dropout else expert_matrices(model, text)  # peft has no dropout before a parameter
         torch.manual_seed(seed)  # the A matrices are drawn here
         config = LoraConfig(
             task_type="CAUSAL_LM",
-            target_modules=linear_layers(model),
+            target_modules=linear_layers(model, text),
             target_parameters=experts or None,
             r=self.options.rank,
             lora_alpha=self.options.alpha or 2 * self.options.rank,
@@ -56,17 +57,23 @@ class Lora(TrainedPart):
             use_rslora=self.options.rank_stabilised,
             trainable_token_indices=_end_rows(model) if self.options.train_end_token else None,
         )
-        return get_peft_model(model, config)
+        with _names_as_given():
+            return get_peft_model(model, config)
 
     def finish(self, model: Any) -> Any:
         return model.merge_and_unload(safe_merge=True)
 
     def reach(self, model: Any) -> Reach:
-        """How much of the matrices in the blocks for text has an adapter."""
+        """How much of the blocks' matrices that text passes through has an adapter."""
+        text = read_by_text(model)
         matrices = {
             name: parameter.numel()
-            for name, parameter in text_part(model.get_base_model()).named_parameters()
-            if parameter.ndim > 1 and in_a_block(name) and ".lora_" not in name
+            for name, parameter in model.named_parameters()
+            if parameter.ndim > 1
+            and parameter in text
+            and in_a_block(name)
+            and ".lora_" not in name
+            and not name.endswith("bias")  # experts have a matrix of those
         }
         return Reach(sum(size for name, size in matrices.items() if ".base_layer." in name), sum(matrices.values()))
 
@@ -85,8 +92,8 @@ class Lora(TrainedPart):
                 layer.unscale_layer(factor)
 
 
-def linear_layers(model: Any) -> list[str]:
-    """Names of the linear layers for text that take an adapter: not the output matrix, not routers.
+def linear_layers(model: Any, text: set[Any]) -> list[str]:
+    """Names of the linear layers with weights in `text` that take an adapter: not the output matrix, not routers.
 
     A router decides which expert computes, and is left as the base model learnt it. A Mamba mixer, or its kernels,
     reads the weights of all but its first projection past their layers: an adapter on them would be ignored
@@ -96,22 +103,37 @@ def linear_layers(model: Any) -> list[str]:
     from transformers.pytorch_utils import Conv1D
 
     output, modules = model.get_output_embeddings(), dict(model.named_modules())
-    text = set(text_part(model).modules())
     return [
         name
         for name, module in modules.items()
         if isinstance(module, torch.nn.Linear | Conv1D)
-        and module in text
+        and module.weight in text
         and module is not output
         and not _ROUTER.search(name)
         and not (_is_mamba(modules[name.rpartition(".")[0]]) and not name.endswith(".in_proj"))
     ]
 
 
-def expert_matrices(model: Any) -> list[str]:
-    """Names of the parameters that hold one matrix for each expert [experts, rows, columns]: no linear layers."""
-    text = {id(parameter) for parameter in text_part(model).parameters()}
-    return [name for name, p in model.named_parameters() if p.ndim == 3 and ".experts." in name and id(p) in text]
+def expert_matrices(model: Any, text: set[Any]) -> list[str]:
+    """Names of the parameters in `text` that hold a matrix of each expert [experts, rows, columns]: no layers."""
+    return [name for name, p in model.named_parameters() if p.ndim == 3 and ".experts." in name and p in text]
+
+
+@contextmanager
+def _names_as_given() -> Iterator[None]:
+    """While it lasts, peft looks for the layers that it is told to.
+
+    Else it takes `gate_proj` and the like, in a mixture, for experts as transformers 4 named them, wherever they are:
+    shared experts and the layers without a mixture would have no adapter.
+    """
+    from peft.utils import transformers_weight_conversion as conversion
+
+    converted = conversion.convert_peft_config_for_transformers
+    conversion.convert_peft_config_for_transformers = lambda *args, **kwargs: None
+    try:
+        yield
+    finally:
+        conversion.convert_peft_config_for_transformers = converted
 
 
 def _is_mamba(module: Any) -> bool:

@@ -7,10 +7,19 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, FalconH1Config, LlamaConfig, MixtralConfig
+from transformers import (
+    AutoModelForCausalLM,
+    BartConfig,
+    DeepseekV3Config,
+    FalconH1Config,
+    LlamaConfig,
+    MixtralConfig,
+    ModernBertDecoderConfig,
+)
 
 import methods
 from bench.core.method import AdapterPart, Reach
+from methods.read_by_text import read_by_text
 from tests.toy import adapted, choice_task
 
 SMALL: dict[str, Any] = {"vocab_size": 512, "hidden_size": 16, "num_attention_heads": 2, "num_key_value_heads": 2}
@@ -26,6 +35,25 @@ FALCON_H1 = FalconH1Config(
     mamba_n_groups=1,
     mamba_chunk_size=8,
 )
+DEEPSEEK_V3 = DeepseekV3Config(  # a layer without a mixture, and one whose mixture has a shared expert
+    **SMALL,
+    intermediate_size=24,
+    num_hidden_layers=2,
+    first_k_dense_replace=1,
+    moe_intermediate_size=12,
+    n_routed_experts=4,
+    n_shared_experts=1,
+    num_experts_per_tok=2,
+    n_group=1,
+    topk_group=1,
+    q_lora_rank=8,
+    kv_lora_rank=8,
+    qk_rope_head_dim=8,
+    qk_nope_head_dim=8,
+    v_head_dim=8,
+)
+BART = BartConfig(vocab_size=64, d_model=16, decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=24)
+MODERNBERT = ModernBertDecoderConfig(**SMALL, intermediate_size=24, num_hidden_layers=1, pad_token_id=0, eos_token_id=2)
 LLAMA = LlamaConfig(**SMALL, intermediate_size=24, num_hidden_layers=2)
 
 
@@ -69,6 +97,37 @@ def test_how_far_adapters_reach_is_counted() -> None:
     assert part.reach(model) == Reach(2 * attention, 2 * (attention + experts + router))
     part, model = started(LLAMA)
     assert part.reach(model).adapted == part.reach(model).all > 0
+
+
+def test_what_is_no_expert_has_adapters_beside_experts() -> None:
+    changed = moved(DEEPSEEK_V3)
+    assert {f"model.layers.0.mlp.{of}_proj.weight" for of in ("gate", "up", "down")} <= changed
+    assert {f"model.layers.1.mlp.shared_experts.{of}_proj.weight" for of in ("gate", "up", "down")} <= changed
+    assert {f"model.layers.1.mlp.experts.{of}_proj" for of in ("gate_up", "down")} <= changed
+    assert "model.layers.1.mlp.gate.weight" not in changed
+
+
+def test_layers_that_no_text_passes_have_no_adapter_and_do_not_count() -> None:
+    """By hand, of a Bart decoder's block: attention 4 x 16 x 16, two layers of 16 x 24; attention to no encoder."""
+    assert not [name for name in moved(BART) if "encoder_attn" in name]
+    part, model = started(BART)
+    assert part.reach(model) == Reach(4 * 256 + 2 * 384, 4 * 256 + 2 * 384)
+
+
+def test_a_decoder_that_is_the_output_matrix_leaves_the_blocks_counted() -> None:
+    """By hand, of a ModernBert decoder's block: attention 4 x 16 x 16, a gated layer 16 x 48 and back 24 x 16."""
+    part, model = started(MODERNBERT)
+    assert part.reach(model) == Reach(1024 + 768 + 384, 1024 + 768 + 384)
+
+
+def test_looking_for_what_text_passes_leaves_the_model_as_it_was() -> None:
+    model = model_of(MIXTRAL)
+    trained = model.lm_head.weight.requires_grad_(True)
+    model.model.requires_grad_(False)
+    read = read_by_text(model)
+    assert {parameter for parameter in model.parameters() if parameter.requires_grad} == {trained}
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert read == set(model.parameters())  # experts that got none of the few tokens too
 
 
 def test_mamba_keeps_its_last_projection() -> None:

@@ -22,6 +22,8 @@ from tests.test_engine import plain_generate, plain_score
 from tests.toy import adapted, blind, choice_task, text_task
 
 BYTES = {"vocab_size": VOCABULARY, "bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD}
+NO_TEXT = ("vision", "encoder_attn")  # towers for images, cross-attention to an encoder that is not there
+UNMOVED = {"doge": "dt_proj"}  # has a gradient of 0 in a new model: what it gives is multiplied by weights that are 0
 SHORT = {"max_steps": 2, "batch_size": 4, "learning_rate": 1e-2}
 TASKS = (choice_task(test=3), text_task(test=3))
 
@@ -70,9 +72,12 @@ def test_lora_reaches_what_it_says_and_merges(task: Task, family: str, changes: 
     matrices = [
         name
         for name, weight in base.items()
-        if weight.ndim > 1 and any(map(str.isdigit, name.split("."))) and "vision" not in name
+        if weight.ndim > 1
+        and any(map(str.isdigit, name.split(".")))
+        and not name.endswith("bias")
+        and not any(of in name for of in NO_TEXT)
     ]
-    moved = [name for name in matrices if not torch.equal(base[name], trained[name])]
+    moved = [n for n in matrices if UNMOVED.get(family, "?") in n or not torch.equal(base[n], trained[n])]
     assert result.parameters.block_weights == sum(base[name].numel() for name in matrices)
     assert result.parameters.adapted_weights == sum(base[name].numel() for name in moved) > 0
 
