@@ -21,7 +21,7 @@ SCRIPTS = sorted((ROOT / "scripts" / "tasks").glob("*/generate.py"))
 BUNDLED = [script.parent.name.replace("_", "-") for script in SCRIPTS]
 SIZES = {"train": 400, "validation": 100, "test": 300}
 RANKED = {"world-facts": 0.25, "reading": 0.25, "arithmetic": (40 / 2 + 260 / 4) / 300, "grammar-pairs": 0.5}  # chance
-FAMILY = ("support-intents", "support-replies", "invoice-fields", "next-purchase", "handbook-qa")
+FAMILY = ("support-intents", "support-replies", "invoice-fields", "next-purchase", "handbook-qa", "product-sheets")
 
 
 def bundled(script: Path) -> str:
