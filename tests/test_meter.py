@@ -1,17 +1,27 @@
-"""The meter's figures against ones known from elsewhere."""
+"""The meter's figures against ones known from elsewhere: memory, latency, steps of training, energy counters."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
+from dataclasses import astuple
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
+from bench.core.training import StepSeconds
+from bench.engine.backend import local
+from bench.meters import energy
 from bench.meters.energy import Energy
+from bench.meters.latency import FEWEST, SAMPLE, WARM_UP, latency
 from bench.meters.phases import MeasuredWork, Meter, peak_host_bytes
+from bench.training.step_timer import FIRST, LAST, StepTimer
+from tests.toy import adapted, blind, choice_task
 
 MIB = 1024 * 1024
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="peaks of single phases are Linux's")
@@ -163,3 +173,122 @@ def test_the_peak_is_what_an_observer_sees() -> None:
 def test_the_peak_is_no_less_than_what_is_held() -> None:
     block = held(50)
     assert peak_host_bytes() >= block.numel() * 4
+
+
+@pytest.mark.parametrize(("items", "most", "timed"), [(40, SAMPLE, SAMPLE), (40, FEWEST, FEWEST), (5, SAMPLE, 3)])
+def test_so_many_questions_are_timed(tiny_model: Path, items: int, most: int, timed: int) -> None:
+    task = choice_task(test=items)
+    predictor = adapted(task, "few-shot", {"k": 2}, tiny_model).predictor
+    asked: list[int] = []
+    local(predictor.backend).model.register_forward_pre_hook(lambda module, given: asked.append(1))
+    found = latency(predictor, blind(task.test), torch.device("cpu"), most=most)
+    assert found.questions == timed == min(items, most + WARM_UP) - WARM_UP
+    assert len(asked) >= min(items, most + WARM_UP)  # at least a pass for each
+    assert 0 < found.retrieval_p50 < found.p50 <= found.p95
+
+
+def test_parts_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = StepTimer(torch.device("cpu"))
+    clock = iter([0.0, 0.0, 1.0, 1.0, 2.0, 5.0, 12.0, 13.0, 15.0, 20.0])
+    monkeypatch.setattr(watch, "_now", lambda: next(clock))
+    step: list[Any] = [None, None, None]
+    for number in (FIRST - 1, FIRST):
+        watch.begin(number)  # 0
+        with watch.part("data"):  # 0 to 1
+            pass
+        with watch.part("forward and backward"), watch.part("forward"):  # 1 to 12, and 2 to 5
+            pass
+        watch.on_pre_optimizer_step(*step)  # 13
+        watch.on_optimizer_step(*step)  # 15
+        watch.on_step_end(*step)  # 20
+    assert watch.means() == StepSeconds(steps=1, data=1, forward=3, backward=8, optimizer=2, other=6)
+
+
+def test_a_training_is_measured_but_for_its_first_steps(tiny_model: Path) -> None:
+    options = {"batch_size": 4, "learning_rate": 1e-3}
+    long, short = (adapted(choice_task(), "full", {**options, "max_steps": n}, tiny_model).training for n in (5, 2))
+    assert long
+    assert long.step_seconds
+    assert long.step_seconds.steps == 5 - FIRST + 1 <= LAST
+    assert all(seconds > 0 for seconds in astuple(long.step_seconds))
+    assert short
+    assert short.step_seconds is None
+
+
+def test_what_is_kept_is_counted(tiny_model: Path) -> None:
+    quick = {"max_steps": 1, "batch_size": 4, "learning_rate": 1e-3}
+    full, lora, zero = (
+        adapted(choice_task(), name, options, tiny_model).parameters
+        for name, options in (("full", quick), ("lora", {**quick, "rank": 2}), ("zero-shot", {}))
+    )
+    assert full.stored_bytes == 4 * 115_200 == 4 * full.total
+    assert 0 < (lora.stored_bytes or 0) == 4 * lora.trained < full.stored_bytes / 10
+    assert zero.stored_bytes == 0
+
+
+CPU = torch.device("cpu")
+
+
+def package(root: Path, number: int, microjoules: int, top: int = 10_000_000) -> Path:
+    folder = root / f"intel-rapl:{number}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "energy_uj").write_text(f"{microjoules}\n")
+    (folder / "max_energy_range_uj").write_text(f"{top}\n")
+    return folder
+
+
+def stat(file: Path, busy_seconds: float) -> Path:
+    ticks = round(busy_seconds * os.sysconf("SC_CLK_TCK"))
+    file.write_text(f"cpu {ticks} 0 0 999999 5 0 0 0 0 0\ncpu0 1 2 3 4 5 6 7\n")
+    return file
+
+
+def test_packages_add_up_and_a_counter_that_wraps_goes_on(tmp_path: Path) -> None:
+    file = stat(tmp_path / "stat", 100)
+    rapl = energy.Rapl((package(tmp_path, 0, 9_000_000), package(tmp_path, 1, 500_000)), file)
+    before = rapl.read()
+    package(tmp_path, 0, 1_000_000)  # past the top: 2 J
+    package(tmp_path, 1, 800_000)  # 0.3 J
+    after = (rapl.read()[0], before[1] + 10, before[2] + 10.5)
+    found = rapl.between(before, after)
+    assert found.joules == pytest.approx(2.3)
+    assert found.why == ""
+
+
+def test_time_of_others_makes_a_reading_worth_nothing(tmp_path: Path) -> None:
+    rapl = energy.Rapl((package(tmp_path, 0, 0),), stat(tmp_path / "stat", 100))
+    found = rapl.between(([0], 50.0, 100.0), ([4_000_000], 55.0, 110.0))
+    assert found.joules is None
+    assert "took 50% of the CPU time" in found.why
+
+
+def test_busy_time_is_all_but_idling(tmp_path: Path) -> None:
+    rapl = energy.Rapl((package(tmp_path, 0, 0),), stat(tmp_path / "stat", 12.5))
+    assert rapl.read()[2] == pytest.approx(12.5)
+
+
+def test_a_machine_without_a_counter_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(energy, "_POWERCAP", tmp_path)
+    none = energy.counter_for(CPU)
+    assert none.between(none.read(), none.read()) == energy.Energy(
+        None, "this machine shows no energy counter of its CPU (no RAPL in /sys/class/powercap)"
+    )
+    package(tmp_path, 0, 7)
+    package(tmp_path, 0, 7).joinpath("intel-rapl:0:0").mkdir()
+    assert isinstance(energy.counter_for(CPU), energy.Rapl)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert "may not be read" in energy.counter_for(CPU).between(None, None).why
+
+
+def nvml(millijoules: list[int], pids: list[list[int]]) -> Any:
+    return SimpleNamespace(
+        nvmlDeviceGetTotalEnergyConsumption=lambda handle: millijoules.pop(0),
+        nvmlDeviceGetComputeRunningProcesses=lambda handle: [SimpleNamespace(pid=pid) for pid in pids.pop(0)],
+    )
+
+
+def test_a_gpu_counts_while_no_other_process_is_on_it() -> None:
+    counter = energy.Nvml(nvml([1_000, 3_500], [[os.getpid()], [os.getpid()]]), "gpu")
+    assert counter.between(counter.read(), counter.read()) == energy.Energy(2.5)
+    counter = energy.Nvml(nvml([1_000, 3_500], [[os.getpid()], [os.getpid(), 1]]), "gpu")
+    assert "1 other processes" in counter.between(counter.read(), counter.read()).why
