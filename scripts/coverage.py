@@ -1,7 +1,7 @@
 """How often the intervals that are shown cover the truth: `python -m scripts.coverage`.
 
 Simulates scores of several seeds on the same items, where the truth is known, and counts in how many data sets an
-interval holds it. Writes `results/coverage/<kind>.json` and prints the table of `docs/statistics.md`. The functions
+interval holds it. Writes `results/coverage.json` and prints the table of `docs/statistics.md`. The functions
 measured are those of `bench.analysis.statistics` that reports call; nothing here knows how they work.
 
 A seed has a level, drawn from a beta distribution with the given mean and standard deviation over seeds. An item is
@@ -10,11 +10,11 @@ hard or easy for all seeds alike (its luck, uniform), and with a chance of 0.3 a
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from typing import TypeAlias
 
 import click
@@ -30,7 +30,7 @@ Array: TypeAlias = NDArray[np.float64]
 Limits: TypeAlias = tuple[Array, Array]
 
 SEEDS, ITEMS, SEED_SDS = (1, 2, 3, 5, 10), (40, 200, 1000), (0.0, 0.05, 0.2)
-OUT = Path(__file__).parents[1] / "results" / "coverage"
+OUT = Path(__file__).parents[1] / "results" / "coverage.json"
 _OWN_LUCK = 0.3  # chance that a seed's answer to an item is not that of the others
 _CHUNK = 4_000_000  # scores held at a time
 _ORDERS = np.arange(1, 5)  # of n-grams
@@ -143,7 +143,7 @@ def _luck(shared: Array, seeds: int, rng: np.random.Generator) -> Array:
     return np.where(rng.random(own.shape) < _OWN_LUCK, own, shared)
 
 
-def grid(kind: Kind, data_sets: int) -> list[dict[str, object]]:
+def grid(kind: Kind, data_sets: int) -> list[dict[str, Any]]:
     """Coverage in every cell of seeds × items × standard deviation of seeds."""
     return [
         {
@@ -158,7 +158,7 @@ def grid(kind: Kind, data_sets: int) -> list[dict[str, object]]:
     ]
 
 
-def summary(found: dict[str, list[dict[str, dict[str, float]]]]) -> str:
+def summary(found: dict[str, list[dict[str, Any]]]) -> str:
     """A Markdown table: the lowest and the highest coverage of each interval over the grid."""
     lines = ["| interval | " + " | ".join(found) + " |", "|---|" + "---|" * len(found)]
     for name in INTERVALS:
@@ -175,12 +175,10 @@ def summary(found: dict[str, list[dict[str, dict[str, float]]]]) -> str:
 @click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True)
 def main(data_sets: int, out: Path) -> None:
     """Measure the whole grid (some minutes on one core)."""
-    out.mkdir(parents=True, exist_ok=True)
-    for name, kind in KINDS.items():
-        cells = grid(kind, data_sets)
-        write_json(out / f"{name}.json", {"kind": name, "mean": kind.mean, "data_sets": data_sets, "cells": cells})
-    found = {name: json.loads((out / f"{name}.json").read_text())["cells"] for name in KINDS}
-    click.echo(summary(found))
+    cells = {name: grid(kind, data_sets) for name, kind in KINDS.items()}
+    means = {name: kind.mean for name, kind in KINDS.items()}
+    write_json(out, {"data_sets": data_sets, "means": means, "cells": cells})
+    click.echo(summary(cells))
 
 
 if __name__ == "__main__":

@@ -53,13 +53,12 @@ class Relation:
 
 
 def relations(folder: Path = FOLDER) -> Iterator[Relation]:
-    """Every relation of `relations.yaml`, in its order, with the facts of its table, in theirs.
+    """Every relation of `bank.yaml`, in its order, with the facts of its table, in theirs.
 
     Raises ValueError where a table has other columns than those described, or a template names another column.
     """
-    written: dict[str, Any] = yaml.safe_load((folder / "relations.yaml").read_text(encoding="utf-8"))
-    facts: dict[str, str] = yaml.safe_load((folder / "facts.yaml").read_text(encoding="utf-8"))
-    tables = {name: _table(name, facts[name], tuple(columns)) for name, columns in written["tables"].items()}
+    written: dict[str, Any] = yaml.safe_load((folder / "bank.yaml").read_text(encoding="utf-8"))
+    tables = {name: _table(name, written["facts"][name], tuple(columns)) for name, columns in written["tables"].items()}
     for name, entry in written["relations"].items():
         yield _relation(name, entry, tables[entry["table"]])
 
@@ -81,7 +80,7 @@ def _table(name: str, text: str, columns: tuple[str, ...]) -> list[dict[str, str
     reader = csv.DictReader(io.StringIO(text), strict=True)
     rows = list(reader)
     if tuple(reader.fieldnames or ()) != columns:
-        raise ValueError(f"{name} has the columns {reader.fieldnames}; relations.yaml describes {list(columns)}")
+        raise ValueError(f"{name} has the columns {reader.fieldnames}; `tables` describes {list(columns)}")
     return rows
 
 

@@ -1,6 +1,6 @@
 """Writes the handbook task from its banks: `python -m scripts.tasks.handbook_qa.generate [OUT_FOLDER]`.
 
-`handbook.yaml` holds the documents by topic, each with its questions; `pairs.yaml` holds those that need two documents.
+`bank.yaml` holds the documents by topic, each with its questions, and under `pairs` those that need two documents.
 Every document stands on one side (train, validation or test), and so does every question about it.
 """
 
@@ -10,7 +10,7 @@ import json
 import random
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,10 @@ def load(path: Path) -> Any:
     return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
 
 
-def read_handbook(path: Path) -> tuple[list[Document], list[Question]]:
+def read_handbook(bank: Mapping[str, Any]) -> tuple[list[Document], list[Question]]:
     """All documents, in the order of chapters and entries, and the questions that stand with them."""
     documents, questions = [], []
-    for chapter in load(path).values():
+    for chapter in (entries for name, entries in bank.items() if name != "pairs"):
         for side, entries in chapter.items():
             for key, entry in entries.items():
                 documents.append(Document(key, side, entry["title"], entry["text"]))
@@ -76,10 +76,9 @@ def read_handbook(path: Path) -> tuple[list[Document], list[Question]]:
     return documents, questions
 
 
-def read_pairs(path: Path) -> list[Question]:
+def read_pairs(sides: Mapping[str, Any]) -> list[Question]:
     """The questions that need two documents."""
     questions = []
-    sides = load(path)
     for side in SIDES:
         for text, entry in sides[side].items():
             questions.append(Question(side, "two", text, references(text, entry["answer"]), tuple(entry["from"])))
@@ -178,8 +177,9 @@ def write(path: Path, found: Sequence[dict[str, Any]]) -> None:
 
 def main(out: Path) -> None:
     """Read the banks, refuse them where they are wrong, and write corpus and splits into `out`."""
-    documents, questions = read_handbook(HERE / "handbook.yaml")
-    questions += read_pairs(HERE / "pairs.yaml")
+    bank = load(HERE / "bank.yaml")
+    documents, questions = read_handbook(bank)
+    questions += read_pairs(bank["pairs"])
     wrong = problems(documents, questions)
     if wrong:
         raise SystemExit("\n".join(wrong))

@@ -37,15 +37,15 @@ _PIECES = (4, 6, 8, 10, 12, 15, 20, 24, 25, 30, 36, 40, 50, 60, 100, 120, 200)
 _ASCII = str.maketrans("ØÆÅ", "OAA")
 
 
-def load(name: str) -> Any:
-    """The YAML file of that name beside this script."""
-    return yaml.safe_load((HERE / name).read_text(encoding="utf-8"))
+def load() -> Any:
+    """What invoices are made of: layouts, suppliers, ways of writing."""
+    return yaml.safe_load((HERE / "bank.yaml").read_text(encoding="utf-8"))
 
 
 def layouts(split: str) -> list[Layout]:
     """The layouts of a split, numbered in their order."""
     found: list[Layout] = []
-    for key, texts in load("layouts.yaml")[f"layouts-{split}"].items():
+    for key, texts in load()[f"layouts-{split}"].items():
         style, *tags = key.split()
         for text in texts:
             found.append(Layout(f"{split}-{style}-{len(found) + 1}", style, tuple(tags), text.strip()))
@@ -54,7 +54,7 @@ def layouts(split: str) -> list[Layout]:
 
 def main(out: Path) -> None:
     """Writes the three splits into `out`."""
-    bank = load("bank.yaml")
+    bank = load()
     out.mkdir(parents=True, exist_ok=True)
     for split, size in SIZES.items():
         rows = split_rows(split, size, bank)

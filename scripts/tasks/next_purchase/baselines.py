@@ -2,8 +2,8 @@
 
 `python -m scripts.tasks.next_purchase.baselines`
 
-The ideal recommender knows rules.yaml and all that a row shows, and so the exact probability of each item; nothing can
-do better on average. Its weaker brothers each lack one rule.
+The ideal recommender knows the rules and all that a row shows, and so the exact probability of each item; nothing can do
+better on average. Its weaker brothers each lack one rule.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from scripts.tasks.next_purchase.customers import HISTORY_RULES, Shop, read_yaml
+from scripts.tasks.next_purchase.customers import HISTORY_RULES, Shop, read_bank
 from scripts.tasks.next_purchase.generate import splits
 from scripts.tasks.next_purchase.offers import Row
 
@@ -113,7 +113,7 @@ def without(rules: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found["seasons"]["seasons"] = {}
     found["gifts"]["gifts_are_owned"] = True
     for kind in found["types"]["types"].values():
-        kind.update(dict.fromkeys(read_yaml("catalogue.yaml"), 1))
+        kind.update(dict.fromkeys(read_bank("catalogue"), 1))
     for purse in found["purses"]["purses"].values():
         purse["bands"] = [1, 1, 1]
     return found
@@ -121,7 +121,7 @@ def without(rules: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def baselines() -> dict[str, Score]:
     """(accuracy, mean reciprocal rank) on the test rows by name of the rule."""
-    rules = read_yaml("rules.yaml")
+    rules = read_bank("rules")
     shop = Shop(rules)
     rows = splits(shop)
     scorers = trivial(shop, rows["train"]) | {"ideal": ideal(rules)}
@@ -133,7 +133,7 @@ def baselines() -> dict[str, Score]:
 
 def new_pairs() -> tuple[int, int]:
     """(test rows whose last and next purchase follow each other nowhere in train, test rows)."""
-    rows = splits(Shop(read_yaml("rules.yaml")))
+    rows = splits(Shop(read_bank("rules")))
     bought = [[one.product for one in row.history] + [row.bought] for row in rows["train"]]
     known = {pair for products in bought for pair in pairwise(products)}
     return sum((row.history[-1].product, row.bought) not in known for row in rows["test"]), len(rows["test"])

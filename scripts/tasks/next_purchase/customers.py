@@ -1,8 +1,8 @@
 """Simulated customers of Quillmere: what they buy, and how likely each product is to be what they buy next.
 
 A customer has a type and a purse, which nobody sees. Every product has a weight: interest of the type x price class
-of the purse x season x what follows from the history (rules.yaml). Purchases are drawn by their share of the weights,
-so that the probability of a next purchase, given what is seen, is known exactly (`Shop.chances`).
+of the purse x season x what follows from the history (`rules` in the bank). Purchases are drawn by their share of
+the weights, so that the probability of a next purchase, given what is seen, is known exactly (`Shop.chances`).
 """
 
 from __future__ import annotations
@@ -58,17 +58,17 @@ class Purchase:
 History = Sequence[Purchase]
 
 
-def read_yaml(name: str) -> dict[str, Any]:
-    """One of the YAML files beside this one."""
-    loaded: dict[str, Any] = yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
+def read_bank(part: str) -> dict[str, Any]:
+    """One part of the bank, such as `catalogue`."""
+    loaded: dict[str, Any] = yaml.safe_load((FOLDER / "bank.yaml").read_text(encoding="utf-8"))[part]
     return loaded
 
 
 def catalogue() -> tuple[Product, ...]:
-    """All products, in the order of catalogue.yaml; groups and prices of the company's own from its facts."""
+    """All products, in the order of the catalogue; groups and prices of the company's own from its facts."""
     known = facts()["products"]
     found = []
-    for theme, products in read_yaml("catalogue.yaml").items():
+    for theme, products in read_bank("catalogue").items():
         for name, keys in products.items():
             group, price = known[name] if name in known else (keys["group"], keys["price"])
             brand = name.split()[0] if keys.get("brand", True) else ""
@@ -88,7 +88,7 @@ def draw(weights: Sequence[float], rng: random.Random) -> int:
 
 
 class Shop:
-    """The catalogue under a set of rules (rules.yaml): weights, simulated histories, exact probabilities."""
+    """The catalogue under a set of rules: weights, simulated histories, exact probabilities."""
 
     def __init__(self, rules: dict[str, Any]) -> None:
         self.rules = rules

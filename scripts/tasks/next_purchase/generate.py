@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from scripts.tasks.next_purchase.customers import TASK, Shop, read_yaml
+from scripts.tasks.next_purchase.customers import TASK, Shop, read_bank
 from scripts.tasks.next_purchase.offers import Desk, Row
 from scripts.tasks.next_purchase.renderings import Writer, month_name
 
@@ -59,7 +59,7 @@ def _placed(rows: list[Row], rng: random.Random) -> list[Row]:
 
 def written(name: str, rows: list[Row], shop: Shop) -> Iterator[dict[str, object]]:
     """The rows of split `name` as they stand in its file."""
-    side = read_yaml("phrases.yaml")["test" if name == "test" else "train"]
+    side = read_bank("phrases")["test" if name == "test" else "train"]
     writer = Writer(side, shop.products, random.Random(f"{shop.rules['seed']} {name}"))
     for number, row in enumerate(rows, start=1):
         yield {
@@ -73,7 +73,7 @@ def written(name: str, rows: list[Row], shop: Shop) -> Iterator[dict[str, object
 
 def main(folder: Path) -> None:
     """Write the three files into `folder`."""
-    shop = Shop(read_yaml("rules.yaml"))
+    shop = Shop(read_bank("rules"))
     for name, rows in splits(shop).items():
         lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in written(name, rows, shop)]
         (folder / f"{name}.jsonl").write_bytes("".join(lines).encode())

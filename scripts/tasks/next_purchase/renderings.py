@@ -32,7 +32,7 @@ def with_article(product: Product) -> str:
 
 @dataclass
 class Writer:
-    """Writes histories with the phrases of one side of phrases.yaml."""
+    """Writes histories with the phrases of one side of the bank's phrases."""
 
     phrases: dict[str, Any]
     products: tuple[Product, ...]
