@@ -2,8 +2,8 @@
 
 `python -m scripts.tasks.next_purchase.baselines`
 
-The ideal recommender knows the rules and all that a row shows, and so the exact probability of each item; nothing can do
-better on average. Its weaker brothers each lack one rule.
+The ideal recommender knows the rules and all that a row shows, and so the exact probability of each item; nothing can
+do better on average. Its weaker brothers each lack one rule.
 """
 
 from __future__ import annotations
