@@ -27,7 +27,8 @@ class LastLayers(Full):
     options: LastLayersOptions
 
     def start(self, model: Any, seed: int) -> Any:
-        text = read_by_text(model) - set(model.get_output_embeddings().parameters())
+        output = model.get_output_embeddings()
+        text = read_by_text(model) - set(output.parameters() if output is not None else ())
         blocks = _blocks(model, text)
         if self.options.layers > len(blocks):
             raise NotApplicableError(f"last-layers with layers: {self.options.layers}, but the model has {len(blocks)}")

@@ -11,7 +11,8 @@ answer, so the one row of that token is trained too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -75,7 +76,9 @@ class Lora(TrainedPart):
             and ".lora_" not in name
             and not name.endswith("bias")  # experts have a matrix of those
         }
-        return Reach(sum(size for name, size in matrices.items() if ".base_layer." in name), sum(matrices.values()))
+        left_out = {name: size for name, size in matrices.items() if ".base_layer." not in name}
+        whole = sum(matrices.values())
+        return Reach(whole - sum(left_out.values()), whole, _kinds(left_out))
 
     @contextmanager
     def scaled(self, model: Any, factor: float) -> Iterator[None]:
@@ -90,6 +93,15 @@ class Lora(TrainedPart):
         finally:
             for layer in layers:
                 layer.unscale_layer(factor)
+
+
+def _kinds(sizes: Mapping[str, int]) -> tuple[str, ...]:
+    """What matrices are called in any block, those with most entries first."""
+    kinds: Counter[str] = Counter()
+    for name, size in sizes.items():
+        _, *inside = re.split(r"\.\d+\.", name.removesuffix(".weight"))
+        kinds[".".join(inside)] += size
+    return tuple(kind for kind, _ in kinds.most_common())
 
 
 def linear_layers(model: Any, text: set[Any]) -> list[str]:

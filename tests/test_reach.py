@@ -92,9 +92,10 @@ def test_how_far_adapters_reach_is_counted() -> None:
     attention, experts, router = 4 * 256, 4 * (768 + 384), 64
     part, model = started(MIXTRAL)
     assert isinstance(part, AdapterPart)
-    assert part.reach(model) == Reach(2 * (attention + experts), 2 * (attention + experts + router))
+    assert part.reach(model) == Reach(2 * (attention + experts), 2 * (attention + experts + router), ("mlp.gate",))
     part, model = started(MIXTRAL, dropout=0.1)  # which peft has not for experts
-    assert part.reach(model) == Reach(2 * attention, 2 * (attention + experts + router))
+    left_out = ("mlp.experts.gate_up_proj", "mlp.experts.down_proj", "mlp.gate")
+    assert part.reach(model) == Reach(2 * attention, 2 * (attention + experts + router), left_out)
     part, model = started(LLAMA)
     assert part.reach(model).adapted == part.reach(model).all > 0
 
@@ -135,6 +136,8 @@ def test_mamba_keeps_its_last_projection() -> None:
     assert "model.layers.0.mamba.in_proj.weight" in changed
     assert "model.layers.0.mamba.out_proj.weight" not in changed
     assert "model.layers.0.self_attn.q_proj.weight" in changed
+    part, model = started(FALCON_H1)
+    assert set(part.reach(model).left_out) == {"mamba.out_proj", "mamba.conv1d"}
 
 
 @pytest.mark.parametrize("config", [MIXTRAL, LLAMA], ids=["mixtral", "llama"])
@@ -154,4 +157,5 @@ def test_a_cell_tells_how_far_its_adapters_reach(tiny_model: Path) -> None:
     lora, full = (adapted(choice_task(), method, options, tiny_model).parameters for method in ("lora", "full"))
     assert lora.adapted_weights == lora.block_weights
     assert lora.block_weights
+    assert lora.unadapted == ()
     assert full.block_weights is None

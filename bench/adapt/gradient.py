@@ -57,7 +57,7 @@ class GradientLearner:
         total = sum(p.numel() for p in model.parameters())
         sizes = parameters(total, trained, session)
         if reach is not None:
-            sizes = replace(sizes, block_weights=reach.all, adapted_weights=reach.adapted)
+            sizes = replace(sizes, block_weights=reach.all, adapted_weights=reach.adapted, unadapted=reach.left_out)
         skipped = len(session.material.train) - len(pairs)
         training = replace(result, loss=losses, examples_too_long=skipped)
         return Adapted(session.predictor(model, writer), training, sizes, flop_check)

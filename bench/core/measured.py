@@ -39,6 +39,7 @@ class Parameters(Strict):
     index_bytes: Count | None = None  # of the retrieval index
     block_weights: Count | None = None  # weights of the blocks' matrices; null where no adapter stands beside them
     adapted_weights: Count | None = None  # of these: that an adapter stands beside
+    unadapted: tuple[str, ...] = ()  # kinds of the others, such as mamba.out_proj, the largest first
 
 
 @dataclass(frozen=True, slots=True)

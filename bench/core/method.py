@@ -204,6 +204,7 @@ class Reach:
 
     adapted: int
     all: int
+    left_out: tuple[str, ...] = ()  # kinds of matrices without an adapter, such as mamba.out_proj, the largest first
 
 
 @runtime_checkable

@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from bench.analysis.summary import SummaryRow, plain, spread, summarise
-from bench.core.measured import Environment, Latency
+from bench.core.measured import Environment, Latency, Parameters
 from bench.core.phases import Phase
 from bench.core.record import CellRef, Failure, Record, Run, Score
 from bench.core.training import Judged, Losses, Training, Tuning
@@ -80,6 +80,17 @@ def test_serving_and_money_have_a_table_where_latency_was_measured() -> None:
     assert [cell.text for cell in row] == ["lora", "250 ms", "500 ms", "100 ms", "0", "0", "0.2", "0.25", "0.0004"]
     assert any(note.startswith("USD, prices of 20") for note in table.notes)
     assert not [one for one in tables(run(record("rag"))) if "money" in one.title]
+
+
+def test_little_reach_of_adapters_is_said_with_what_they_leave_out() -> None:
+    def note(adapted: int, *left_out: str) -> str:
+        sizes = Parameters(200, 10, 40, None, 100, adapted, left_out)
+        return shown(run(record("lora", 0, parameters=sizes)))
+
+    assert "adapters reach 86% of the blocks' weights, not a, b, c, d and 1 more\n" in note(86, *"abcde")
+    assert "adapters reach 86% of the blocks' weights, not mamba.out_proj\n" in note(86, "mamba.out_proj")
+    assert "adapters reach 86% of the blocks' weights\n" in note(86)  # of a record from before the kinds
+    assert "adapters reach" not in note(90, "gate")
 
 
 def failed(

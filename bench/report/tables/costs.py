@@ -25,6 +25,7 @@ _ALWAYS: tuple[PhaseName, ...] = ("train", "predict")
 STEP_PARTS = ("data", "forward", "backward", "optimizer", "other")
 _KEPT = ("trained", "stored_bytes", "index_bytes")
 _FULL_REACH = 0.9  # share of block weights below which it is said how far adapters reach
+_LEFT_OUT = 4  # kinds of matrices without an adapter that are named
 _MONEY: tuple[tuple[str, Callable[[CellCost], float | None]], ...] = (
     ("setup", lambda cost: cost.production),
     ("1,000\nin batches", lambda cost: cost.thousand_queries),
@@ -95,9 +96,9 @@ def _kept(run: Run, model: str) -> list[ReportTable]:
     sized = by_method(run, model, lambda r: r.parameters is not None and r.parameters.stored_bytes is not None)
     for (method, task), own in sized.items():
         kept = [record.parameters for record in own if record.parameters]
-        share = min(map(_reach, kept))
-        if share < _FULL_REACH:
-            notes.append(f"{clean(method)} on {clean(task)}: adapters reach {share:.0%} of the blocks' weights")
+        least = min(kept, key=_reach)
+        if _reach(least) < _FULL_REACH:
+            notes.append(f"{clean(method)} on {clean(task)}: {_reached(least)}")
         most = {name: max(getattr(one, name) or 0 for one in kept) for name in _KEPT}
         shown = (f"{most['trained']:,}", *(size(most[name]) if most[name] else NOTHING for name in _KEPT[1:]))
         lines.append(cells(clean(method), clean(task), *shown))
@@ -109,6 +110,13 @@ def _kept(run: Run, model: str) -> list[ReportTable]:
 def _reach(sizes: Parameters) -> float:
     """Share of the blocks' weights that an adapter stands beside; 1 where there is none, or it was not counted."""
     return (sizes.adapted_weights or 0) / sizes.block_weights if sizes.block_weights else 1.0
+
+
+def _reached(sizes: Parameters) -> str:
+    """How far adapters reach, and the largest kinds of what they leave out."""
+    named, more = sizes.unadapted[:_LEFT_OUT], len(sizes.unadapted) - _LEFT_OUT
+    left_out = ", ".join(map(clean, named)) + (f" and {more} more" if more > 0 else "")
+    return f"adapters reach {_reach(sizes):.0%} of the blocks' weights" + (f", not {left_out}" if named else "")
 
 
 def _serving(run: Run, model: str, task: str) -> list[ReportTable]:
