@@ -7,6 +7,10 @@ start here.
 from __future__ import annotations
 
 import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # the folder it is started in: a `click.py` there is not what we import
+
 from importlib import util
 from pathlib import Path
 from typing import NoReturn

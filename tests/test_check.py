@@ -208,10 +208,13 @@ def test_a_bundled_task_has_nothing_to_warn_of() -> None:
 
 def test_metrics_that_cannot_see_the_script_are_warned_of() -> None:
     items = tuple(Example(f"test/{n}", {"text": "?"}, (), ("猫坐在垫子上",)) for n in range(4))
-    found = replace(task(test=items), kind="text", metrics=("rouge_l", "bleu", "chrf", "rouge_l_unicode"))
+    whole = ("exact_match", "exact_match_strict", "contains")  # compare the whole text, or characters of such scripts
+    metrics = ("rouge_l", "bleu", "token_f1", "chrf", "rouge_l_unicode", *whole)
+    found = replace(task(test=items), kind="text", metrics=metrics)
     assert list(_unseen_scripts(found)) == [
         "metric rouge_l cannot tell the words of 100% of the references apart; use rouge_l_unicode",
         "metric bleu cannot tell the words of 100% of the references apart; use bleu_zh",
+        "metric token_f1 cannot tell the words of 100% of the references apart; use chrf or char_f1",
     ]
     english = replace(found, test=tuple(replace(item, references=("the cat sat",)) for item in items))
     assert list(_unseen_scripts(english)) == []

@@ -51,6 +51,8 @@ def test_the_command_lists_our_own(strange: Path, what: str, says: str) -> None:
 @pytest.mark.parametrize("module", ["bench", "adaptbench"])
 def test_as_a_module_our_own_methods_and_tasks_are_used(strange: Path, module: str) -> None:
     (strange / "bench.py").unlink()  # `python -m bench` would be told to run it
+    for library in ("click", "evaluate"):
+        (strange / f"{library}.py").write_text(STRANGER)
     done = python("-m", module, "list", "methods", cwd=strange, path=ROOT)
     assert_untouched(strange, done)
     assert "lora" in done.stdout

@@ -57,10 +57,6 @@ def _chrf(title: str, word_order: int) -> MetricInfo:
     return MetricInfo(("text",), title, 100.0, False, "corpus_metrics:Chrf", options, True, statistics="chrf")
 
 
-def _words(title: str, implementation: str, kinds: tuple[str, ...] = ("text",)) -> MetricInfo:
-    return MetricInfo(kinds, title, 1.0, True, implementation, sees="spaced")
-
-
 def _error(
     kind: str,
     title: str,
@@ -84,10 +80,10 @@ NAMES: Mapping[str, MetricInfo] = MappingProxyType(
         "brier": _error("choice", "Brier score", 2.0, "item_metrics:Brier", "probabilities"),
         "log_loss": _error("choice", "Log loss", 1.0, "item_metrics:LogLoss", "probabilities", bounded=False),
         "ece": _error("choice", "ECE", 1.0, "corpus_metrics:Ece", "probabilities", per_item=False),
-        "exact_match": _words("Exact match", "item_metrics:ExactMatch", ("choice", "text")),
+        "exact_match": MetricInfo(("choice", "text"), "Exact match", 1.0, True, "item_metrics:ExactMatch"),
         "exact_match_strict": MetricInfo(("text",), "Strict match", 1.0, True, "item_metrics:StrictMatch"),
-        "contains": _words("Contains", "item_metrics:Contains"),
-        "token_f1": _words("Token F1", "item_metrics:TokenF1"),
+        "contains": MetricInfo(("text",), "Contains", 1.0, True, "item_metrics:Contains"),
+        "token_f1": MetricInfo(("text",), "Token F1", 1.0, True, "item_metrics:TokenF1", sees="spaced"),
         "char_f1": MetricInfo(("text",), "Character F1", 1.0, True, "item_metrics:CharF1"),
         "field_f1": MetricInfo(("text",), "Field F1", 1.0, True, "item_metrics:FieldF1"),
         "bleu": _bleu("BLEU", "13a"),
