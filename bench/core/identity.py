@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Literal
 
 from bench.core.counterfactual import Slot
 from bench.core.training import Options
@@ -20,12 +21,16 @@ _LEFT_OUT = (
 )  # of a key, where not set
 
 
+Nature = Literal["", "toy", "random"]
+
+
 @dataclass(frozen=True, slots=True)
 class ModelIdentity(Strict):
     """The base model."""
 
     digest: str = ""  # sha256 over weights and tokenizer
     settings: Options = field(default_factory=dict)  # of the suite, such as dtype and chat_template
+    nature: Nature = ""  # toy, or random weights, as its card says; no part of a key
 
 
 @dataclass(frozen=True, slots=True)

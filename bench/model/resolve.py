@@ -18,8 +18,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.core.errors import UsageError, nearest
+from bench.core.identity import Nature
 from bench.core.quoting import quoted
-from bench.model import checkpoint, gguf
+from bench.model import card, checkpoint, gguf
 from bench.model.fetch import SOURCES, fetched
 from bench.model.prepared import file_digest
 
@@ -80,6 +81,7 @@ class ResolvedModel:
     parameters: int = 0  # each weight once, counted from the safetensors headers
     layers: int = 1
     width: int = 1  # of the MLP
+    nature: Nature = ""  # toy, or random weights; as its card says
 
 
 def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
@@ -107,6 +109,7 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
         thinking_tokens=spec.thinking_tokens,
         trust_remote_code=spec.trust_remote_code,
         commit=commit,
+        nature=card.nature(folder),
         **asdict(sizes),
     )
 

@@ -29,6 +29,7 @@ CHAT_TEMPLATE = (
 _RECIPE = 1  # raise it when the same arguments would give other bytes than before
 
 
+SEAL = "tiny-random.json"  # a folder that holds it was made here
 DEFAULT_FOLDER = cache_folder() / f"tiny-random-{_RECIPE}"
 
 
@@ -54,7 +55,7 @@ def build(
     """
     flags = {"bos": bos, "eos": eos, "pad": pad, "chat_template": chat_template}
     recipe = {"recipe": _RECIPE, "seed": seed, **flags}
-    return prepare(folder, "tiny-random.json", recipe, lambda staging: _write(staging, recipe), "the tiny model")
+    return prepare(folder, SEAL, recipe, lambda staging: _write(staging, recipe), "the tiny model")
 
 
 def _write(staging: Path, recipe: Mapping[str, Any]) -> None:

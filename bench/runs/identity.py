@@ -56,7 +56,7 @@ def identity_of(
     parts = (method.weights, method.context)
     return Identity(
         stage=STAGE_VERSION,
-        model=ModelIdentity(model.digest, settings(MODEL, ModelSpec.model_construct(**of_model))),
+        model=ModelIdentity(model.digest, settings(MODEL, ModelSpec.model_construct(**of_model)), model.nature),
         task=TaskIdentity(task.digest, limit),
         method={part.name: settings(part.name, part.options) for part in parts},
         origins={part.name: origin for part in parts if (origin := methods.origin(part))},

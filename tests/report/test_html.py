@@ -29,6 +29,7 @@ from bench.core.training import Judged, Training, Tuning
 from bench.report import files
 from bench.report.cases import cases
 from bench.report.html import page, sections
+from bench.report.html.blocks import Decision, Decisions, Section
 from bench.report.html.sections import retrieval
 from bench.report.pdf import VARIABLE, browser
 from tasks.loader.digest import question_digest
@@ -193,20 +194,60 @@ def test_the_verdict_comes_first_and_says_what_to_choose(tmp_path: Path) -> None
     found = cases([of(tmp_path, *records)])
     first = sections.sections(found)[0]
     assert first.title == "What to choose"
-    [line] = first.blocks[0].table.rows  # type: ignore[union-attr]
-    assert [cell.text for cell in line[:3]] == ["mail", "full", "Better than the rest"]
-    assert line[3].text == "Too few seeds to say"  # training full again
-    assert line[4].text.startswith("Accuracy 0.950\n")
+    [decision] = decisions(first)
+    assert (decision.task, decision.choice, decision.tone) == ("mail", "choose full", "good")
+    known = dict(decision.facts)
+    assert known["these checkpoints"].startswith("better than few-shot, the next, by +0.800 [")
+    assert known["training again"] == "one seed cannot say"
+    assert known["score"].startswith("Accuracy 0.950 [")
     # 0.1 s a query and 10,000 queries a month on one core at 0.0408 USD an hour, 5 s of training over 12 months
-    assert line[5].text == "0.011 USD" == f"{0.0408 / 3600 * (0.1 * 10_000 + 5 / 12):.2g} USD"
-    assert line[6].text == "not measured"
-    assert line[7].text == "200 ms"
+    price = f"{0.0408 / 3600 * (0.1 * 10_000 + 5 / 12):.2g} USD"
+    assert known["cost a month"] == f"{price}; answers in 200 ms (p95)"
+    assert known["forgets"] == "not measured"
+    # both are trained: four more seeds of each, of 5 s of training and 20 items at 0.1 s
+    assert known["next step"] == "measure 5 seeds (about 56 s): `adaptbench run trial --seeds 0,1,2,3,4`"
+
+
+def decisions(found: Section) -> tuple[Decision, ...]:
+    first = found.blocks[0]
+    assert isinstance(first, Decisions)
+    return first.decisions
 
 
 def test_what_leads_without_being_told_apart_is_no_choice(tmp_path: Path) -> None:
     found = cases([of(tmp_path, method(tmp_path, "full", 12), method(tmp_path, "few-shot", 10, training=None))])
-    [line] = sections.sections(found)[0].blocks[0].table.rows  # type: ignore[union-attr]
-    assert [cell.text for cell in line[1:3]] == ["undecided\nso far full", "Not enough evidence"]
+    [decision] = decisions(sections.sections(found)[0])
+    assert (decision.choice, decision.tone) == ("undecided; full leads", "open")
+    assert dict(decision.facts)["these checkpoints"] == "not enough evidence; few-shot may be better"
+
+
+def test_no_better_than_the_majority_class_is_no_good_choice_and_the_chart_shows_the_line(
+    tmp_path: Path,
+) -> None:
+    lines = [{"metrics": {"accuracy": float(i < 6)}, "counts": {"macro_f1": [int(i < 5), 1]}} for i in range(10)]
+    timed = method(tmp_path / "timed", "x", 1)
+    record = answers(tmp_path, "full", 0, lines, phases=timed.phases, environment=timed.environment)
+    run = of(tmp_path, record)
+    [decision] = decisions(sections.sections(cases([run]))[0])
+    assert decision.tone == "bad"
+    assert decision.facts[0] == ("caution", "not shown to be better than the majority class (0.500)")
+    text = Parsed(page.html([run])).text
+    assert text.count("majority class 0.500") == 1  # in the chart
+    assert "majority class" in text[text.index("m: scores") :]  # a row of the table
+
+
+@pytest.mark.parametrize(("nature", "words"), [("toy", "demonstration model"), ("random", "random weights"), ("", "")])
+def test_a_model_whose_scores_say_nothing_of_others_has_a_banner(nature: Any, words: str, tmp_path: Path) -> None:
+    identity = Identity(model=ModelIdentity("a" * 64, nature=nature))
+    found = Parsed(page.html([of(tmp_path, method(tmp_path, "full", 12, identity=identity))]))
+    banners = [one for one in found.named("p") if one.get("class") == "banner"]
+    assert len(banners) == (1 if nature else 0)
+    assert words in found.text
+
+
+def test_commands_are_marked_as_such(tmp_path: Path) -> None:
+    text = page.html([of(tmp_path, method(tmp_path, "full", 19), method(tmp_path, "few-shot", 3))])
+    assert "<code><span>adaptbench</span> <span>run</span> <span>trial</span> " in text
 
 
 def test_a_task_that_cannot_be_compared_says_why_and_hides_no_other(tmp_path: Path) -> None:
@@ -243,8 +284,7 @@ def test_models_of_several_runs_stand_side_by_side(tmp_path: Path) -> None:
         records = [method(folder, label, 15, model=name) for label in ("full", "rag")]
         runs.append(of(folder, *records))
     first = sections.sections(cases(runs))[0]
-    lines = first.blocks[0].table.rows  # type: ignore[union-attr]
-    assert [line[0].text for line in lines] == ["mail with one in one", "mail with two in two"]
+    assert [one.task for one in decisions(first)] == ["mail with one in one", "mail with two in two"]
 
 
 def test_items_show_their_text_where_the_task_is_still_what_was_asked(tmp_path: Path, task_folder: Path) -> None:

@@ -7,8 +7,9 @@ from bench.analysis.decision.headline import Headline
 from bench.analysis.decision.next_step import NextStep
 from bench.analysis.decision.reference_line import CHANCE
 from bench.analysis.decision.rule import Standing, by_worth, lead
+from bench.analysis.decision.sensitivity import SCAN
 from bench.analysis.decision.verdict import Verdict
-from bench.analysis.decision.words import failures, flip_text, lost, money, nearest_rival, stays
+from bench.analysis.decision.words import failures, flip_text, money, nearest_rival
 from bench.analysis.retention import Loss
 from bench.metrics.formats import clean, duration, number, signed, title
 
@@ -29,7 +30,7 @@ def facts(found: Headline, currency: str) -> list[tuple[str, str]]:
         ("compared with", against(found)),
         ("cost a month", cost(found, currency)),
         ("forgets", forgotten(leads)),
-        ("flips", flips(verdict, currency)),
+        ("flipped by", flips(verdict, currency)),
         ("next step", step(found.next_step) + or_else(found.next_step)),
     ]
     return [(term, text) for term, text in known if text]
@@ -142,8 +143,18 @@ def forgotten(one: Standing) -> str:
         return f"not measurable on {', '.join(map(clean, unknown))}" if unknown else "not measured"
     worst = max(losses, key=_size)
     if worst.value > 0:
-        return lost(worst)
+        return _loss(worst)
     return "nothing" if all(loss.value == 0 for loss in losses) else "nothing that a probe shows"
+
+
+def _loss(one: Loss) -> str:
+    limits = ""
+    if one.interval is not None:
+        limits = f" [{number(one.metric, one.interval.low)}, {number(one.metric, one.interval.high)}]"
+    if one.metric == "bits_per_byte":
+        return f"{number(one.metric, one.value)}{limits} more bits per byte on {clean(one.probe)}"
+    share = "" if one.share is None else f", {100 * one.share:.0f}% of what was known"
+    return f"{number(one.metric, one.value)}{limits} {title(one.metric)} on {clean(one.probe)}{share}"
 
 
 def _size(loss: Loss) -> tuple[bool, float, float]:
@@ -154,7 +165,9 @@ def flips(verdict: Verdict, currency: str) -> str:
     """The nearest assumption that changes the choice."""
     if verdict.choice is None or verdict.undecided:
         return ""
-    return flip_text(verdict.flips[0], currency) if verdict.flips else stays(verdict)
+    if verdict.flips:
+        return flip_text(verdict.flips[0], currency).removesuffix(".")
+    return f"nothing, from 0 to {SCAN:,.0f} times the assumed queries and updates"
 
 
 def step(found: NextStep | None) -> str:

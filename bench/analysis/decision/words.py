@@ -172,11 +172,10 @@ def _forgotten(chosen: Standing) -> Iterator[str]:
         yield "No probe shows a loss."
     for one in losses:
         if one.value > 0:
-            yield f"After training, {lost(one)}."
+            yield f"After training, {_lost(one)}."
 
 
-def lost(one: Loss) -> str:
-    """A loss with its interval and its share of what the base model knew."""
+def _lost(one: Loss) -> str:
     limits = ""
     if one.interval is not None:
         low, high = (number(one.metric, value) for value in (one.interval.low, one.interval.high))
@@ -192,12 +191,7 @@ def _flips(verdict: Verdict, currency: str) -> Iterator[str]:
     for flip in verdict.flips[:_FLIPS_SHOWN]:
         yield flip_text(flip, currency)
     if verdict.choice is not None and not verdict.flips and not verdict.undecided:
-        yield stays(verdict)
-
-
-def stays(verdict: Verdict) -> str:
-    """That nothing within what was scanned changes the choice."""
-    return f"The choice stays the same from 0 to {SCAN:,.0f} times the assumed queries, {_updates(verdict)}."
+        yield f"The choice stays the same from 0 to {SCAN:,.0f} times the assumed queries, {_updates(verdict)}."
 
 
 def _updates(verdict: Verdict) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from bench.report.charts.chart import Chart
 from bench.report.table import ReportTable
@@ -36,10 +36,9 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table; its notes stand below it. With `cards`, narrow screens show each row as a card."""
+    """A table; its notes stand below it."""
 
     table: ReportTable
-    cards: bool = False
     kind: ClassVar[str] = "table"
 
 
@@ -58,6 +57,27 @@ class More:
     summary: str
     blocks: tuple[Block, ...]
     kind: ClassVar[str] = "more"
+
+
+Tone = Literal["good", "open", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a task's decision comes to; in a text, what stands between backticks is a command."""
+
+    task: str
+    choice: str
+    tone: Tone
+    facts: tuple[tuple[str, str], ...]  # term, text
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """The decisions of all tasks; narrow screens show the choices as a list first."""
+
+    decisions: tuple[Decision, ...]
+    kind: ClassVar[str] = "decisions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +111,7 @@ class Questions:
     kind: ClassVar[str] = "questions"
 
 
-Block = Heading | Paragraph | Points | Table | Figure | More | Questions
+Block = Heading | Paragraph | Points | Decisions | Table | Figure | More | Questions
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from bench.report.cases import cases
 from bench.report.charts import css
 from bench.report.html.blocks import Section
 from bench.report.html.sections import sections
+from bench.report.tables import notes
 
 _HERE = Path(__file__).parent
 
@@ -29,11 +30,19 @@ def html(runs: Sequence[Run]) -> str:
         UsageError: no run has a record.
     """
     title = ", ".join(dict.fromkeys(clean(run.suite) for run in runs))
-    return write(title, "which way of adapting", _facts(runs), sections(cases(runs)), skip="Skip to the verdict")
+    found = sections(cases(runs))
+    return write(
+        title, "which way of adapting", _facts(runs), found, skip="Skip to the verdict", warnings=notes.models(runs)
+    )
 
 
-def write(title: str, about: str, facts: Sequence[str], found: Sequence[Section], *, skip: str) -> str:
-    """A page of sections, those without blocks left out; `skip` is the link to the first, for who reads by ear."""
+def write(
+    title: str, about: str, facts: Sequence[str], found: Sequence[Section], *, skip: str, warnings: Sequence[str] = ()
+) -> str:
+    """A page of sections, those without blocks left out; `skip` is the link to the first, for who reads by ear.
+
+    `warnings` stand above all of them.
+    """
     style, script = f"{css()}\n{_text('page.css')}", _text("page.js")
     return (
         _environment()
@@ -43,6 +52,7 @@ def write(title: str, about: str, facts: Sequence[str], found: Sequence[Section]
             about=about,
             facts=facts,
             skip=skip,
+            warnings=warnings,
             policy=_policy(style, script),
             style=Markup(style),  # ours; what comes from records is escaped
             script=Markup(script),

@@ -36,6 +36,24 @@ def tables(run: Run, rows: Sequence[SummaryRow]) -> list[ReportTable]:
     return [ReportTable(heading, notes=_capped(lines)) for heading, lines in found if lines]
 
 
+_NATURES = {
+    "toy": "{} is a small demonstration model: it shows how the methods work, not how well they do with a model to be "
+    "deployed.",
+    "random": "{} has random weights: it knows nothing, its scores mean nothing, and only time and memory can be read.",
+}
+
+
+def models(runs: Sequence[Run]) -> list[str]:
+    """What has to be known of models whose scores say nothing of others, as their records do."""
+    found = {
+        record.model: record.identity.model.nature
+        for run in runs
+        for record in run.records
+        if record.identity.model.nature
+    }
+    return [_NATURES[nature].format(clean(model)) for model, nature in found.items()]
+
+
 def _capped(lines: list[str]) -> tuple[str, ...]:
     more = len(lines) - _MOST_NOTES
     return (*lines[:_MOST_NOTES], f"(+{more} more; the JSON report has all)") if more > 0 else tuple(lines)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bench.analysis.comparison import Family, within
+from bench.analysis.decision.reference_line import reference_line
 from bench.analysis.summary import Spread, SummaryRow
 from bench.core.errors import AdaptbenchError
 from bench.core.record import Run
@@ -39,8 +40,17 @@ def _primary(run: Run, model: str, tasks: Sequence[str], rows: Sequence[SummaryR
         )
         for i, method in enumerate(methods)
     ]
+    lines += _reference_lines(run, families)
     notes = (*_legend(rows, any(best)), *(note for family in families for note in _ties(family)))
     return ReportTable(f"{clean(model)}: scores", ("method", *heads), tuple(lines), notes)
+
+
+def _reference_lines(run: Run, families: Sequence[Family | None]) -> Iterator[tuple[Text, ...]]:
+    """A row for the majority class and one for chance, where a task has such a line."""
+    found = [reference_line(run, family) if family else None for family in families]
+    for label in dict.fromkeys(line.label for line in found if line):
+        scores = (number(line.metric, line.score) if line and line.label == label else NOTHING for line in found)
+        yield (Text(label, "faint"), *(Text(text, "faint") for text in scores))
 
 
 def _family(run: Run, model: str, rows: Sequence[SummaryRow]) -> Family | None:

@@ -102,7 +102,9 @@ def scores(case: Case, name: str, labels: Collection[str], heading: str) -> Iter
     about = About(
         name, heading, f"{title(metric)} on {len(shown[0].ids):,} test items, {better}; bars are 95% intervals."
     )
-    yield Figure(dots.draw(about, rows, title(metric), show=lambda value: number(metric, value)))
+    line = case.headline.reference if case.headline else None
+    reference = (line.score, f"{line.label} {number(metric, line.score)}") if line else None
+    yield Figure(dots.draw(about, rows, title(metric), show=lambda value: number(metric, value), reference=reference))
 
 
 def _letters(case: Case) -> dict[str, str]:
