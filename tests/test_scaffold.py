@@ -169,11 +169,17 @@ def test_labels_that_look_alike_are_said_and_refused_by_check(tmp_path: Path) ->
     assert any("Cancel, cancel look alike" in line for line in report(tmp_path / "out")[1])
 
 
-def test_answers_as_squad_holds_them(tmp_path: Path) -> None:
-    rows = [{"question": f"q{n}", "answers": {"text": [f"a{n}", f"b{n}"], "answer_start": [1, 5]}} for n in range(12)]
+@pytest.mark.parametrize("lists", ["of fields", "of objects"])  # as `datasets` and as the original files have them
+def test_answers_as_squad_holds_them(tmp_path: Path, lists: str) -> None:
+    fields = [{"text": [f"a{n}", f"b{n}"], "answer_start": [1, 5]} for n in range(12)]
+    objects = [[{"text": f"a{n}", "answer_start": 1}, {"text": f"b{n}", "answer_start": 5}] for n in range(12)]
+    answers = fields if lists == "of fields" else objects
+    rows = [{"question": f"q{n}", "answers": answers[n]} for n in range(12)]
     task, _ = made(tmp_path, "a.jsonl", jsonl(rows))
     assert task.kind == "text"
-    assert all(len(example.references) == 2 for example in task.test)
+    for example in task.test:
+        number = example.fields["question"][1:]
+        assert example.references == (f"a{number}", f"b{number}")
     with pytest.raises(UsageError, match=r"holds objects; name one of their fields: answers\.text, answers\.answer"):
         init(tmp_path / "a.jsonl", tmp_path / "other", answer="answers")
 
@@ -198,11 +204,12 @@ def test_a_column_that_lacks_passages_in_places_is_not_shown(tmp_path: Path) -> 
     assert 'not in the prompt: "context"; add to the template what answers need' in notes
 
 
-def test_choices_as_arc_holds_them(tmp_path: Path) -> None:
-    rows = [
-        {"question": f"q{n}", "choices": {"text": [f"a{n}", f"b{n}"], "label": ["A", "B"]}, "answerKey": "AB"[n % 2]}
-        for n in range(12)
-    ]
+@pytest.mark.parametrize("lists", ["of fields", "of objects"])
+def test_choices_as_arc_holds_them(tmp_path: Path, lists: str) -> None:
+    fields = [{"text": [f"a{n}", f"b{n}"], "label": ["A", "B"]} for n in range(12)]
+    objects = [[{"text": f"a{n}", "label": "A"}, {"text": f"b{n}", "label": "B"}] for n in range(12)]
+    choices = fields if lists == "of fields" else objects
+    rows = [{"question": f"q{n}", "choices": choices[n], "answerKey": "AB"[n % 2]} for n in range(12)]
     task, _ = made(tmp_path, "a.jsonl", jsonl(rows))
     for example in task.test:
         number = example.fields["question"][1:]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bench.core.errors import UsageError, unknown
 from bench.core.prompt import CHOICES
 from bench.core.quoting import listed, shown
-from tasks.loader.rows import list_of, text_of, text_or_none
+from tasks.loader.rows import list_of, objects_in, text_of, text_or_none
 
 Row = dict[str, Any]
 Kind = Literal["choice", "text"]
@@ -157,7 +157,7 @@ def _keys_column(choices_field: str, columns: Sequence[str]) -> str:
 
 
 def _holds_objects(column: str, rows: Sequence[Row]) -> bool:
-    return any(isinstance(row.get(column), Mapping) for row in rows)
+    return any(objects_in(row.get(column)) for row in rows)
 
 
 def _choices_column(rows: Sequence[Row], columns: Sequence[str], taken: set[str | None]) -> str:

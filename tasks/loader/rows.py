@@ -249,13 +249,16 @@ def repeated_column(names: Sequence[str], file: str, problems: Problems) -> bool
 
 
 def flattened(table: Table) -> Table:
-    """The table with a column `outer.inner` for each field of a cell that is an object, such as `answers.text`."""
+    """The table with a column `outer.inner` for each field of cells that are objects or lists of them: `answers.text`.
+
+    Of a list of objects, the field is a list.
+    """
     inner = {
         f"{column}.{key}": (column, key)
         for column in table.columns
         for row in table.rows
-        if isinstance(row.get(column), Mapping)
-        for key in row[column]
+        for cell in objects_in(row.get(column))
+        for key in cell
     }
     new = {name: place for name, place in inner.items() if name not in table.columns}
     if not new:
@@ -265,8 +268,15 @@ def flattened(table: Table) -> Table:
     return Table(table.file, (*table.columns, *new), table.rows, table.numbers)
 
 
+def objects_in(cell: Any) -> Sequence[Mapping[str, Any]]:
+    """The object that a cell is, or those of a list; none of any other cell."""
+    cells = [cell] if isinstance(cell, Mapping) else cell if isinstance(cell, (list, tuple)) else []
+    return cells if all(isinstance(entry, Mapping) for entry in cells) else []
+
+
 def _inner(cell: Any, key: str) -> Any:
-    return cell.get(key) if isinstance(cell, Mapping) else None
+    values = [entry.get(key) for entry in objects_in(cell)]
+    return values if isinstance(cell, (list, tuple)) else values[0] if values else None
 
 
 def missing_column(table: Table, name: str, why: str, problems: Problems) -> bool:
