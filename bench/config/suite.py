@@ -84,6 +84,11 @@ def available() -> dict[str, Path]:
     return {path.stem: path for path in sorted(BUNDLED.glob("*.yaml"))}
 
 
+def argument(name: str) -> str:
+    """What `adaptbench run` is given for a suite of this name: the name, or the file that is called so."""
+    return name if name in available() else f"{name}.yaml"
+
+
 def find(reference: str) -> Path:
     """The file of a suite given by bundled name or path.
 

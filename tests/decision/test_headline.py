@@ -136,7 +136,7 @@ def test_items_that_the_task_still_has_are_measured_at_a_price(tmp_path: Path, m
     # 0.3 and 0.1 s an item, and a training of 50 s that another number of items needs anew
     assert (step.kind, step.amount) == ("items", needed)
     assert step.seconds == pytest.approx(0.4 * needed + 50)
-    assert step.command == f"adaptbench run trial --limit {needed}"
+    assert step.command == f"adaptbench run trial.yaml --limit {needed}"
     monkeypatch.setattr(steps, "test_items", lambda run, record: needed - 1)
     assert getattr(headed(found).next_step, "kind", "") == "margin"
 
@@ -147,7 +147,7 @@ def test_seeds_cost_what_those_that_are_missing_cost(tmp_path: Path) -> None:
     step = headed(found).next_step
     # three more of five, each with 50 s of training and 40 items at 0.1 s; few-shot has one seed, and trains nothing
     assert step is not None
-    assert step == NextStep("seeds", 5, "adaptbench run trial --seeds 0,1,2,3,4", step.seconds)
+    assert step == NextStep("seeds", 5, "adaptbench run trial.yaml --seeds 0,1,2,3,4", step.seconds)
     assert step.seconds == pytest.approx(3 * 54.0)
 
 
@@ -156,7 +156,7 @@ def test_cells_that_are_missing_come_first(tmp_path: Path) -> None:
     found = replace(found, missing=(CellRef("f" * 64, "m", "mail", "few-shot", 1),))
     step = headed(found).next_step
     assert step is not None
-    assert step == NextStep("cells", 1, "adaptbench run trial", step.seconds)
+    assert step == NextStep("cells", 1, "adaptbench run trial.yaml", step.seconds)
     assert step.seconds == pytest.approx(200 * 0.3)
 
 
@@ -166,3 +166,10 @@ def test_a_choice_that_holds_needs_no_step(tmp_path: Path) -> None:
     assert shown.next_step is None
     assert dict(facts(shown, "EUR"))["training again"] == "better too"
     assert three_lines("mail", shown, "EUR")[-1] == "60 EUR a month; forgets not measured"
+
+
+def test_a_bundled_suite_is_run_by_its_name(tmp_path: Path) -> None:
+    records = [*seeds_of(tmp_path, "full", 36, 37), method(tmp_path, "few-shot", 12, 40, query=0.3)]
+    step = headed(replace(run(tmp_path, *records), suite="quickstart")).next_step
+    assert step is not None
+    assert step.command == "adaptbench run quickstart --seeds 0,1,2,3,4"

@@ -78,7 +78,7 @@ def test_a_clear_winner(tmp_path: Path) -> None:
         f"It is better than few-shot, the next, by 0.400 (95% interval {apart.low:.3f} to {apart.high:.3f}, these "
         "checkpoints).",
         "Training again: one seed cannot say whether it would be better (full 0.900).",
-        "To find out, add seeds: `adaptbench run trial --seeds 0,1,2,3,4`.",
+        "To find out, add seeds: `adaptbench run trial.yaml --seeds 0,1,2,3,4`.",
         "It costs 60 EUR over a month of 100 queries.",
         "The choice stays the same from 0 to 1,000 times the assumed queries, and with up to 1,000 updates a month.",
         "Not measured: what it forgets.",
@@ -317,7 +317,7 @@ def test_where_seeds_differ_more_than_items_more_items_would_not_do(tmp_path: Pa
     needed = found.again.seeds_needed
     assert needed is not None
     listed = ",".join(map(str, range(needed)))
-    seeds = f"`adaptbench run trial --seeds {listed}`" if needed <= 10 else f"about {needed} of each method"
+    seeds = f"`adaptbench run trial.yaml --seeds {listed}`" if needed <= 10 else f"about {needed} of each method"
     assert f"To decide that, add seeds: {seeds}; test items alone would not." in sentences(found, "EUR")
 
 

@@ -69,6 +69,22 @@ def test_exit_codes(
     assert ended(capsys, *arguments, "--markdown")[1] == (out / "summary.md").read_text()
 
 
+def test_the_outcome_first_then_a_line_for_each_check_that_made_it(
+    runs: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["gate", "--baseline", runs["old"], "--policy", runs["policy"], "--candidate"]
+    passed = ended(capsys, *arguments, runs["same"])[1].splitlines()
+    assert passed[0].startswith("PASS: 1 check, 1 pass")
+    assert len(passed) <= 15
+    worse = ended(capsys, *arguments, runs["worse"])[1]
+    first, second, *_ = worse.splitlines()
+    assert first.startswith("REGRESSION: 1 check, 1 regression")
+    assert second.startswith("  regression: m · mail · zero-shot · accuracy 0.750 → 0.550 (-0.200 [")
+    assert [line for line in worse.splitlines() if line != line.rstrip() or len(line) > 80] == []
+    assert "(Holm)" not in worse
+    assert "(Holm)" in ended(capsys, *arguments, runs["worse"], "--full")[1]
+
+
 def test_damage_is_one_line_and_no_pass_is_left(
     runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

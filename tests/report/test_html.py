@@ -205,7 +205,7 @@ def test_the_verdict_comes_first_and_says_what_to_choose(tmp_path: Path) -> None
     assert known["cost a month"] == f"{price}; answers in 200 ms (p95)"
     assert known["forgets"] == "not measured"
     # both are trained: four more seeds of each, of 5 s of training and 20 items at 0.1 s
-    assert known["next step"] == "measure 5 seeds (about 56 s): `adaptbench run trial --seeds 0,1,2,3,4`"
+    assert known["next step"] == "measure 5 seeds (about 56 s): `adaptbench run trial.yaml --seeds 0,1,2,3,4`"
 
 
 def decisions(found: Section) -> tuple[Decision, ...]:
@@ -247,7 +247,7 @@ def test_a_model_whose_scores_say_nothing_of_others_has_a_banner(nature: Any, wo
 
 def test_commands_are_marked_as_such(tmp_path: Path) -> None:
     text = page.html([of(tmp_path, method(tmp_path, "full", 19), method(tmp_path, "few-shot", 3))])
-    assert "<code><span>adaptbench</span> <span>run</span> <span>trial</span> " in text
+    assert "<code><span>adaptbench</span> <span>run</span> <span>trial.yaml</span> " in text
 
 
 def test_a_task_that_cannot_be_compared_says_why_and_hides_no_other(tmp_path: Path) -> None:

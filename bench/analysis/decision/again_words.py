@@ -9,6 +9,7 @@ from bench.analysis.decision.rule import lead
 from bench.analysis.decision.verdict import ENOUGH_SEEDS, Verdict
 from bench.analysis.statistics.intervals import Interval
 from bench.analysis.statistics.two_questions import FEWEST_SEEDS
+from bench.config.suite import argument
 from bench.metrics.formats import clean, number, signed
 
 _SEEDS_LISTED = 10
@@ -76,7 +77,7 @@ def _too_few(verdict: Verdict) -> str:
 
 
 def _command(suite: str, seeds: int) -> str:
-    return f"`adaptbench run {clean(suite)} --seeds {','.join(map(str, range(seeds)))}`"
+    return f"`adaptbench run {clean(argument(suite))} --seeds {','.join(map(str, range(seeds)))}`"
 
 
 def items_of(verdict: Verdict) -> int:

@@ -12,6 +12,7 @@ from bench.analysis.decision.lines import rounded
 from bench.analysis.decision.rule import lead
 from bench.analysis.decision.verdict import Verdict
 from bench.analysis.item_texts import test_items
+from bench.config.suite import argument
 from bench.core.phases import spent
 from bench.core.record import Record, Run
 from bench.metrics import NAMES
@@ -96,7 +97,7 @@ def _run_command(run: Run, *, limit: int | None = None, seeds: int | None = None
     had = first.identity.task.limit
     used = sorted({record.seed for record in run.records})
     asked = list(range(seeds)) if seeds else used if len(used) > 1 else []
-    parts = ["adaptbench run", clean(run.suite)]
+    parts = ["adaptbench run", clean(argument(run.suite))]
     parts += [f"--limit {limit or had}"] if limit or had else []
     parts += [f"--seeds {','.join(map(str, asked))}"] if asked else []
     return " ".join(parts)
