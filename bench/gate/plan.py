@@ -20,7 +20,7 @@ from bench.gate.expand import Planned, groups
 from bench.gate.measure import Lines, MissingError, Side, answers_of
 from bench.gate.policy import Policy
 from bench.metrics import NAMES
-from bench.metrics.formats import clean, number
+from bench.metrics.formats import amount, clean
 
 Floors = Mapping[tuple[str, str, str, str, str, str], float]
 _MOST = 1_000_000  # items; more is said as "no number"
@@ -115,7 +115,7 @@ def _of_test(
 def _refusal(one: Planned, policy: Policy, room: float | None, floor: float, now: float, needed: int | None) -> str:
     """Why a test cannot do what it is for; `room`: how much worse a score could get, None for a cost."""
     detect = one.detect or 2 * one.margin
-    say = partial(number, one.name) if room is not None else "{:.0%}".format
+    say = partial(amount, one.name) if room is not None else "{:.0%}".format
     if policy.mode == "non-inferiority":
         if floor > one.margin:
             return f"the noise floor, {say(floor)}, is above the margin: it could not pass"

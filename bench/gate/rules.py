@@ -12,7 +12,7 @@ from bench.gate.expand import Planned
 from bench.gate.measure import Measured
 from bench.gate.policy import Policy
 from bench.metrics import NAMES
-from bench.metrics.formats import number
+from bench.metrics.formats import amount
 
 Status: TypeAlias = Literal["pass", "warn", "regression", "inconclusive", "missing", "not_comparable"]
 Outcome: TypeAlias = tuple[Status, str, float | None]  # with its reason, and the power of regression mode
@@ -132,8 +132,7 @@ class _Words:
         """In the unit of the metric, or as a share."""
         if self.case.planned.kind == "cost":
             return f"{value:.0%}"
-        name = self.case.planned.name
-        return number(name, value) if value == 0 or value >= 0.001 * NAMES[name].scale else f"{value:.2g}"
+        return amount(self.case.planned.name, value)
 
     def drop(self, drop: float) -> str:
         cost = self.case.planned.kind == "cost"

@@ -23,6 +23,12 @@ def number(metric: str, value: float) -> str:
     return f"{value:.1f}" if NAMES[metric].scale == 100 else f"{value:.3f}"
 
 
+def amount(metric: str, value: float) -> str:
+    """A difference of scores from 0 up, as `number` writes it; with two digits where that would round it away."""
+    tiny = metric in NAMES and 0 < value < 0.001 * NAMES[metric].scale
+    return f"{value:.2g}" if tiny else number(metric, value)
+
+
 def signed(metric: str, value: float) -> str:
     """A change of a score, with its sign."""
     return ("+" if value > 0 else "") + number(metric, value)

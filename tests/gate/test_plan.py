@@ -15,6 +15,7 @@ from bench.gate.expand import expand
 from bench.gate.noise import Floor
 from bench.gate.plan import Need, plan
 from bench.gate.policy import Policy
+from bench.metrics.formats import amount
 from bench.store.run_folder import read_run
 from tests.gate.made import Made, simple
 
@@ -39,6 +40,20 @@ def test_items_needed_to_find_a_drop_of_shares(tmp_path: Path) -> None:
     assert need.refusal.endswith("the policy requires 0.8: 416 items are needed")
     enough = one(simple(tmp_path / "large", [1.0, 0.0] * 208), quality=[{"margin": 0.02}])
     assert (enough.refusal, enough.refused) == ("", False)
+
+
+def test_a_drop_that_is_small_for_its_scale_is_not_said_as_zero(tmp_path: Path) -> None:
+    need = one(simple(tmp_path / "run", [1.0, 0.0] * 100), quality=[{"margin": 0.0001}])
+    assert need.refusal.startswith("the power to detect a drop of 0.0002 is ")
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"),
+    [("bleu", 0.02, "0.02"), ("bleu", 0.0, "0.0"), ("bleu", 2.0, "2.0"), ("accuracy", 0.0004, "0.0004"),
+     ("accuracy", 0.04, "0.040")],
+)  # fmt: skip
+def test_amounts(metric: str, value: float, text: str) -> None:
+    assert amount(metric, value) == text
 
 
 def test_more_checks_need_more_items(tmp_path: Path) -> None:
