@@ -141,6 +141,17 @@ def test_items_that_the_task_still_has_are_measured_at_a_price(tmp_path: Path, m
     assert getattr(headed(found).next_step, "kind", "") == "margin"
 
 
+def test_of_methods_that_know_nothing_the_cheapest_is_no_advice(tmp_path: Path) -> None:
+    timed = method(tmp_path / "timed", "x", 1, 10)
+    priced = {"phases": timed.phases, "environment": timed.environment}
+    useless = (told(tmp_path, "lora", [0] * 10, **priced), told(tmp_path, "full", [0, 1] * 5, **priced))
+    step = headed(run(tmp_path, *useless)).next_step
+    assert step == NextStep("model", 0, "", None)
+    zero = tmp_path / "zero"
+    nothing = [method(zero, label, 0, 40, query=query) for label, query in (("few-shot", 0.3), ("full", 0.1))]
+    assert getattr(headed(run(zero, *nothing)).next_step, "kind", "") == "model"
+
+
 def test_seeds_cost_what_those_that_are_missing_cost(tmp_path: Path) -> None:
     seeds = seeds_of(tmp_path, "full", 36, 37)
     found = run(tmp_path, *seeds, method(tmp_path, "few-shot", 12, 40, query=0.3))

@@ -229,7 +229,7 @@ def test_no_better_than_the_majority_class_is_no_good_choice_and_the_chart_shows
     record = answers(tmp_path, "full", 0, lines, phases=timed.phases, environment=timed.environment)
     run = of(tmp_path, record)
     [decision] = decisions(sections.sections(cases([run]))[0])
-    assert decision.tone == "bad"
+    assert (decision.tone, decision.choice) == ("bad", "none yet; full leads")
     assert decision.facts[0] == ("caution", "not shown to be better than the majority class (0.500)")
     text = Parsed(page.html([run])).text
     assert text.count("majority class 0.500") == 1  # in the chart

@@ -12,6 +12,7 @@ from bench.analysis.decision.reference_line import reference_line
 from bench.analysis.decision.rule import Standing, lead
 from bench.analysis.decision.verdict import Verdict
 from bench.core.record import Run
+from bench.metrics import NAMES
 from methods.zero_shot import ZeroShot
 
 
@@ -23,14 +24,8 @@ class Headline:
     leads: Standing | None  # the choice; where no method meets the requirements, the best; None without a candidate
     reference: Answers | None  # the majority class, or chance
     against: tuple[Difference, ...]  # of `leads`: to zero-shot prompting, then to the reference line
+    beats_reference: bool  # whether the interval of the difference to that line lies above 0; True without a line
     next_step: NextStep | None
-
-    @property
-    def beats_reference(self) -> bool:
-        """Whether the interval of the difference to the reference line lies above 0; True where there is no line."""
-        if self.leads is None or self.reference is None:
-            return True
-        return lead(self.against[-1], self.leads.label)[1] > 0
 
 
 def headline(run: Run, verdict: Verdict) -> Headline:
@@ -43,7 +38,9 @@ def headline(run: Run, verdict: Verdict) -> Headline:
     label = verdict.choice or (verdict.standings[0].label if verdict.standings else None)
     leads = next((one for one in verdict.standings if one.label == label), None)
     against = tuple(_against(verdict.family, leads, reference)) if leads else ()
-    return Headline(verdict, leads, reference, against, next_step(run, verdict))
+    beats = leads is None or reference is None or lead(against[-1], leads.label)[1] > 0
+    knows = leads is None or NAMES[verdict.family.metric].room(leads.candidate.answers.score) > 0
+    return Headline(verdict, leads, reference, against, beats, next_step(run, verdict, useful=beats and knows))
 
 
 def _against(family: Family, leads: Standing, reference: Answers | None) -> Iterator[Difference]:

@@ -42,9 +42,10 @@ def three_lines(name: str, found: Headline, currency: str) -> list[str]:
     if leads is None:
         return [f"{name}: nothing to choose from, no method has both answers and a price"]
     doubt = caution(found)
-    sure = checkpoints(found) if verdict.evidence != "enough" else f"training again: {retrained(verdict)}"
-    chosen = f"{'' if verdict.undecided or verdict.choice is None else 'choose '}{choice(found)}"
-    first = f"{name}: {doubt + '; ' if doubt else ''}{chosen}, {score(verdict, leads)}; {sure}"
+    again = f"training again: {retrained(verdict)}"
+    parts = {"enough": [again], "tie": [checkpoints(found), again]}.get(verdict.evidence, [checkpoints(found)])
+    sure = "; ".join(filter(None, parts))
+    first = f"{name}: {doubt + '; ' if doubt else ''}{advice(found)}, {score(verdict, leads)}; {sure}"
     compared = against(found)
     known = f"{cost(found, currency)} a month; forgets {forgotten(leads)}"
     to_do = step(found.next_step)
@@ -73,7 +74,15 @@ def choice(found: Headline) -> str:
     label = clean(found.leads.label)
     if found.verdict.choice is None:
         return f"none; the best is {label}"
-    return f"undecided; {label} leads" if found.verdict.undecided else label
+    if found.verdict.undecided:
+        return f"undecided; {label} leads"
+    return label if found.beats_reference else f"none yet; {label} leads"
+
+
+def advice(found: Headline) -> str:
+    """The choice as one is told it."""
+    chosen = choice(found)
+    return f"choose {chosen}" if found.leads and chosen == clean(found.leads.label) else chosen
 
 
 def score(verdict: Verdict, one: Standing) -> str:
@@ -174,6 +183,8 @@ def step(found: NextStep | None) -> str:
     """What to do, how long it takes, and the command."""
     if found is None:
         return ""
+    if found.kind == "model":
+        return "none of these is of use with this model and data: try a larger model, or more training items"
     taken = "" if found.seconds is None else f" (about {duration(found.seconds, rough=True)})"
     command = f": `{found.command}`"
     if found.kind == "cells":

@@ -18,7 +18,7 @@ from bench.core.record import Record, Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean
 
-Kind = Literal["cells", "items", "seeds", "margin"]
+Kind = Literal["cells", "items", "seeds", "margin", "model"]
 _MOST_OF_SCALE = 0.1  # a margin of more is asked of nobody as long as there are items to measure
 _PER_ITEM = ("retrieve", "predict")  # phases whose time grows with the items of the test
 
@@ -28,7 +28,7 @@ class NextStep:
     """What to do, the command that does it, and how long that takes; a margin takes no measuring."""
 
     kind: Kind
-    amount: float  # cells to measure, test items or seeds in all, or the margin
+    amount: float  # cells to measure, test items or seeds in all, or the margin; of another model nothing
     command: str
     seconds: float | None  # on the machine of the run; None where nothing tells
     chooses: str = ""  # what a margin would choose
@@ -36,15 +36,18 @@ class NextStep:
     items_there: int = 0
 
 
-def next_step(run: Run, verdict: Verdict) -> NextStep | None:
-    """The next step; None where there is a choice and training again would bear it out, or nothing known helps."""
+def next_step(run: Run, verdict: Verdict, *, useful: bool = True) -> NextStep | None:
+    """The next step; None where there is a choice and training again would bear it out, or nothing known helps.
+
+    `useful`: whether what leads is better than what knows nothing; else there is nothing to choose the cheapest of.
+    """
     family, again = verdict.family, verdict.again
     missing = [cell for cell in run.missing if not cell.elsewhere]
     if any(cell.model == family.model and (cell.is_base or cell.task == family.task) for cell in missing):
         seconds = _sum(_typical(run, cell.task, cell.method) for cell in missing)
         return NextStep("cells", len(missing), _run_command(run), seconds)
-    if verdict.undecided:
-        return _for_a_choice(run, verdict)
+    if verdict.undecided or not useful:
+        return _for_a_choice(run, verdict, useful)
     if again.seeds_needed:
         seeds = again.seeds_needed
         return NextStep("seeds", seeds, _run_command(run, seeds=seeds), _price_of_seeds(run, seeds))
@@ -52,14 +55,17 @@ def next_step(run: Run, verdict: Verdict) -> NextStep | None:
     return _items(run, needed, needed) if needed and needed <= _there(run, verdict) else None
 
 
-def _for_a_choice(run: Run, verdict: Verdict) -> NextStep:
+def _for_a_choice(run: Run, verdict: Verdict, useful: bool) -> NextStep:
     """Enough items where the task has them; else a margin that is not absurd; else all the items there are."""
     needed, there = verdict.items_needed or 0, _there(run, verdict)
-    if needed <= there:
+    more = there > len(verdict.family.answers[0].ids)
+    if verdict.undecided and needed <= there:
         return _items(run, needed, needed)
+    if not useful:
+        return _items(run, there, needed) if more else NextStep("model", 0, "", None)
     margin = _margin(run, verdict, there)
     absurd = margin.amount > _MOST_OF_SCALE * NAMES[verdict.family.metric].scale
-    return _items(run, there, needed) if absurd and there > len(verdict.family.answers[0].ids) else margin
+    return _items(run, there, needed) if absurd and more else margin
 
 
 def _items(run: Run, items: int, needed: int) -> NextStep:

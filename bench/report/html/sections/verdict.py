@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.analysis.decision.headline import Headline
-from bench.analysis.decision.headline_words import choice, facts, score
+from bench.analysis.decision.headline_words import advice, facts, score
 from bench.analysis.decision.words import sentences
 from bench.report.cases import Case
 from bench.report.html.blocks import Block, Decision, Decisions, Heading, More, Points, Section, Tone, as_blocks
@@ -46,13 +46,12 @@ def _decision(case: Case) -> Decision:
     if case.headline is None or case.headline.leads is None:
         reason = case.problem or "no method has both answers and a price"
         return Decision(case.title, "nothing to choose from", "bad", (("why", reason),))
-    found, verdict = case.headline, case.headline.verdict
+    found = case.headline
     known = [_with_latency(found, *fact) for fact in facts(found, case.prices.currency)]
     doubt = [fact for fact in known if fact[0] == "caution"]
     others = [fact for fact in known if fact[0] not in ("caution", "choice")]
-    chosen = choice(found) if verdict.undecided or verdict.choice is None else f"choose {choice(found)}"
-    scored = ("score", score(verdict, case.headline.leads))
-    return Decision(case.title, chosen, _tone(found), (*doubt, scored, *others))
+    scored = ("score", score(found.verdict, case.headline.leads))
+    return Decision(case.title, advice(found), _tone(found), (*doubt, scored, *others))
 
 
 def _tone(found: Headline) -> Tone:
