@@ -10,7 +10,8 @@ from bench.report.table import ReportTable, Text
 
 _LEGEND = (
     "probabilities: softmax of the choices' log-likelihoods; ECE (15 bins), Brier score, log loss (nats): 0 is best",
-    "brackets: 95% bootstrap interval over items, of these checkpoints; ECE of few items is too high",
+    "chance: the ECE that so few items would give if all probabilities were right",
+    "brackets: 95% interval over items, of these checkpoints; of the log loss from 100 items on",
 )
 
 
@@ -20,8 +21,8 @@ def tables(run: Run, model: str) -> list[ReportTable]:
     for (method, task), records in by_method(run, model, lambda record: record.kind == "choice").items():
         found = calibration(run, records)
         if found is not None:
-            shown = (_text(each) for each in (found.ece, found.brier, found.log_loss))
-            lines.append((Text(clean(method)), Text(clean(task)), *shown))
+            error = Text(f"{found.ece:.3f}\nchance {found.ece_by_chance:.3f}")
+            lines.append((Text(clean(method)), Text(clean(task)), error, _text(found.brier), _text(found.log_loss)))
     if not lines:
         return []
     heads = ("method", "task", "ECE", "Brier\nscore", "log\nloss")
@@ -29,4 +30,5 @@ def tables(run: Run, model: str) -> list[ReportTable]:
 
 
 def _text(found: Estimate) -> Text:
-    return Text(f"{found.value:.3f}\n[{found.interval.low:.3f}, {found.interval.high:.3f}]")
+    limits = f"\n[{found.interval.low:.3f}, {found.interval.high:.3f}]" if found.interval else ""
+    return Text(f"{found.value:.3f}{limits}")
