@@ -2,7 +2,8 @@
 
 `select: stratified` draws them once for each (task, seed), balanced over the labels, so that every
 item sees the same examples and their key-value cache is computed once (Brown et al. 2020, section 2).
-`select: similar` takes, for each item, the training examples most like it (Liu et al. 2022, KATE).
+`select: similar` takes, for each item, the training examples most like it (Liu et al. 2022, KATE), found as `rag` finds
+passages.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bench.core.item import Example, Item
 from bench.core.method import Context, ContextCost, ContextPart, Evidence, Material, Search
 from bench.core.prompt import Block, Prompt
 from bench.core.task import Task
-from methods.options import ContextOptions, Grid, only
+from methods.options import ContextOptions, Grid, Retriever, only
 
 SAMPLE = 500  # pieces whose mean length is taken, to say what they cost
 
@@ -71,22 +72,13 @@ class SimilarExamples(Context):
         return Evidence(tuple(example_block(e, self.prompt) for e in near), tuple(e.id for e in near))
 
 
-def neighbours(material: Material, k: int, retriever: str, token_budget: int | None = None) -> SimilarExamples:
-    """An index over the training split that gives worked examples like the item."""
-    texts = [material.prompt.query(example) for example in material.train]
-    index = material.index(retriever, texts)
-    return SimilarExamples(train=material.train, prompt=material.prompt, index=index, k=k, token_budget=token_budget)
-
-
-def mean_length(task: Task) -> float:
-    """Mean characters of a worked example of a task."""
-    return fmean(len(task.prompt.solved(example)) for example in task.train[:SAMPLE]) if task.train else 0.0
-
-
 class FewShotOptions(ContextOptions):
     standard = MappingProxyType({"k": 8, "select": "stratified"})
     k: Grid[PositiveInt] = Field((4, 8, 16), description="worked examples")
     select: Grid[Literal["stratified", "similar"]] = ("stratified", "similar")
+    retriever: Grid[Retriever] = Field(
+        ("auto",), description="of similar ones; auto: hybrid with an encoder, else lexical"
+    )
 
 
 class FewShot(ContextPart):
@@ -109,12 +101,16 @@ class FewShot(ContextPart):
 
     def cost(self, task: Task) -> ContextCost:
         shared = self.options.select == ("stratified",)
-        return ContextCost(fmean(self.options.k) * mean_length(task), shared=shared)
+        lengths = [len(task.prompt.solved(example)) for example in task.train[:SAMPLE]]
+        return ContextCost(fmean(self.options.k) * fmean(lengths or [0.0]), shared=shared)
 
     def build(self, material: Material) -> Context:
         k = only(self.options.k)
         if only(self.options.select) == "similar":
-            return neighbours(material, k, "auto")
+            index = material.index(
+                only(self.options.retriever), [material.prompt.query(example) for example in material.train]
+            )
+            return SimilarExamples(train=material.train, prompt=material.prompt, index=index, k=k)
         drawn = stratified(material.train, k, material.task, material.seed)
         return Context(tuple(example_block(e, material.prompt) for e in drawn))
 

@@ -27,6 +27,10 @@ def _plain(values: tuple[T, ...]) -> T | list[T]:
 Grid = Annotated[tuple[T, ...], BeforeValidator(_several), Field(min_length=1), PlainSerializer(_plain)]
 
 
+# How an index is searched.
+Retriever = Literal["auto", "dense", "lexical", "hybrid"]
+
+
 def only(values: tuple[T, ...]) -> T:
     """The value of an option that has been chosen; raises ValueError where several are left."""
     [value] = values

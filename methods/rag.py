@@ -1,8 +1,7 @@
 """Context part `rag`: passages retrieved from the task's corpus (Lewis et al. 2020).
 
-Where a task has no corpus, the nearest training examples stand in for passages. Two controls bound
-what retrieval can give: `control: oracle` hands the gold passages, `control: random` hands passages
-drawn for each (task, seed, item).
+Retrieval from the training split is `few-shot: {select: similar}`. Two controls bound what retrieval can give:
+`control: oracle` hands the gold passages, `control: random` hands passages drawn for each (task, seed, item).
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from bench.core.item import Item, Passage
 from bench.core.method import Context, ContextCost, ContextPart, Evidence, Material, Search
 from bench.core.prompt import Block, Prompt
 from bench.core.task import Task
-from methods.few_shot import SAMPLE, mean_length, neighbours
-from methods.options import ContextOptions, Grid, only
+from methods.few_shot import SAMPLE
+from methods.options import ContextOptions, Grid, Retriever, only
 
 RANKING_DEPTH = 10  # kept for hit@k and MRR, whatever is shown to the model
 
@@ -64,7 +63,7 @@ class Passages(Context):
 class RagOptions(ContextOptions):
     standard = MappingProxyType({"top_k": 3, "retriever": "auto", "control": "none"})
     top_k: Grid[PositiveInt] = Field((1, 3, 5), description="passages shown to the model")
-    retriever: Grid[Literal["auto", "dense", "lexical", "hybrid"]] = Field(
+    retriever: Grid[Retriever] = Field(
         ("auto", "lexical"), description="auto: hybrid with a sentence embedder at hand, else lexical"
     )
     context_tokens: int | None = Field(None, gt=0, description="token budget for the passages of one item")
@@ -72,7 +71,7 @@ class RagOptions(ContextOptions):
 
 
 class Rag(ContextPart):
-    """Passages retrieved from the corpus, or neighbours from the training split."""
+    """Passages retrieved from the corpus."""
 
     name = "rag"
     Options = RagOptions
@@ -86,34 +85,30 @@ class Rag(ContextPart):
         self.is_control = options.control != "none"
 
     def requires(self, task: Task) -> str | None:
-        if self.options.control != "none" and not task.corpus:
-            return f"rag with control: {self.options.control} needs a task with a corpus"
+        if not task.corpus:
+            return "rag needs a task with a corpus; `few-shot: {select: similar}` retrieves from the train split"
         if self.sees_gold and not any(example.gold for example in task.test):
             return "rag with control: oracle needs gold passage ids in the test split"
-        return None if task.corpus or task.train else "rag needs a corpus or a train split to retrieve from"
-
-    def reads_train(self, task: Task) -> bool:
-        return not task.corpus
+        return None
 
     def cost(self, task: Task) -> ContextCost:
-        passages = [len(passage.text) + len(passage.title) for passage in task.corpus[:SAMPLE]]
-        piece = fmean(passages) if passages else mean_length(task)
-        return ContextCost(fmean(self.options.top_k) * piece, self.options.context_tokens)
+        lengths = [len(passage.text) + len(passage.title) for passage in task.corpus[:SAMPLE]]
+        return ContextCost(fmean(self.options.top_k) * fmean(lengths or [0.0]), self.options.context_tokens)
 
     def build(self, material: Material) -> Context:
         options = self.options
-        top_k, retriever = only(options.top_k), only(options.retriever)
-        if not material.corpus:
-            return neighbours(material, top_k, retriever, options.context_tokens)
         bare = Passages(
-            corpus=material.corpus, prompt=material.prompt, top_k=top_k, token_budget=options.context_tokens
+            corpus=material.corpus,
+            prompt=material.prompt,
+            top_k=only(options.top_k),
+            token_budget=options.context_tokens,
         )
         if options.control == "oracle":
             return replace(bare, gold=material.gold)
         if options.control == "random":
             return replace(bare, random_seed=(material.task, material.seed))
         documents = [material.prompt.document(passage) for passage in material.corpus]
-        return replace(bare, index=material.index(retriever, documents))
+        return replace(bare, index=material.index(only(options.retriever), documents))
 
 
 PART = Rag

@@ -23,7 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {  # options that keep a part quick; of what 
     "lora": {"rank": 2},
     "head": {"c": 1.0},
 }
-JOINED = ("head+rag", "lora+rag", "full+few-shot", "scratch+rag")
+JOINED = ("head+few-shot", "lora+rag", "full+few-shot", "scratch+rag")
 TASKS = {"choice": choice_task, "text": text_task}
 
 

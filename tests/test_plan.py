@@ -40,7 +40,6 @@ def letters(train: int) -> Task:
         ("few-shot", {"k": 3}, ContextCost(3 * 7, shared=True)),
         ("few-shot", {"k": [1, 3], "select": "similar"}, ContextCost(2 * 7)),
         ("few-shot", {"k": 2, "select": ["stratified", "similar"]}, ContextCost(2 * 7)),
-        ("rag", {"top_k": 4, "context_tokens": 9}, ContextCost(4 * 7, most_tokens=9)),  # from train: no corpus
     ],
 )
 def test_what_a_prompt_gains(method: str, options: dict[str, object], cost: ContextCost) -> None:
@@ -52,6 +51,8 @@ def test_passages_cost_their_text_and_title() -> None:
     lengths = [len(passage.text) + len(passage.title) for passage in task.corpus]
     assert len(set(lengths)) == 1
     assert methods.create("rag", {"top_k": 2}).context.cost(task) == ContextCost(2 * lengths[0])
+    limited = methods.create("rag", {"top_k": 2, "context_tokens": 9}).context.cost(task)
+    assert limited == ContextCost(2 * lengths[0], most_tokens=9)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from bench.metrics import statistics
 from bench.report.tables import tables
 from bench.store import run_folder
 from tests.small import cells_of, measure, write_suite
-from tests.toy import QUICK, adapted, choice_task
+from tests.toy import QUICK, adapted, choice_task, text_task
 
 PROBED: dict[str, Any] = {
     "methods": ["zero-shot", {"few-shot": {"k": 2}}, {"full": {"learning_rate": 1e-2, "max_steps": 3}}],
@@ -250,7 +250,7 @@ def test_a_probe_that_is_not_there_is_one_line(task_folder: Path, tmp_path: Path
 def test_context_methods_leave_every_bit_of_the_weights(method: str, tiny_model: Path) -> None:
     base = fingerprint(AutoModelForCausalLM.from_pretrained(tiny_model))
     options = {"rag": {"top_k": 1}, "few-shot": {"k": 2}}.get(method, {})
-    assert fingerprint(local(adapted(choice_task(), method, options, tiny_model).predictor.backend).model) == base
+    assert fingerprint(local(adapted(text_task(), method, options, tiny_model).predictor.backend).model) == base
 
 
 def test_an_adapter_that_has_learnt_nothing_is_the_base(tiny_model: Path) -> None:

@@ -236,8 +236,8 @@ def test_nonsense_is_not_kept(tmp_path: Path) -> None:
 def test_a_cell_answers_the_same_with_vectors_of_another(
     task_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rag = {"top_k": 2, "retriever": ["dense", "hybrid"]}  # several values: there is a search for options too
-    suite, cells = cells_of(write_suite(tmp_path, tiny_model, methods=[{"rag": rag}], embedder="auto"))
+    similar = {"k": 2, "select": "similar", "retriever": ["dense", "hybrid"]}  # there is a search for options too
+    suite, cells = cells_of(write_suite(tmp_path, tiny_model, methods=[{"few-shot": similar}], embedder="auto"))
     run = run_folder.Store(tmp_path / "run")
     embedder = Hashes()
     monkeypatch.setattr(setup, "find_embedder", lambda reference, device: embedder)
@@ -266,8 +266,8 @@ def test_a_cell_answers_the_same_with_vectors_of_another(
 def test_vectors_are_kept_as_long_as_something_is_to_be_measured(
     task_folder: Path, tmp_path: Path, tiny_model: Path, prompted: Path
 ) -> None:
-    dense = {"retriever": "dense", "top_k": 1}
-    methods = [{"rag": dense}, {"rag": {**dense, "top_k": 2}}, {"rag": {"control": "oracle"}}]  # the last one fails
+    dense = {"select": "similar", "retriever": "dense"}
+    methods = [{"few-shot": {**dense, "k": 1}}, {"few-shot": {**dense, "k": 2}}, "rag"]  # the last one fails
     file = write_suite(tmp_path, tiny_model, methods=methods, embedder=str(prompted))
     ended, _, run = measure(file, tmp_path / "run")
     assert (ended.ok, ended.failed) == (2, 1)
