@@ -20,8 +20,7 @@ from bench.analysis.answers import by_unit as by_unit
 from bench.analysis.answers import spread as spread
 from bench.analysis.statistics import two_questions
 from bench.analysis.statistics.family import TieGroups, different_pairs, holm, tie_groups
-from bench.analysis.statistics.intervals import Interval
-from bench.analysis.statistics.power import mdd_interval
+from bench.analysis.statistics.intervals import Interval, mdd_interval
 from bench.core.errors import UsageError, unknown
 from bench.core.record import Record, Run
 from bench.metrics import NAMES

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.analysis.statistics.intervals import bootstrap_mean
+from bench.analysis.statistics.paired import paired_draws
 from bench.analysis.statistics.seeds import crossed_means
 from bench.core.item import Item
 from bench.core.method import Context
@@ -97,8 +97,8 @@ def test_packing(benchmark: Any) -> None:
 
 def test_bootstrap(benchmark: Any) -> None:
     """2,000 resamples of 1,000 items."""
-    values = np.random.default_rng(4).random(1000)
-    kernels.measure(benchmark, lambda: bootstrap_mean(values, draws=2000), kernels.in_numpy)
+    first, second = np.random.default_rng(4).random((2, 1000))
+    kernels.measure(benchmark, lambda: paired_draws(first, second, draws=2000), kernels.in_numpy)
 
 
 def test_crossed_means(benchmark: Any) -> None:

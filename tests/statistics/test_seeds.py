@@ -10,7 +10,7 @@ import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 from numpy.typing import NDArray
 
 from bench.analysis.statistics.intervals import pseudo_values
-from bench.analysis.statistics.seeds import crossed_bootstrap, crossed_means
+from bench.analysis.statistics.seeds import crossed_means
 
 Array = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ def test_one_seed_each_is_the_paired_t_test() -> None:
     found = crossed_means(a[None], b[None], level=0.9)
     assert (found.interval.low, found.interval.high) == pytest.approx((limits.low, limits.high))
     assert found.p == pytest.approx(expected.pvalue)
-    assert (found.n, found.seeds, found.single_seed) == (20, (1, 1), ("a", "b"))
+    assert found.n == 20
 
 
 def test_items_that_differ_in_nothing_leave_welchs_t_test_of_the_seeds() -> None:
@@ -40,7 +40,6 @@ def test_items_that_differ_in_nothing_leave_welchs_t_test_of_the_seeds() -> None
     found = crossed_means(of_a[:, None] + items, of_b[:, None] + items)
     assert (found.interval.low, found.interval.high) == pytest.approx((limits.low, limits.high))
     assert found.p == pytest.approx(expected.pvalue)
-    assert found.single_seed == ()
 
 
 def test_seeds_that_do_the_same_leave_the_paired_t_test() -> None:
@@ -48,7 +47,6 @@ def test_seeds_that_do_the_same_leave_the_paired_t_test() -> None:
     a, b = rng.normal(size=25), rng.normal(size=25)
     found = crossed_means(np.tile(a, (3, 1)), b[None])
     assert found.p == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue)
-    assert found.single_seed == ("b",)
 
 
 def seeds_variance(table: Array) -> tuple[float, int]:
@@ -102,31 +100,6 @@ def test_more_spread_between_seeds_widens_the_interval() -> None:
     assert widths[1] > 2 * widths[0]
 
 
-def test_bootstrap_is_the_naive_one() -> None:
-    rng = np.random.default_rng(7)
-    a, b = scores(4, 30, rng), scores(6, 30, rng)
-    naive = []
-    for _ in range(10_000):
-        items = rng.integers(30, size=30)
-        naive.append(
-            a[rng.integers(4, size=4)][:, items].mean() - b[rng.integers(6, size=6)][:, items].mean(),
-        )
-    low, high = np.quantile(naive, [0.025, 0.975])
-    found = crossed_bootstrap(a, b, draws=20_000)
-    assert found.difference == pytest.approx(a.mean() - b.mean())
-    assert (found.interval.low, found.interval.high) == pytest.approx((low, high), abs=0.05 * (high - low))
-    assert (found.n, found.seeds, found.single_seed) == (30, (4, 6), ())
-
-
-def test_bootstrap_of_one_method_against_itself_swaps_signs() -> None:
-    rng = np.random.default_rng(8)
-    a, b = scores(2, 20, rng), scores(3, 20, rng)
-    one, other = crossed_bootstrap(a, b, draws=300), crossed_bootstrap(b, a, draws=300)
-    assert one.difference == -other.difference
-    assert (one.interval.low, one.interval.high) == pytest.approx((-other.interval.high, -other.interval.low))
-    assert one.p == other.p
-
-
 def test_the_same_seeds_in_another_order_do_not_differ() -> None:
     """Sums of thirds come out differently in another order, by a rounding; that is no difference."""
     a = np.random.default_rng(11).random((7, 40)) / 3
@@ -162,15 +135,11 @@ def test_corpus_metrics_by_pseudo_values() -> None:
     ],
 )
 def test_refusals(a: list[list[float]], b: list[list[float]]) -> None:
-    for found in (crossed_means, crossed_bootstrap):
-        with pytest.raises(ValueError, match=r"is needed|are needed|same items|finite"):
-            found(a, b)
+    with pytest.raises(ValueError, match=r"is needed|are needed|same items|finite"):
+        crossed_means(a, b)
 
 
-def test_refuses_levels_and_few_draws() -> None:
+def test_refuses_levels() -> None:
     table = [[1.0, 2.0, 4.0], [2.0, 1.0, 3.0]]
-    for found in (crossed_means, crossed_bootstrap):
-        with pytest.raises(ValueError, match="level"):
-            found(table, table, level=1.0)
-    with pytest.raises(ValueError, match="draws"):
-        crossed_bootstrap(table, table, draws=10)
+    with pytest.raises(ValueError, match="level"):
+        crossed_means(table, table, level=1.0)

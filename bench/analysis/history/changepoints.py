@@ -33,7 +33,7 @@ from bench.analysis.history.tracks import Panel, Track, TrackPoint
 from bench.analysis.statistics.family import holm
 from bench.analysis.statistics.intervals import Interval
 from bench.analysis.statistics.paired import PairedResult, paired_shares
-from bench.analysis.statistics.seeds import SeedsResult, crossed_means
+from bench.analysis.statistics.seeds import crossed_means
 from bench.metrics import NAMES
 
 
@@ -122,7 +122,7 @@ def _same(a: Answers, b: Answers) -> bool:
     return len(a.counts) == len(b.counts) and all(map(np.array_equal, a.counts, b.counts))
 
 
-def _compared(a: Answers, b: Answers) -> PairedResult | SeedsResult | None:
+def _compared(a: Answers, b: Answers) -> PairedResult | None:
     """a less b; None where fewer than two items, or groups of them, leave no doubt to work out."""
     single = len(a.seeds) == len(b.seeds) == 1 and not any(a.groups)
     if single and a.values is not None and b.values is not None and np.isin([a.values, b.values], (0.0, 1.0)).all():

@@ -42,13 +42,6 @@ def share(value: float, name: str) -> float:
     return value
 
 
-def positive(value: float, name: str) -> float:
-    """`value` again; refuses what is not a finite number above 0."""
-    if not 0 < value < np.inf:
-        raise ValueError(f"{name} is {value}; it must be above 0 and finite")
-    return value
-
-
 def at_least(value: int, least: int, name: str) -> int:
     """`value` again; refuses less than `least`."""
     if value < least:

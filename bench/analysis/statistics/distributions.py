@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -35,12 +34,6 @@ def t_quantile(share: float, df: float) -> float:
 def t_quantiles(share: float, df: ArrayLike) -> Array:
     """The same elementwise over degrees of freedom."""
     return np.asarray(special.stdtrit(df, share), dtype=np.float64)
-
-
-def noncentral_t_within(t: float, df: float, shift: float) -> float:
-    """P(|T| <= t) of the noncentral t distribution whose normal part has mean `shift`; by way of F, its square."""
-    found = float(special.ncfdtr(1, df, shift**2, t**2))
-    return 0.0 if math.isnan(found) else found  # far out it underflows, for some arguments to no number
 
 
 def binomial_cdf(successes: ArrayLike, trials: ArrayLike, share: ArrayLike) -> Array:

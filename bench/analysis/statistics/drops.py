@@ -14,8 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis.statistics import checks
-from bench.analysis.statistics.distributions import binomial_cdf, normal_cdf, normal_quantile, t_quantile
-from bench.analysis.statistics.power import discordant_counts, fewest
+from bench.analysis.statistics.distributions import (
+    binomial_cdf,
+    binomial_pmf,
+    normal_cdf,
+    normal_quantile,
+    t_quantile,
+)
 
 Array = NDArray[np.float64]
 Chance: TypeAlias = Callable[[int], float]  # of items to a chance
@@ -24,13 +29,13 @@ Chance: TypeAlias = Callable[[int], float]  # of items to a chance
 def found_shares(n: int, discordance: float, drop: float, *, alpha: float, margin: float = 0.0) -> float:
     """Chance that McNemar's exact test, one-sided, finds `drop` of shares on n items and sees more than `margin`.
 
-    Averaged over the number of discordant items, as `power.mcnemar_power` is (Duffy 1984, Biometrics 40, 1005-1015),
-    with the count of losses raised to what the margin asks.
+    Averaged over the number of discordant items (Duffy 1984, Biometrics 40, 1005-1015), with the count of losses raised
+    to what the margin asks.
 
     Raises ValueError for n below 1, alpha not in (0, 1), discordance not in (0, 1], drop not in [0, discordance].
     """
     _check(n, discordance, drop, alpha)
-    discordant, chances = discordant_counts(n, discordance)
+    discordant, chances = _discordant_counts(n, discordance)
     significant = _least_losses(discordant, alpha)
     beyond = np.floor((discordant + n * margin) / 2 + 1e-9) + 1  # losses less gains exceed n times the margin
     of_losses = (1 + drop / discordance) / 2
@@ -38,18 +43,18 @@ def found_shares(n: int, discordance: float, drop: float, *, alpha: float, margi
     return min(1.0, float(chances @ binomial_cdf(discordant - least, discordant, 1 - of_losses)))
 
 
-def within_shares(n: int, discordance: float, margin: float, *, alpha: float, drop: float = 0.0) -> float:
-    """Chance that Tango's score test on n items refuses a drop of `margin` of shares where the true one is `drop`.
+def within_shares(n: int, discordance: float, margin: float, *, alpha: float) -> float:
+    """Chance that Tango's score test on n items refuses a drop of `margin` of shares where nothing changed.
 
     Averaged over both discordant counts, so that the chance is that of the test as it is carried out.
 
     Raises ValueError as `found_shares` does, and for a margin not in (0, 1).
     """
-    _check(n, discordance, drop, alpha)
+    _check(n, discordance, 0.0, alpha)
     checks.share(margin, "margin")
-    discordant, chances = discordant_counts(n, discordance)
+    discordant, chances = _discordant_counts(n, discordance)
     most = _most_losses(n, discordant, margin, normal_quantile(1 - alpha))
-    return min(1.0, float(chances @ binomial_cdf(most, discordant, (1 + drop / discordance) / 2)))
+    return min(1.0, float(chances @ binomial_cdf(most, discordant, 0.5)))
 
 
 def found_means(error: float, critical: float, drop: float, *, margin: float = 0.0) -> float:
@@ -61,9 +66,9 @@ def found_means(error: float, critical: float, drop: float, *, margin: float = 0
     return normal_cdf((drop - reach) / error) if error > 0 else float(drop > reach)
 
 
-def within_means(error: float, critical: float, margin: float, *, drop: float = 0.0) -> float:
+def within_means(error: float, critical: float, margin: float) -> float:
     """The same as `within_shares` for such a difference; `critical`: how far its one-sided limit lies from it."""
-    return normal_cdf((margin - drop - critical) / error) if error > 0 else float(drop + critical < margin)
+    return normal_cdf((margin - critical) / error) if error > 0 else float(critical < margin)
 
 
 def one_sided_critical(parts: list[tuple[float, float]], alpha: float) -> float:
@@ -82,7 +87,24 @@ def items_needed(chance: Chance, power: float, most: int = 10_000_000) -> int | 
     Exact chances are not quite monotonic in n, so that some smaller number may be enough too.
     """
     checks.share(power, "power")
-    return fewest(lambda n: n >= most or chance(n) >= power) if chance(most) >= power else None
+    if chance(most) < power:
+        return None
+    high = 1
+    while high < most and chance(high) < power:
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if middle >= most or chance(middle) >= power else (middle, high)
+    return high
+
+
+def _discordant_counts(n: int, discordance: float) -> tuple[Array, Array]:
+    """Numbers of discordant items that are not all but impossible, and their chances."""
+    reach = 10 * math.sqrt(n * discordance * (1 - discordance)) + 20
+    low, high = max(0, math.floor(n * discordance - reach)), min(n, math.ceil(n * discordance + reach))
+    discordant = np.arange(low, high + 1, dtype=np.float64)
+    return discordant, binomial_pmf(discordant, n, discordance)
 
 
 def _least_losses(discordant: Array, alpha: float) -> Array:

@@ -18,7 +18,7 @@ from bench.analysis.statistics.distributions import binomial_cdf, bisect, normal
 from bench.analysis.statistics.intervals import Interval, Score
 from bench.analysis.statistics.paired import PairedTable, corpus_draws, paired_draws, table
 from bench.analysis.statistics.randomisation import Exchanged, exchanged_corpus, exchanged_means
-from bench.analysis.statistics.resampling import DRAWS, Draws, Kind
+from bench.analysis.statistics.resampling import DRAWS, Draws
 
 _ZERO = 1e-12  # a null of a share nearer to 0 is 0
 
@@ -86,53 +86,37 @@ def of_counts(counts: PairedTable) -> OneSided:
     return OneSided(difference, error, n, method, below, above, interval, counts.discordance)
 
 
-def means(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    groups: Sequence[Hashable] | None = None,
-    draws: int = DRAWS,
-    seed: int = 0,
-    kind: Kind = "expanded",
-) -> OneSided:
+def means(a: ArrayLike, b: ArrayLike, *, groups: Sequence[Hashable] | None = None, draws: int = DRAWS) -> OneSided:
     """Of two methods' scores, [n] each: against 0 by exchanging items or groups, else by resampling them.
 
-    Raises ValueError as `paired.paired_means` does.
+    Raises ValueError as `paired.paired_draws` does.
     """
-    found = paired_draws(a, b, draws=draws, seed=seed, groups=groups, kind=kind)
-    swapped = exchanged_means(a, b, groups=groups, draws=draws, seed=seed)
-    return of_draws(found, swapped, kind, "items" if groups is None else "groups")
+    found = paired_draws(a, b, groups=groups, draws=draws)
+    return _of_draws(found, exchanged_means(a, b, groups=groups, draws=draws), groups)
 
 
 def corpus(
-    a: ArrayLike,
-    b: ArrayLike,
-    score: Score,
-    *,
-    groups: Sequence[Hashable] | None = None,
-    draws: int = DRAWS,
-    seed: int = 0,
-    kind: Kind = "expanded",
+    a: ArrayLike, b: ArrayLike, score: Score, *, groups: Sequence[Hashable] | None = None, draws: int = DRAWS
 ) -> OneSided:
     """Of a corpus metric from sufficient statistics, [n, k] each, in the same two ways.
 
-    Raises ValueError as `paired.paired_corpus` does.
+    Raises ValueError as `paired.corpus_draws` does.
     """
-    found = corpus_draws(a, b, score, draws=draws, seed=seed, groups=groups, kind=kind)
-    swapped = exchanged_corpus(a, b, score, groups=groups, draws=draws, seed=seed)
-    return of_draws(found, swapped, kind, "items" if groups is None else "groups")
+    found = corpus_draws(a, b, score, groups=groups, draws=draws)
+    return _of_draws(found, exchanged_corpus(a, b, score, groups=groups, draws=draws), groups)
 
 
-def of_draws(draws: Draws, swapped: Exchanged, kind: Kind = "expanded", what: str = "items") -> OneSided:
+def _of_draws(draws: Draws, swapped: Exchanged, groups: Sequence[Hashable] | None) -> OneSided:
     """The same from the draws of a bootstrap and an exchange test; no p is smaller than about 1 / draws."""
+    what = "items" if groups is None else "groups"
     return OneSided(
         difference=draws.observed,
         error=float(np.std(draws.values)),
         units=draws.units,
-        method=f"exchange of {draws.units} {what}; paired bootstrap of them, {kind}",
-        below=lambda null: swapped.below if null == 0 else resampling.above(draws, null, kind),
-        above=lambda null: swapped.above if null == 0 else resampling.below(draws, null, kind),
-        interval=lambda level: Interval(*resampling.limits(draws, level, kind), level),
+        method=f"exchange of {draws.units} {what}; paired bootstrap of them, expanded",
+        below=lambda null: swapped.below if null == 0 else resampling.above(draws, null),
+        above=lambda null: swapped.above if null == 0 else resampling.below(draws, null),
+        interval=lambda level: Interval(*resampling.limits(draws, level), level),
     )
 
 

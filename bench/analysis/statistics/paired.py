@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bench.analysis.statistics import checks, resampling
-from bench.analysis.statistics.distributions import binomial_cdf, binomial_pmf
-from bench.analysis.statistics.intervals import Interval, Score, each, mean_of, wilson
-from bench.analysis.statistics.resampling import DRAWS, Draws, Kind, Statistic
+from bench.analysis.statistics.distributions import binomial_cdf
+from bench.analysis.statistics.intervals import Interval, Score, each, wilson
+from bench.analysis.statistics.resampling import DRAWS, Draws, Statistic
 
 Array = NDArray[np.float64]
 
@@ -61,20 +61,16 @@ def table(a: ArrayLike, b: ArrayLike) -> PairedTable:
     return PairedTable(*(int(np.count_nonzero(cell)) for cell in cells))
 
 
-def mcnemar(only_a: int, only_b: int, *, mid_p: bool = False) -> float:
+def mcnemar(only_a: int, only_b: int) -> float:
     """Two-sided p of McNemar's exact conditional test, from the two discordant counts.
 
-    Twice the smaller tail of the binomial with share 1/2, at most 1. `mid_p` takes off the probability of the counts
-    themselves: less conservative, and in practice within its level (Fagerland, Lydersen and Laake 2013, BMC Medical
-    Research Methodology 13:91). No discordant item gives 1.
+    Twice the smaller tail of the binomial with share 1/2, at most 1. No discordant item gives 1.
 
     Raises ValueError for a negative count.
     """
     checks.at_least(only_a, 0, "only_a")
     checks.at_least(only_b, 0, "only_b")
-    fewer, all_of_them = min(only_a, only_b), only_a + only_b
-    p = 2 * float(binomial_cdf(fewer, all_of_them, 0.5))
-    return min(1.0, p - float(binomial_pmf(fewer, all_of_them, 0.5)) if mid_p else p)
+    return min(1.0, 2 * float(binomial_cdf(min(only_a, only_b), only_a + only_b, 0.5)))
 
 
 def newcombe(counts: PairedTable, *, level: float = 0.95) -> Interval:
@@ -98,7 +94,7 @@ def newcombe(counts: PairedTable, *, level: float = 0.95) -> Interval:
     return Interval(max(-1.0, difference - down), min(1.0, difference + up), level)
 
 
-def paired_shares(a: ArrayLike, b: ArrayLike, *, level: float = 0.95, mid_p: bool = False) -> PairedResult:
+def paired_shares(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> PairedResult:
     """Difference of the shares of two methods' 0 and 1, [n] each: Newcombe's interval, McNemar's p.
 
     Raises ValueError as `table` does, and for level not in (0, 1).
@@ -107,89 +103,35 @@ def paired_shares(a: ArrayLike, b: ArrayLike, *, level: float = 0.95, mid_p: boo
     return PairedResult(
         difference=(counts.only_a - counts.only_b) / counts.n,
         interval=newcombe(counts, level=level),
-        p=mcnemar(counts.only_a, counts.only_b, mid_p=mid_p),
+        p=mcnemar(counts.only_a, counts.only_b),
         n=counts.n,
-        method=f"McNemar, {'mid-p' if mid_p else 'exact'}; Newcombe's interval",
+        method="McNemar, exact; Newcombe's interval",
     )
 
 
-def paired_means(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    level: float = 0.95,
-    draws: int = DRAWS,
-    seed: int = 0,
-    groups: Sequence[Hashable] | None = None,
-    kind: Kind = "expanded",
-) -> PairedResult:
-    """Difference of the means of two methods' scores, [n] each, by resampling items; p by inverting the interval.
+def paired_draws(a: ArrayLike, b: ArrayLike, *, groups: Sequence[Hashable] | None = None, draws: int = DRAWS) -> Draws:
+    """Differences of the means of two methods' scores, [n] each, by resampling items.
 
-    `groups` (n labels): groups are resampled instead, as in `intervals.bootstrap_mean`. p is no less than about
-    2 / draws.
+    `groups` (n labels) names items that belong together, such as questions on one document: groups are resampled
+    then, and the mean stays that over items (Davison and Hinkley 1997, section 3.8).
 
     Raises ValueError for lengths that differ, fewer than two items or groups, a score not finite, groups of another
-    length, fewer than 100 draws, level not in (0, 1).
-    """
-    checks.share(level, "level")
-    found = paired_draws(a, b, draws=draws, seed=seed, groups=groups, kind=kind)
-    return _result(found, len(np.asarray(a)), level, kind, groups)
-
-
-def paired_corpus(
-    a: ArrayLike,
-    b: ArrayLike,
-    score: Score,
-    *,
-    level: float = 0.95,
-    draws: int = DRAWS,
-    seed: int = 0,
-    groups: Sequence[Hashable] | None = None,
-    kind: Kind = "expanded",
-) -> PairedResult:
-    """Difference of a corpus metric from two methods' sufficient statistics, [n, k] each, on the same resamples.
-
-    Koehn 2004, EMNLP, 388-395. Unit: that of `score`; `groups`, p and `kind` as in `paired_means`.
-
-    Raises ValueError as `paired_means` does, and for statistics of different width.
-    """
-    checks.share(level, "level")
-    found = corpus_draws(a, b, score, draws=draws, seed=seed, groups=groups, kind=kind)
-    return _result(found, len(np.asarray(a)), level, kind, groups)
-
-
-def paired_draws(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    draws: int = DRAWS,
-    seed: int = 0,
-    groups: Sequence[Hashable] | None = None,
-    kind: Kind = "expanded",
-) -> Draws:
-    """The resampled differences of means behind `paired_means`, [n] each, for other questions to be asked of them.
-
-    Raises ValueError as `paired_means` does.
+    length, fewer than 100 draws.
     """
     first, second = checks.pair(a, b)
     gap, ones = first - second, np.ones_like(first)
     forward, backward = np.column_stack([gap, ones]), np.column_stack([-gap, ones])
-    return _draws(forward, backward, mean_of, draws=draws, seed=seed, groups=groups, kind=kind)
+    return _draws(forward, backward, lambda rows: rows[:, 0] / rows[:, 1], groups, draws)
 
 
 def corpus_draws(
-    a: ArrayLike,
-    b: ArrayLike,
-    score: Score,
-    *,
-    draws: int = DRAWS,
-    seed: int = 0,
-    groups: Sequence[Hashable] | None = None,
-    kind: Kind = "expanded",
+    a: ArrayLike, b: ArrayLike, score: Score, *, groups: Sequence[Hashable] | None = None, draws: int = DRAWS
 ) -> Draws:
-    """The resampled differences behind `paired_corpus`, [n, k] each, for other questions to be asked of them.
+    """Differences of a corpus metric from two methods' sufficient statistics, [n, k] each, on the same resamples.
 
-    Raises ValueError as `paired_corpus` does.
+    No text is scored again (Koehn 2004, EMNLP, 388-395). Unit: that of `score`; `groups` as in `paired_draws`.
+
+    Raises ValueError as `paired_draws` does, and for statistics of different width.
     """
     first, second = checks.matrix(a, "a"), checks.matrix(b, "b")
     if first.shape != second.shape:
@@ -199,33 +141,14 @@ def corpus_draws(
     def difference(rows: Array) -> Array:
         return of_each(rows[:, :width]) - of_each(rows[:, width:])
 
-    forward, backward = np.hstack([first, second]), np.hstack([second, first])
-    return _draws(forward, backward, difference, draws=draws, seed=seed, groups=groups, kind=kind)
+    return _draws(np.hstack([first, second]), np.hstack([second, first]), difference, groups, draws)
 
 
 def _draws(
-    forward: Array,
-    backward: Array,
-    statistic: Statistic,
-    *,
-    draws: int,
-    seed: int,
-    groups: Sequence[Hashable] | None,
-    kind: Kind,
+    forward: Array, backward: Array, statistic: Statistic, groups: Sequence[Hashable] | None, draws: int
 ) -> Draws:
     rows, sign = resampling.oriented(resampling.summed(forward, groups), resampling.summed(backward, groups))
-    found = resampling.resample(rows, statistic, draws=draws, seed=seed, leave_out=kind == "bca")
-    return resampling.signed(found, sign)
-
-
-def _result(found: Draws, items: int, level: float, kind: Kind, groups: Sequence[Hashable] | None) -> PairedResult:
-    return PairedResult(
-        difference=found.observed,
-        interval=Interval(*resampling.limits(found, level, kind), level),
-        p=resampling.two_sided(found, 0.0, kind),
-        n=items,
-        method=f"paired bootstrap of {'items' if groups is None else f'{found.units} groups'}, {kind}",
-    )
+    return resampling.signed(resampling.resample(rows, statistic, draws), sign)
 
 
 def _correlation(counts: PairedTable) -> float:

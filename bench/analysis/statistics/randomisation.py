@@ -32,12 +32,7 @@ class Exchanged:
 
 
 def exchanged_means(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    groups: Sequence[Hashable] | None = None,
-    draws: int = DRAWS,
-    seed: int = 0,
+    a: ArrayLike, b: ArrayLike, *, groups: Sequence[Hashable] | None = None, draws: int = DRAWS
 ) -> Exchanged:
     """Of two methods' scores, [n] each, by the signs of their differences; groups change sign together.
 
@@ -50,17 +45,11 @@ def exchanged_means(
     first, second = checks.pair(a, b)
     gap = (first - second)[:, None]
     n = len(first)
-    return _exchanged(gap, lambda sums: sums[:, 0] / n, groups, draws, seed)
+    return _exchanged(gap, lambda sums: sums[:, 0] / n, groups, draws)
 
 
 def exchanged_corpus(
-    a: ArrayLike,
-    b: ArrayLike,
-    score: Score,
-    *,
-    groups: Sequence[Hashable] | None = None,
-    draws: int = DRAWS,
-    seed: int = 0,
+    a: ArrayLike, b: ArrayLike, score: Score, *, groups: Sequence[Hashable] | None = None, draws: int = DRAWS
 ) -> Exchanged:
     """Of a corpus metric from sufficient statistics, [n, k] each, by exchanging items: approximate randomisation.
 
@@ -75,18 +64,18 @@ def exchanged_corpus(
     both, of_each = (first + second).sum(axis=0), each(score)
     # With d the sums of differences under some signs, the two sides of the exchange are (both + d) / 2, (both - d) / 2.
     return _exchanged(
-        first - second, lambda sums: of_each((both + sums) / 2) - of_each((both - sums) / 2), groups, draws, seed
+        first - second, lambda sums: of_each((both + sums) / 2) - of_each((both - sums) / 2), groups, draws
     )
 
 
 def _exchanged(
-    gaps: Array, statistic: Callable[[Array], Array], groups: Sequence[Hashable] | None, draws: int, seed: int
+    gaps: Array, statistic: Callable[[Array], Array], groups: Sequence[Hashable] | None, draws: int
 ) -> Exchanged:
     checks.at_least(draws, 100, "draws")
     rows, sign = resampling.oriented(resampling.summed(gaps, groups), resampling.summed(-gaps, groups))
     observed = (sign or 1) * float(statistic(gaps.sum(axis=0)[None])[0])
     with resampling.one_thread():
-        sums = np.concatenate([chunk @ rows for chunk in _signs_again(len(rows), draws, seed)])
+        sums = np.concatenate([chunk @ rows for chunk in _signs_again(len(rows), draws)])
     drawn = statistic(sums)
     slack = 1e-9 * max(abs(observed), float(np.abs(drawn).max()))  # sums of the same terms in another order are ties
     lower = (np.count_nonzero(drawn <= observed + slack) + 1) / (draws + 1)
@@ -98,23 +87,23 @@ def _exchanged(
     return Exchanged(observed, float(lower), float(upper))
 
 
-def _signs_again(units: int, draws: int, seed: int) -> Iterator[Array]:
+def _signs_again(units: int, draws: int) -> Iterator[Array]:
     """Signs [some, units] in chunks that make `draws` rows together, kept for the next call where they are few."""
     if units * draws > _KEPT:
-        yield from _signs(units, draws, seed)
+        yield from _signs(units, draws)
         return
-    kept, step = _kept(units, draws, seed), max(1, _CELLS // units)
+    kept, step = _kept(units, draws), max(1, _CELLS // units)
     for start in range(0, draws, step):
         yield kept[start : start + step].astype(np.float64)
 
 
 @lru_cache(maxsize=1)
-def _kept(units: int, draws: int, seed: int) -> NDArray[np.int8]:
-    return np.concatenate([chunk.astype(np.int8) for chunk in _signs(units, draws, seed)])
+def _kept(units: int, draws: int) -> NDArray[np.int8]:
+    return np.concatenate([chunk.astype(np.int8) for chunk in _signs(units, draws)])
 
 
-def _signs(units: int, draws: int, seed: int) -> Iterator[Array]:
-    rng, step = resampling.generator(seed), max(1, _CELLS // units)
+def _signs(units: int, draws: int) -> Iterator[Array]:
+    rng, step = resampling.generator(), max(1, _CELLS // units)
     for start in range(0, draws, step):
         rows = min(step, draws - start)
         yield rng.integers(2, size=(rows, units)).astype(np.float64) * 2 - 1

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from bench.analysis.statistics import checks
 from bench.analysis.statistics.distributions import normal_cdf, normal_quantile, t_cdf, t_quantile
 
 Array = NDArray[np.float64]
-Kind: TypeAlias = Literal["expanded", "percentile", "bca"]
 Statistic: TypeAlias = Callable[[Array], Array]  # summed rows [m, k] to values [m]
 DRAWS = 10_000
 _CELLS = 200_000  # counts held at a time: 1.6 MB, which stays in the cache and is faster than more
@@ -35,7 +34,6 @@ class Draws:
     values: Array  # [draws]
     observed: float  # of all items as they are
     units: int  # resampled with replacement
-    left_out: Array | None = None  # [units], the statistic without each unit in turn; for BCa alone
 
 
 def counts(units: int, draws: int, rng: np.random.Generator, *, cells: int = _CELLS) -> Iterator[Array]:
@@ -51,22 +49,21 @@ def counts(units: int, draws: int, rng: np.random.Generator, *, cells: int = _CE
         yield np.bincount(drawn.ravel(), minlength=rows * units).reshape(rows, units).astype(np.float64)
 
 
-def generator(seed: int) -> np.random.Generator:
-    """numpy's PCG64, named so that another default of numpy's changes no result."""
-    return np.random.Generator(np.random.PCG64(seed))
+def generator() -> np.random.Generator:
+    """numpy's PCG64, always of the same seed, named so that another default of numpy's changes no result."""
+    return np.random.Generator(np.random.PCG64(0))
 
 
-def resample(rows: Array, statistic: Statistic, *, draws: int, seed: int, leave_out: bool) -> Draws:
-    """The statistic of `draws` resamples of rows [units, k]; `leave_out` adds what BCa needs.
+def resample(rows: Array, statistic: Statistic, draws: int) -> Draws:
+    """The statistic of `draws` resamples of rows [units, k].
 
     Raises ValueError for fewer than 100 draws: less is no basis for a tail.
     """
     checks.at_least(draws, 100, "draws")
     whole = rows.sum(axis=0)
     with one_thread():
-        sums = np.concatenate([chunk @ rows for chunk in _counts_again(len(rows), draws, seed)])
-    left_out = statistic(whole - rows) if leave_out else None
-    return Draws(statistic(sums), float(statistic(whole[None])[0]), len(rows), left_out)
+        sums = np.concatenate([chunk @ rows for chunk in _counts_again(len(rows), draws)])
+    return Draws(statistic(sums), float(statistic(whole[None])[0]), len(rows))
 
 
 def one_thread() -> AbstractContextManager[object]:
@@ -84,32 +81,31 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _counts_again(units: int, draws: int, seed: int) -> Iterator[Array]:
+def _counts_again(units: int, draws: int) -> Iterator[Array]:
     """`counts`, kept for the next call: drawing them is most of the work, and comparisons share their items."""
     if units * draws > _KEPT:
-        yield from counts(units, draws, generator(seed))
+        yield from counts(units, draws, generator())
         return
-    kept, step = _kept(units, draws, seed), max(1, _CELLS // units)
+    kept, step = _kept(units, draws), max(1, _CELLS // units)
     for start in range(0, draws, step):
         yield kept[start : start + step].astype(np.float64)
 
 
 @lru_cache(maxsize=1)
-def _kept(units: int, draws: int, seed: int) -> NDArray[np.uint8]:
+def _kept(units: int, draws: int) -> NDArray[np.uint8]:
     """All counts [draws, units]; more than 255 of one unit do not occur."""
-    return np.concatenate([chunk.astype(np.uint8) for chunk in counts(units, draws, generator(seed))])
+    return np.concatenate([chunk.astype(np.uint8) for chunk in counts(units, draws, generator())])
 
 
 def negated(draws: Draws) -> Draws:
     """The draws of the statistic with the other sign."""
-    left_out = None if draws.left_out is None else -draws.left_out
-    return Draws(-draws.values, -draws.observed, draws.units, left_out)
+    return Draws(-draws.values, -draws.observed, draws.units)
 
 
 def signed(draws: Draws, sign: int) -> Draws:
     """The draws of a difference as asked for, from those of the way of writing it that `oriented` took."""
     if sign == 0:  # neither way is first: every draw counts both ways, which is what the data say
-        return Draws(np.concatenate([draws.values, -draws.values]), 0.0, draws.units, draws.left_out)
+        return Draws(np.concatenate([draws.values, -draws.values]), 0.0, draws.units)
     return draws if sign > 0 else negated(draws)
 
 
@@ -144,83 +140,41 @@ def oriented(forward: Array, backward: Array) -> tuple[Array, int]:
     return (first, 1) if first.flat[unequal[0]] < second.flat[unequal[0]] else (second, -1)
 
 
-def limits(draws: Draws, level: float, kind: Kind) -> tuple[float, float]:
-    """Lower and upper limit of the two-sided interval of `level`.
+def limits(draws: Draws, level: float) -> tuple[float, float]:
+    """Lower and upper limit of the two-sided interval of `level`: expanded percentiles.
 
-    `percentile`: quantiles of the draws (Efron and Tibshirani 1993, chapter 13). `expanded`: further out, by what
-    makes the interval of a mean as wide as Student's with `units` - 1 degrees of freedom; matters below about 100
-    units (Hesterberg 2015, What Teachers Should Know about the Bootstrap, The American Statistician 69, 371-386).
-    `bca`: corrected for bias and skewness (Efron 1987, JASA 82, 171-185; Efron and Tibshirani 1993, equation 14.10).
+    Quantiles of the draws (Efron and Tibshirani 1993, chapter 13), further out by what makes the interval of a mean as
+    wide as Student's with `units` - 1 degrees of freedom; matters below about 100 units (Hesterberg 2015, What Teachers
+    Should Know about the Bootstrap, The American Statistician 69, 371-386).
+
+    Coverage of 95% intervals in simulations with shares, scores with many 0 and 1, and a ratio of sums like BLEU: 0.92
+    to 0.95 for 20 items, 0.94 to 0.97 from 50 on; of groups 0.92 for five and 0.94 to 0.95 from ten on. Plain
+    percentiles covered 0.84 of five groups, and bias-corrected ones 0.87 to 0.95 of 20 items.
 
     Raises ValueError unless 0 < level < 1.
     """
     checks.share(level, "level")
-    low, high = (_outer(draws, tail, kind) for tail in ((1 - level) / 2, (1 + level) / 2))
-    found = np.quantile(draws.values, [low, high])
-    return float(found[0]), float(found[1])
+    stretch, df = _stretch(draws.units), draws.units - 1
+    low, high = np.quantile(
+        draws.values, [normal_cdf(stretch * t_quantile(tail, df)) for tail in ((1 - level) / 2, (1 + level) / 2)]
+    )
+    return float(low), float(high)
 
 
-def below(draws: Draws, null: float, kind: Kind) -> float:
-    """One-sided p for a statistic that is `null` or less: the tail at which a lower limit of `kind` would be `null`.
+def below(draws: Draws, null: float) -> float:
+    """One-sided p for a statistic that is `null` or less: the tail at which a lower limit would be `null`.
 
-    Never 0: with B draws no less than 1 / (B + 1) before correction (Davison and Hinkley 1997, section 4.2).
+    Never 0: with B draws no less than 1 / (B + 1) before expansion (Davison and Hinkley 1997, section 4.2).
     """
-    return _inner(draws, (np.count_nonzero(draws.values <= null) + 1) / (len(draws.values) + 1), kind)
+    share = (np.count_nonzero(draws.values <= null) + 1) / (len(draws.values) + 1)
+    return t_cdf(normal_quantile(share) / _stretch(draws.units), draws.units - 1)
 
 
-def above(draws: Draws, null: float, kind: Kind) -> float:
+def above(draws: Draws, null: float) -> float:
     """One-sided p for a statistic that is `null` or more."""
-    return below(negated(draws), -null, kind)
-
-
-def two_sided(draws: Draws, null: float, kind: Kind) -> float:
-    """Two-sided p by inversion: 1 - the level of the widest interval of `kind` that does not reach `null`."""
-    return min(1.0, 2 * min(below(draws, null, kind), above(draws, null, kind)))
-
-
-def _outer(draws: Draws, tail: float, kind: Kind) -> float:
-    """The share of draws below the limit that leaves out `tail` of the distribution."""
-    if kind == "percentile":
-        return tail
-    if kind == "expanded":
-        return normal_cdf(_stretch(draws.units) * t_quantile(tail, draws.units - 1))
-    bias, skew = _corrections(draws)
-    moved = bias + normal_quantile(tail)
-    bend = 1 - skew * moved
-    if bend <= 0:  # past the pole of the transformation: the limit is the outermost draw
-        return float(moved > 0)
-    return normal_cdf(bias + moved / bend)
-
-
-def _inner(draws: Draws, below: float, kind: Kind) -> float:
-    """The inverse of `_outer`."""
-    if kind == "percentile" or below >= 1:
-        return min(below, 1.0)
-    if kind == "expanded":
-        return t_cdf(normal_quantile(below) / _stretch(draws.units), draws.units - 1)
-    bias, skew = _corrections(draws)
-    moved = normal_quantile(below) - bias
-    bend = 1 + skew * moved
-    if bend <= 0:
-        return float(moved > 0)
-    return normal_cdf(moved / bend - bias)
+    return below(negated(draws), -null)
 
 
 def _stretch(units: int) -> float:
     """A bootstrap's variance is that of the sample with n, not n - 1, below the line."""
     return math.sqrt(units / (units - 1))
-
-
-def _corrections(draws: Draws) -> tuple[float, float]:
-    """Bias z0 and acceleration a of BCa (Efron and Tibshirani 1993, equations 14.14 and 14.15).
-
-    A draw that equals the observed value counts half, as scores have few values.
-    """
-    if draws.left_out is None:
-        raise ValueError("BCa needs the statistic without each unit in turn")
-    size = len(draws.values)
-    lower = np.count_nonzero(draws.values < draws.observed) + np.count_nonzero(draws.values == draws.observed) / 2
-    deviations = draws.left_out.mean() - draws.left_out
-    spread = float((deviations**2).sum())
-    skew = float((deviations**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
-    return normal_quantile(min(max(lower, 0.5), size - 0.5) / size), skew

@@ -35,17 +35,6 @@ def score(scores: ArrayLike, scale: float | None, *, level: float = 0.95) -> Int
     return _interval(limits.score_limits, level, values, scale)
 
 
-def retrained_score(scores: ArrayLike, scale: float | None, *, level: float = 0.95) -> Interval | None:
-    """Training again: the interval of the score of a new seed's checkpoint on new items; None for too few seeds.
-
-    Raises ValueError as `score` does.
-    """
-    values = _matrix(scores)
-    if values.shape[1] == 1:
-        return None
-    return _interval(limits.retrained_score_limits, level, values, scale) if len(values) >= FEWEST_SEEDS else None
-
-
 def difference(a: ArrayLike, b: ArrayLike, scale: float | None, *, level: float = 0.95) -> PairedResult:
     """These checkpoints: the mean of a less that of b on new items, with a two-sided p of no difference.
 
