@@ -9,6 +9,7 @@ from bench.analysis import comparison
 from bench.analysis.comparison import Answers, Family
 from bench.analysis.decision.candidates import candidates
 from bench.analysis.decision.headline import Headline, headline
+from bench.analysis.decision.learning import at_full_size
 from bench.analysis.decision.rule import quality_intervals
 from bench.analysis.decision.verdict import Verdict, decide
 from bench.analysis.statistics.intervals import Interval
@@ -38,8 +39,8 @@ class Case:
 
     @property
     def answers(self) -> tuple[Answers, ...]:
-        """Of the methods with all training items, the best first."""
-        return () if self.family is None else tuple(one for one in self.family.answers if one.curve_size is None)
+        """Of the methods with all training items, or the largest size of the suite, the best first."""
+        return () if self.family is None else at_full_size(self.family.answers)
 
     def interval(self, label: str) -> Interval:
         """Of the score of a method."""

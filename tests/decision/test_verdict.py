@@ -212,6 +212,23 @@ def test_learning_curves_say_where_training_overtakes(tmp_path: Path) -> None:
     assert (one.at, one.sizes) == ("all", ("32", "all"))
 
 
+def test_the_largest_size_is_chosen_from_where_no_point_has_all_items(tmp_path: Path) -> None:
+    def point(name: str, size: int, right: int, **changes: Any) -> Record:
+        return method(tmp_path, f"{name}, {size} items", right, 200, suite_method=name, train_size=size, **changes)
+
+    records = [
+        method(tmp_path, "zero-shot", 40, 200, suite_method="zero-shot"),
+        point("few-shot", 32, 100, parts=FEW_SHOT),
+        point("few-shot", 64, 110, parts=FEW_SHOT),
+        point("full", 32, 150, train=5),
+        point("full", 64, 180, train=50),
+        point("lora", 32, 190, train=5),  # its larger size was not measured
+    ]
+    found = verdict(run(tmp_path, *records))
+    assert [one.label for one in found.standings] == ["full, 64 items", "few-shot, 64 items", "zero-shot"]
+    assert found.choice == "full, 64 items"
+
+
 def test_seeds_give_a_volume_its_interval_and_retention_its_loss(tmp_path: Path) -> None:
     base = Record("b", "m", "facts", "base", 0, "ok", "", scores={"exact_match": Score(0.8)})
     trained = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from bench.analysis.answers import Answers
@@ -44,6 +44,18 @@ def curves(answers: Iterable[Answers]) -> dict[str, Sizes]:
     for one in answers:
         found.setdefault(one.suite_method or one.label, {})[one.curve_size] = one
     return dict(found)
+
+
+def at_full_size(answers: Collection[Answers]) -> tuple[Answers, ...]:
+    """The methods that are to choose from: of a learning curve the point of all items, else that of the largest size.
+
+    A method that was not measured with the largest size of the suite is left out: fewer items are no fair comparison.
+    """
+    with_all = {one.suite_method or one.label for one in answers if one.curve_size is None}
+    largest = max((one.curve_size for one in answers if one.curve_size is not None), default=None)
+    return tuple(
+        one for one in answers if one.curve_size == (None if (one.suite_method or one.label) in with_all else largest)
+    )
 
 
 def _words(size: int | None) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from bench.analysis.comparison import Difference, Family, Retraining
 from bench.analysis.decision.candidates import Candidate
-from bench.analysis.decision.learning import Overtaking, overtakings
+from bench.analysis.decision.learning import Overtaking, at_full_size, overtakings
 from bench.analysis.decision.lines import highest, lowest
 from bench.analysis.decision.rule import (
     Standing,
@@ -72,7 +72,8 @@ def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions, sui
     It is a choice of checkpoints, which items alone decide; `Verdict.again` says whether training again would bear it
     out.
     """
-    full = [one for one in found if one.answers.curve_size is None]
+    largest = {one.label for one in at_full_size([one.answers for one in found])}
+    full = [one for one in found if one.label in largest]
     standings = standings_of(full, assumed)
     differ = differing(family)
     choice = choose(standings, differ, assumed)
