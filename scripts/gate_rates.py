@@ -24,8 +24,8 @@ from bench.core.record import Run
 from bench.gate import tails
 from bench.gate.expand import Planned, expand
 from bench.gate.measure import Measured, measure
-from bench.gate.plan import chance_of_means
 from bench.gate.policy import Policy, load
+from bench.gate.power import chance_of_means
 from bench.gate.verdict import judge
 from bench.store.run_folder import read_run
 

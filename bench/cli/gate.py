@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli import gate_plan
 from bench.cli.run_argument import RUN
 from bench.core.errors import IncompleteError, NotComparableError, UsageError
 from bench.runs import RESULTS
@@ -23,18 +24,20 @@ if TYPE_CHECKING:
 _FOLDER = click.Path(path_type=Path)
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--baseline", type=RUN, help="A run, or a baseline that was accepted.")
 @click.option("--candidate", type=RUN, help="The run of the change.")
 @click.option("--policy", type=_FOLDER, help="YAML of checks and margins; default: the bundled one.")
 @click.option("--mode", type=click.Choice(["regression", "non-inferiority"]), help="In place of the policy's.")
-@click.option("--plan", is_flag=True, help="Only say what the policy could find with the baseline's items.")
-@click.option("--full", is_flag=True, help="Print the figures of every check that did not pass.")
+@click.option("--plan", is_flag=True, help="Only say what the policy could find with the baseline's items and seeds.")
+@click.option("--full", is_flag=True, help="Print every figure: of the checks that did not pass, or of the plan.")
 @click.option("--out", type=_FOLDER, help="Write gate.json, junit.xml, summary.md and comment.md there.")
 @click.option("--markdown", "style", flag_value="markdown", help="Print the summary as Markdown.")
 @click.option("--json", "style", flag_value="json", help="Print gate.json.")
 @click.option("--schema", "style", flag_value="schema", help="Print the JSON Schema of gate.json.")
+@click.pass_context
 def gate(
+    context: click.Context,
     baseline: Path | None,
     candidate: Path | None,
     policy: Path | None,
@@ -50,12 +53,15 @@ def gate(
     Exit codes: 0 pass, 1 regression, 2 wrong input or a policy that could find nothing, 3 inconclusive,
     4 incomplete, 5 not comparable, 70 a defect.
     Examples:
+      adaptbench gate init --baseline baselines/main
       adaptbench gate --baseline baselines/main --candidate results/local/mine
       adaptbench gate --baseline baselines/main --policy gate.yaml --plan
       adaptbench gate --baseline baselines/main --candidate results/local/mine --policy gate.yaml --out gate
     """
     from bench.gate import policy as policies
 
+    if context.invoked_subcommand:
+        return
     if style == "schema":
         from bench.gate.outputs import data
 
@@ -72,7 +78,7 @@ def gate(
     loaded = policies.load(policy, mode)
     where = str(policy or "the default policy")
     if plan:
-        _plan(baseline, loaded, where)
+        gate_plan.plan(baseline, loaded, where, full)
     elif candidate is not None:
         paths = {"baseline": str(baseline), "candidate": str(candidate), "policy": str(policy) if policy else ""}
         sys.exit(_gate(baseline, candidate, loaded, where, paths, out, style or ("full" if full else None)))
@@ -133,20 +139,7 @@ def _print(heading: str, table: ReportTable) -> None:
     show(terminal([(heading, [table])]))
 
 
-def _plan(baseline: Path, policy: Policy, where: str) -> None:
-    from bench.gate import noise
-    from bench.gate.expand import expand
-    from bench.gate.outputs.terminal import plan_sheet
-    from bench.gate.plan import plan
-    from bench.gate.run import read_baseline
-
-    old = read_baseline(baseline)
-    needs = plan(expand(policy, old, where), old, policy, noise.read(baseline))
-    _print(f"{where} on {baseline}", plan_sheet(needs, policy.mode, policy.power))
-    refused = [need for need in needs if need.refused]
-    if refused:
-        raise UsageError("\n".join(f"{where}: {need.planned.label}: {need.refusal}" for need in refused))
-    print(f"the policy can do what it asks for; checks: {len(needs)}")
+gate.add_command(gate_plan.init)
 
 
 @click.command()

@@ -115,7 +115,7 @@ def test_damage_is_one_line_and_no_pass_is_left(
         (["gate", "--baseline", "OLD", "--candidate", "SAME", "--policy", "/"], 'no policy file "/"'),
         (["gate", "--baseline", "OLD", "--candidate", "SAME", "--mode", "strict"], "'strict' is not one of"),
         (["gate", "--baseline", "OLD", "--candidate", "SAME", "--out", "/proc/x"], "cannot write to /proc/x"),
-        (["gate", "--baseline", "OLD", "--plan", "--policy", "SMALL"], "items are needed"),
+        (["gate", "--baseline", "OLD", "--plan", "--policy", "SMALL"], "1 of 1 checks could not do"),
         (["calibrate", "OLD", "SAME"], "at least 3 repeats are needed"),
         (["calibrate", "OLD", "SAME", "--suite", "quickstart"], "give either the repeats or --suite"),
         (["calibrate", "nowhere"], "is no run directory"),
@@ -154,7 +154,7 @@ def test_from_a_run_to_a_calibrated_baseline(tmp_path: Path, capsys: pytest.Capt
     file = policy(tmp_path, quality=[{"margin": 0.02}])
     code, out, _ = ended(capsys, "gate", "--baseline", main, "--policy", file, "--plan")
     assert code == 0
-    assert "the policy can do what it asks for; checks: 1" in out
+    assert out == "PASS: no critical check could miss what it is for; checks: 1, without power: 0\n"
     assert ended(capsys, "gate", "--baseline", main, "--candidate", folders[4], "--policy", file)[0] == 0
 
 
@@ -173,6 +173,7 @@ def test_no_command_of_the_gate_loads_torch(runs: dict[str, Path], tmp_path: Pat
     for arguments, expected in (
         (["gate", *common, "--candidate", str(runs["worse"]), "--out", str(tmp_path / "gate")], 1),
         (["gate", *common, "--plan"], 0),
+        (["gate", "init", *common[:2], "--out", str(tmp_path / "init.yaml")], 0),
         (["gate", "--baseline", str(runs["corpus"]), "--candidate", str(runs["same corpus"]), "--json"], 0),
         (["baseline", "accept", str(runs["old"]), "--name", "x", "--to", str(tmp_path / "b")], 0),
         (["calibrate", str(runs["old"]), str(runs["same"])], 2),

@@ -97,7 +97,7 @@ def test_seeds_that_spread_need_more_seeds(tmp_path: Path) -> None:
         made.cell("lora", (rng.random(400) < share).astype(float).tolist(), seed=seed, training=Training(steps=1))
     need = one(made.done(), quality=[{"margin": 0.02}])
     assert need.needed is None
-    assert need.refusal.endswith("no number of items is enough; more seeds may be")
+    assert need.refusal.endswith("more than 20 seeds are needed")
 
 
 def test_seeds_that_agree_need_few_items(tmp_path: Path) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.gate.outputs.words import amount, checkpoints, counted, figures, label, ordered, unit
+from bench.gate.draft import KINDS, Draft
+from bench.gate.outputs.words import amount, checkpoints, counted, figures, label, ordered, sees, unit
 from bench.gate.plan import Need
 from bench.gate.verdict import GateFinding, GateVerdict
 from bench.metrics.formats import clean
 from bench.report.table import NOTHING, ReportTable, Text
 
 _SHOWN = 10  # checks, and remarks, without --full
+_FEW = 5  # checks that lack power, of a draft
 _HEAD = ("check", "baseline", "candidate", "change", "interval", "tolerated", "p\n(Holm)", "outcome")
 
 
@@ -43,6 +45,36 @@ def _failing(finding: GateFinding) -> str:
     moved = "" if before == NOTHING else f" {before} → {after} ({change}{limits}, tolerated {tolerated})"
     reason = f": {clean(finding.reason)}" if finding.reason else ""
     return f"{finding.status.replace('_', ' ')}: {label(finding)}{moved}{reason}"
+
+
+def planned(needs: Sequence[Need]) -> list[str]:
+    """Whether a policy can do what it asks for, and which of its checks cannot."""
+    lacking = sorted((need for need in needs if need.refusal), key=lambda need: not need.refused)
+    refused = sum(need.refused for need in lacking)
+    verdict = f"REFUSED: {refused} critical checks could" if refused else "PASS: no critical check could"
+    said = verdict + (" not find what they are for" if refused else " miss what it is for")
+    lines = [f"{said}; checks: {len(needs)}, without power: {len(lacking)}"]
+    lines += [f"  {need.planned.tier}: {clean(need.planned.label)}: {sees(need)}" for need in lacking[:_SHOWN]]
+    return [*lines, *_more(len(lacking) - _SHOWN, "--full: every figure")]
+
+
+def drafted(draft: Draft, file: str) -> list[str]:
+    """What a drafted policy checks, what it cannot see and what would change that, and the next step."""
+    counts = ", ".join(f"{sum(one.kind == kind for one in draft.checks)} of {kind}" for kind in KINDS)
+    lines = [f"{file}: {len(draft.checks)} checks ({counts})"]
+    for needs, said in (
+        (draft.left_out, "Left out, for lack of power"),
+        (draft.wider, "Kept, though only larger drops than usual are found"),
+    ):
+        by_kind = sorted(needs, key=lambda need: KINDS.index(need.planned.kind))
+        lines += [f"{said}: {len(needs)}"] if needs else []
+        lines += [f"  {clean(need.planned.label)}: {sees(need)}" for need in by_kind[:_FEW]]
+        lines += _more(len(needs) - _FEW, f"all in {file}")
+    return [*lines, f"Next: commit {file} and the baseline; docs/gate.md has the lines for CI."]
+
+
+def _more(count: int, where: str) -> list[str]:
+    return [f"  and {count} more ({where})"] if count > 0 else []
 
 
 def plan_sheet(needs: Sequence[Need], mode: str, power: float) -> ReportTable:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 from bench.gate.costs import ALL
 from bench.gate.measure import FEW_SEEDS
+from bench.gate.plan import Need, remedy
 from bench.gate.rules import Status
 from bench.gate.verdict import PASSED, GateFinding, GateVerdict
 from bench.metrics import NAMES
+from bench.metrics.formats import amount as drop_of
 from bench.metrics.formats import clean, number
 from bench.report.table import NOTHING
 
@@ -71,6 +74,30 @@ def figures(finding: GateFinding) -> tuple[str, str, str, str, str, str]:
     interval = " to ".join(_signed(planned.name, end) for end in ends) or NOTHING
     before, after = (number(planned.name, value) for value in (one.baseline, one.candidate))
     return before, after, _signed(planned.name, one.candidate - one.baseline), interval, _limit(finding), p
+
+
+def sees(need: Need) -> str:
+    """Which drop a check finds that lacks power, and what would let it find the one that is looked for."""
+    if not need.refusal:
+        return "has power, but would take it from checks of quality"
+    if need.chance is None:
+        return need.refusal
+    say, word = (percent, "rise") if need.planned.kind == "cost" else (partial(drop_of, need.planned.name), "drop")
+    return f"finds {f'a {word} of {say(need.smallest)} or more' if need.smallest else f'no {word}'}; {takes(need)}"
+
+
+def takes(need: Need) -> str:
+    """What would let a check find the drop that is looked for."""
+    detect = need.planned.detect or 2 * need.planned.margin
+    say = percent if need.planned.kind == "cost" else partial(drop_of, need.planned.name)
+    if need.room is not None and need.room < detect:
+        return f"its score of {say(need.room)} cannot lose {say(detect)}"
+    return f"for {say(detect)}, {remedy(need)}"
+
+
+def percent(value: float) -> str:
+    """A share."""
+    return f"{value:.0%}"
 
 
 def unit(finding: GateFinding) -> str:
