@@ -4,7 +4,7 @@
 policy.py     what is asked: checks, margins, tiers             noise.py      how far repeats of one run lie apart
 expand.py     the policy's checks over what the baseline holds   baseline.py   a run, accepted: a folder to commit
 measure.py    two runs to numbers                                power.py      what a baseline could show of a drop
-plan.py       whether a policy could find what it asks for       draft.py      a policy that a baseline has the power for
+plan.py       whether a policy could find what it asks for       draft.py      a policy that a baseline has power for
 tails.py      differences under both questions                   outputs/      JSON, JUnit, Markdown, terminal
 costs.py      counters, and what the hardware took part in       counters.py   counters item by item
 rules.py      statuses of what is tested                         cost_rules.py of what goes by its ratio
