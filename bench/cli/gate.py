@@ -32,7 +32,9 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--plan", is_flag=True, help="Only say what the policy could find with the baseline's items and seeds.")
 @click.option("--full", is_flag=True, help="Print every figure: of the checks that did not pass, or of the plan.")
 @click.option("--out", type=_FOLDER, help="Write gate.json, junit.xml, summary.md and comment.md there.")
-@click.option("--markdown", "style", flag_value="markdown", help="Print the summary as Markdown.")
+@click.option(
+    "--markdown", "style", flag_value="markdown", help="Print a pull request's comment; --full: every check."
+)
 @click.option("--json", "style", flag_value="json", help="Print gate.json.")
 @click.option("--schema", "style", flag_value="schema", help="Print the JSON Schema of gate.json.")
 @click.pass_context
@@ -81,7 +83,7 @@ def gate(
         gate_plan.plan(baseline, loaded, where, full)
     elif candidate is not None:
         paths = {"baseline": str(baseline), "candidate": str(candidate), "policy": str(policy) if policy else ""}
-        sys.exit(_gate(baseline, candidate, loaded, where, paths, out, style or ("full" if full else None)))
+        sys.exit(_gate(baseline, candidate, loaded, where, paths, out, style, full))
 
 
 def _gate(
@@ -92,6 +94,7 @@ def _gate(
     paths: Mapping[str, str],
     out: Path | None,
     style: str | None,
+    full: bool,
 ) -> int:
     from bench.gate import run
     from bench.gate.outputs import files
@@ -105,18 +108,18 @@ def _gate(
         if out or style in ("markdown", "json"):
             items = files.shown(gated)
     except (IncompleteError, NotComparableError) as error:
-        if out is None and style is None:
+        if out is None and style is None and not full:
             raise
         print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
         verdict = GateVerdict(error.exit_code, policy.mode, policy.alpha, 0, (), tuple(str(error).splitlines()))
     if out:
         files.write(out, verdict, paths, name, items)
-    _show(verdict, paths, name, items, style)
+    _show(verdict, paths, name, items, style, full)
     return verdict.exit_code
 
 
 def _show(
-    verdict: GateVerdict, paths: Mapping[str, str], name: str, items: Mapping[int, Flips], style: str | None
+    verdict: GateVerdict, paths: Mapping[str, str], name: str, items: Mapping[int, Flips], style: str | None, full: bool
 ) -> None:
     from bench.gate.outputs import data, markdown, terminal
     from bench.gate.outputs.words import headline
@@ -125,8 +128,8 @@ def _show(
     if style == "json":
         print(json.dumps(data.to_json(verdict, paths, items), indent=1, ensure_ascii=False))
     elif style == "markdown":
-        print(markdown.summary(verdict, items, name), end="")
-    elif style is None:
+        print((markdown.summary if full else markdown.comment)(verdict, items, name), end="")
+    elif not full:
         show(*map(Folded, terminal.brief(verdict)))
     else:
         print(headline(verdict))

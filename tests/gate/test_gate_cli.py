@@ -66,7 +66,8 @@ def test_exit_codes(
     assert JUnitXml.fromfile(str(out / "junit.xml")).tests == 1
     assert (out / "comment.md").read_text().startswith("<!-- adaptbench-gate: old -->")
     assert ended(capsys, *arguments, "--json")[0] == code
-    assert ended(capsys, *arguments, "--markdown")[1] == (out / "summary.md").read_text()
+    assert ended(capsys, *arguments, "--markdown")[1] == (out / "comment.md").read_text()
+    assert ended(capsys, *arguments, "--markdown", "--full")[1] == (out / "summary.md").read_text()
 
 
 def test_the_outcome_first_then_a_line_for_each_check_that_made_it(
@@ -81,6 +82,7 @@ def test_the_outcome_first_then_a_line_for_each_check_that_made_it(
     assert first.startswith("REGRESSION: 1 check, 1 regression")
     assert second.startswith("  regression: m · mail · zero-shot · accuracy 0.750 → 0.550 (-0.200 [")
     assert [line for line in worse.splitlines() if line != line.rstrip() or len(line) > 80] == []
+    assert "`adaptbench baseline accept CANDIDATE" in " ".join(worse.split())  # the remedy
     assert "(Holm)" not in worse
     assert "(Holm)" in ended(capsys, *arguments, runs["worse"], "--full")[1]
 

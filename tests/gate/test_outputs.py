@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,11 +170,21 @@ def test_caps_hold_with_ten_thousand_flips(checks: int) -> None:
     assert len(comment.encode()) <= 64 * 1000 <= 65_536
     assert len(summary.encode()) <= 1024 * 1024
     assert comment.startswith("<!-- adaptbench-gate: main -->\n## adaptbench gate: regression\n\nREGRESSION")
-    assert "More does not fit here" in comment
-    assert comment.count("\n") > 50
+    assert comment.count("\n") <= 40
+    assert comment.count("| <code>test/") == 5
+    assert (f"{checks - 8:,} more checks that did not pass" in comment) == (checks > 8)
+    assert "More does not fit here" in summary
     if checks == 1:
-        assert comment.count("| <code>test/") > 30
         assert len(summary.encode()) > 900_000  # what fits is used
+
+
+def test_a_comment_holds_forty_lines_whatever_there_is_to_say() -> None:
+    verdict, shown = many(50, 1_000)
+    verdict = replace(verdict, problems=tuple(f"problem {i}" for i in range(30)), notes=tuple(map(str, range(30))))
+    shown = {place: replace(flips, why_no_text="no task") for place, flips in shown.items()}
+    comment = markdown.comment(verdict, shown, "main")
+    assert comment.count("\n") <= 40
+    assert "56 more remarks" in comment
 
 
 def test_a_marker_is_one_line_whatever_the_name() -> None:

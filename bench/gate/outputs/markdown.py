@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from bench.gate.flips import Flips, ItemFlip
 from bench.gate.outputs.words import counted, figures, headline, label, ordered, unit
@@ -16,11 +17,24 @@ from bench.metrics.formats import clean
 
 SUMMARY_BYTES = 1_000_000  # GitHub takes 1 MiB for a step's summary
 COMMENT_BYTES = 64_000  # and 65,536 characters for a comment
-_LONGEST = {"summary": 400, "comment": 160}  # characters of a text
 _ROOM = 300  # bytes kept for the last line
 _PLAIN = " ,.;()+-/%='?"  # ":" is not among them: no address becomes a link
 _HEAD = ("check", "baseline", "candidate", "change", "interval", "tolerated", "p (Holm)", "outcome")
 Shown = Mapping[int, Flips]
+
+
+@dataclass(frozen=True, slots=True)
+class _Most:
+    """How much is shown."""
+
+    checks: int
+    remarks: int
+    tables: int  # of items that changed, one of a check
+    items: int  # of a table
+    characters: int  # of a text
+
+
+_MOST = {"summary": _Most(10**6, 10**6, 10**6, 10**6, 400), "comment": _Most(8, 4, 1, 5, 160)}
 
 
 def summary(verdict: GateVerdict, shown: Shown, name: str) -> str:
@@ -29,7 +43,7 @@ def summary(verdict: GateVerdict, shown: Shown, name: str) -> str:
 
 
 def comment(verdict: GateVerdict, shown: Shown, name: str) -> str:
-    """The checks that did not pass, and items that changed; at most `COMMENT_BYTES`, `marker` in front."""
+    """The gravest checks that did not pass, and items of the first; at most 40 lines, `marker` in front."""
     return _fitted(_blocks(verdict, shown, "comment", name), COMMENT_BYTES)
 
 
@@ -44,18 +58,27 @@ def _blocks(verdict: GateVerdict, shown: Shown, style: str, name: str) -> Iterat
     yield f"## adaptbench gate: {verdict.word}\n"
     yield f"{_said(headline(verdict))}\n"
     yield f"{_said(counted(verdict))}; mode {verdict.mode}, alpha {verdict.alpha:g} over {verdict.family} tests\n"
+    most = _MOST[style]
     rows = [f for f in ordered(verdict.findings) if style == "summary" or f.status != "pass"]
     if rows:
         yield f"| {' | '.join(_HEAD)} |"
         yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
-        yield from (_row(finding) for finding in rows)
+        yield from (_row(finding) for finding in rows[: most.checks])
+        yield from _more(len(rows) - most.checks, "checks that did not pass")
         yield ""
-    yield from (f"- {_said(line)}" for line in (*verdict.problems, *verdict.notes))
+    remarks = (*verdict.problems, *verdict.notes)
+    yield from (f"- {_said(line)}" for line in remarks[: most.remarks])
+    yield from _more(len(remarks) - most.remarks, "remarks")
     places = {id(finding): place for place, finding in enumerate(verdict.findings)}
-    for finding in ordered(verdict.findings):
-        flips = shown.get(places[id(finding)])
-        if flips and flips.shown:
-            yield from _items(finding, flips, _LONGEST[style])
+    with_items = [(one, shown.get(places[id(one)])) for one in ordered(verdict.findings)]
+    changed = [(one, flips) for one, flips in with_items if flips and flips.shown]
+    for finding, flips in changed[: most.tables]:
+        yield from _items(finding, flips, most)
+
+
+def _more(count: int, what: str) -> Iterator[str]:
+    if count > 0:
+        yield f"\n{count:,} more {what}: gate.json holds them all"
 
 
 def _row(finding: GateFinding) -> str:
@@ -66,7 +89,7 @@ def _row(finding: GateFinding) -> str:
     return f"| {' | '.join((named, *figures(finding), f'{outcome}{tier}{reason}'))} |"
 
 
-def _items(finding: GateFinding, flips: Flips, longest: int) -> Iterator[str]:
+def _items(finding: GateFinding, flips: Flips, most: _Most) -> Iterator[str]:
     yield f"\n### Changed items: {code(label(finding), 300)}\n"
     yield f"{flips.lost:,} got worse, {flips.gained:,} got better; first seed, the largest losses first"
     if flips.why_no_text:
@@ -74,8 +97,8 @@ def _items(finding: GateFinding, flips: Flips, longest: int) -> Iterator[str]:
     with_text = any(one.input or one.reference for one in flips.shown)
     head = ("item", *(("input", "reference") if with_text else ()), "baseline", "candidate", "change")
     yield f"\n| {' | '.join(head)} |\n|{' --- |' * (len(head) - 1)} ---: |"
-    for one in flips.shown:
-        yield f"| {' | '.join(_cells(one, with_text, longest))} |"
+    for one in flips.shown[: most.items]:
+        yield f"| {' | '.join(_cells(one, with_text, most.characters))} |"
 
 
 def _cells(one: ItemFlip, with_text: bool, longest: int) -> Iterable[str]:

@@ -7,12 +7,20 @@ from collections.abc import Sequence
 from bench.gate.draft import KINDS, Draft
 from bench.gate.outputs.words import amount, checkpoints, counted, figures, label, ordered, sees, unit
 from bench.gate.plan import Need
+from bench.gate.rules import Status
 from bench.gate.verdict import GateFinding, GateVerdict
 from bench.metrics.formats import clean
 from bench.report.table import NOTHING, ReportTable, Text
 
 _SHOWN = 10  # checks, and remarks, without --full
 _FEW = 5  # checks that lack power, of a draft
+_REMEDIES: dict[Status, str] = {
+    "regression": "To see the items that got worse: --markdown. If the change is meant: `adaptbench baseline accept "
+    "CANDIDATE --name NAME --replace`, then calibrate again.",
+    "missing": "To measure what is missing: the same `adaptbench run` again, which goes on where it stopped.",
+    "not_comparable": "To compare: measure both with the same items, prompt and hardware, or accept a new baseline.",
+    "inconclusive": "To tell: more seeds or test items, or a policy that the baseline has power for (`gate init`).",
+}
 _HEAD = ("check", "baseline", "candidate", "change", "interval", "tolerated", "p\n(Holm)", "outcome")
 
 
@@ -32,6 +40,8 @@ def brief(verdict: GateVerdict) -> list[str]:
     lines += [f"  {_failing(one)}" for one in deciding[:_SHOWN]]
     if len(deciding) > _SHOWN:
         lines.append(f"  and {len(deciding) - _SHOWN} more")
+    statuses = dict.fromkeys(one.status for one in deciding)
+    lines += [f"  {_REMEDIES[status]}" for status in statuses if status in _REMEDIES]
     others = sum(one.status != "pass" and not one.decides for one in verdict.findings)
     lines += [f"  {clean(text)}" for text in (*verdict.problems, *verdict.notes)[:_SHOWN]]
     if deciding or others:
