@@ -32,9 +32,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--plan", is_flag=True, help="Only say what the policy could find with the baseline's items and seeds.")
 @click.option("--full", is_flag=True, help="Print every figure: of the checks that did not pass, or of the plan.")
 @click.option("--out", type=_FOLDER, help="Write gate.json, junit.xml, summary.md and comment.md there.")
-@click.option(
-    "--markdown", "style", flag_value="markdown", help="Print a pull request's comment; --full: every check."
-)
+@click.option("--markdown", "style", flag_value="markdown", help="Print a pull request's comment; --full: every check.")
 @click.option("--json", "style", flag_value="json", help="Print gate.json.")
 @click.option("--schema", "style", flag_value="schema", help="Print the JSON Schema of gate.json.")
 @click.pass_context
