@@ -24,7 +24,7 @@ import tasks
 from bench.engine.predictor import ModelPredictor, question
 from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
-from bench.model.devices import BATCH_TOKENS
+from bench.model.budget import BATCH_TOKENS
 from bench.model.load import load_base
 from bench.model.resolve import ModelSpec, resolve
 from bench.report.charts import css, lines

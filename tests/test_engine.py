@@ -181,7 +181,7 @@ def test_batches_are_halved_when_memory_runs_out(tiny: Any, monkeypatch: pytest.
 
     monkeypatch.setattr(Engine, "_score_batch", limited)
     scores = under_test.score([], [[i + 3] for i in range(8)], [[[5], [6]]] * 8)
-    assert seen == [8, 4, 2, 2, 4, 2, 2]
+    assert seen == [8, 4, 2, 2, 2, 2]  # what was found to fit is kept for the rest
     assert all(len(own) == 2 for own in scores)
 
 
@@ -190,7 +190,7 @@ def test_one_item_that_does_not_fit_is_a_typed_error() -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
     with pytest.raises(OutOfMemoryError):
-        memory.halving([1, 2, 3], work)
+        memory.in_batches([1, 2, 3], lambda start: 1, work, lambda start, half: None)
 
 
 def test_other_errors_are_not_taken_for_memory() -> None:
@@ -198,7 +198,7 @@ def test_other_errors_are_not_taken_for_memory() -> None:
         raise RuntimeError("shape mismatch")
 
     with pytest.raises(RuntimeError, match="shape"):
-        memory.halving([1, 2], work)
+        memory.in_batches([1, 2], lambda start: 2, work, lambda start, half: None)
 
 
 def test_only_needed_logits_are_kept(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,9 @@ from bench.core.phases import PhaseName
 from bench.core.training import Judged, Losses, Options, Training
 from bench.engine.prompts import Writer
 from bench.meters import flops
-from bench.meters.flop_check import of_training
-from bench.model.devices import train_tokens
+from bench.meters.flop_check import Checked, of_training
+from bench.meters.optional import optional
+from bench.model.budget import train_tokens
 from bench.training.batches import Pair, micro_batch
 from bench.training.loss import mean_loss, work_of
 from bench.training.trainer import Setting, train
@@ -44,10 +45,11 @@ class GradientLearner:
             )
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
         with meter.phase("overfit"):
-            losses = _losses(model, pairs, validation, setting, result)
+            losses = optional("the overfitting measure", lambda: _losses(model, pairs, validation, setting, result))
         with meter.phase("count"):
             _count(session, "train", model, validation, result, judged=len(result.validation_loss))
-            flop_check = of_training(model, pairs, setting.pad, result.micro_batch or 1, result.checkpointing)
+            checked = Checked(setting.pad, result.micro_batch or 1, setting.bf16, result.checkpointing)
+            flop_check = of_training(model, pairs, checked)
         for step in checkpoints.each(model) if checkpoints else ():
             observer.at_checkpoint(step, session.predictor(model, writer))
         if isinstance(part, AdapterPart):
@@ -59,7 +61,7 @@ class GradientLearner:
         if reach is not None:
             sizes = replace(sizes, block_weights=reach.all, adapted_weights=reach.adapted, unadapted=reach.left_out)
         skipped = len(session.material.train) - len(pairs)
-        training = replace(result, loss=losses, examples_too_long=skipped)
+        training = replace(result, loss=losses or Losses(), examples_too_long=skipped)
         return Adapted(session.predictor(model, writer), training, sizes, flop_check)
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
@@ -103,10 +105,12 @@ def _written(session: AdaptSession, writer: Writer) -> tuple[Sequence[Pair], Seq
 def setting_for(session: AdaptSession, method: Method, pairs: Sequence[Pair]) -> Setting:
     """How a settled method is trained on examples written out."""
     options, limits, material = method.weights.options, session.limits, session.material
-    at_once = limits.train_tokens or train_tokens(session.meter.device, session.base.numbers)
+    state = method.weights.bytes_per_weight * session.base.parameters
+    at_once = limits.train_tokens or train_tokens(session.meter.device, session.base.numbers, state)
     micro = micro_batch(options.batch_size, pairs, at_once)
     seed = derive_seed("train", material.task, method.weights.name, material.seed)
-    return Setting(options, only(options.learning_rate), seed, session.base.codec.pad, micro, limits.bf16)
+    rate, pad = only(options.learning_rate), session.base.codec.pad
+    return Setting(options, rate, seed, pad, micro, limits.bf16, held=limits.held)
 
 
 def _count(
@@ -130,5 +134,6 @@ def _losses(
         return Losses()
     step = max(1, len(pairs) // len(validation))
     chosen = pairs[::step][: len(validation)]
-    on_train = mean_loss(model, chosen, pad=setting.pad, rows=2 * setting.micro_batch, bf16=setting.bf16)
+    rows = 2 * (result.micro_batch or 1)  # what the training found to fit
+    on_train = mean_loss(model, chosen, pad=setting.pad, rows=rows, bf16=setting.bf16)
     return Losses.of(on_train, on_validation)

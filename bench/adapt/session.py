@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from bench.core.method import Context, Material, Method
@@ -16,16 +16,18 @@ from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
 from bench.meters.phases import Meter
 from bench.model.base import Base
+from bench.model.budget import batch_tokens
 
 
 @dataclass(frozen=True)
 class Limits:
     """What the device allows. None of it changes a result beyond rounding."""
 
-    batch_tokens: int
-    train_tokens: int | None  # None: as the model and the device suggest
+    batch_tokens: int | None  # None, here and below: as the model and the device suggest
+    train_tokens: int | None
     batch_size: int | None
     bf16: bool
+    held: dict[str, int] = field(default_factory=dict)  # what memory was found to hold, by what is done with it
 
 
 def reserve_of(task: Task) -> int:
@@ -65,7 +67,8 @@ class AdaptSession:
     def backend(self, model: Any) -> LocalBackend:
         """Answers prompts with a model."""
         codec, limits = self.base.codec, self.limits
-        engine = Engine(model.eval(), codec.pad, codec.stops, limits.batch_tokens, limits.batch_size)
+        tokens = limits.batch_tokens or batch_tokens(model)
+        engine = Engine(model.eval(), codec.pad, codec.stops, tokens, limits.batch_size, held=limits.held)
         thinking = codec.chat.thinking if codec.chat and self.thinking_tokens else None
         shown = (*answers_shown(self.task, self.material), *(astuple(thinking) if thinking else ()))
         return TransformersBackend(engine, codec.decoder(shown))

@@ -16,7 +16,7 @@ from bench.core.errors import CellError, NotApplicableError
 from bench.core.method import Material, Method, Search
 from bench.core.task import Task
 from bench.meters.phases import Meter
-from bench.model.devices import BATCH_TOKENS, pick_dtype
+from bench.model.devices import pick_dtype
 from bench.model.load import load_base
 from bench.model.tokenizer import Codec
 from bench.retrieval.embedding_cache import CachedEmbedder
@@ -111,7 +111,7 @@ def _embedder(name: str, vectors: Path | None, meter: Meter) -> Embedder | None:
 def limits(job: Job, device: torch.device) -> Limits:
     """What the job and the device allow."""
     return Limits(
-        batch_tokens=job.batch_tokens or BATCH_TOKENS[device.type],
+        batch_tokens=job.batch_tokens,
         train_tokens=job.train_tokens,
         batch_size=job.batch_size,
         bf16=pick_dtype(job.resolved.dtype, device) == torch.bfloat16,

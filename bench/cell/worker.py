@@ -19,7 +19,7 @@ from bench.cell.job import Job, Message
 from bench.cell.measure import measure
 from bench.cell.setup import Progress
 from bench.core.errors import AdaptbenchError, CrashedError, OutOfMemoryError
-from bench.model.memory import is_out_of_memory
+from bench.model.memory import is_out_of_memory, prepare_allocator
 from bench.store import run_folder
 
 
@@ -30,6 +30,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run(file: Path, say: Callable[[Message], None]) -> int:
     """Measure the cell of a job file and write its folder; 0, or the error's exit code."""
+    prepare_allocator()
     job = TypeAdapter(Job).validate_json(file.read_bytes())
     try:
         record = measure(job, _say_progress(say))

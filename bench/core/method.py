@@ -167,6 +167,11 @@ class WeightsPart(Part):
 
     learner: ClassVar[LearnerKind] = FROZEN
 
+    @property
+    def bytes_per_weight(self) -> int:
+        """What learning holds in memory for each weight of the model."""
+        return 4
+
     def cost(self, examples: int, trials: int) -> LearningCost:
         """What learning from so many examples takes, after so many trials of options (0: there is nothing to try)."""
         return LearningCost(answered=trials)
@@ -193,9 +198,13 @@ class TrainedPart(WeightsPart):
         return None if task.train else f"{self.name} needs a train split"
 
     def cost(self, examples: int, trials: int) -> LearningCost:
-        # fp32 weights, gradients and AdamW's two moments (Rajbhandari et al. 2020, section 3.1)
-        cost: LearningCost = self.options.cost(examples, trials, bytes_per_weight=16 if self.full_precision else 4)
+        cost: LearningCost = self.options.cost(examples, trials, bytes_per_weight=self.bytes_per_weight)
         return cost
+
+    @property
+    def bytes_per_weight(self) -> int:
+        # fp32 weights, gradients and AdamW's two moments (Rajbhandari et al. 2020, section 3.1)
+        return 16 if self.full_precision else super().bytes_per_weight
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ Results equal the plain computation of one prompt at a time (tests/test_engine.p
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,10 +23,11 @@ from bench.core.errors import NonFiniteError
 from bench.engine.choice_tree import Ids
 from bench.engine.decoder import Decoder
 from bench.engine.trial import CONTINUATIONS, Reading, Writing, reading_of, score_pairs, writing_of
-from bench.model.memory import halving
+from bench.model.memory import in_batches
 
 LOOK_EVERY = 8  # generated tokens between two looks at the text: each look copies from the device
 _READ_PART = 2
+Kind = Literal["score", "generate", "outputs"]
 
 
 class _Row(NamedTuple):
@@ -42,6 +43,8 @@ class Engine:
 
     `model` is a transformers causal LM in eval mode. `batch_tokens` bounds rows × tokens of a batch that writes, half
     of it those of one that does not; `batch_size`, where given, bounds the rows as well. Neither changes a result.
+    `held`: the most tokens of a batch that memory was found to hold, by what is done with it; engines of one cell
+    share it.
     """
 
     model: Any
@@ -50,6 +53,7 @@ class Engine:
     batch_tokens: int
     batch_size: int | None = None
     progress: Callable[[int], None] = lambda done: None
+    held: dict[str, int] = field(default_factory=dict)
 
     @torch.inference_mode()
     def score(self, prefix: Ids, queries: Sequence[Ids], choices: Sequence[Sequence[Ids]]) -> list[list[float]]:
@@ -68,8 +72,7 @@ class Engine:
             self.progress(len(batch))
 
         longest = max((len(choice) for own in choices for choice in own), default=0)
-        for batch in self._batches(rows, len(prefix) + longest, self._read_at_once, self._read_rows):
-            halving(batch, work)
+        self._in_batches("score", rows, len(prefix) + longest, work, self._read_rows)
         return scores
 
     @torch.inference_mode()
@@ -91,8 +94,7 @@ class Engine:
 
         most = 1 if self.writing is Writing.REREAD and self.reading is Reading.ALONE else self.batch_size
         alike = self.writing is Writing.EQUAL
-        for batch in self._batches(rows, len(prefix) + max_new_tokens, self.batch_tokens, most, alike):
-            halving(batch, work)
+        self._in_batches("generate", rows, len(prefix) + max_new_tokens, work, most, alike)
         return texts
 
     @torch.inference_mode()
@@ -117,8 +119,7 @@ class Engine:
                 outputs[row.place] = end[-1]
             self.progress(len(batch))
 
-        for batch in self._batches(rows, len(prefix), self._read_at_once, self._read_rows):
-            halving(batch, work)
+        self._in_batches("outputs", rows, len(prefix), work, self._read_rows)
         found = torch.stack([output for output in outputs if output is not None])
         if bool(found.isnan().any()):
             raise NonFiniteError()
@@ -157,33 +158,41 @@ class Engine:
     def _read_rows(self) -> int | None:
         return 1 if self.reading is Reading.ALONE else self.batch_size
 
-    @property
-    def _read_at_once(self) -> int:
-        """Tokens of a pass that writes nothing: it gains less from many rows than one that writes token by token."""
-        return self.batch_tokens // _READ_PART
+    def _tokens(self, kind: Kind) -> int:
+        """Of a pass at most: one that writes nothing gains less from many rows than one that writes token by token."""
+        most = self.batch_tokens if kind == "generate" else self.batch_tokens // _READ_PART
+        return min(most, self.held.get(kind, most))
 
-    def _batches(
-        self, rows: list[_Row], beside: int, tokens: int, most: int | None, alike: bool = False
-    ) -> Iterator[list[_Row]]:
-        """Longest first, so that the first batch shows whether memory suffices.
+    def _in_batches(
+        self,
+        kind: Kind,
+        rows: list[_Row],
+        beside: int,
+        work: Callable[[Sequence[_Row]], None],
+        most: int | None,
+        alike: bool = False,
+    ) -> None:
+        """`work` on all rows, longest first, so that the first batch shows whether memory suffices.
 
         `beside`: tokens that join each row; `most`: rows of a batch; `alike`: all of them are equally long.
         """
-        batch: list[_Row] = []
-        for row in sorted(rows, key=lambda r: (-len(r.ids), r.place)):
-            longest = len(batch[0].ids if batch else row.ids)
-            full = (len(batch) + 1) * (beside + longest) > tokens or len(batch) == most
-            if batch and (full or (alike and len(row.ids) < longest)):
-                yield batch
-                batch = []
-            batch.append(row)
-        if batch:
-            yield batch
+        rows = sorted(rows, key=lambda row: (-len(row.ids), row.place))
+
+        def size(start: int) -> int:
+            length = len(rows[start].ids)
+            at_once = min(max(1, self._tokens(kind) // max(1, beside + length)), most or len(rows))
+            batch = rows[start : start + at_once]
+            return sum(len(row.ids) == length for row in batch) if alike else len(batch)
+
+        def shrink(start: int, half: int) -> None:
+            self.held[kind] = half * (beside + len(rows[start].ids))
+
+        in_batches(rows, size, work, shrink)
 
     def _score_batch(self, prefix: Ids, batch: Sequence[_Row], choices: Sequence[Sequence[Ids]]) -> list[list[float]]:
         pairs = [(row, choice) for row, own in enumerate(choices) for choice in own]
         queries = [row.ids for row in batch]
-        flat = score_pairs(self.reading, self.decoder, prefix, queries, pairs, self._read_at_once)
+        flat = score_pairs(self.reading, self.decoder, prefix, queries, pairs, self._tokens("score"))
         if not all(map(math.isfinite, flat)):
             raise NonFiniteError()
         scores = iter(flat)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 from bench.core.measured import FlopCheck
 from bench.core.record import Prediction
@@ -19,12 +22,19 @@ _TOKENS = 8  # generated for a count
 _ROWS = 2  # of the batch: attention is done as plain products while torch counts, which takes memory
 
 
-def of_training(model: Any, pairs: Sequence[Pair], pad: int, rows: int, recomputed: bool) -> FlopCheck | None:
-    """Operations of a forward and backward pass; the gradients are thrown away.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How a batch was trained that is counted again: it must take no more memory than it did then."""
 
-    `rows`: of a batch at most, so that it takes no more memory than training did; `recomputed`: as in `flops.training`.
-    """
-    return optional("operations of a training batch", lambda: _of_training(model, pairs, pad, rows, recomputed))
+    pad: int
+    rows: int  # of a batch at most
+    bf16: bool
+    recomputed: bool  # as in `flops.training`
+
+
+def of_training(model: Any, pairs: Sequence[Pair], checked: Checked) -> FlopCheck | None:
+    """Operations of a forward and backward pass; the gradients are thrown away."""
+    return optional("operations of a training batch", lambda: _of_training(model, pairs, checked))
 
 
 def of_answers(predictor: ModelPredictor, prompts: Sequence[Encoded], predictions: Sequence[Prediction]) -> int | None:
@@ -37,19 +47,24 @@ def of_prediction(predictor: ModelPredictor, prompts: Sequence[Encoded]) -> Flop
     return optional("operations of an answer", lambda: _of_prediction(predictor, prompts))
 
 
-def _of_training(model: Any, pairs: Sequence[Pair], pad: int, rows: int, recomputed: bool) -> FlopCheck | None:
+def _of_training(model: Any, pairs: Sequence[Pair], checked: Checked) -> FlopCheck | None:
     shape = flops.shape_of(model)
     if shape is None:
         return None
-    chosen = sorted(pairs, key=lambda pair: len(pair[0]) + len(pair[1]))[len(pairs) // 2 :][: min(rows, _ROWS)]
+    chosen = sorted(pairs, key=lambda pair: len(pair[0]) + len(pair[1]))[len(pairs) // 2 :][: min(checked.rows, _ROWS)]
+    was_training = model.training
+    model.train(checked.recomputed)  # activations are recomputed in training alone
     try:
         with arranged(model) as arrangement:
-            batch = on(model.device, collate(Pairs(chosen).rows, pad, arrangement))
+            batch = on(model.device, collate(Pairs(chosen).rows, checked.pad, arrangement))
             with flops.counted() as found:
-                summed_loss(model, batch).backward()
+                with torch.autocast(model.device.type, torch.bfloat16, enabled=checked.bf16):
+                    loss = summed_loss(model, batch)
+                loss.backward()
     finally:
         model.zero_grad(set_to_none=True)
-    return FlopCheck(flops.training(shape, batch["layout"].work, recomputed), found[0])
+        model.train(was_training)
+    return FlopCheck(flops.training(shape, batch["layout"].work, checked.recomputed), found[0])
 
 
 def _of_answers(predictor: ModelPredictor, prompts: Sequence[Encoded], predictions: Sequence[Prediction]) -> int | None:

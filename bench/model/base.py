@@ -20,3 +20,4 @@ class Base:
     context_length: int
     dtype: torch.dtype  # of prediction, the same for every method
     numbers: int  # of hidden state for a token: layers × width
+    parameters: int = 0  # by its configuration; 0 where that is not known

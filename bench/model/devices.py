@@ -1,4 +1,4 @@
-"""Where a model computes, in which precision, by which library, and how much at once.
+"""Where a model computes, in which precision and by which library.
 
 Imports torch alone: a run asks before it measures anything.
 """
@@ -11,11 +11,6 @@ from pathlib import Path
 import torch
 
 from bench.core.errors import UsageError
-
-# rows × tokens of one batch; on a CPU small enough to stay near the caches (decision 16 and 19)
-BATCH_TOKENS = {"cpu": 8192, "cuda": 131072}
-_TRAIN_TOKENS = {"cpu": 1024, "cuda": 65536}
-_NUMBERS = {"cpu": 2**22}  # hidden states of a training micro-batch, all layers together (decision 22)
 
 
 def pick_device(asked: str) -> torch.device:
@@ -34,12 +29,6 @@ def pick_dtype(asked: str, device: torch.device) -> torch.dtype:
         assert isinstance(found, torch.dtype)
         return found
     return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
-
-
-def train_tokens(device: torch.device, numbers: int) -> int:
-    """Rows × tokens of a training micro-batch, for a model with so many numbers of hidden state for each token."""
-    most = _TRAIN_TOKENS[device.type]
-    return min(most, _NUMBERS[device.type] // numbers) if device.type in _NUMBERS else most
 
 
 @cache

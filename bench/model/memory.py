@@ -1,17 +1,23 @@
-"""Memory that runs out: how it shows on each device, and the halving that answers it; memory that is freed."""
+"""Memory that runs out: how it shows on each device, and the smaller batches that answer it; memory that is freed."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
+import os
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bench.core.errors import OutOfMemoryError
 
 Work = TypeVar("Work")
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)
 _LARGEST = 2**30  # bytes: blocks and holes below this are kept
+# What libraries write where memory ran out, in lower case: of the CPU, of CUDA itself, of cuBLAS, cuDNN and cuSOLVER.
+_SAID = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "status_alloc_failed")
+# Pieces of one size reuse the pages of another, so that batches of many lengths do not fragment a GPU's memory.
+_ALLOCATOR = ("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -20,28 +26,43 @@ def is_out_of_memory(error: BaseException) -> bool:
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "not enough memory" in text)
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SAID)
 
 
-def halving(batch: Sequence[Work], work: Callable[[Sequence[Work]], Any]) -> None:
-    """Run `work(batch)`; where memory runs out, run it on each half instead, down to one.
+def in_batches(
+    items: Sequence[Work],
+    size: Callable[[int], int],
+    work: Callable[[Sequence[Work]], None],
+    shrink: Callable[[int, int], None],
+) -> None:
+    """Run `work` on the items, `size(start)` of them at once from the one at `start` on.
+
+    Where memory runs out for a batch, `shrink(start, half)` is told the half of its size, which `size` is to heed
+    from then on, and the batch is tried again.
 
     Raises:
-        OutOfMemoryError: a batch of one does not fit.
+        OutOfMemoryError: one item alone does not fit.
     """
+    start = 0
+    while start < len(items):
+        batch = items[start : start + size(start)]
+        if _fits(batch, work):
+            start += len(batch)
+        else:
+            shrink(start, len(batch) // 2)
+
+
+def _fits(batch: Sequence[Work], work: Callable[[Sequence[Work]], None]) -> bool:
     try:
         work(batch)
-        return
+        return True
     except Exception as error:  # the library's own errors differ by device: is_out_of_memory tells
         if not is_out_of_memory(error):
             raise
         if len(batch) == 1:
             raise OutOfMemoryError("one item alone does not fit into memory") from error
     free_cached()  # outside the except block, whose traceback would keep the tensors alive
-    middle = len(batch) // 2
-    halving(batch[:middle], work)
-    halving(batch[middle:], work)
+    return False
 
 
 def keep_freed() -> None:
@@ -72,9 +93,15 @@ def _glibc() -> ctypes.CDLL | None:
     return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
 
 
+def prepare_allocator() -> None:
+    """Have torch's CUDA allocator use expandable segments unless the user set it up; before CUDA is first used."""
+    os.environ.setdefault(*_ALLOCATOR)
+
+
 def free_cached() -> None:
-    """Give memory that torch holds but does not use back to the device."""
+    """Give memory that torch holds but does not use back to the device, that of a failed training's model too."""
     import torch
 
+    gc.collect()  # a Trainer and its model refer to each other in circles
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

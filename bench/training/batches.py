@@ -87,8 +87,12 @@ def micro_batch(batch_size: int, pairs: Sequence[Pair], tokens: int) -> int:
     A batch is cut into micro-batches of this size, whose gradients are added up: its size and its loss stay.
     """
     longest = max(len(prompt) + len(answer) for prompt, answer in pairs)
-    fits = max(1, tokens // longest)
-    return max(n for n in range(1, batch_size + 1) if batch_size % n == 0 and n <= fits)
+    return divisor(batch_size, tokens // longest)
+
+
+def divisor(batch_size: int, most: int) -> int:
+    """The largest divisor of `batch_size` that is not above `most`; 1 at least."""
+    return max(n for n in range(1, batch_size + 1) if batch_size % n == 0 and n <= max(1, most))
 
 
 @dataclass(frozen=True, slots=True)

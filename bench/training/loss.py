@@ -15,6 +15,7 @@ from bench.core.errors import CellError
 from bench.core.training import BatchWork
 from bench.engine.decoder import Decoder
 from bench.engine.trial import Trial
+from bench.model.memory import in_batches
 from bench.training.batches import IGNORED, Arrangement, Pair, Pairs, collate, laid_out
 from bench.training.packed_attention import packed_attention
 
@@ -35,23 +36,37 @@ def summed_loss(model: Any, inputs: dict[str, Any], reduction: str = "sum") -> T
 
 @torch.no_grad()
 def mean_loss(model: Any, pairs: Sequence[Pair], *, pad: int, rows: int, bf16: bool = False) -> float:
-    """Exact mean cross-entropy over all answer tokens of `pairs`: no mean of batch means."""
+    """Exact mean cross-entropy over all answer tokens of `pairs`: no mean of batch means.
+
+    `rows`: of a batch at most; fewer where memory runs out.
+    """
     was_training = model.training
     model.eval()
-    total, count = 0.0, 0
+    losses: list[Tensor] = []  # read at the end: every look at a number waits for the device
+    count = 0
+
+    def add(chunk: Sequence[dict[str, Any]]) -> None:
+        nonlocal count
+        batch = on(model.device, collate(chunk, pad, arrangement))
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
+            losses.append(summed_loss(model, batch))
+        count += batch["layout"].predicted
+
+    def shrink(start: int, half: int) -> None:
+        nonlocal rows
+        rows = half
+
     with arranged(model) as arrangement:
-        for chunk in _chunks(pairs, rows):
-            batch = on(model.device, collate(chunk, pad, arrangement))
-            with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
-                total += float(summed_loss(model, batch))
-            count += batch["layout"].predicted
+        in_batches(_longest_first(pairs), lambda start: rows, add, shrink)
     model.train(was_training)
-    return total / count
+    return sum(float(loss) for loss in losses) / count
 
 
 def work_of(pairs: Sequence[Pair], rows: int, in_line: bool) -> BatchWork:
     """What `mean_loss` computes."""
-    return sum((laid_out(chunk, in_line).work for chunk in _chunks(pairs, rows)), BatchWork())
+    data = _longest_first(pairs)
+    chunks = (data[start : start + rows] for start in range(0, len(data), rows))
+    return sum((laid_out(chunk, in_line).work for chunk in chunks), BatchWork())
 
 
 def on(device: torch.device, batch: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +127,5 @@ def _alone(model: Any, prompt: Sequence[int], answer: Sequence[int]) -> list[flo
     return cast("list[float]", torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none").tolist())
 
 
-def _chunks(pairs: Sequence[Pair], rows: int) -> Iterator[list[dict[str, Any]]]:
-    """Rows of a batch each, longest first."""
-    data = sorted(Pairs(pairs).rows, key=lambda row: -len(row["input_ids"]))
-    return (data[start : start + rows] for start in range(0, len(data), rows))
+def _longest_first(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    return sorted(Pairs(pairs).rows, key=lambda row: -len(row["input_ids"]))

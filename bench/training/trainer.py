@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -23,12 +23,13 @@ from transformers.trainer_callback import ProgressCallback
 from bench.core.errors import DivergedError, OutOfMemoryError
 from bench.core.training import BatchWork, Training
 from bench.model.memory import free_cached, is_out_of_memory
-from bench.training.batches import Arrangement, LengthGroups, Pair, Pairs, collate
+from bench.training.batches import Arrangement, LengthGroups, Pair, Pairs, collate, divisor
 from bench.training.loss import arranged, mean_loss, summed_loss
 from bench.training.step_timer import StepTimer
 from methods.options import TrainingOptions
 
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
+_ROWS, _RECOMPUTED = "rows trained at once", "activations recomputed"  # names in `Setting.held`
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Setting:
     bf16: bool
     share: float = 1.0  # of the full length
     checkpointing: bool = False
+    held: dict[str, int] = field(default_factory=dict)  # what memory was found to hold, told to later trainings
 
 
 class AnswerTrainer(Trainer):
@@ -121,6 +123,7 @@ def train(
         DivergedError: a loss or gradient norm is not finite.
         OutOfMemoryError: one example at a time, with activation checkpointing, does not fit.
     """
+    setting = _within(setting)
     while True:
         try:
             return _train_once(make(), pairs, validation, setting, progress, callbacks)
@@ -131,13 +134,22 @@ def train(
             if smaller is None:
                 raise OutOfMemoryError("training does not fit into memory even with one example at a time") from error
             setting = smaller
+            setting.held.update({_ROWS: setting.micro_batch, _RECOMPUTED: setting.checkpointing})
         free_cached()
+
+
+def _within(setting: Setting) -> Setting:
+    """The setting within what an earlier training of the cell found that memory holds."""
+    rows = divisor(setting.options.batch_size, min(setting.micro_batch, setting.held.get(_ROWS, setting.micro_batch)))
+    return replace(
+        setting, micro_batch=rows, checkpointing=setting.checkpointing or setting.held.get(_RECOMPUTED, 0) > 0
+    )
 
 
 def _smaller(setting: Setting) -> Setting | None:
     """The next thing to try after running out of memory: fewer rows at once, then recomputed activations."""
     if setting.micro_batch > 1:
-        return replace(setting, micro_batch=setting.micro_batch // 2)
+        return replace(setting, micro_batch=divisor(setting.options.batch_size, setting.micro_batch // 2))
     return None if setting.checkpointing else replace(setting, checkpointing=True)
 
 

@@ -80,16 +80,14 @@ def _questions(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[A
 
 
 def _predicted(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    import torch
-
     from bench.engine.predictor import ModelPredictor, question
     from bench.engine.transformers_backend import TransformersBackend
     from bench.engine.transformers_engine import Engine
-    from bench.model.devices import BATCH_TOKENS
+    from bench.model.budget import batch_tokens
 
     base, task, writer, items = _questions(case, folder, asked)
-    budget = BATCH_TOKENS["cuda" if torch.cuda.is_available() else "cpu"]
-    engine = Engine(base.load(False).eval(), base.codec.pad, base.codec.stops, budget)
+    model = base.load(False).eval()
+    engine = Engine(model, base.codec.pad, base.codec.stops, batch_tokens(model))
     predictor = ModelPredictor(TransformersBackend(engine, base.codec.decode), writer, task, lambda done, of: None)
     return measured(lambda: predictor.predict([question(item) for item in items]))
 
@@ -141,7 +139,7 @@ def _rows(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, A
     import torch
 
     import methods
-    from bench.model.devices import train_tokens
+    from bench.model.budget import train_tokens
     from bench.training.batches import micro_batch
 
     base, task, writer, _ = _questions(case, folder, asked)
@@ -151,8 +149,8 @@ def _rows(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, A
     method = methods.create(case.weights, options)
     pairs = writer.write_solved(task.train[: asked["items"]])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    rows = micro_batch(asked["train_batch"], pairs, train_tokens(device, base.numbers))
-    return base, method, pairs, rows
+    tokens = train_tokens(device, base.numbers, method.weights.bytes_per_weight * base.parameters)
+    return base, method, pairs, micro_batch(asked["train_batch"], pairs, tokens)
 
 
 def _tokens(pairs: Any) -> int:

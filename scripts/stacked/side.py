@@ -33,7 +33,7 @@ from bench.meters.environment import describe
 from bench.meters.phases import Meter
 from bench.model import tiny_random
 from bench.model.base import Base
-from bench.model.devices import BATCH_TOKENS
+from bench.model.budget import batch_tokens
 from bench.model.load import load_base
 from bench.model.memory import keep_freed
 from bench.model.resolve import ModelSpec, resolve
@@ -120,7 +120,7 @@ def answered(case: cases.Case, technique: Technique, base: Base, asked: dict[str
 
 def _engine(case: cases.Case, technique: Technique, base: Base, task: Task, batch: int) -> Any:
     model, codec = base.load(False).eval(), base.codec
-    budget = BATCH_TOKENS[model.device.type]
+    budget = batch_tokens(model)
     if Engine(model, codec.pad, codec.stops, budget).reading is not Reading.TREE:
         raise UsageError("the cache of this model cannot be shared: it cannot be copied for batches")
     written = (codec.stops, task.stop, codec.tokenizer) if case.kind == "write" else ()
@@ -142,7 +142,7 @@ def trained(case: cases.Case, technique: Technique, base: Base, asked: dict[str,
     grid = methods.create(case.weights, {}).weights.options.learning_rate
     rate = sorted(grid)[len(grid) // 2]  # the middle of what would be tried
     method = methods.create(case.weights, {"learning_rate": rate, "max_steps": asked["steps"]})
-    limits = Limits(BATCH_TOKENS[device], None, None, base.dtype == torch.bfloat16)
+    limits = Limits(None, None, None, base.dtype == torch.bfloat16)
     material = Material(task.name, task.prompt, task.train, (), (), seed=0, index=_no_index)
     session = AdaptSession(base, task, material, limits, Meter(torch.device(device)), lambda phase, done, of: None)
     pairs = cases.writer(base, task, case.shots).write_solved(task.train[: asked["items"]])
