@@ -12,6 +12,7 @@ from bench.core.explain import explain
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+ByMethod = NotNegative | dict[str, NotNegative]  # a number, or method: number, with `other` for the rest
 
 
 class _Strict(BaseModel):
@@ -34,9 +35,10 @@ class Assumptions(_Strict):
     queries_per_month: Positive = 10_000.0
     months: Positive = 12.0
     updates_per_month: NotNegative = Field(0.0, description="times that documents, examples or labels change")
-    hosting_per_month: NotNegative | dict[str, NotNegative] = Field(
-        0.0, description="of a method, whatever is asked: a number, or method: number, with `other` for the rest"
-    )
+    hosting_per_month: ByMethod = Field(0.0, description="money to keep a method served, whatever the volume")
+    hourly_rate: NotNegative = Field(0.0, description="money for an hour of people's time")
+    setup_hours: ByMethod = Field(0.0, description="people's hours to set a method up, once")
+    upkeep_hours_per_month: ByMethod = Field(0.0, description="people's hours a month to keep a method running")
     serving: Literal["batches", "one by one"] = Field("batches", description="how questions are answered")
     value_of_right: Positive | None = Field(None, description="what a right answer is worth")
     margin: Positive | None = Field(
@@ -46,14 +48,39 @@ class Assumptions(_Strict):
 
     def hosting(self, method: str) -> float:
         """Hosting of a method for a month."""
-        if isinstance(self.hosting_per_month, dict):
-            return self.hosting_per_month.get(method, self.hosting_per_month.get("other", 0.0))
-        return self.hosting_per_month
+        return _amount(self.hosting_per_month, method)
+
+    def people_once(self, method: str) -> float:
+        """People's time to set a method up."""
+        return self.hourly_rate * _amount(self.setup_hours, method)
+
+    def people_monthly(self, method: str) -> float:
+        """People's time to keep a method running for a month."""
+        return self.hourly_rate * _amount(self.upkeep_hours_per_month, method)
+
+    @property
+    def counted(self) -> str:
+        """What costs are made of, in words."""
+        hosting, people = _some(self.hosting_per_month), _some(self.setup_hours) or _some(self.upkeep_hours_per_month)
+        if hosting and people:
+            return "compute, hosting and people's time"
+        return "compute and hosting" if hosting else "compute and people's time" if people else "compute only"
+
+
+def _amount(given: float | dict[str, float], method: str) -> float:
+    return given.get(method, given.get("other", 0.0)) if isinstance(given, dict) else given
+
+
+def _some(given: float | dict[str, float]) -> bool:
+    return any(given.values()) if isinstance(given, dict) else given > 0
 
 
 def read(content: Mapping[str, Any], where: str) -> Assumptions:
     """Assumptions from a mapping; raises UsageError, with `where`, for what is wrong in it."""
     try:
-        return Assumptions.model_validate(content)
+        assumed = Assumptions.model_validate(content)
     except ValidationError as error:
         raise UsageError("\n".join(f"{where}: {line}" for line in explain(error, Assumptions, at=["decide"]))) from None
+    if not assumed.hourly_rate and (_some(assumed.setup_hours) or _some(assumed.upkeep_hours_per_month)):
+        raise UsageError(f"{where}: decide: hours of people cost nothing without hourly_rate: give the money of an hour")
+    return assumed

@@ -176,7 +176,7 @@ def test_a_choice_that_holds_needs_no_step(tmp_path: Path) -> None:
     shown = headed(run(tmp_path, *records))
     assert shown.next_step is None
     assert dict(facts(shown, "EUR"))["training again"] == "better too"
-    assert three_lines("mail", shown, "EUR")[-1] == "60 EUR a month; forgets not measured"
+    assert three_lines("mail", shown, "EUR")[-1] == "60 EUR a month (compute only); forgets not measured"
 
 
 def test_a_bundled_suite_is_run_by_its_name(tmp_path: Path) -> None:
@@ -184,3 +184,19 @@ def test_a_bundled_suite_is_run_by_its_name(tmp_path: Path) -> None:
     step = headed(replace(run(tmp_path, *records), suite="quickstart")).next_step
     assert step is not None
     assert step.command == "adaptbench run quickstart --seeds 0,1,2,3,4"
+
+
+def test_a_method_that_merely_leads_has_no_costs_beside_the_verdict(tmp_path: Path) -> None:
+    shown = headed(undecided(tmp_path))
+    assert {term for term, _ in facts(shown, "EUR")} == {
+        "choice", "these checkpoints", "training again", "next step"
+    }  # fmt: skip
+    assert not any("cost" in line or "forgets" in line for line in three_lines("mail", shown, "EUR"))
+
+
+def test_costs_too_small_to_matter_come_last(tmp_path: Path) -> None:
+    records = [*seeds_of(tmp_path, "full", 36, 37, 35), method(tmp_path, "few-shot", 12, 40, query=0.3)]
+    shown = headed(run(tmp_path, *records), queries_per_month=0.001, months=1e5)  # 50 EUR and 10 over 100,000 months
+    assert three_lines("mail", shown, "EUR")[-1] == "forgets not measured; under 0.01 EUR a month (compute only)"
+    terms = [term for term, _ in facts(shown, "EUR")]
+    assert terms.index("forgets") < terms.index("cost a month (compute only)")

@@ -79,7 +79,7 @@ def test_a_clear_winner(tmp_path: Path) -> None:
         "checkpoints).",
         "Training again: one seed cannot say whether it would be better (full 0.900).",
         "To find out, add seeds: `adaptbench run trial.yaml --seeds 0,1,2,3,4`.",
-        "It costs 60 EUR over a month of 100 queries.",
+        "It costs 60 EUR over a month of 100 queries (compute only).",
         "The choice stays the same from 0 to 1,000 times the assumed queries, and with up to 1,000 updates a month.",
         "Not measured: what it forgets.",
     ]
@@ -378,3 +378,22 @@ def test_a_loss_is_asked_about_with_its_doubt(tmp_path: Path) -> None:
     assert (full.checks[0].status, full.checks[0].measured) == ("not measured", None)
     assert (other.checks[0].status, other.on_front) == ("meets", 1.0)  # full's loss is unknown, so it beats nothing
     assert "Not measured: what it forgets." in sentences(found, "EUR")
+
+
+def test_hosting_and_peoples_time_are_paid_once_and_monthly(tmp_path: Path) -> None:
+    records = (method(tmp_path, "few-shot", 100, 200, query=0.3), method(tmp_path, "full", 180, 200, train=50))
+    people = {"hourly_rate": 80, "setup_hours": {"full": 5}, "upkeep_hours_per_month": {"full": 2, "other": 0.5}}
+    found = verdict(run(tmp_path, *records), months=3, hosting_per_month=10, **people)
+    costs = {one.label: one.cost for one in found.standings}
+    assert costs["few-shot"] == pytest.approx(3 * (10 + 0.5 * 80 + 100 * 0.3))
+    assert costs["full"] == pytest.approx(50 + 5 * 80 + 3 * (10 + 2 * 80 + 100 * 0.1))
+    assert found.assumed.counted == "compute, hosting and people's time"
+    assert any("(compute, hosting and people's time)" in line for line in sentences(found, "EUR"))
+    [methods] = [table for table in tables([found], "EUR") if table.title.startswith("Methods")]
+    assert "cost\n(compute, hosting and people's time)" in methods.columns
+
+
+def test_hours_without_the_money_of_an_hour_are_refused() -> None:
+    with pytest.raises(UsageError, match="hourly_rate"):
+        assumptions.read({"setup_hours": {"lora": 4}}, "suite.yaml")
+    assert assumptions.read({"setup_hours": {"lora": 0}}, "suite.yaml").counted == "compute only"

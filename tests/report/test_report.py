@@ -74,12 +74,12 @@ def test_serving_and_money_have_a_table_where_latency_was_measured() -> None:
     served: dict[str, Any] = {"latency": {"served": Latency(0.25, 0.5, 0.1)},
               "environment": Environment(device="cpu", threads=1)}  # fmt: skip
     cells = run(record("lora", 0, **served), record("lora", 1, **served), record("rag"))
-    [table] = [one for one in tables(replace(cells, prices={"cpu_core_hour": 3.6})) if "money" in one.title]
+    [table] = [one for one in tables(replace(cells, prices={"cpu_core_hour": 3.6})) if "compute only" in one.title]
     assert table.columns[:4] == ("method", "p50", "p95", "of p50:\nprompt")
     [row] = table.rows
     assert [cell.text for cell in row] == ["lora", "250 ms", "500 ms", "100 ms", "0", "0", "0.2", "0.25", "0.0004"]
     assert any(note.startswith("USD, prices of 20") for note in table.notes)
-    assert not [one for one in tables(run(record("rag"))) if "money" in one.title]
+    assert not [one for one in tables(run(record("rag"))) if "compute only" in one.title]
 
 
 def test_little_reach_of_adapters_is_said_with_what_they_leave_out() -> None:
@@ -460,5 +460,5 @@ def test_a_search_is_paid_once_whatever_the_number_of_seeds() -> None:
     tuned = record("full", 0, phases={"tune": Phase(3600.0, 1), "predict": Phase(1.0, 1)}, **served)
     others = [record("full", seed, phases={"predict": Phase(1.0, 1)}, **served) for seed in (1, 2)]
     found = tables(replace(run(tuned, *others), prices={"cpu_core_hour": 5.0}))
-    [table] = [one for one in found if "money" in one.title]
+    [table] = [one for one in found if "compute only" in one.title]
     assert table.rows[0][table.columns.index("tuning")].text == "5"

@@ -55,9 +55,13 @@ class Candidate:
 
 
 def line_of(price: Price, label: str, assumed: Assumptions) -> Line:
-    """search + production + months × (updates × refresh + hosting), and months × query for each query of a month."""
-    monthly = assumed.updates_per_month * price.refresh + assumed.hosting(label)
-    return Line(price.search + price.production + assumed.months * monthly, assumed.months * price.query)
+    """A line in the queries of a month, each of which costs months × query.
+
+    It starts at search + production + people's setup + months × (updates × refresh + hosting + people's upkeep).
+    """
+    once = price.search + price.production + assumed.people_once(label)
+    monthly = assumed.updates_per_month * price.refresh + assumed.hosting(label) + assumed.people_monthly(label)
+    return Line(once + assumed.months * monthly, assumed.months * price.query)
 
 
 def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -> list[Candidate]:

@@ -9,7 +9,7 @@ from bench.analysis.decision.reference_line import CHANCE
 from bench.analysis.decision.rule import Standing, by_worth, lead
 from bench.analysis.decision.sensitivity import SCAN
 from bench.analysis.decision.verdict import Verdict
-from bench.analysis.decision.words import failures, flip_text, money, nearest_rival
+from bench.analysis.decision.words import SMALL, cost_text, failures, flip_text, nearest_rival
 from bench.analysis.retention import Loss
 from bench.metrics.formats import clean, duration, number, signed, title
 
@@ -18,7 +18,10 @@ _RIVALS = 3  # named
 
 
 def facts(found: Headline, currency: str) -> list[tuple[str, str]]:
-    """(term, text) of what a decision rests on; without a candidate that nothing can be chosen."""
+    """(term, text) of what a decision rests on; without a candidate that nothing can be chosen.
+
+    Cost, latency and what is forgotten are those of a choice: a method that merely leads has none of them here.
+    """
     verdict, leads = found.verdict, found.leads
     if leads is None:
         return [("choice", "none, no method has both answers and a price")]
@@ -27,13 +30,25 @@ def facts(found: Headline, currency: str) -> list[tuple[str, str]]:
         ("choice", f"{choice(found)}, {score(verdict, leads)}"),
         ("these checkpoints", checkpoints(found)),
         ("training again", retrained(verdict)),
-        ("compared with", against(found)),
-        ("cost a month", cost(found, currency)),
-        ("forgets", forgotten(leads)),
-        ("flipped by", flips(verdict, currency)),
+        ("compared with" if chosen(found) else "leader against", against(found)),
+        *(_of_choice(found, leads, currency) if chosen(found) else ()),
+        ("flipped by", flips(verdict, currency) if chosen(found) else ""),
         ("next step", step(found.next_step) + or_else(found.next_step)),
     ]
     return [(term, text) for term, text in known if text]
+
+
+def chosen(found: Headline) -> bool:
+    """Whether there is a choice, rather than a method that merely leads."""
+    return found.verdict.choice is not None and not found.verdict.undecided and found.beats_reference
+
+
+def _of_choice(found: Headline, leads: Standing, currency: str) -> list[tuple[str, str]]:
+    """What the choice forgets and costs; the larger figure of both first."""
+    seconds, assumed = leads.candidate.latency_p95_s, found.verdict.assumed
+    spent = (f"cost a month ({assumed.counted})", cost(found, currency))
+    facts_ = [("forgets", forgotten(leads)), ("latency (p95)", "" if seconds is None else f"{seconds * 1000:,.0f} ms")]
+    return [*facts_, spent] if leads.cost / assumed.months < SMALL else [spent, *facts_]
 
 
 def three_lines(name: str, found: Headline, currency: str) -> list[str]:
@@ -47,9 +62,18 @@ def three_lines(name: str, found: Headline, currency: str) -> list[str]:
     sure = "; ".join(filter(None, parts))
     first = f"{name}: {doubt + '; ' if doubt else ''}{advice(found)}, {score(verdict, leads)}; {sure}"
     compared = against(found)
-    known = f"{cost(found, currency)} a month; forgets {forgotten(leads)}"
     to_do = step(found.next_step)
-    return [first, *([f"against {compared}"] if compared else []), f"next: {to_do}" if to_do else known]
+    last = f"next: {to_do}" if to_do else _known(found, leads, currency)
+    return [first, *([f"against {compared}"] if compared else []), *filter(None, [last])]
+
+
+def _known(found: Headline, leads: Standing, currency: str) -> str:
+    """What the choice forgets and costs in a line; nothing where there is no choice."""
+    if not chosen(found):
+        return ""
+    spent = f"{cost(found, currency)} a month ({found.verdict.assumed.counted})"
+    lost = f"forgets {forgotten(leads)}"
+    return "; ".join((lost, spent) if leads.cost / found.verdict.assumed.months < SMALL else (spent, lost))
 
 
 def caution(found: Headline) -> str:
@@ -81,8 +105,8 @@ def choice(found: Headline) -> str:
 
 def advice(found: Headline) -> str:
     """The choice as one is told it."""
-    chosen = choice(found)
-    return f"choose {chosen}" if found.leads and chosen == clean(found.leads.label) else chosen
+    said = choice(found)
+    return f"choose {said}" if chosen(found) else said
 
 
 def score(verdict: Verdict, one: Standing) -> str:
@@ -142,7 +166,7 @@ def ahead_of(one: Difference, label: str) -> str:
 def cost(found: Headline, currency: str) -> str:
     """Money a month."""
     assert found.leads is not None
-    return money(found.leads.cost / found.verdict.assumed.months, currency)
+    return cost_text(found.leads.cost / found.verdict.assumed.months, currency)
 
 
 def forgotten(one: Standing) -> str:

@@ -25,6 +25,7 @@ _ASSUMPTIONS = {
     "updates_per_month": ("updates a month", "{:,.2g}"),
     "value_of_right": ("for a correct answer", "{:,.2g}"),
 }
+SMALL = 0.01  # of the currency: amounts below it are no figure to decide by
 _FLIPS_SHOWN = 2
 _RIVALS_SHOWN = 3
 
@@ -46,6 +47,11 @@ def money(value: float, currency: str) -> str:
     """An amount with its currency: two significant digits below 100."""
     shown = "0" if value == 0 else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2g}"
     return f"{shown} {clean(currency)}"
+
+
+def cost_text(value: float, currency: str) -> str:
+    """An amount to decide by: what is too small to matter is only said to be so."""
+    return f"under {SMALL:g} {clean(currency)}" if 0 < value < SMALL else money(value, currency)
 
 
 def _of(verdict: Verdict, label: str) -> Standing:
@@ -151,15 +157,16 @@ def _next_best(verdict: Verdict, nearest: Difference) -> str:
 
 
 def _cost(verdict: Verdict, currency: str) -> Iterator[str]:
-    if verdict.choice is None:
+    if verdict.choice is None or verdict.undecided:
         return
     chosen, assumed = _of(verdict, verdict.choice), verdict.assumed
     queries = f"{assumed.queries_per_month:,.0f} queries"
     if assumed.months == 1:
-        yield f"It costs {money(chosen.cost, currency)} over a month of {queries}."
+        yield f"It costs {cost_text(chosen.cost, currency)} over a month of {queries} ({assumed.counted})."
     else:
-        monthly = money(chosen.cost / assumed.months, currency)
-        yield f"It costs {money(chosen.cost, currency)} over {assumed.months:g} months of {queries}, {monthly} a month."
+        monthly = cost_text(chosen.cost / assumed.months, currency)
+        period = f"{assumed.months:g} months of {queries}"
+        yield f"It costs {cost_text(chosen.cost, currency)} over {period}, {monthly} a month ({assumed.counted})."
     yield from _forgotten(chosen)
 
 
@@ -217,7 +224,7 @@ def _overtaking(one: Overtaking) -> str:
 
 
 def _missing(verdict: Verdict) -> Iterator[str]:
-    if verdict.choice is None:
+    if verdict.choice is None or verdict.undecided:
         return
     chosen = _of(verdict, verdict.choice).candidate
     missing = []

@@ -140,7 +140,7 @@ def _serving(run: Run, model: str, task: str) -> list[ReportTable]:
         lines.append(cells(clean(method), *figures))
     compared_heads = (f"p50\n{way}" for way in ways)
     heads = ("method", "p50", "p95", "of p50:\nprompt", *compared_heads, "tuning", *(head for head, _ in _MONEY))
-    return [ReportTable(f"{clean(model)}: serving {clean(task)}, and money", heads, tuple(lines))]
+    return [ReportTable(f"{clean(model)}: serving {clean(task)}, and cost (compute only)", heads, tuple(lines))]
 
 
 def _serving_legend(prices: Prices) -> tuple[str, ...]:

@@ -61,7 +61,8 @@ def _methods(verdict: Verdict, where: str, currency: str) -> ReportTable:
         lines.append((label, *(Text(cell, "bad" if cell == "fails" else "") for cell in cells)))
     assumed = verdict.assumed
     worth = ["worth less\ncost"] if verdict.standings[0].worth is not None else []
-    heads = ("method", title(metric), "cost", *worth, "largest loss\non a probe", "Pareto", *asked)
+    cost = f"cost\n({assumed.counted})"
+    heads = ("method", title(metric), cost, *worth, "largest loss\non a probe", "Pareto", *asked)
     notes = (
         f"cost over {assumed.months:g} months of {assumed.queries_per_month:,.0f} queries in {assumed.serving}, "
         f"{assumed.updates_per_month:g} updates a month",

@@ -22,9 +22,9 @@ from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Se
 from bench.report.tables import costs
 
 _LEAD = (
-    "Money over the period: tuning and setup once, setup again for each update, "
-    "hosting, and every query. It is machine time at the prices named at the end; another price needs no new "
-    "measurement."
+    "Money over the period: tuning and setup once, setup again for each update, and every query, as machine time at "
+    "the prices named at the end. Hosting and people's time are in it only where the suite's `decide` names them. "
+    "Other prices need no new measurement."
 )
 _POINTS = 25  # of a line
 _REACH = 100.0  # volumes are shown from a hundredth to a hundredfold of the one assumed
@@ -72,7 +72,7 @@ def _pareto(case: Case, verdict: Verdict) -> Figure:
     drawn = scatter.draw(
         about,
         points,
-        f"{clean(currency)} a month",
+        f"{clean(currency)} a month, {verdict.assumed.counted}",
         title(metric),
         y_better="higher" if NAMES[metric].higher_is_better else "lower",
         show_x=lambda value: f"{value:.3g}",
@@ -91,6 +91,7 @@ def _parts(case: Case, verdict: Verdict) -> Figure:
             ("setup", price.production),
             ("updates", assumed.months * assumed.updates_per_month * price.refresh),
             ("hosting", assumed.months * assumed.hosting(one.label)),
+            ("people", assumed.people_once(one.label) + assumed.months * assumed.people_monthly(one.label)),
             ("queries", assumed.months * assumed.queries_per_month * price.query),
         )
         rows.append(bars.BarRow(clean(one.label), parts))
@@ -100,7 +101,8 @@ def _parts(case: Case, verdict: Verdict) -> Figure:
         f"Over {assumed.months:g} months of {assumed.queries_per_month:,.0f} queries and "
         f"{assumed.updates_per_month:g} updates a month.",
     )
-    return Figure(bars.draw(about, rows, clean(currency), show=lambda value: f"{value:.3g}"))
+    title_ = f"{clean(currency)}, {assumed.counted}"
+    return Figure(bars.draw(about, rows, title_, show=lambda value: f"{value:.3g}"))
 
 
 def _volumes(case: Case, verdict: Verdict) -> Figure:
@@ -119,7 +121,7 @@ def _volumes(case: Case, verdict: Verdict) -> Figure:
         "cheaper method changes.",
     )
     drawn = lines.draw(
-        about, series, "queries a month", f"{clean(currency)} over the horizon", log_x=True, log_y=True,
+        about, series, "queries a month", f"{clean(currency)} over the period, {assumed.counted}", log_x=True, log_y=True,
         rules=((assumed.queries_per_month, "assumed"),),
     )  # fmt: skip
     return Figure(drawn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.analysis.decision.headline import Headline
-from bench.analysis.decision.headline_words import advice, facts, score
+from bench.analysis.decision.headline_words import advice, chosen, facts, score
 from bench.analysis.decision.words import sentences
 from bench.report.cases import Case
 from bench.report.html.blocks import Block, Decision, Decisions, Heading, More, Points, Section, Tone, as_blocks
@@ -25,7 +25,7 @@ def _lead(cases: Sequence[Case]) -> str:
     updates = f"{assumed.updates_per_month:g} update{'' if assumed.updates_per_month == 1 else 's'}"
     return (
         f"For {assumed.queries_per_month:,.0f} queries a month over {assumed.months:g} months, answered in "
-        f"{assumed.serving}, {updates} a month. Brackets: 95% intervals of these checkpoints. Cost: compute only."
+        f"{assumed.serving}, {updates} a month. Brackets: 95% intervals of these checkpoints. Cost: {assumed.counted}."
     )
 
 
@@ -47,10 +47,10 @@ def _decision(case: Case) -> Decision:
         reason = case.problem or "no method has both answers and a price"
         return Decision(case.title, "nothing to choose from", "bad", (("why", reason),))
     found = case.headline
-    known = [_with_latency(found, *fact) for fact in facts(found, case.prices.currency)]
+    known = facts(found, case.prices.currency)
     doubt = [fact for fact in known if fact[0] == "caution"]
     others = [fact for fact in known if fact[0] not in ("caution", "choice")]
-    scored = ("score", score(found.verdict, case.headline.leads))
+    scored = ("score" if chosen(found) else "leader's score", score(found.verdict, case.headline.leads))
     return Decision(case.title, advice(found), _tone(found), (*doubt, scored, *others))
 
 
@@ -58,11 +58,3 @@ def _tone(found: Headline) -> Tone:
     if found.verdict.choice is None or not found.beats_reference:
         return "bad"
     return "open" if found.verdict.undecided else "good"
-
-
-def _with_latency(found: Headline, term: str, text: str) -> tuple[str, str]:
-    """Beside the cost of the choice, how long it takes to answer."""
-    seconds = found.leads.candidate.latency_p95_s if found.leads else None
-    if term == "cost a month" and seconds is not None:
-        return term, f"{text}; answers in {seconds * 1000:,.0f} ms (p95)"
-    return term, text
