@@ -82,5 +82,5 @@ def read(content: Mapping[str, Any], where: str) -> Assumptions:
     except ValidationError as error:
         raise UsageError("\n".join(f"{where}: {line}" for line in explain(error, Assumptions, at=["decide"]))) from None
     if not assumed.hourly_rate and (_some(assumed.setup_hours) or _some(assumed.upkeep_hours_per_month)):
-        raise UsageError(f"{where}: decide: hours of people cost nothing without hourly_rate: give the money of an hour")
+        raise UsageError(f"{where}: decide: hours of people need hourly_rate, the money of an hour")
     return assumed

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from bench.analysis import comparison
 from bench.analysis.comparison import Answers, Family
@@ -36,6 +36,7 @@ class Case:
     headline: Headline | None = None
     intervals: tuple[Interval, ...] = ()  # of the scores of `family.answers`
     problem: str = ""
+    marks: Mapping[str, int] = field(default_factory=dict)  # of every method of the page: the index of its mark
 
     @property
     def answers(self) -> tuple[Answers, ...]:
@@ -53,6 +54,7 @@ def cases(runs: Sequence[Run]) -> list[Case]:
     """Every model and task of every run, in the order of the runs."""
     several_models = len({record.model for run in runs for record in run.records}) > 1
     found: list[Case] = []
+    marks = _marks(runs)
     for run in runs:
         for model, task in dict.fromkeys((record.model, record.task) for record in run.records):
             title = clean(task)
@@ -60,8 +62,15 @@ def cases(runs: Sequence[Run]) -> list[Case]:
                 title += f" with {clean(model)}"
             if len(runs) > 1:
                 title += f" in {clean(run.path.name)}"
-            found.append(_case(f"case-{len(found) + 1}", title, run, model, task))
+            found.append(replace(_case(f"case-{len(found) + 1}", title, run, model, task), marks=marks))
     return found
+
+
+def _marks(runs: Sequence[Run]) -> dict[str, int]:
+    """The index of each method's mark and colour, the same in every chart: its place among those of the suite."""
+    records = [record for run in runs for record in run.records]
+    places = {name: at for at, name in enumerate(dict.fromkeys(one.suite_method or one.method for one in records))}
+    return places | {one.method: places[one.suite_method or one.method] for one in records}
 
 
 def _case(name: str, title: str, run: Run, model: str, task: str) -> Case:

@@ -134,7 +134,8 @@ def test_the_page_says_what_changed_and_joins_like_with_like(runs: list[Run]) ->
     assert "trial: history" in page.inside["title"]
     assert "which way of adapting" not in content
     lines = [one for one in page.named("path") if (one.get("class") or "").startswith("line ")]
-    assert len(lines) == 2 + 1  # two methods of several runs, and the bar of the one point that stands alone
+    # two methods of several runs, and the bar of the one point that stands alone; for wide and for narrow screens
+    assert len(lines) == 2 * (2 + 1)
     ids = [one["id"] for _, one in page.elements if "id" in one]
     assert len(ids) == len(set(ids))
     pointed = [name for _, one in page.elements for name in (one.get("aria-labelledby") or "").split()]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from bench.report.charts.marks import colour, mark
+from bench.report.charts.marks import mark
 from bench.report.charts.scale import Scale, tick_texts
-from bench.report.charts.svg import ASCENT, LINE, MIDDLE, Element, el, num, width, words
+from bench.report.charts.svg import ASCENT, LINE, MIDDLE, Element, el, num, printable, width, words
+
+Swatch = Callable[[float, float], Sequence[Element | None]]  # what is drawn around a point of a key
 
 BELOW = 42.0  # px that the labels and the title of an axis take below a plot
 _TICK = 90.0  # px, the longest label of a tick
@@ -42,16 +44,31 @@ def y_axis(scale: Scale, left: float, right: float, title: str, room: float) -> 
     yield words(title, left - room, min(scale.start, scale.end) - 14, right - left + room)
 
 
-def legend(names: Sequence[str], left: float, right: float) -> tuple[list[Element | None], float]:
-    """Swatches with names in as many lines as they need between `left` and `right` (px), and their height (px)."""
+def key(
+    entries: Sequence[tuple[str, Swatch]], left: float, right: float, top: float = 0.0
+) -> tuple[list[Element | None], float]:
+    """Names behind swatches in as many lines as they need between `left` and `right` (px), and their bottom (px).
+
+    A swatch is drawn around the point that it is given (px).
+    """
     drawn: list[Element | None] = []
-    x, y = left, 0.0
-    for index, name in enumerate(names):
-        wide = min(width(name), 180.0)
+    x, y = left, top
+    for name, swatch in entries:
+        wide = min(width(printable(name)), 180.0, right - left - _SWATCH - 6)
         if x > left and x + _SWATCH + 6 + wide > right:
             x, y = left, y + LINE + 4
-        drawn.append(el("rect", x=x, y=y, width=_SWATCH, height=_SWATCH, rx=2.0, class_=f"mark {colour(index)}"))
-        drawn.append(mark(index, x + _SWATCH / 2, y + _SWATCH / 2, "shape", 3.5))
+        drawn += swatch(x + _SWATCH / 2, y + _SWATCH / 2)
         drawn.append(words(name, x + _SWATCH + 6, y + ASCENT + 1, wide))
         x += _SWATCH + 6 + wide + 18
-    return drawn, y + LINE if names else 0.0
+    return drawn, y + LINE if entries else top
+
+
+def marks_key(
+    names: Sequence[tuple[str, int]], left: float, right: float, top: float
+) -> tuple[list[Element | None], float]:
+    """A key of series: their names behind the marks of their indices."""
+
+    def swatch(index: int) -> Swatch:
+        return lambda x, y: [mark(index, x, y, radius=4.0)]
+
+    return key([(name, swatch(index)) for name, index in names], left, right, top)

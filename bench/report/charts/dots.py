@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bench.report.charts.axes import BELOW, x_axis
-from bench.report.charts.chart import WIDTH, About, Chart, blank, chart
-from bench.report.charts.marks import mark
+from bench.report.charts.chart import About, Chart, blank, chart
+from bench.report.charts.marks import colour, mark
 from bench.report.charts.scale import Scale, fit, tame
-from bench.report.charts.svg import LINE, MIDDLE, Element, Show, el, num, plain, printable, shown, widest, words
+from bench.report.charts.svg import LINE, MIDDLE, Element, Show, el, notes, num, plain, printable, shown, widest, words
 
 _ROW, _LETTER, _LETTERS = 24.0, 14.0, 8  # px of a row, px of a letter, most letters drawn
+_ABOVE = 32.0  # px above the interval for label and value, in a narrow chart
+_REFERENCE = 170.0  # px that the label of the reference has at least
 _LABEL, _VALUE = 220.0, 180.0  # px, the widest label and the widest value
 _SHARED = "rows that share a letter are not significantly different"
-_BEST = "diamond and bold: best"
+_BEST = "bold: best"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class DotRow:
     high: float
     group: str = ""
     best: bool = False
+    index: int = 0  # of its mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,12 @@ class _Layout:
     values: float
     letters: float
     scale: Scale
+    width: float
+    row: float  # height of one; intervals are at the bottom of their rows
+
+    def y(self, index: int) -> float:
+        """Of an interval."""
+        return self.top + self.row * (index + 1) - _ROW / 2
 
 
 def draw(
@@ -55,27 +64,39 @@ def draw(
     if all(tame(value) is None for value in known):
         return blank(about, columns, table)
     letters = _letters(rows)
-    at = _layout(rows, letters, show, reference, known)
+    at = (_narrow if about.narrow else _wide)(about.width, rows, letters, show, known, reference)
     drawn = [*_frame(at, axis, reference)]
     for index, row in enumerate(rows):
-        drawn += _row(row, at, at.top + _ROW * (index + 0.5), show)
+        drawn += _row(row, at, at.y(index), show, about.narrow)
     drawn += _ties(rows, letters, at)
-    notes = [text for text, wanted in ((_BEST, any(row.best for row in rows)), (_SHARED, bool(letters))) if wanted]
-    height = at.bottom + BELOW + (LINE + 2 if notes else 0)
-    drawn.append(words("; ".join(notes), 0, height - 6, WIDTH, None, "faint"))
-    return chart(about, columns, table, (WIDTH, height), drawn)
+    wanted = [text for text, there in ((_BEST, any(row.best for row in rows)), (_SHARED, bool(letters))) if there]
+    below, height = notes(wanted, at.bottom + BELOW + LINE - 4, about.width)
+    return chart(about, columns, table, (about.width, height - LINE + 6), [*drawn, *below])
 
 
-def _layout(
-    rows: Sequence[DotRow], letters: Sequence[str], show: Show, reference: tuple[float, str] | None, known: list[float]
+_Reference = tuple[float, str] | None
+
+
+def _wide(
+    width: float, rows: Sequence[DotRow], letters: Sequence[str], show: Show, known: list[float], reference: _Reference
 ) -> _Layout:
     left = widest((row.label for row in rows), _LABEL) + 14
-    letters_from = WIDTH - _LETTER * len(letters) - 2
+    letters_from = width - _LETTER * len(letters) - 2
     values = letters_from - widest((_value(row, show) for row in rows), _VALUE) - (12 if letters else 0)
-    if reference:
-        known = [*known, reference[0]]
     top = 22.0 if reference else 4.0
-    return _Layout(left, top, top + _ROW * len(rows), values, letters_from, fit(known, left + 6, values - 22))
+    scale = fit([*known, *([reference[0]] if reference else [])], left + 6, values - 22)
+    return _Layout(left, top, top + _ROW * len(rows), values, letters_from, scale, width, _ROW)
+
+
+def _narrow(
+    width: float, rows: Sequence[DotRow], letters: Sequence[str], _: Show, known: list[float], reference: _Reference
+) -> _Layout:
+    """The plot has the whole width; labels and values stand above the intervals."""
+    letters_from = width - _LETTER * len(letters) - 2
+    top = 22.0 if reference else 4.0
+    scale = fit([*known, *([reference[0]] if reference else [])], 8, width - 12, count=4)
+    row = _ROW + _ABOVE
+    return _Layout(letters_from, top, top + row * len(rows), 0.0, letters_from, scale, width, row)
 
 
 def _bounds(row: DotRow, show: Show) -> tuple[str, str]:
@@ -95,36 +116,43 @@ def _letters(rows: Sequence[DotRow]) -> list[str]:
 
 
 def _frame(at: _Layout, axis: str, reference: tuple[float, str] | None) -> Iterator[Element | None]:
-    yield from x_axis(at.scale, at.top, at.bottom, axis, (0.0, WIDTH))
+    yield from x_axis(at.scale, at.top, at.bottom, axis, (0.0, at.width))
     value = tame(reference[0]) if reference else None
     if reference and value is not None:
         x = at.scale(value)
         yield el("path", d=f"M{num(x)} {num(at.top - 4)}V{num(at.bottom)}", class_="rule", fill="none")
-        half = min(x - 2, WIDTH - 2 - x, 150.0)
+        x = min(max(x, _REFERENCE / 2), at.width - _REFERENCE / 2)  # its label may stand beside it
+        half = min(x - 2, at.width - 2 - x, 150.0)
         yield words(reference[1], x, at.top - 8, 2 * half, "middle", "faint")
 
 
-def _row(row: DotRow, at: _Layout, y: float, show: Show) -> Iterator[Element | None]:
+def _row(row: DotRow, at: _Layout, y: float, show: Show, narrow: bool) -> Iterator[Element | None]:
     strong = "strong" if row.best else None
+    halo = "strong halo" if row.best else "halo"
     if row.best:
-        yield el("rect", x=0.0, y=y - _ROW / 2 + 1, width=WIDTH, height=_ROW - 2, rx=3.0, class_="highlight")
-    yield words(row.label, 6, y + MIDDLE, at.left - 14, None, strong)
+        top = y + _ROW / 2 - at.row + 1
+        yield el("rect", x=0.0, y=top, width=at.width, height=at.row - 2, rx=3.0, class_="highlight")
+    if narrow:
+        yield words(row.label, 0, y - _ROW / 2 - LINE - 4, at.left - 8, None, halo)
+        yield words(_value(row, show), 0, y - _ROW / 2 - 4, at.left - 8, None, halo)
+    else:
+        yield words(row.label, 6, y + MIDDLE, at.left - 14, None, strong)
+        yield words(_value(row, show), at.values, y + MIDDLE, _VALUE, None, strong)
     low, high, value = tame(row.low), tame(row.high), tame(row.value)
-    tint = 1 if row.best else 0
     if low is not None and high is not None:
         ends = [at.scale(low), at.scale(high)]
         caps = "".join(f"M{num(x)} {num(y - 4)}v8" for x in ends)
-        yield el("path", d=f"M{num(ends[0])} {num(y)}H{num(ends[1])}{caps}", class_=f"line s{tint}", fill="none")
+        d = f"M{num(ends[0])} {num(y)}H{num(ends[1])}{caps}"
+        yield el("path", d=d, class_=f"line {colour(row.index)}", fill="none")
     if value is not None:
-        yield mark(3 if row.best else 0, at.scale(value), y, tint=tint)
-    yield words(_value(row, show), at.values, y + MIDDLE, _VALUE, None, strong)
+        yield mark(row.index, at.scale(value), y)
 
 
 def _ties(rows: Sequence[DotRow], letters: Sequence[str], at: _Layout) -> Iterator[Element | None]:
     """A column for each letter: the letter in the rows of its group, joined by a line."""
     for column, letter in enumerate(letters):
         x = at.letters + _LETTER * (column + 0.5)
-        ys = [at.top + _ROW * (index + 0.5) for index, row in enumerate(rows) if letter in row.group]
+        ys = [at.y(index) - (at.row - _ROW) for index, row in enumerate(rows) if letter in row.group]
         gaps = [f"M{num(x)} {num(a + 7)}V{num(b - 7)}" for a, b in pairwise(ys)]
         if gaps:
             yield el("path", d="".join(gaps), class_="tie", fill="none")

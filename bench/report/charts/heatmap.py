@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.report.charts.chart import WIDTH, About, Chart, blank, chart
+from bench.report.charts.chart import About, Chart, blank, chart
 from bench.report.charts.scale import tame
 from bench.report.charts.svg import LINE, MIDDLE, Element, Show, el, minus, plain, shown, widest, width, words, wrap
 from bench.report.table import NOTHING
@@ -14,7 +14,8 @@ LEVELS = ("n4", "n3", "n2", "n1", "z", "p1", "p2", "p3", "p4")  # classes, from 
 
 _LABEL = 200.0  # px, the widest label of a row
 _ROW, _NARROW, _WIDE = 28.0, 56.0, 110.0  # px: height of a cell, its least and its most width
-_HEAD = 3  # lines of a column's name
+_HEAD, _HEAD_NARROW = 3, 6  # lines of a column's name
+_ABOVE = 20.0  # px above the cells of a row for its name, in a narrow chart
 _KEY = 30.0  # px, a step of the legend
 _GAP = 2.0  # px between two cells
 
@@ -40,28 +41,32 @@ def draw(about: About, grid: Grid, what: str, *, limit: float | None = None, sho
     if not grid.rows or not grid.columns:
         return blank(about, heads, table)
     end = tame(limit) or max((abs(value) for value in known), default=0.0)
-    left = widest(grid.rows, _LABEL) + 14
-    cell = _cell_width(grid, left, show)
-    wide = max(WIDTH, left + cell * len(grid.columns))
-    names = [wrap(name, cell - 6, _HEAD) for name in grid.columns]
+    left = 0.0 if about.narrow else widest(grid.rows, _LABEL) + 14
+    above = _ABOVE if about.narrow else 0.0
+    cell = _cell_width(grid, about.width - left, show)
+    wide = max(about.width, left + cell * len(grid.columns))
+    names = [wrap(name, cell - 6, _HEAD_NARROW if about.narrow else _HEAD) for name in grid.columns]
     top = LINE * max(len(lines) for lines in names) + 6
     drawn: list[Element | None] = []
     for column, (name, lines) in enumerate(zip(grid.columns, names, strict=True)):
         drawn += _head(name, lines, left + cell * (column + 0.5), top, cell)
     for row, (name, line) in enumerate(zip(grid.rows, grid.values, strict=True)):
-        y = top + _ROW * row
-        drawn.append(words(name, left - 10, y + _ROW / 2 + MIDDLE, left - 10, "end"))
+        y = top + (_ROW + above) * row + above
+        if about.narrow:
+            drawn.append(words(name, 0, y - 6, wide))
+        else:
+            drawn.append(words(name, left - 10, y + _ROW / 2 + MIDDLE, left - 10, "end"))
         for column, value in enumerate(line):
             drawn += _cell(value, left + cell * column, y, cell, end, show)
-    bottom = top + _ROW * len(grid.rows)
-    drawn += _key(left, bottom + 14, wide, end, what, show)
-    return chart(about, heads, table, (wide, bottom + 14 + 2 * LINE + 6), drawn)
+    bottom = top + (_ROW + above) * len(grid.rows)
+    drawn += _key(left, bottom + 14, wide, end, what, show, about.narrow)
+    return chart(about, heads, table, (wide, bottom + 14 + (3 if about.narrow else 2) * LINE + 6), drawn)
 
 
-def _cell_width(grid: Grid, left: float, show: Show) -> float:
+def _cell_width(grid: Grid, room: float, show: Show) -> float:
     """Cells share the width of the chart, as long as that leaves room for their numbers."""
     numbers = widest((shown(value, show) for line in grid.values for value in line), _WIDE - 8) + 8
-    return max(_NARROW, numbers, min(_WIDE, (WIDTH - left) / len(grid.columns)))
+    return max(_NARROW, numbers, min(_WIDE, room / len(grid.columns)))
 
 
 def level(value: float, limit: float) -> str:
@@ -86,13 +91,19 @@ def _cell(value: float | None, x: float, y: float, cell: float, limit: float, sh
     yield words(text, x + size[0] / 2, y + size[1] / 2 + MIDDLE, size[0], "middle", f"on-{step}")
 
 
-def _key(left: float, y: float, right: float, limit: float, what: str, show: Show) -> Iterator[Element | None]:
-    """The nine steps with the values at their ends."""
+def _key(
+    left: float, y: float, right: float, limit: float, what: str, show: Show, below: bool
+) -> Iterator[Element | None]:
+    """The nine steps with the values at their ends; `what` beside them, or below them."""
     ends = [minus(show(-limit)), "0", minus(show(limit))] if limit else ["", "0", ""]
     half = _KEY * len(LEVELS) / 2
-    left = max(0.0, min(left, right - 2 * half - 14 - width(what)))  # further left if `what` needs the room
+    if not below:
+        left = max(0.0, min(left, right - 2 * half - 14 - width(what)))  # further left if `what` needs the room
     for index, step in enumerate(LEVELS):
         yield el("rect", x=left + _KEY * index, y=y, width=_KEY, height=10.0, class_=f"cell {step}")
     for share, text, anchor in zip((0, 1, 2), ends, (None, "middle", "end"), strict=True):
         yield words(text, left + half * share, y + 26, half - 12, anchor, "faint")
-    yield words(what, left + 2 * half + 14, y + 10, right - left - 2 * half - 14)
+    if below:
+        yield words(what, left, y + 26 + LINE, right - left)
+    else:
+        yield words(what, left + 2 * half + 14, y + 10, right - left - 2 * half - 14)

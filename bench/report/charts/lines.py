@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from bench.report.charts.axes import BELOW, tick_room, x_axis, y_axis
-from bench.report.charts.chart import WIDTH, About, Chart, blank, chart
+from bench.report.charts.axes import BELOW, marks_key, tick_room, x_axis, y_axis
+from bench.report.charts.chart import About, Chart, blank, chart
 from bench.report.charts.labels import Curve, beside, column, end_together
 from bench.report.charts.marks import colour, mark
 from bench.report.charts.scale import Scale, fit, tame
@@ -33,10 +33,14 @@ class At:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A curve. Its points are joined as given, so that it may also be a path that turns back."""
+    """A curve. Its points are joined as given, so that it may also be a path that turns back.
+
+    `index` is that of its colour and marks, by default its place among the curves.
+    """
 
     label: str
     points: tuple[At, ...]
+    index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class _Plot:
                 parts[-1].append((self.x(x), self.y(y)))
                 xs.append(x)
         turns = any(a > b for a, b in pairwise(xs))
-        return Curve(index, one.label, tuple(tuple(part) for part in parts if part), turns)
+        return Curve(_index(index, one), one.label, tuple(tuple(part) for part in parts if part), turns)
 
 
 def draw(
@@ -93,17 +97,35 @@ def draw(
     known = [at for one in series for at in one.points if _drawable(at)]
     if not known:
         return blank(about, columns, table)
-    logs = (log_x, log_y)
-    plot = _plot(series, known, rules, logs, whole_x, widest((one.label for one in series), _LABEL) + 40)
-    labels = None
-    if not end_together(plot.curves(series), plot.x):
-        wide = _plot(series, known, rules, logs, whole_x, _EDGE)
-        labels = beside(wide.curves(series), wide.x, wide.y, WIDTH)
-    if labels is None:
-        labels = column(plot.curves(series), plot.x, plot.y, WIDTH)
+    axes = _Axes(about.width, series, known, rules, (log_x, log_y), whole_x)
+    labels: Sequence[Element | None] | None = None
+    if about.narrow:
+        plot, labels = _plot(axes, _EDGE), []
     else:
-        plot = wide
+        plot = _plot(axes, widest((one.label for one in series), _LABEL) + 40)
+        if not end_together(plot.curves(series), plot.x):
+            wide = _plot(axes, _EDGE)
+            labels = beside(wide.curves(series), wide.x, wide.y, about.width)
+            plot = plot if labels is None else wide
+        if labels is None:
+            labels = column(plot.curves(series), plot.x, plot.y, about.width)
     return _drawn(about, columns, table, series, plot, (x_title, y_title), labels)
+
+
+def _index(place: int, one: Series) -> int:
+    return place if one.index is None else one.index
+
+
+@dataclass(frozen=True, slots=True)
+class _Axes:
+    """What scales have to hold."""
+
+    width: float
+    series: Sequence[Series]
+    known: Sequence[At]
+    rules: Sequence[tuple[float, str]]
+    log: tuple[bool, bool]
+    whole: bool
 
 
 def _drawn(
@@ -119,43 +141,41 @@ def _drawn(
         title + (" (log scale)" if scale.log else "") for title, scale in zip(titles, (plot.x, plot.y), strict=True)
     )
     drawn: list[Element | None] = [
-        *x_axis(plot.x, plot.y.end, plot.y.start, x_title, (0.0, WIDTH)),
+        *x_axis(plot.x, plot.y.end, plot.y.start, x_title, (0.0, about.width)),
         *y_axis(plot.y, plot.x.start, plot.x.end, "", plot.x.start),
-        words(y_title, 0, 14, WIDTH),
-        *_rules(plot),
+        words(y_title, 0, 14, about.width),
+        *_rules(plot, about.width),
     ]
     curves = plot.curves(series)
     for index, one in enumerate(series):
-        drawn += _bands(index, one, plot)
+        drawn += _bands(_index(index, one), one, plot)
     for curve in curves:
         drawn += _line(curve)
     drawn += labels
     height = plot.y.start + BELOW
     if any(curve.turns for curve in curves):
         height += LINE + 2
-        drawn.append(words(_START, 0, height - 6, WIDTH, None, "faint"))
-    return chart(about, columns, table, (WIDTH, height), drawn)
+        drawn.append(words(_START, 0, height - 6, about.width, None, "faint"))
+    if about.narrow:
+        names = [(curve.label, curve.index) for curve in curves if curve.parts]
+        below, height = marks_key(names, 0.0, about.width, height + 4)
+        drawn += below
+    return chart(about, columns, table, (about.width, height), drawn)
 
 
-def _plot(
-    series: Sequence[Series],
-    known: Sequence[At],
-    rules: Sequence[tuple[float, str]],
-    log: tuple[bool, bool],
-    whole: bool,
-    right: float,
-) -> _Plot:
+def _plot(axes: _Axes, right: float) -> _Plot:
     """The scales of a plot that leaves `right` px free at its right; rules that are not finite are left out."""
-    marked = [(tame(x), label) for x, label in rules]
+    marked = [(tame(x), label) for x, label in axes.rules]
     there = [(x, label) for x, label in marked if x is not None]
-    log_y = log[1] and min(at.y for at in known) > 0
+    known = axes.known
+    log_y = axes.log[1] and min(at.y for at in known) > 0
     bounds = [bound for at in known for bound in (at.low, at.high) if not log_y or (bound or 0.0) > 0]
-    tall = max(_TALL, LINE * float(len(series)))
+    tall = max(_TALL, LINE * float(len(axes.series)))
     y = fit([*(at.y for at in known), *bounds], tall, 0.0, log=log_y)
-    right = max(right, _RULE) if there else right
-    back = any(a.x > b.x for one in series for a, b in pairwise(one.points))  # then labels may stand on any side
+    right = max(right, min(_RULE, axes.width / 4)) if there else right
+    back = any(a.x > b.x for one in axes.series for a, b in pairwise(one.points))  # labels may then stand on any side
     xs = [*(at.x for at in known), *(x for x, _ in there)]
-    x = fit(xs, tick_room(y) + 10, WIDTH - right, log=log[0], tight=not back, whole=whole)
+    x = fit(xs, tick_room(y) + 10, axes.width - right, log=axes.log[0], tight=not back, whole=axes.whole)
     placed = _rule_rows(there, x)
     top = 34.0 + (LINE * (1 + max(row for _, _, row in placed)) if placed else 0)
     return _Plot(x, replace(y, start=top + tall, end=top), tuple(placed))
@@ -208,8 +228,8 @@ def _rule_rows(marked: Sequence[tuple[float, str]], scale: Scale) -> list[tuple[
     return found
 
 
-def _rules(plot: _Plot) -> Iterator[Element | None]:
+def _rules(plot: _Plot, right: float) -> Iterator[Element | None]:
     for x, label, row in plot.rules:
         y = plot.y.end - 12 - row * LINE
         yield el("path", d=f"M{num(x)} {num(y - ASCENT)}V{num(plot.y.start)}", class_="rule", fill="none")
-        yield words(label, x + 4, y, min(_RULE_LABEL, WIDTH - x - 4), None, "faint")
+        yield words(label, x + 4, y, min(_RULE_LABEL, right - x - 4), None, "faint")

@@ -1,4 +1,7 @@
-"""Marks of series. Each has its own shape as well as its colour, so that nothing depends on seeing colours."""
+"""Marks of series. Each has its own shape as well as its colour, so that nothing depends on seeing colours.
+
+Who draws several charts of the same methods gives each method the same index in all of them.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,22 @@ import math
 from bench.report.charts.svg import Element, el, path
 
 COLOURS = 8
+NEUTRAL = -1  # the index of a series that is no method
 RADIUS = 4.5  # px
 
 
 def colour(index: int) -> str:
     """The class that gives the series of this index its colour."""
-    return f"s{index % COLOURS}"
+    return "neutral" if index == NEUTRAL else f"s{index % COLOURS}"
 
 
-def mark(
-    index: int, x: float, y: float, class_: str = "mark", radius: float = RADIUS, tint: int | None = None
-) -> Element:
-    """The mark of a series, centred at x, y (px), in its own colour or that of the series `tint`.
+def mark(index: int, x: float, y: float, class_: str = "mark", radius: float = RADIUS) -> Element:
+    """The mark of a series, centred at x, y (px), in its own colour.
 
     Shapes shift once colours repeat, so that 64 series have marks of their own.
     """
-    classes = f"{class_} {colour(index if tint is None else tint)}"
-    shape = (index + index // COLOURS) % len(_SHAPES)
+    classes = f"{class_} {colour(index)}"
+    shape = 0 if index == NEUTRAL else (index + index // COLOURS) % len(_SHAPES)
     if not shape:
         return el("circle", cx=x, cy=y, r=radius, class_=classes)
     corners = [(x + radius * dx, y + radius * dy) for dx, dy in _SHAPES[shape]]

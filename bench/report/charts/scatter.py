@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 from bench.report.charts.axes import BELOW, tick_room, x_axis, y_axis
-from bench.report.charts.chart import WIDTH, About, Chart, blank, chart
+from bench.report.charts.chart import About, Chart, blank, chart
 from bench.report.charts.labels import Anchor, Box, around, labelled, place, trail
 from bench.report.charts.marks import mark
 from bench.report.charts.scale import fit, tame
-from bench.report.charts.svg import LINE, MIDDLE, Element, Show, cut, el, path, plain, printable, shown, width, words
+from bench.report.charts.svg import (
+    LINE,
+    MIDDLE,
+    Element,
+    Show,
+    cut,
+    el,
+    notes,
+    path,
+    plain,
+    printable,
+    shown,
+    width,
+    words,
+)
 from bench.report.table import NOTHING
 
 _TALL = 360.0  # px of the plot
@@ -34,6 +48,7 @@ class ScatterPoint:
     y: float
     on_front: bool = False
     chance: float | None = None
+    index: int = 0  # of its mark
 
 
 def draw(
@@ -45,8 +60,12 @@ def draw(
     y_better: Literal["higher", "lower"] = "higher",
     show_x: Show = plain,
     show_y: Show = plain,
+    border: bool = True,
 ) -> Chart:
-    """Points with labels that do not touch. A point that is not finite is in the table alone."""
+    """Points with labels that do not touch. A point that is not finite is in the table alone.
+
+    `border`: draw the line of what the front offers, which is right where x and y are all that it is made of.
+    """
     columns = ("", x_title, y_title, "Pareto-optimal", "probability")
     table = [
         (one.label, shown(one.x, show_x), shown(one.y, show_y), "yes" if one.on_front else "no", _chance(one))
@@ -59,26 +78,47 @@ def draw(
     log = min(xs) > 0 and max(xs) / min(xs) > 10**_DECADES
     y_scale = fit([one.y for one in known], 36 + _TALL, 36.0)
     room = tick_room(y_scale) + 10
-    x_scale = fit(xs, room, WIDTH - 24, log=log)
+    x_scale = fit(xs, room, about.width - 24, log=log, count=3 if about.narrow else 5)
     spots = [(x_scale(tame(one.x) or 0.0), y_scale(tame(one.y) or 0.0)) for one in known]
     bottom = y_scale.start
     drawn: list[Element | None] = [
-        *x_axis(x_scale, y_scale.end, bottom, x_title + (" (log scale)" if log else ""), (0.0, WIDTH)),
+        *x_axis(x_scale, y_scale.end, bottom, x_title + (" (log scale)" if log else ""), (0.0, about.width)),
         *y_axis(y_scale, room, x_scale.end, y_title, room),
     ]
-    steps = _steps([spot for one, spot in zip(known, spots, strict=True) if one.on_front], x_scale.end)
+    fronts = [spot for one, spot in zip(known, spots, strict=True) if one.on_front]
+    steps = _steps(fronts, x_scale.end) if border else []
     if steps:
         drawn.append(el("path", d=path(steps), class_="front", fill="none"))
-    marks = [
-        mark(0, x, y) if one.on_front else mark(1, x, y, "hollow", tint=6)
-        for one, (x, y) in zip(known, spots, strict=True)
-    ]
-    labels, left_out = _labels(known, spots, Box(room + 2, y_scale.end, x_scale.end, bottom), steps)
-    drawn += [*labels[0], *marks, *labels[1]]
-    notes = [_CHANCE] if any(one.chance is not None for one in known) else []
-    notes += [f"{left_out} without a label"] if left_out else []
-    drawn += _legend(bottom + BELOW + LINE, bool(steps), y_better, notes)
-    return chart(about, columns, table, (WIDTH, bottom + BELOW + LINE + 8), drawn)
+    marks = [mark(one.index, *spot, _look(one)) for one, spot in zip(known, spots, strict=True)]
+    y = bottom + BELOW + LINE
+    more = [_CHANCE] if any(one.chance is not None for one in known) else []
+    if about.narrow:
+        below, y = _listed(known, y, about.width, lambda one: _values(one, (x_title, y_title), show_x, show_y))
+        drawn += [*marks, *below]
+    else:
+        labels, left_out = _labels(known, spots, Box(room + 2, y_scale.end, x_scale.end, bottom), steps)
+        drawn += [*labels[0], *marks, *labels[1]]
+        more += [f"{left_out} without a label"] if left_out else []
+    said, y = notes([_front(y_better, bool(fronts)), *more], y, about.width)
+    drawn += said
+    return chart(about, columns, table, (about.width, y - LINE + 8), drawn)
+
+
+def _look(one: ScatterPoint) -> str:
+    return "mark" if one.on_front else "hollow"
+
+
+def _listed(
+    known: Sequence[ScatterPoint], y: float, right: float, values: Callable[[ScatterPoint], str]
+) -> tuple[list[Element | None], float]:
+    """Every point with its mark, and its values under its label; and where the next line stands (px)."""
+    drawn: list[Element | None] = []
+    for one in known:
+        drawn.append(mark(one.index, 6, y - MIDDLE, _look(one)))
+        drawn.append(words(_label(one, right - 18), 18, y, right - 18))
+        drawn.append(words(values(one), 18, y + LINE, right - 18, None, "faint"))
+        y += 2 * LINE + 4
+    return drawn, y
 
 
 def _chance(one: ScatterPoint) -> str:
@@ -121,14 +161,12 @@ def _label(one: ScatterPoint, most: float = _LABEL) -> str:
     return cut(printable(one.label), most - width(tail)) + tail
 
 
-def _legend(y: float, front: bool, y_better: str, notes: Sequence[str]) -> Iterator[Element | None]:
-    x = 8.0
-    if front:
-        yield mark(0, x, y - MIDDLE)
-        better = "higher" if y_better == "higher" else "lower"
-        text = f"on the Pareto front (left and {better} is better)"
-        yield words(text, x + 10, y, 340, None, "faint")
-        x += 28 + min(340.0, width(text))
-    yield mark(1, x, y - MIDDLE, "hollow", tint=6)
-    text = "; ".join(["others", *notes])
-    yield words(text, x + 10, y, WIDTH - x - 10, None, "faint")
+def _values(one: ScatterPoint, titles: tuple[str, str], show_x: Show, show_y: Show) -> str:
+    """Both values with what they are, in short."""
+    x, y = (title.partition(",")[0] for title in titles)
+    return f"{y} {shown(one.y, show_y)}; {shown(one.x, show_x)} {x}"
+
+
+def _front(y_better: str, some: bool) -> str:
+    better = "higher" if y_better == "higher" else "lower"
+    return f"filled: on the Pareto front (left and {better} is better)" if some else ""

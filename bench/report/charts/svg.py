@@ -158,6 +158,12 @@ def wrap(text: str, room: float, most: int) -> list[str]:
     return lines
 
 
+def notes(texts: Iterable[str], y: float, room: float) -> tuple[list[Element | None], float]:
+    """Faint lines of text, the first with its baseline at `y` (px), folded to `room` px; and the place of the next."""
+    lines = [line for text in texts if text for line in wrap(text, room, 4)]
+    return [words(line, 0, y + LINE * at, room, None, "faint") for at, line in enumerate(lines)], y + LINE * len(lines)
+
+
 def plain(value: float) -> str:
     """A value in four significant digits."""
     return f"{value:.4g}"

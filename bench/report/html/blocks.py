@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from bench.report.charts.chart import Chart
+from bench.report.charts.chart import About, Chart
 from bench.report.table import ReportTable
 
 
@@ -44,10 +44,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A chart, with its data as a table that can be opened."""
+    """A chart, with its data as a table that can be opened; `narrow` stands in for it on phones."""
 
     chart: Chart
+    narrow: Chart
     kind: ClassVar[str] = "figure"
+
+
+def figure(draw: Callable[..., Chart], about: About, *given: Any, **options: Any) -> Figure:
+    """What `draw`, of a kind of chart, makes of the rest; for both widths."""
+    return Figure(draw(about, *given, **options), draw(about.as_narrow(), *given, **options))
 
 
 @dataclass(frozen=True, slots=True)

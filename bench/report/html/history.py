@@ -14,7 +14,7 @@ from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
 from bench.report.files import write_page
 from bench.report.html import page
-from bench.report.html.blocks import Block, Figure, More, Points, Section, Table
+from bench.report.html.blocks import Block, More, Points, Section, Table, figure
 from bench.report.tables import history as tables
 
 _LEAD = (
@@ -75,7 +75,7 @@ def _blocks(place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[Ch
     steps = [one for one in shown(tested) if one.kind == "step"]
     rules = [(float(one.after), f"{clean(one.method)} {signed(panel.metric, one.difference)}") for one in steps]
     show = partial(number, panel.metric)
-    yield Figure(lines.draw(about, series, "run", metric, whole_x=True, rules=rules, show_y=show))
+    yield figure(lines.draw, about, series, "run", metric, whole_x=True, rules=rules, show_y=show)
     for table in (tables.overview(runs, panel, tested), *tables.change_tables(panel, tested)):
         yield Table(table)
     yield More("Every score as a table", (Table(tables.scores(runs, panel)),))

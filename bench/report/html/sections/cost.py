@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.analysis.decision.candidates import Candidate, Price, line_of
-from bench.analysis.decision.lines import below
+from bench.analysis.decision.candidates import Candidate
 from bench.analysis.decision.sensitivity import lines_of
 from bench.analysis.decision.verdict import Verdict
 from bench.analysis.summary import summarise
@@ -18,17 +17,16 @@ from bench.report.cases import Case, of_runs
 from bench.report.charts import bars, lines, scatter
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
-from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, as_blocks
+from bench.report.html.blocks import Block, Figure, Heading, More, Section, as_blocks, figure
 from bench.report.tables import costs
 
 _LEAD = (
     "Money over the period: tuning and setup once, setup again for each update, and every query, as machine time at "
-    "the prices named at the end. Hosting and people's time are in it only where the suite's `decide` names them. "
+    "the prices named at the end. Hosting and people's time are in it only where the suite's decide block names them. "
     "Other prices need no new measurement."
 )
 _POINTS = 25  # of a line
 _REACH = 100.0  # volumes are shown from a hundredth to a hundredfold of the one assumed
-_PRICES = (0.25, 0.5, 1.0, 2.0, 4.0)  # times the price of an hour
 _MOST_LINES = 8
 
 
@@ -45,7 +43,6 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
         yield _pareto(case, case.verdict)
         yield _parts(case, case.verdict)
         yield _volumes(case, case.verdict)
-        yield from _other_prices(case, case.verdict)
     for run, own in of_runs(cases):
         rows = summarise(run)
         tables = []
@@ -60,16 +57,19 @@ def _pareto(case: Case, verdict: Verdict) -> Figure:
     metric, currency = verdict.family.metric, case.prices.currency
     points = [
         scatter.ScatterPoint(clean(one.label), one.cost / verdict.assumed.months, one.candidate.answers.score,
-                      one.on_front >= 0.5, one.on_front)
+                      one.on_front >= 0.5, one.on_front, case.marks[one.label])
         for one in verdict.standings
     ]  # fmt: skip
-    about = About(
-        f"{case.id}-pareto",
-        f"{case.title}: quality against cost",
-        "Methods on the line are Pareto-optimal in most bootstrap samples (share in brackets). Retention counts too "
-        "but is not an axis here.",
+    third = any(loss.value > 0 for one in verdict.standings for loss in one.candidate.losses)
+    meaning = "Filled marks are Pareto-optimal in most bootstrap samples (share in brackets). "
+    drawn = (
+        "What is forgotten counts as a third objective, so no line is drawn."
+        if third
+        else "The line joins them: at each cost the best quality that is offered."
     )
-    drawn = scatter.draw(
+    about = About(f"{case.id}-pareto", f"{case.title}: quality against cost", meaning + drawn)
+    return figure(
+        scatter.draw,
         about,
         points,
         f"{clean(currency)} a month, {verdict.assumed.counted}",
@@ -77,8 +77,8 @@ def _pareto(case: Case, verdict: Verdict) -> Figure:
         y_better="higher" if NAMES[metric].higher_is_better else "lower",
         show_x=lambda value: f"{value:.3g}",
         show_y=lambda value: number(metric, value),
+        border=not third,
     )
-    return Figure(drawn)
 
 
 def _parts(case: Case, verdict: Verdict) -> Figure:
@@ -94,7 +94,9 @@ def _parts(case: Case, verdict: Verdict) -> Figure:
             ("people", assumed.people_once(one.label) + assumed.months * assumed.people_monthly(one.label)),
             ("queries", assumed.months * assumed.queries_per_month * price.query),
         )
-        rows.append(bars.BarRow(clean(one.label), parts))
+        rows.append(bars.BarRow(clean(one.label), parts, index=case.marks[one.label]))
+    paid = {name for row in rows for name, amount in row.parts if amount > 0}
+    rows = [replace(row, parts=tuple(part for part in row.parts if part[0] in paid)) for row in rows]
     about = About(
         f"{case.id}-parts",
         f"{case.title}: what the cost is made of",
@@ -102,7 +104,7 @@ def _parts(case: Case, verdict: Verdict) -> Figure:
         f"{assumed.updates_per_month:g} updates a month.",
     )
     title_ = f"{clean(currency)}, {assumed.counted}"
-    return Figure(bars.draw(about, rows, title_, show=lambda value: f"{value:.3g}"))
+    return figure(bars.draw, about, rows, title_, show=lambda value: f"{value:.3g}")
 
 
 def _volumes(case: Case, verdict: Verdict) -> Figure:
@@ -113,18 +115,16 @@ def _volumes(case: Case, verdict: Verdict) -> Figure:
         line = one.candidate.line(assumed)
         band = _band(one.candidate, verdict, volumes)
         points = [At(float(x), line.at(float(x)), *limits) for x, limits in zip(volumes, band, strict=True)]
-        series.append(Series(clean(one.label), tuple(points)))
+        series.append(Series(clean(one.label), tuple(points), case.marks[one.label]))
     about = About(
         f"{case.id}-volumes",
         f"{case.title}: cost over the number of queries",
         f"Over {assumed.months:g} months; bands go from the lowest to the highest seed. Where lines cross, the "
         "cheaper method changes.",
     )
-    drawn = lines.draw(
-        about, series, "queries a month", f"{clean(currency)} over the period, {assumed.counted}", log_x=True, log_y=True,
-        rules=((assumed.queries_per_month, "assumed"),),
-    )  # fmt: skip
-    return Figure(drawn)
+    titles = ("queries a month", f"{clean(currency)} over the period, {assumed.counted}")
+    rules = ((assumed.queries_per_month, "assumed"),)
+    return figure(lines.draw, about, series, *titles, log_x=True, log_y=True, rules=rules)
 
 
 def _band(candidate: Candidate, verdict: Verdict, volumes: np.ndarray) -> list[tuple[float | None, float | None]]:
@@ -132,39 +132,3 @@ def _band(candidate: Candidate, verdict: Verdict, volumes: np.ndarray) -> list[t
         return [(None, None)] * len(volumes)
     costs_of_seeds = [[line.at(volume) for line in lines_of(candidate, verdict.assumed)] for volume in volumes]
     return [(min(each), max(each)) for each in costs_of_seeds]
-
-
-def _other_prices(case: Case, verdict: Verdict) -> Iterator[Block]:
-    """Break-even volumes at other prices of the device; they move with it only where hosting costs something else."""
-    assumed = verdict.assumed
-    found = [one.candidate for one in verdict.standings[:_MOST_LINES]]
-    if not any(assumed.hosting(one.label) for one in found):
-        yield Paragraph(
-            "The volumes at which lines cross do not depend on the price of the device: all costs are its time, since "
-            "no hosting is assumed."
-        )
-        return
-    series = []
-    for i, a in enumerate(found):
-        for b in found[i + 1 :]:
-            points = []
-            for factor in _PRICES:
-                meets = below(*(line_of(_times(one.price, factor), one.label, assumed) for one in (a, b)))
-                if meets.x is not None and meets.x >= 1:
-                    points.append(At(factor, meets.x))
-            if points:
-                series.append(Series(f"{clean(a.label)} and {clean(b.label)}", tuple(points)))
-    if series:
-        about = About(
-            f"{case.id}-prices",
-            f"{case.title}: break-even volumes at other prices of the device",
-            "Queries a month at which two methods cost the same, for prices of an hour of the device from a quarter "
-            "to four times the one assumed.",
-        )
-        titles = ("times the price of an hour", "queries a month")
-        yield Figure(lines.draw(about, series[:_MOST_LINES], *titles, log_x=True, log_y=True))
-
-
-def _times(price: Price, factor: float) -> Price:
-    timed = ("search", "production", "refresh", "query")
-    return replace(price, **{name: getattr(price, name) * factor for name in timed})

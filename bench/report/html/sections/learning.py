@@ -9,7 +9,7 @@ from bench.report.cases import Case
 from bench.report.charts import lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
-from bench.report.html.blocks import Block, Figure, Section
+from bench.report.html.blocks import Block, Section, figure
 
 _LEAD = "Every method draws from the same training items, so that a point of one curve can be set against another's."
 
@@ -30,7 +30,9 @@ def _curve(case: Case) -> Iterator[Block]:
             point = At(float(size), one.score, interval.low, interval.high)
             points.setdefault(one.suite_method or one.label, []).append(point)
     series = [
-        Series(clean(label), tuple(sorted(own, key=lambda at: at.x))) for label, own in points.items() if len(own) > 1
+        Series(clean(label), tuple(sorted(own, key=lambda at: at.x)), case.marks[label])
+        for label, own in points.items()
+        if len(own) > 1
     ]
     if series:
         metric = title(case.family.metric)
@@ -39,4 +41,4 @@ def _curve(case: Case) -> Iterator[Block]:
             f"{case.title}: {metric} over training items",
             "Bands are 95% intervals over items and seeds.",
         )
-        yield Figure(lines.draw(about, series, "training items", metric, log_x=True))
+        yield figure(lines.draw, about, series, "training items", metric, log_x=True)

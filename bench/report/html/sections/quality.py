@@ -12,7 +12,8 @@ from bench.metrics.formats import clean, number, title
 from bench.report.cases import Case, of_runs
 from bench.report.charts import dots, lines
 from bench.report.charts.chart import About
-from bench.report.html.blocks import Block, Figure, Heading, More, Paragraph, Section, as_blocks
+from bench.report.charts.marks import NEUTRAL
+from bench.report.html.blocks import Block, Heading, More, Paragraph, Section, as_blocks, figure
 from bench.report.table import ReportTable
 from bench.report.tables import calibration as calibration_tables
 from bench.report.tables import comparison
@@ -58,18 +59,16 @@ def _reliability(case: Case) -> Iterator[Block]:
         found = calibration(case.run, records) if task == case.task and records[0].kind == "choice" else None
         if found is not None:
             points = tuple(lines.At(sure, share) for count, sure, share in found.bins if count)
-            curves.append(lines.Series(clean(method), points))
+            curves.append(lines.Series(clean(method), points, case.marks[method]))
     if curves:
         about = About(
             f"{case.id}-reliability",
             f"{case.title}: reliability",
             "Answers in 15 bins of confidence. Below the line of perfect calibration a method is too sure of itself.",
         )
-        perfect = lines.Series("perfect calibration", (lines.At(0.0, 0.0), lines.At(1.0, 1.0)))
-        drawn = lines.draw(
-            about, [*curves, perfect], "confidence (probability of the answer)", "share of right answers"
-        )
-        yield More("Calibration", (Figure(drawn),))
+        perfect = lines.Series("perfect calibration", (lines.At(0.0, 0.0), lines.At(1.0, 1.0)), NEUTRAL)
+        titles = ("confidence (probability of the answer)", "share of right answers")
+        yield More("Calibration", (figure(lines.draw, about, [*curves, perfect], *titles),))
 
 
 def _tables(run: Run, model: str) -> list[ReportTable]:
@@ -95,6 +94,7 @@ def scores(case: Case, name: str, labels: Collection[str], heading: str) -> Iter
             case.interval(one.label).high,
             group=letters.get(one.label, ""),
             best=one.label == best,
+            index=case.marks[one.label],
         )
         for one in shown
     ]
@@ -104,7 +104,7 @@ def scores(case: Case, name: str, labels: Collection[str], heading: str) -> Iter
     )
     line = case.headline.reference if case.headline else None
     reference = (line.score, f"{line.label} {number(metric, line.score)}") if line else None
-    yield Figure(dots.draw(about, rows, title(metric), show=lambda value: number(metric, value), reference=reference))
+    yield figure(dots.draw, about, rows, title(metric), show=lambda value: number(metric, value), reference=reference)
 
 
 def _letters(case: Case) -> dict[str, str]:

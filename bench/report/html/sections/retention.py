@@ -14,7 +14,7 @@ from bench.report.cases import Case, of_runs
 from bench.report.charts import heatmap, lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
-from bench.report.html.blocks import Block, Figure, Section, as_blocks
+from bench.report.html.blocks import Block, Figure, Section, as_blocks, figure
 from bench.report.tables import retention
 
 _LEAD = (
@@ -58,7 +58,7 @@ def _changes(name: str, run: Run, model: str) -> Figure:
     )
     heads = tuple(f"{clean(probe)} ({title(before.metric)})" for probe, before in base.items())
     grid = heatmap.Grid(tuple(rows), heads, tuple(cells))
-    return Figure(heatmap.draw(about, grid, "percentage points of the range", limit=_LIMIT, show=_signed))
+    return figure(heatmap.draw, about, grid, "percentage points of the range", limit=_LIMIT, show=_signed)
 
 
 def _points(changes: Sequence[RetentionChange]) -> float | None:
@@ -71,7 +71,7 @@ def _points(changes: Sequence[RetentionChange]) -> float | None:
 
 
 def _signed(value: float) -> str:
-    return "0" if value == 0 else f"{value:+.1f}"
+    return "0" if value == 0 else f"{value:+.1f}".replace("-0.0", "0.0").replace("+0.0", "0.0")
 
 
 def _curves(case: Case) -> Iterator[Block]:
@@ -85,7 +85,7 @@ def _curves(case: Case) -> Iterator[Block]:
             [*own] = (record for record in first if record.method == label)
             points = _path(own, probe)
             if probe in base and points:
-                series.append(Series(clean(label), tuple(points)))
+                series.append(Series(clean(label), tuple(points), case.marks[label]))
         if not series:
             continue
         metric = base[probe].metric
@@ -97,8 +97,9 @@ def _curves(case: Case) -> Iterator[Block]:
             "left is forgetting.",
         )
         known = ((base[probe].value, "base model"),)
-        drawn = lines.draw(about, series, f"{clean(probe)}: {title(metric)}", "score on validation items", rules=known)
-        yield Figure(drawn)
+        learnt = next(name for record in first for one in record.curve for name in one.validation or ())
+        titles = (f"{clean(probe)}: {title(metric)}", f"score on validation items: {title(learnt)}")
+        yield figure(lines.draw, about, series, *titles, rules=known)
 
 
 def _path(records: Sequence[Record], probe: str) -> list[At]:

@@ -9,7 +9,7 @@ from bench.report.cases import Case, models_of
 from bench.report.charts import lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
-from bench.report.html.blocks import Block, Figure, More, Section, as_blocks
+from bench.report.html.blocks import Block, More, Section, as_blocks, figure
 from bench.report.tables import tuning
 
 _LEAD = (
@@ -40,12 +40,11 @@ def _losses(case: Case) -> Iterator[Block]:
         losses = next((training.validation_loss for training in trained if training.validation_loss), ())
         if losses:
             points = tuple(At(float(step), loss) for step, loss in losses)
-            series.append(Series(clean(label), points))
+            series.append(Series(clean(label), points, case.marks[label]))
     if series:
         about = About(
             f"{case.id}-loss",
             f"{case.title}: validation loss while training",
-            "Nats for each answer token, first seed. "
-            "A line that turns upwards has begun to learn its examples by heart.",
+            "First seed. A line that turns upwards has begun to learn its examples by heart.",
         )
-        yield Figure(lines.draw(about, series, "step", "validation loss"))
+        yield figure(lines.draw, about, series, "step", "validation loss (nats per answer token)", whole_x=True)
