@@ -117,7 +117,36 @@ class Questions:
     kind: ClassVar[str] = "questions"
 
 
-Block = Heading | Paragraph | Points | Decisions | Table | Figure | More | Questions
+@dataclass(frozen=True, slots=True)
+class ScenarioRow:
+    """A method with its cost as assumed, and the figures from which the page's script works out another."""
+
+    method: str
+    score: str
+    cost: str
+    figures: str  # JSON
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Costs of methods, the best first, under assumptions that can be changed."""
+
+    id: str
+    title: str
+    metric: str
+    cost: str
+    currency: str
+    queries: float
+    updates: float
+    months: float
+    most: str  # money a month that is allowed; "": any
+    rule: bool  # whether the rule that takes the cheapest of equals applies
+    rows: tuple[ScenarioRow, ...]
+    kind: ClassVar[str] = "scenario"
+
+
+Block = Heading | Paragraph | Points | Decisions | Table | Figure | More | Questions | Scenario
 
 
 @dataclass(frozen=True, slots=True)

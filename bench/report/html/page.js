@@ -51,6 +51,37 @@
     form.addEventListener("input", filter);
     form.addEventListener("submit", function (event) { event.preventDefault(); });
   });
+  function money(value, currency) {
+    if (value > 0 && value < 0.01) return "under 0.01 " + currency;
+    if (value >= 100) return Math.round(value).toLocaleString("en") + " " + currency;
+    return (value === 0 ? "0" : String(Number(value.toPrecision(2)))) + " " + currency;
+  }
+  document.querySelectorAll(".scenario").forEach(function (group) {
+    var form = group.querySelector("form"), said = group.querySelector("output"), own = group.dataset;
+    var rows = Array.prototype.slice.call(group.querySelectorAll("tbody tr"));
+    var methods = rows.map(function (row) { return JSON.parse(row.dataset.figures); });
+    function update() {
+      var assumed = { months: Number(own.months) };
+      var fits = ["queries", "updates", "price"].every(function (name) {
+        assumed[name] = form[name].valueAsNumber;
+        return assumed[name] >= 0;
+      });
+      if (!fits) { said.textContent = "Give numbers of at least 0."; return; }
+      var found = costs.choose(methods, assumed, own.most ? Number(own.most) : null);
+      var chosen = own.rule && !found.open ? found.place : -1, best = found.place < 0 ? null : rows[found.place];
+      rows.forEach(function (row, place) {
+        row.cells[2].textContent = money(costs.cost(methods[place], assumed) / assumed.months, own.currency);
+        row.classList.toggle("chosen", place === chosen);
+      });
+      if (!own.rule) said.textContent = "Cost does not settle the choice: see its card above.";
+      else if (!best) said.textContent = "No method meets the requirements.";
+      else said.textContent = found.open ? "Undecided; " + best.cells[0].textContent + " leads." : "Choose " + best.cells[0].textContent + ".";
+    }
+    form.hidden = false;
+    form.addEventListener("input", update);
+    form.addEventListener("reset", function () { setTimeout(update); });
+    form.addEventListener("submit", function (event) { event.preventDefault(); });
+  });
   window.addEventListener("beforeprint", function () {
     document.querySelectorAll("details:not([open]):not(.rest)").forEach(function (one) {
       one.open = true;

@@ -43,7 +43,7 @@ def write(
 
     `warnings` stand above all of them.
     """
-    style, script = f"{css()}\n{_text('page.css')}", _text("page.js")
+    style, script = f"{css()}\n{_text('page.css')}", _script()
     return (
         _environment()
         .get_template("page.html.j2")
@@ -94,6 +94,10 @@ def _policy(style: str, script: str) -> str:
 
 def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _script() -> str:
+    return f"{_text('costs.js')}{_text('page.js')}"
 
 
 @cache

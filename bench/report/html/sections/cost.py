@@ -18,6 +18,7 @@ from bench.report.charts import bars, lines, scatter
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
 from bench.report.html.blocks import Block, Figure, Heading, More, Section, as_blocks, figure
+from bench.report.html.sections.what_if import scenario
 from bench.report.tables import costs
 
 _LEAD = (
@@ -40,6 +41,7 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
         if case.verdict is None or not case.verdict.standings:
             continue
         yield Heading(case.title)
+        yield scenario(case, case.verdict)
         yield _pareto(case, case.verdict)
         yield _parts(case, case.verdict)
         yield _volumes(case, case.verdict)
