@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -112,13 +113,27 @@ class TestThereAndBack:
         file.write_bytes(file.read_bytes() * 500)
         assert pack.pack(run).stat().st_size < sum(map(len, contents(run).values())) / 4
 
-    def test_records_alone(self, run: Path) -> None:
+    def test_without_texts(self, run: Path) -> None:
         next((run / "cells").iterdir()).joinpath("log.txt").write_text("a row of the data")
-        assert ended("pack", run, "--records-only")[0] == 0
-        kept = contents(pack.unpack(Path(f"{run}.run.zip"), run.parent / "back"))
-        names = {RUN_FILE, run_folder.RECORD, "suite.yaml"}
-        assert kept == {name: content for name, content in contents(run).items() if Path(name).name in names}
-        assert run_folder.read_run(Path(f"{run}.run.zip")).records == run_folder.read_run(run).records
+        expected = {what: ended(what, run, "--json") for what in ("compare", "report")}
+        assert ended("pack", run, "--without-texts")[0] == 0
+        packed = Path(f"{run}.run.zip")
+        back = pack.unpack(packed, run.parent / "back")
+        assert not list(back.rglob("log.txt"))
+        file = next(run.glob("cells/*/predictions.jsonl"))
+        plain, hashed = (
+            [json.loads(line) for line in path.read_text().splitlines()]
+            for path in (file, back / file.relative_to(run))
+        )
+        for one, other in zip(plain, hashed, strict=True):
+            assert {name for name in one if one[name] != other[name]} <= {"output", "group"}
+            assert one["output"] == "" or one["output"] not in other["output"]
+        same = [len({line["output"] for line in lines}) for lines in (plain, hashed)]
+        assert same[0] == same[1]  # equal answers stay equal
+        shutil.rmtree(run)
+        for what, (code, output, _) in expected.items():
+            again = ended(what, packed, "--json")
+            assert (again[0], again[1].replace(str(packed), str(run))) == (code, output)
 
     def test_a_run_that_is_being_written_is_refused(self, run: Path) -> None:
         with (run / ".lock").open("w") as lock:

@@ -41,8 +41,12 @@ def merge(runs: Sequence[Path], out: Path) -> None:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The archive to make; default: RUN.run.zip.")
-@click.option("--records-only", is_flag=True, help="Leave predictions and logs out, which may hold text of the data.")
-def pack(run: Path, out: Path | None, records_only: bool) -> None:
+@click.option(
+    "--without-texts",
+    is_flag=True,
+    help="Leave logs out; hashes stand for answers, which may be text of the data.",
+)
+def pack(run: Path, out: Path | None, without_texts: bool) -> None:
     """Write RUN as one archive, which every command that reads runs takes as it takes the folder.
 
     The archive is a zip of the run's files; the folder stays. The same run gives the same bytes.
@@ -53,7 +57,7 @@ def pack(run: Path, out: Path | None, records_only: bool) -> None:
     """
     from bench.store import pack as packing
 
-    print(packing.pack(run, out, records_only=records_only))
+    print(packing.pack(run, out, without_texts=without_texts))
 
 
 @click.command()

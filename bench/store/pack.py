@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.core.errors import UsageError
+from bench.core.hashing import sha256
 from bench.store import archive
 from bench.store.archive import SUFFIX, Archive
 from bench.store.atomic import sync, write_atomically
-from bench.store.listing import RUN_FILE, read_listing
-from bench.store.run_folder import RECORD, VECTORS
+from bench.store.listing import read_listing
+from bench.store.run_folder import LOG, VECTORS
 from bench.store.staging import refuse_taken, staging, unwritten
 
-_RECORDS = (RUN_FILE, "suite.yaml", RECORD)
+_LINES = ".jsonl"  # predictions, of the task and of probes
+_TEXTS = ("output", "group")  # of a prediction; ids are hashes or the data's own row names
 
 
-def pack(run: Path, out: Path | None = None, *, records_only: bool = False) -> Path:
+def pack(run: Path, out: Path | None = None, *, without_texts: bool = False) -> Path:
     """Write the files of a run's folder to the archive `out`, or to one beside the folder; returns where.
 
-    Hidden files, such as the lock, and embeddings kept for cells to come are left out; with `records_only` also
-    predictions and logs, which may hold text of the data.
+    Hidden files, such as the lock, and embeddings kept for cells to come are left out; with `without_texts` also logs
+    and the texts of predictions, which may be text of the data: hashes stand for them, which tell equal answers and
+    groups apart from others.
 
     Raises:
         UsageError: no run, one that is being written, or an archive that is there already or cannot be written.
@@ -38,12 +42,22 @@ def pack(run: Path, out: Path | None = None, *, records_only: bool = False) -> P
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with unwritten(run):
-            names = sorted(name for name in _names(run, run) if not records_only or Path(name).name in _RECORDS)
-            archive.write(out, ((name, (run / name).read_bytes()) for name in names))
+            names = sorted(name for name in _names(run, run) if not without_texts or Path(name).name != LOG)
+            archive.write(out, ((name, _packed(run / name, without_texts)) for name in names))
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror}") from None
     sync(out.parent)
     return out
+
+
+def _packed(file: Path, without_texts: bool) -> bytes:
+    content = file.read_bytes()
+    if not without_texts or file.suffix != _LINES:
+        return content
+    lines = [json.loads(line) for line in content.split(b"\n") if line]
+    for line in lines:
+        line.update({name: sha256(line[name])[:16] for name in _TEXTS if line.get(name)})
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
 
 
 def unpack(file: Path, out: Path | None = None) -> Path:
