@@ -29,6 +29,7 @@ class Draft:
     wider: tuple[Need, ...]  # of the checks that only find more than the default's drop: what that one would need
     left_out: tuple[Need, ...]  # checks that could find nothing, or would take their power from others; the same
     of_controls: tuple[Planned, ...]  # tests of controls of retrieval, which nobody serves: never gated
+    few_seeds: tuple[str, ...]  # methods whose seeds are too few to tell another seed from a change
 
 
 def draft(baseline: Run, floors: Floors, tasks: Sequence[str] = (), methods: Sequence[str] = ()) -> Draft:
@@ -72,6 +73,7 @@ def draft(baseline: Run, floors: Floors, tasks: Sequence[str] = (), methods: Seq
         wider=tuple(one for key, one in lacking.items() if key in found),
         left_out=tuple(one for key, one in lacking.items() if key not in found),
         of_controls=tuple(check for check, evidence in known if evidence.tested and check.group in controls),
+        few_seeds=tuple(dict.fromkeys(check.method for check, evidence in tests if evidence.few_seeds)),
     )
 
 

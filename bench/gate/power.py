@@ -19,7 +19,7 @@ from bench.core.errors import AdaptbenchError
 from bench.core.record import Record, Run
 from bench.gate import costs, counters
 from bench.gate.expand import Planned, groups
-from bench.gate.measure import Lines, MissingError, Side, answers_of
+from bench.gate.measure import FEW_SEEDS, Lines, MissingError, Side, answers_of
 from bench.gate.policy import Mode, Policy
 from bench.metrics import NAMES
 from bench.metrics.formats import clean
@@ -56,6 +56,11 @@ class Evidence:
     def units(self) -> int:
         """Items, or groups of them."""
         return 0 if self.values is None else self.values.shape[1]
+
+    @property
+    def few_seeds(self) -> bool:
+        """Whether the seeds are a sample, and too few to say what another one would give."""
+        return self.training and self.values is not None and len(self.values) < FEW_SEEDS
 
     def items_needed(self, chance: Chance, power: float) -> int | None:
         """Items for a probability of `power` with the seeds at hand; None where no number is enough."""

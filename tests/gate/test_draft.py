@@ -75,6 +75,7 @@ def test_what_a_drafted_policy_checks_has_power_whatever_the_run(tmp_path: Path)
     assert {check.method for check in quality(found)} == {"lora", "prompt 0", "prompt 1"}
     assert {need.planned.method for need in found.left_out} == {"full", "prompt 2"}
     full, low = sorted(found.left_out, key=lambda need: need.planned.method)
+    assert found.few_seeds == ()
     assert full.refusal.endswith("more than 20 seeds are needed")
     assert low.room == pytest.approx(0.02)
     assert low.smallest is None
@@ -122,6 +123,7 @@ def test_one_seed_of_a_trained_method_is_left_out_with_what_it_takes(tmp_path: P
     assert [check.method for check in quality(found)] == ["zero-shot"]
     [need] = [need for need in found.left_out if need.planned.kind == "quality"]
     assert "take three or more" in need.refusal
+    assert found.few_seeds == ("lora",)
 
 
 def test_controls_are_never_gated(tmp_path: Path) -> None:

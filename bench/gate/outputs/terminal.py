@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.gate.draft import KINDS, Draft
+from bench.gate.measure import FEW_SEEDS
 from bench.gate.outputs.words import amount, checkpoints, counted, figures, label, ordered, sees, unit
 from bench.gate.plan import Need
 from bench.gate.rules import Status
@@ -80,6 +81,9 @@ def drafted(draft: Draft, file: str) -> list[str]:
         lines += [f"{said}: {len(needs)}"] if needs else []
         lines += [f"  {clean(need.planned.label)}: {sees(need)}" for need in by_kind[:_FEW]]
         lines += _more(len(needs) - _FEW, f"all in {file}")
+    if draft.few_seeds:
+        few = ", ".join(map(clean, draft.few_seeds))
+        lines.append(f"Fewer than {FEW_SEEDS} seeds ({few}): another seed alone can make the gate inconclusive")
     return [*lines, f"Next: commit {file} and the baseline; docs/gate.md has the lines for CI."]
 
 
