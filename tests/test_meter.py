@@ -190,7 +190,7 @@ def test_so_many_questions_are_timed(tiny_model: Path, items: int, most: int, ti
 def test_parts_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = StepTimer(torch.device("cpu"))
     clock = iter([0.0, 0.0, 1.0, 1.0, 2.0, 5.0, 12.0, 13.0, 15.0, 20.0])
-    monkeypatch.setattr(watch, "_now", lambda: next(clock))
+    monkeypatch.setattr("bench.training.step_timer.now", lambda device: next(clock))
     step: list[Any] = [None, None, None]
     for number in (FIRST - 1, FIRST):
         watch.begin(number)  # 0
@@ -282,6 +282,7 @@ def test_a_machine_without_a_counter_says_so(tmp_path: Path, monkeypatch: pytest
 
 def nvml(millijoules: list[int], pids: list[list[int]]) -> Any:
     return SimpleNamespace(
+        NVMLError=ValueError,
         nvmlDeviceGetTotalEnergyConsumption=lambda handle: millijoules.pop(0),
         nvmlDeviceGetComputeRunningProcesses=lambda handle: [SimpleNamespace(pid=pid) for pid in pids.pop(0)],
     )

@@ -23,7 +23,8 @@ from bench.core.hashing import canonical
 from bench.core.item import Example
 from bench.core.record import Prediction, Record, Score
 from bench.model import tiny_random
-from bench.runs import cell_process, executor
+from bench.model.visible import visible_device
+from bench.runs import cell_process
 from bench.store import run_folder
 from bench.store.json_files import write_json
 from tasks.loader.splits import sample
@@ -281,10 +282,15 @@ def test_a_damaged_record_is_one_clear_line(tmp_path: Path, content: str, words:
         ("cuda:1", "2,5", "5"),
         ("cuda:2", None, "2"),
         ("cuda:4", "0", ""),
+        ("cuda:1", " 2, 5 ", "5"),
+        ("cuda", "GPU-8932f937-d72c, GPU-0a1b", "GPU-8932f937-d72c"),
+        ("cuda:1", "MIG-4f3a/1/0,MIG-77b1/2/0", "MIG-77b1/2/0"),
+        ("cuda:1", "3,-1,4", ""),  # CUDA reads a list up to the first that is no device
+        ("auto", "", ""),
     ],
 )
 def test_a_worker_sees_one_device(asked: str, visible: str | None, expected: str) -> None:
-    assert executor.visible_device(asked, visible) == expected
+    assert visible_device(asked, visible) == expected
 
 
 _STARTED: list[subprocess.Popen[str]] = []

@@ -7,6 +7,7 @@ Says what it does in messages: `{"progress": [phase, done, all]}`, and at the en
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 import traceback
@@ -20,11 +21,14 @@ from bench.cell.measure import measure
 from bench.cell.setup import Progress
 from bench.core.errors import AdaptbenchError, CrashedError, OutOfMemoryError
 from bench.model.memory import is_out_of_memory, prepare_allocator
+from bench.model.visible import VARIABLE, visible_device
 from bench.store import run_folder
 
 
 def main(argv: Sequence[str]) -> int:
     """Measure the cell of the job file `argv[0]`, with what it says as JSON lines on standard output."""
+    device = json.loads(Path(argv[0]).read_text(encoding="utf-8"))["device"]
+    os.environ[VARIABLE] = visible_device(device, os.environ.get(VARIABLE))  # as in a run: one device, or none
     return run(Path(argv[0]), lambda message: print(json.dumps(message), flush=True))
 
 

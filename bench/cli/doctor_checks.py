@@ -201,11 +201,12 @@ def _has_nvidia_card() -> bool:
 def _devices() -> Iterator[Diagnosis]:
     import torch
 
+    from bench.model.devices import multiplies_bf16
+
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         card = torch.cuda.get_device_properties(index)
         free, total = torch.cuda.mem_get_info(index)
-        with torch.cuda.device(index):
-            bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        bf16 = multiplies_bf16(torch.device("cuda", index))
         yield Diagnosis(
             f"cuda:{index}",
             "ok",

@@ -53,6 +53,8 @@ class Environment(Strict):
     packages: Mapping[str, str | None] = field(default_factory=dict)  # name -> version; null: not installed
     device: str = ""  # cpu or cuda
     device_name: str = ""  # model of the processor or GPU
+    cuda: str = ""  # version that torch was built for; "" on a CPU, here and below
+    driver: str = ""  # version of the GPU's driver
     products: str = ""  # what computes matrix products: oneDNN or torch
     cpu_count: Count | None = None  # logical processors
     threads: Count | None = None  # of torch

@@ -99,15 +99,26 @@ class Nvml:
     nvml: Any
     handle: Any
 
-    def read(self) -> tuple[int, frozenset[int]]:
-        """Millijoules, and the processes that are on the GPU other than this one."""
-        on_it = {process.pid for process in self.nvml.nvmlDeviceGetComputeRunningProcesses(self.handle)}
-        return int(self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle)), frozenset(on_it - {os.getpid()})
+    def read(self) -> tuple[int, frozenset[int]] | str:
+        """Millijoules, and the processes that compute on the GPU; or why they cannot be read."""
+        try:
+            processes = self.nvml.nvmlDeviceGetComputeRunningProcesses(self.handle)
+            millijoules = int(self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle))
+        except self.nvml.NVMLError as error:
+            return f"the GPU's energy counter cannot be read: {error}"
+        return millijoules, frozenset(process.pid for process in processes)
 
-    def between(self, before: tuple[int, frozenset[int]], after: tuple[int, frozenset[int]]) -> Energy:
-        others = before[1] | after[1]
+    def between(self, before: tuple[int, frozenset[int]] | str, after: tuple[int, frozenset[int]] | str) -> Energy:
+        if isinstance(before, str) or isinstance(after, str):
+            return Energy(None, before if isinstance(before, str) else str(after))
+        pids = before[1] | after[1]
+        if not (before[1] and after[1]):
+            return Energy(None, "the driver shows no process on the GPU, not even this one: others cannot be ruled out")
+        # This process is on the GPU. Where its number is not listed (a container has numbers of its own), one of
+        # those that are stands for it.
+        others = len(pids) - 1
         if others:
-            return Energy(None, f"{len(others)} other processes were on the GPU, so its counter is not ours")
+            return Energy(None, f"{others} other processes were on the GPU, so its counter is not ours")
         return Energy((after[0] - before[0]) / 1e3)
 
 
@@ -115,12 +126,31 @@ def _gpu(device: torch.device) -> Counter:
     try:
         import pynvml  # type: ignore[import-not-found, unused-ignore]  # of nvidia-ml-py, where it is installed
     except ImportError:
-        return _Absent("the GPU's energy counter needs the package nvidia-ml-py")
+        return _Absent("the GPU's energy counter needs the package nvidia-ml-py (extra gpu)")
+    torch.zeros(1, device=device)  # from now on this process is among those on the GPU
     try:
         pynvml.nvmlInit()
         uuid = str(torch.cuda.get_device_properties(device).uuid)  # NVML and CUDA number devices differently
-        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith("GPU-") else f"GPU-{uuid}")
+        handle = _handle(pynvml, uuid.removeprefix("GPU-").removeprefix("MIG-"))
+        if handle is None or _is_divided(pynvml, handle):
+            return _Absent("the GPU is divided (MIG), and its energy counter counts all parts together")
         pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
     except (pynvml.NVMLError, AttributeError) as error:
         return _Absent(f"the GPU shows no energy counter: {error}")
     return Nvml(pynvml, handle)
+
+
+def _handle(nvml: Any, uuid: str) -> Any:
+    """NVML's handle of a card; None where the UUID is of a part of one."""
+    try:
+        return nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+    except nvml.NVMLError:
+        nvml.nvmlDeviceGetHandleByUUID(f"MIG-{uuid}")  # raises where it is of neither
+        return None
+
+
+def _is_divided(nvml: Any, handle: Any) -> bool:
+    try:
+        return bool(nvml.nvmlDeviceGetMigMode(handle)[0])
+    except nvml.NVMLError:  # of a card that cannot be divided
+        return False

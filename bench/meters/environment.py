@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,8 +15,19 @@ from bench import __version__
 from bench.core.measured import Environment
 from bench.model.devices import cpu, onednn_pays
 
+_DRIVER = Path("/proc/driver/nvidia/version")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
-_PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu", "evaluate", "sacrebleu", "bm25s")
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "accelerate",
+    "peft",
+    "sentence-transformers",
+    "faiss-cpu",
+    "evaluate",
+    "sacrebleu",
+    "bm25s",
+)
 
 
 def describe(device: torch.device) -> Environment:
@@ -28,11 +40,23 @@ def describe(device: torch.device) -> Environment:
         packages={name: _version(name) for name in _PACKAGES},
         device=device.type,
         device_name=_device_name(device),
+        cuda=(torch.version.cuda or "") if device.type == "cuda" else "",
+        driver=_driver() if device.type == "cuda" else "",
         products="oneDNN" if device.type == "cpu" and onednn_pays() else "torch",
         cpu_count=os.cpu_count(),
         threads=torch.get_num_threads(),
         boot=_boot(),
     )
+
+
+def _driver() -> str:
+    """The NVIDIA driver as Linux names it; empty elsewhere."""
+    try:
+        said = _DRIVER.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    version = re.search(r"Module.*?\s(\d+(?:\.\d+)+)\s", said)
+    return version.group(1) if version else ""
 
 
 def _boot() -> str | None:

@@ -15,6 +15,7 @@ import torch
 from bench.core.item import Item
 from bench.core.measured import Latency
 from bench.engine.predictor import ModelPredictor
+from bench.model.devices import now
 
 WARM_UP = 2  # questions asked before the clock starts
 SAMPLE = 24  # questions timed: the 95th percentile of fewer says little
@@ -45,10 +46,8 @@ def _timed(predictor: ModelPredictor, item: Item, device: torch.device, cached: 
     """Seconds to write the prompt and to answer it."""
     if not cached:
         predictor.backend.forget()
-    start = time.perf_counter()
+    start = now(device)
     prompts = predictor.writer.write([item])
-    written = time.perf_counter()
+    written = now(device)
     predictor.answer([item], prompts)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return written - start, time.perf_counter() - written
+    return written - start, now(device) - written

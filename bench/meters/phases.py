@@ -48,6 +48,8 @@ class Meter:
     @contextmanager
     def phase(self, name: PhaseName) -> Iterator[None]:
         """Measure what the block costs under `name`. Phases do not nest."""
+        if self._cuda:
+            torch.cuda.empty_cache()  # what earlier phases left reserved is not this one's
         self._held()
         self._highest = ()
         before = self._energy.read()

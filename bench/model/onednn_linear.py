@@ -41,8 +41,8 @@ _QUICK: dict[type, type] = {torch.nn.Linear: OneDnnLinear, Conv1D: QuickConv1D}
 
 
 def use_onednn(model: Any) -> Any:
-    """The model, its linear layers now quick ones where that pays on this processor; weights stay where they are."""
-    if onednn_pays():
+    """The model, its linear layers now quick ones where they are on a processor on which that pays."""
+    if onednn_pays() and all(parameter.device.type == "cpu" for parameter in model.parameters()):
         for module in model.modules():
             module.__class__ = _QUICK.get(type(module), type(module))
     return model

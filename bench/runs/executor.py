@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.core.errors import CellError, CrashedError
+from bench.model.visible import VARIABLE, visible_device
 from bench.runs import cell_process
 
 
@@ -60,7 +61,7 @@ class LocalProcess:
     capacity: int = 1
 
     def submit(self, job: Path, log: Path) -> LocalSubmission:
-        variables = {"CUDA_VISIBLE_DEVICES": visible_device(self.device, os.environ.get("CUDA_VISIBLE_DEVICES"))}
+        variables = {VARIABLE: visible_device(self.device, os.environ.get(VARIABLE))}
         resources = ExitStack()
         process = resources.enter_context(cell_process.start(job, log, variables, self.threads))
         return LocalSubmission(process, log, self.timeout_s, resources)
@@ -88,20 +89,6 @@ class LocalSubmission:
 
     def cancel(self) -> None:
         self.resources.close()
-
-
-def visible_device(asked: str, visible: str | None) -> str:
-    """The one device a worker may see, as CUDA_VISIBLE_DEVICES says it: a cell is measured on one device.
-
-    `asked` is the suite's device, `visible` what the variable is now (None: every device).
-    """
-    if asked == "cpu":
-        return ""
-    index = int(asked.partition(":")[2] or 0)
-    if visible is None:
-        return str(index)
-    listed = visible.split(",")
-    return listed[index] if index < len(listed) else ""
 
 
 def _typed(failure: Mapping[str, str]) -> CellError:

@@ -8,7 +8,6 @@ come from cells of the same run that are already measured; before there are any,
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -111,7 +110,7 @@ def _timed_rate(cell: Cell, asked: str) -> float:
     """Seconds for each token of a forward pass of the cell's model, timed here on prompts of its task."""
     import torch
 
-    from bench.model.devices import pick_device
+    from bench.model.devices import now, pick_device
     from bench.model.load import load_base
 
     device = pick_device(asked)
@@ -123,11 +122,9 @@ def _timed_rate(cell: Cell, asked: str) -> float:
     ids = torch.tensor([[base.codec.pad] * (width - len(row)) + row for row in rows], device=device)
     with torch.inference_mode():
         model(ids, logits_to_keep=1)  # the first pass also pays for set-up
-        start = time.perf_counter()
+        start = now(device)
         model(ids, logits_to_keep=1)
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-    return (time.perf_counter() - start) / ids.numel()
+    return (now(device) - start) / ids.numel()
 
 
 def _estimate(cell: Cell, record: Record | None, rate: float | None) -> Estimate:

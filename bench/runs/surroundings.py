@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bench.config.suite import Suite
 from bench.core.identity import Surroundings
-from bench.model.devices import pick_device, pick_dtype
+from bench.core.values import OptionValue
+from bench.model.devices import multiplies_bf16_apart, pick_device
 from bench.retrieval.index import find_embedder
 
 
@@ -12,6 +13,13 @@ def surroundings(suite: Suite) -> Surroundings:
     """What of this machine decides predictions: device type, the dtype `auto` means on it, the sentence embedder."""
     device = pick_device(suite.engine.device)
     embedder = None if suite.embedder == "none" else find_embedder(suite.embedder)
-    auto_dtype = str(pick_dtype("auto", device)).removeprefix("torch.")
+    auto_dtype = "bfloat16" if multiplies_bf16_apart(device) else "float32"
     # how long documents are embedded
-    return Surroundings(device.type, auto_dtype, f"{embedder.digest} in parts" if embedder else None)
+    embedded = f"{embedder.digest} in parts" if embedder else None
+    return Surroundings(device.type, auto_dtype, embedded, batches=_batches(suite) if device.type == "cuda" else {})
+
+
+def _batches(suite: Suite) -> dict[str, OptionValue]:
+    """Batch limits that the suite sets: on a GPU the shape of a batch can turn a near tie of a greedy answer around."""
+    names = ("batch_tokens", "train_tokens", "batch_size")
+    return {name: value for name in names if (value := getattr(suite.engine, name)) is not None}

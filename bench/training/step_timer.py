@@ -6,7 +6,6 @@ a little, so only some steps are measured, and not the first ones, which pay for
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import torch
 from transformers import TrainerCallback
 
 from bench.core.training import StepSeconds
+from bench.model.devices import now
 
 FIRST, LAST = 3, 22  # steps that are measured, counted from 1
 
@@ -32,7 +32,7 @@ class StepTimer(TrainerCallback):
 
     def begin(self, step: int) -> None:
         """A step begins, with getting its data."""
-        self._began = self._now() if FIRST <= step <= LAST else None
+        self._began = now(self._device) if FIRST <= step <= LAST else None
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -40,20 +40,20 @@ class StepTimer(TrainerCallback):
         if self._began is None:
             yield
             return
-        start = self._now()
+        start = now(self._device)
         yield
-        self._seconds[name] += self._now() - start
+        self._seconds[name] += now(self._device) - start
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._stepping = self._now() if self._began is not None else 0.0
+        self._stepping = now(self._device) if self._began is not None else 0.0
 
     def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self._began is not None:
-            self._seconds["optimizer"] += self._now() - self._stepping
+            self._seconds["optimizer"] += now(self._device) - self._stepping
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self._began is not None:
-            self._seconds["step"] += self._now() - self._began
+            self._seconds["step"] += now(self._device) - self._began
             self._steps += 1
             self._began = None
 
@@ -67,8 +67,3 @@ class StepTimer(TrainerCallback):
         seconds["optimizer"] = total["optimizer"]
         seconds["other"] = whole - sum(seconds.values())
         return StepSeconds(self._steps, **{name: value / self._steps for name, value in seconds.items()})
-
-    def _now(self) -> float:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        return time.perf_counter()

@@ -13,7 +13,8 @@ import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -45,6 +46,19 @@ class Setting:
     share: float = 1.0  # of the full length
     checkpointing: bool = False
     held: dict[str, int] = field(default_factory=dict)  # what memory was found to hold, told to later trainings
+
+
+@dataclass
+class OneDeviceArguments(TrainingArguments):
+    """Arguments of a training that stays where its model is: by itself the Trainer takes every card that it sees."""
+
+    model_device: str = "cpu"
+
+    @cached_property
+    def _setup_devices(self) -> torch.device:
+        cast(Any, TrainingArguments._setup_devices).func(self)
+        self._n_gpu = min(self._n_gpu, 1)  # more than one: DataParallel
+        return torch.device(self.model_device)
 
 
 class AnswerTrainer(Trainer):
@@ -169,7 +183,7 @@ def _train_once(
     with tempfile.TemporaryDirectory(prefix="adaptbench-") as folder, arranged(model) as arrangement:
         trainer = AnswerTrainer(
             model=model,
-            args=_arguments(folder, len(pairs), bool(validation), setting),
+            args=_arguments(folder, len(pairs), bool(validation), setting, model.device),
             train_dataset=Pairs(pairs),
             eval_dataset=Pairs(validation) if validation else None,
             data_collator=lambda rows: collate(rows, setting.pad, arrangement),
@@ -184,12 +198,15 @@ def _train_once(
     return model, _outcome(trainer, pairs, setting, arrangement is Arrangement.PACKED)
 
 
-def _arguments(folder: str, examples: int, validates: bool, setting: Setting) -> TrainingArguments:
+def _arguments(
+    folder: str, examples: int, validates: bool, setting: Setting, device: torch.device
+) -> TrainingArguments:
     options = setting.options
     micro = min(setting.micro_batch, options.batch_size)
     steps = math.ceil(options.epochs * math.ceil(examples / options.batch_size))
     steps = max(1, round((options.max_steps or steps) * setting.share))
-    return TrainingArguments(
+    return OneDeviceArguments(
+        model_device=str(device),
         output_dir=folder,
         max_steps=steps,
         per_device_train_batch_size=micro,
@@ -202,10 +219,10 @@ def _arguments(folder: str, examples: int, validates: bool, setting: Setting) ->
         adam_beta2=options.beta2,
         optim="adamw_torch_fused",
         bf16=setting.bf16,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=device.type == "cpu",
         seed=setting.seed % 2**32,  # numpy's range
         remove_unused_columns=False,
-        dataloader_pin_memory=torch.cuda.is_available(),
+        dataloader_pin_memory=device.type == "cuda",
         logging_steps=10,
         logging_nan_inf_filter=False,  # its default hides a diverging loss
         eval_strategy="epoch" if validates else "no",

@@ -31,9 +31,20 @@ def tables(run: Run, rows: Sequence[SummaryRow]) -> list[ReportTable]:
     ]
     found = [(heading, [line for row in rows for line in write(row)]) for heading, write in kinds]
     found[-1][1].extend(unread)
+    found.append(("Measured on different GPUs, whose rounding differs", _cards(run)))
     if not rows and not unread:
         found.append(("Nothing yet", ["no cell of this run has been measured"]))
     return [ReportTable(heading, notes=_capped(lines)) for heading, lines in found if lines]
+
+
+def _cards(run: Run) -> list[str]:
+    """The GPUs of a run with their cells, where there are several: one that was resumed elsewhere."""
+    cells: Counter[str] = Counter()
+    for record in (*run.base, *run.records):
+        place = record.environment
+        if place.device == "cuda":
+            cells[f"{place.device_name}, driver {place.driver or '?'}, CUDA {place.cuda or '?'}"] += 1
+    return [f"{clean(card)}: {count:,} cells" for card, count in cells.items()] if len(cells) > 1 else []
 
 
 _NATURES = {
