@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, DynamicCache
 from bench.core.errors import NotApplicableError
 from bench.core.item import Example
 from bench.core.task import Task
-from bench.engine.backend import Abilities, Backend, Done, Written, local
+from bench.engine.backend import Backend, Done, Written, local
 from bench.engine.kv_cache import LayerStates, copied, states_of
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded
@@ -29,12 +29,10 @@ from tests.toy import adapted, blind, choice_task, text_task
 class Served:
     """Prefers the choice of most tokens, writes a stop string, and remembers how many prompts came in each call."""
 
+    is_local = False
+
     def __init__(self) -> None:
         self.calls: list[int] = []
-
-    @property
-    def abilities(self) -> Abilities:
-        return Abilities(local=False, shares_prefixes=False)
 
     def score(self, prompts: Sequence[Encoded], done: Done) -> list[list[float]]:
         self.calls.append(len(prompts))

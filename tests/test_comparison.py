@@ -203,7 +203,7 @@ def test_macro_f1_of_counts_is_scikit_learns(rows: list[tuple[str, str, str]]) -
     for one, found in zip(said, counts, strict=True):
         labels = sorted({*truth, *one} - {""})
         expected = f1_score(truth, one, labels=labels, average="macro", zero_division=0.0)
-        assert metrics.from_statistics("macro_f1", found.sum(axis=0)) == pytest.approx(expected)
+        assert metrics.from_statistics("macro_f1", found.sum(axis=0, keepdims=True)) == pytest.approx(expected)
 
 
 def test_runs_are_compared_method_by_method(tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ class Recorded:
     """Leaves a record that it makes up, or ends as it is told."""
 
     ends: BaseException | None = None
-    capacity: int = 1
     jobs: list[Path] = field(default_factory=list)
     cancelled: int = 0
 

@@ -14,7 +14,7 @@ from bench.core.errors import CellError
 from bench.core.item import Item
 from bench.core.prompt import Prompt
 from bench.core.task import Task
-from bench.engine.backend import Abilities, Backend, Done, Written
+from bench.engine.backend import Backend, Done, Written
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded, Writer
 from bench.model import tiny_random
@@ -37,7 +37,7 @@ class Scripted:
     codec: Codec
     texts: list[str]
     asked: list[tuple[str, int]] = field(default_factory=list)
-    abilities: Abilities = field(default_factory=lambda: Abilities(local=False, shares_prefixes=False))
+    is_local: bool = False
 
     def score(self, prompts: Sequence[Encoded], done: Done) -> list[list[float]]:
         raise AssertionError

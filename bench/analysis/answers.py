@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,7 +159,7 @@ def spread(answers: Sequence[Answers]) -> list[Array]:
         return [values for values in known if values is not None]
     metric = answers[0].metric
     rows = metrics.additive(metric, *(counts for one in answers for counts in one.counts))
-    values = [pseudo_values(one, CorpusScore(metric)) for one in rows]
+    values = [pseudo_values(one, partial(metrics.from_statistics, metric)) for one in rows]
     found = []
     for one in answers:
         own, values = values[: len(one.counts)], values[len(one.counts) :]
@@ -182,18 +183,3 @@ def summed(values: Array, groups: Sequence[Hashable] | None) -> Array:
         found[:, places[group]] += values[:, column]
     found *= len(places) / values.shape[1]
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class CorpusScore:
-    """What a corpus metric makes of summed counts; `sign` -1 turns it so that higher is better."""
-
-    metric: str
-    sign: int = 1
-
-    def __call__(self, totals: Array) -> float:
-        return self.sign * metrics.from_statistics(self.metric, totals)  # type: ignore[arg-type]  # whole, as floats
-
-    def of_rows(self, rows: Array) -> Array:
-        """Of many sums at once, [m, k] to [m]."""
-        return self.sign * metrics.of_rows(self.metric, rows)

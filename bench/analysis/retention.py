@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench import metrics
-from bench.analysis.answers import CorpusScore, bound
+from bench.analysis.answers import bound
 from bench.analysis.statistics import two_questions
 from bench.analysis.statistics.distributions import binomial_cdf
 from bench.analysis.statistics.intervals import Interval, pseudo_values
@@ -199,16 +200,17 @@ def _paired_values(before: RunPath, after: Sequence[RunPath], metric: str) -> tu
         values = np.array([[float(line["metrics"][metric]) for line in each] for each in kept])
     elif all(metric in line.get("counts", {}) for each in kept for line in each):
         counts = metrics.additive(metric, *(np.array([line["counts"][metric] for line in each]) for each in kept))
-        values = np.array([_spread(each, CorpusScore(metric)) for each in counts])
+        values = np.array([_spread(each, metric) for each in counts])
     else:  # of a run that kept no counts
         return None
     return values[:-1], values[-1:]
 
 
-def _spread(counts: NDArray[np.int64], score: CorpusScore) -> Array:
+def _spread(counts: NDArray[np.int64], metric: str) -> Array:
     """A corpus score as values of its items, which vary as pseudo-values do and whose mean is the score itself."""
+    score = partial(metrics.from_statistics, metric)
     values = pseudo_values(counts, score)
-    return np.asarray(values - values.mean() + score(counts.sum(axis=0)), dtype=np.float64)
+    return np.asarray(values - values.mean() + score(counts.sum(axis=0, keepdims=True)), dtype=np.float64)
 
 
 def _primary(scores: Mapping[str, Score]) -> tuple[str, float]:

@@ -59,8 +59,8 @@ class NonFiniteError(CellError):
 
     kind = "non_finite"
 
-    def __init__(self, where: str = "a prompt") -> None:
-        super().__init__(f"the model's logits after {where} are not finite numbers (NaN or infinity)")
+    def __init__(self) -> None:
+        super().__init__("the model's logits after a prompt are not finite numbers (NaN or infinity)")
 
 
 class OutOfMemoryError(CellError):

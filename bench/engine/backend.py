@@ -22,14 +22,6 @@ Done = Callable[[int], None]  # told how many more prompts are answered
 
 
 @dataclass(frozen=True, slots=True)
-class Abilities:
-    """What a back end can do in addition to answering."""
-
-    local: bool  # it is a `LocalBackend`
-    shares_prefixes: bool  # what prompts begin with alike is computed once, until `forget`
-
-
-@dataclass(frozen=True, slots=True)
 class Written:
     """A generated answer."""
 
@@ -42,7 +34,8 @@ class Backend(Protocol):
     """A model that answers prompts. An answer does not depend on the other prompts of a call, nor on their order."""
 
     @property
-    def abilities(self) -> Abilities: ...
+    def is_local(self) -> bool:
+        """Whether it is a `LocalBackend`, with its weights in this process."""
 
     def score(self, prompts: Sequence[Encoded], done: Done) -> list[list[float]]:
         """Log-likelihood in nats of each choice of each prompt. No prompt is a failed one."""
@@ -87,6 +80,6 @@ def local(backend: Backend) -> LocalBackend:
     Raises:
         NotApplicableError: they are not in this process.
     """
-    if not backend.abilities.local:
+    if not backend.is_local:
         raise NotApplicableError("this needs the weights of the model, which are not in this process")
     return cast(LocalBackend, backend)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from bench.engine.backend import Abilities, Done, Written
+from bench.engine.backend import Done, Written
 from bench.engine.prompts import Encoded, by_prefix
 from bench.engine.transformers_engine import Engine
 from bench.engine.trial import Reading, Writing
@@ -24,10 +24,7 @@ class TransformersBackend:
 
     engine: Engine
     decode: Callable[[list[int]], str]
-
-    @property
-    def abilities(self) -> Abilities:
-        return Abilities(local=True, shares_prefixes=self.engine.reads_prefixes)
+    is_local: bool = True
 
     @property
     def model(self) -> Any:

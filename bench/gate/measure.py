@@ -262,7 +262,7 @@ def _recomputed(answers: Answers) -> list[float]:
     if answers.values is not None:
         return [float(mean) for mean in answers.values.mean(axis=1)]
     rows = metrics.additive(answers.metric, *answers.counts)
-    return [metrics.from_statistics(answers.metric, one.sum(axis=0)) for one in rows]
+    return list(metrics.from_statistics(answers.metric, np.array([one.sum(axis=0) for one in rows])))
 
 
 def _refuse(new: Answers, old: Answers, one: Planned, pair: _Pair) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import metrics
-from bench.analysis.answers import Answers, CorpusScore, by_unit, groups_of
+from bench.analysis.answers import Answers, by_unit, groups_of
 from bench.analysis.statistics import onesided
 from bench.analysis.statistics.onesided import OneSided
 from bench.core.record import Record
@@ -62,7 +62,9 @@ def _one_each(new: Answers, old: Answers, sign: int, least: int) -> OneSided:
     groups = groups_of(new)
     if new.values is None or old.values is None:
         one, other = metrics.additive(new.metric, new.counts[0], old.counts[0])
-        return onesided.corpus(one, other, CorpusScore(new.metric, sign), groups=groups, draws=least)
+        return onesided.corpus(
+            one, other, lambda rows: sign * metrics.from_statistics(new.metric, rows), groups=groups, draws=least
+        )
     a, b = sign * new.values[0], sign * old.values[0]
     if groups is None and np.isin([new.values, old.values], (0.0, 1.0)).all():
         return onesided.shares(a, b) if sign > 0 else onesided.shares(1 + a, 1 + b)

@@ -106,4 +106,4 @@ def _worked_out(
 
 def _shape_of(backend: Backend) -> flops.Shape | None:
     """None also for a model that is not in this process: its work is counted where it is done."""
-    return flops.shape_of(local(backend).model) if backend.abilities.local else None
+    return flops.shape_of(local(backend).model) if backend.is_local else None

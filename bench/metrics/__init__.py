@@ -107,15 +107,9 @@ def additive(name: str, *rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return module.additive(*rows) if hasattr(module, "additive") else list(rows)
 
 
-def from_statistics(name: str, totals: Sequence[int] | NDArray[np.int64]) -> float:
-    """The corpus score of summed statistics (a vector: 10 counts for BLEU, 18 for chrF), on the metric's scale."""
-    module = _statistics_module(name)
-    return float(module.from_statistics([int(count) for count in totals], **NAMES[name].options))
-
-
-def of_rows(name: str, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`from_statistics` of many sums at once, [m, k] to [m]: what a bootstrap asks ten thousand times."""
-    found: NDArray[np.float64] = _statistics_module(name).of_rows(rows)
+def from_statistics(name: str, rows: NDArray[Any]) -> NDArray[np.float64]:
+    """The corpus score of each row of summed statistics, [m, k] to [m], on the metric's scale."""
+    found: NDArray[np.float64] = _statistics_module(name).from_statistics(rows.astype(float))
     return found
 
 

@@ -43,10 +43,6 @@ class Submission(Protocol):
 class Executor(Protocol):
     """Starts the jobs of cells."""
 
-    @property
-    def capacity(self) -> int:
-        """How many jobs it works on at the same time."""
-
     def submit(self, job: Path, log: Path) -> Submission:
         """Start the job of a file; what it prints goes to `log`."""
 
@@ -58,7 +54,6 @@ class LocalProcess:
     device: str = "auto"  # as a suite names it
     threads: int | None = None  # of a cell; None: as the libraries choose
     timeout_s: float | None = None
-    capacity: int = 1
 
     def submit(self, job: Path, log: Path) -> LocalSubmission:
         variables = {VARIABLE: visible_device(self.device, os.environ.get(VARIABLE))}

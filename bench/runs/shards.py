@@ -40,9 +40,9 @@ def parse(text: str) -> Shard:
     return Shard(number, of)
 
 
-def part(cells: Sequence[Cell], shard: Shard, weigh: Callable[[Cell], float] = work) -> list[Cell]:
+def part(cells: Sequence[Cell], shard: Shard) -> list[Cell]:
     """The cells of one shard, in the suite's order."""
-    return divide(cells, shard.of, weigh)[shard.number - 1]
+    return divide(cells, shard.of)[shard.number - 1]
 
 
 def divide(cells: Sequence[Cell], of: int, weigh: Callable[[Cell], float] = work) -> list[list[Cell]]:

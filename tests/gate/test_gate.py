@@ -170,7 +170,7 @@ def test_corpus_metrics_are_resampled_by_their_counts(tmp_path: Path) -> None:
     runs = []
     for name, rows in (("old", good), ("new", bad)):
         made = Made(tmp_path / name)
-        score = from_statistics("bleu", np.sum(rows, axis=0))
+        score = float(from_statistics("bleu", np.sum(rows, axis=0, keepdims=True))[0])
         made.cell("full", rows, metric="bleu", value=score)
         runs.append(made.done())
     finding = only(found := verdict(runs[0], runs[1], quality=[{"margin": "2%"}]))

@@ -169,7 +169,8 @@ def test_no_command_of_the_gate_loads_torch(runs: dict[str, Path], tmp_path: Pat
     counts = [[9, 9, 8, 6, 5, 4, 9, 8, 7, 6]] * 40
     for name in ("corpus", "same corpus"):
         made = Made(tmp_path / name)
-        made.cell("full", counts, metric="bleu", value=from_statistics("bleu", np.sum(counts, axis=0)))
+        [score] = from_statistics("bleu", np.sum(counts, axis=0, keepdims=True))
+        made.cell("full", counts, metric="bleu", value=float(score))
         runs[name] = made.done()
     common = ["--baseline", str(runs["old"]), "--policy", str(runs["policy"])]
     for arguments, expected in (

@@ -66,7 +66,7 @@ def test_an_identical_candidate_passes_the_bundled_policy(tmp_path: Path) -> Non
 def _bleu() -> float:
     from bench.metrics import from_statistics
 
-    return from_statistics("bleu", np.sum([[9, 9, 8, 6, 5, 4, 9, 8, 7, 6]] * 8, axis=0))
+    return float(from_statistics("bleu", 8 * np.array([[9, 9, 8, 6, 5, 4, 9, 8, 7, 6]]))[0])
 
 
 class TestOneSeedEach:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sacrebleu.metrics.bleu import BLEU
 
 from bench.analysis.statistics import resampling
-from bench.analysis.statistics.intervals import Interval, each, mdd_interval, pseudo_values, wilson
+from bench.analysis.statistics.intervals import Interval, mdd_interval, pseudo_values, wilson
 from bench.analysis.statistics.paired import paired_draws
 
 Array = NDArray[np.float64]
@@ -18,9 +18,9 @@ Array = NDArray[np.float64]
 SPATIAL = [48, 36, 20, 29, 42, 42, 20, 42, 22, 41, 45, 14, 6, 0, 33, 28, 34, 4, 32, 24, 47, 41, 24, 26, 30, 41]
 
 
-def variance(totals: Array) -> float:
-    n, first, second = totals
-    return float(second / n - (first / n) ** 2)
+def variance(rows: Array) -> Array:
+    n, first, second = rows.T
+    return np.asarray(second / n - (first / n) ** 2)
 
 
 def spatial_rows() -> Array:
@@ -60,7 +60,7 @@ def percentiles(draws: resampling.Draws, level: float = 0.95) -> tuple[float, ..
 
 def test_variance_of_the_spatial_test_data() -> None:
     """Efron and Tibshirani 1993, table 14.2: 90% percentiles of 2,000 draws, so the limits are theirs to about 3."""
-    found = resampling.resample(spatial_rows(), each(variance), 20_000)
+    found = resampling.resample(spatial_rows(), variance, 20_000)
     assert found.observed == pytest.approx(171.5, abs=0.05)
     assert percentiles(found, 0.9) == pytest.approx((100.8, 233.9), abs=4)
 
@@ -120,10 +120,10 @@ def test_corpus_bootstrap_is_scoring_the_texts_again() -> None:
         picked = np.repeat(np.arange(12), weights)
         again.append(bleu.corpus_score([said[place] for place in picked], [[wanted[place] for place in picked]]).score)
 
-    def score(totals: Array) -> float:
-        return float(bleu._compute_score_from_stats([int(count) for count in totals]).score)
+    def score(sums: Array) -> Array:
+        return np.array([bleu._compute_score_from_stats([int(count) for count in row]).score for row in sums])
 
-    found = resampling.resample(rows, each(score), 100)
+    found = resampling.resample(rows, score, 100)
     assert found.values == pytest.approx(again)
     assert found.observed == pytest.approx(bleu.corpus_score(said, [wanted]).score)
 
@@ -131,7 +131,7 @@ def test_corpus_bootstrap_is_scoring_the_texts_again() -> None:
 def test_pseudo_values_of_a_mean_are_the_values() -> None:
     values = np.random.default_rng(1).normal(size=9)
     rows = np.column_stack([values, np.ones(9)])
-    assert pseudo_values(rows, lambda total: float(total[0] / total[1])) == pytest.approx(values)
+    assert pseudo_values(rows, lambda sums: sums[:, 0] / sums[:, 1]) == pytest.approx(values)
 
 
 def test_pseudo_values_of_the_variance_average_to_the_unbiased_one() -> None:
@@ -200,7 +200,7 @@ class TestRefusals:
     @pytest.mark.parametrize("rows", [[], [[1.0, 2.0]], [1.0, 2.0], [[1.0], [float("nan")]]])
     def test_statistics(self, rows: list[list[float]]) -> None:
         with pytest.raises(ValueError, match="statistics"):
-            pseudo_values(rows, lambda totals: float(totals[0]))
+            pseudo_values(rows, lambda sums: sums[:, 0])
 
     @pytest.mark.parametrize("groups", [[1], [1, 1, 1], [1, 2]])
     def test_groups(self, groups: list[int]) -> None:

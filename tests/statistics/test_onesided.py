@@ -138,7 +138,7 @@ def test_corpus_differences_are_resampled() -> None:
     rows = np.column_stack([rng.integers(0, 9, 50), np.full(50, 10)])
     other = np.column_stack([rng.integers(0, 9, 50), np.full(50, 10)])
     by_mean = onesided.means(rows[:, 0] / 10, other[:, 0] / 10)
-    found = onesided.corpus(rows, other, lambda totals: float(totals[0] / totals[1]))
+    found = onesided.corpus(rows, other, lambda sums: sums[:, 0] / sums[:, 1])
     assert found.difference == pytest.approx(by_mean.difference)
     assert found.below(-0.02) == pytest.approx(by_mean.below(-0.02), abs=0.02)
     assert found.below(0.0) == pytest.approx(by_mean.below(0.0), abs=0.02)

@@ -20,7 +20,6 @@ from sacrebleu.significance import PairedTest
 
 from bench import metrics
 from bench.analysis.statistics import resampling
-from bench.analysis.statistics.intervals import each
 from bench.analysis.statistics.paired import (
     PairedTable,
     corpus_draws,
@@ -148,8 +147,8 @@ def test_groups_of_one_are_items_and_groups_of_copies_are_fewer() -> None:
     assert copied.units == 40
 
 
-def ratio(totals: Array) -> float:
-    return float(totals[0] / totals[1])
+def ratio(rows: Array) -> Array:
+    return rows[:, 0] / rows[:, 1]
 
 
 def test_paired_corpus_is_the_naive_one() -> None:
@@ -161,10 +160,10 @@ def test_paired_corpus_is_the_naive_one() -> None:
     naive = []
     for _ in range(10_000):
         drawn = rng.integers(50, size=50)
-        naive.append(ratio(a[drawn].sum(axis=0)) - ratio(b[drawn].sum(axis=0)))
+        naive.append((ratio(a[drawn].sum(axis=0)[None]) - ratio(b[drawn].sum(axis=0)[None]))[0])
     low, high = np.quantile(naive, [0.025, 0.975])
     found = corpus_draws(a, b, ratio, draws=20_000)
-    assert found.observed == pytest.approx(ratio(a.sum(axis=0)) - ratio(b.sum(axis=0)))
+    assert found.observed == pytest.approx((ratio(a.sum(axis=0)[None]) - ratio(b.sum(axis=0)[None]))[0])
     assert percentiles(found) == pytest.approx((low, high), abs=0.05 * (high - low))
 
 
@@ -256,12 +255,12 @@ def test_intervals_and_p_values_agree(name: str, metric: Any, shares: tuple[floa
     theirs, randomized = (_theirs(kind, named, name, metric, truth) for kind in ("bs", "ar"))
     first, second = (metrics.statistics(name, system, [(t,) for t in truth]) for system in systems)
 
-    def score(totals: Any) -> float:
-        return metrics.from_statistics(name, totals)
+    def score(rows: Array) -> Array:
+        return metrics.from_statistics(name, rows)
 
     for result, own in zip(theirs, (first, second), strict=True):
-        low, high = percentiles(resampling.resample(own.astype(np.float64), each(score), RESAMPLES))
-        assert score(own.sum(0)) == pytest.approx(result.score, abs=1e-9)
+        low, high = percentiles(resampling.resample(own.astype(np.float64), score, RESAMPLES))
+        assert score(own.sum(0)[None]) == pytest.approx(result.score, abs=1e-9)
         assert (high - low) / 2 == pytest.approx(result.ci, rel=0.08)
         assert (high + low) / 2 == pytest.approx(result.mean, abs=0.3)
     ours = corpus_draws(first, second, score, draws=RESAMPLES)

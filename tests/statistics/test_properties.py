@@ -39,8 +39,8 @@ DRAWS = 120
 few = settings(max_examples=25, deadline=None)
 
 
-def ratio(totals: Array) -> float:
-    return float(totals[0] / totals[1])
+def ratio(rows: Array) -> Array:
+    return rows[:, 0] / rows[:, 1]
 
 
 def columns(rows: Rows) -> tuple[Array, Array, list[str]]:

@@ -43,8 +43,8 @@ def test_a_corpus_metric_by_every_exchange() -> None:
     a = np.array([[3, 9], [1, 4], [0, 5], [2, 2], [4, 8], [1, 6]])
     b = np.array([[4, 9], [3, 4], [1, 6], [1, 3], [6, 8], [5, 7]])
 
-    def ratio(rows: np.ndarray) -> float:
-        return float(rows[0] / rows[1])
+    def ratio(rows: np.ndarray) -> np.ndarray:
+        return np.asarray(rows[..., 0] / rows[..., 1])
 
     observed = ratio(a.sum(axis=0)) - ratio(b.sum(axis=0))
     every = []
@@ -92,6 +92,6 @@ def test_what_cannot_be_tested_is_refused() -> None:
     with pytest.raises(ValueError, match="draws"):
         exchanged_means([1.0, 2.0], [1.0, 3.0], draws=10)
     with pytest.raises(ValueError, match="shape"):
-        exchanged_corpus([[1, 2], [3, 4]], [[1], [2]], lambda rows: 0.0)
+        exchanged_corpus([[1, 2], [3, 4]], [[1], [2]], lambda rows: rows[:, 0])
     with pytest.raises(ValueError, match="a has 1 rows"):
         exchanged_means([1.0], [1.0])

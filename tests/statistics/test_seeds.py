@@ -116,7 +116,7 @@ def test_corpus_metrics_by_pseudo_values() -> None:
 
     def spread(table: Array) -> Array:
         rows = (np.column_stack([seed, np.ones(20)]) for seed in table)
-        return np.array([pseudo_values(row, lambda total: float(total[0] / total[1])) for row in rows])
+        return np.array([pseudo_values(row, lambda sums: sums[:, 0] / sums[:, 1]) for row in rows])
 
     found, expected = crossed_means(spread(a), spread(b)), crossed_means(a, b)
     assert found.difference == pytest.approx(expected.difference)

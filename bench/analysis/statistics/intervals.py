@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bench.analysis.statistics import checks
 from bench.analysis.statistics.distributions import normal_quantile
+from bench.analysis.statistics.resampling import Statistic
 
 Array = NDArray[np.float64]
-Score: TypeAlias = Callable[[Array], float]  # summed statistics [k] to a score
 POWER = 0.8
-
-
-@runtime_checkable
-class OfRows(Protocol):
-    """A score that can be had of many sums at once."""
-
-    def of_rows(self, rows: Array) -> Array:
-        """The score of each row, [m, k] to [m]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +47,7 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
     return Interval(low if successes else 0.0, high if successes < n else 1.0, level)
 
 
-def pseudo_values(statistics: ArrayLike, score: Score) -> Array:
+def pseudo_values(statistics: ArrayLike, score: Statistic) -> Array:
     """A corpus metric spread over its items: n times the score less n - 1 times the score without each item, [n].
 
     Their mean is the score, free of its bias of order 1/n, and they vary as the terms of a mean do (Tukey 1958;
@@ -68,14 +58,7 @@ def pseudo_values(statistics: ArrayLike, score: Score) -> Array:
     """
     rows = checks.matrix(statistics, "statistics")
     n, whole = len(rows), rows.sum(axis=0)
-    return n * score(whole) - (n - 1) * each(score)(whole - rows)
-
-
-def each(score: Score) -> Callable[[Array], Array]:
-    """`score` of every row of [m, k]."""
-    if isinstance(score, OfRows):
-        return score.of_rows
-    return lambda rows: np.array([score(row) for row in rows], dtype=np.float64)
+    return n * score(whole[None]) - (n - 1) * score(whole - rows)
 
 
 def mdd_interval(interval: Interval) -> float:

@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from bench.analysis.statistics import checks, resampling, seeds
 from bench.analysis.statistics.distributions import binomial_cdf, bisect, normal_cdf, normal_quantile, t_cdf, t_quantile
-from bench.analysis.statistics.intervals import Interval, Score
+from bench.analysis.statistics.intervals import Interval
 from bench.analysis.statistics.paired import PairedTable, corpus_draws, paired_draws, table
 from bench.analysis.statistics.randomisation import Exchanged, exchanged_corpus, exchanged_means
-from bench.analysis.statistics.resampling import DRAWS, Draws
+from bench.analysis.statistics.resampling import DRAWS, Draws, Statistic
 
 _ZERO = 1e-12  # a null of a share nearer to 0 is 0
 
@@ -96,7 +96,7 @@ def means(a: ArrayLike, b: ArrayLike, *, groups: Sequence[Hashable] | None = Non
 
 
 def corpus(
-    a: ArrayLike, b: ArrayLike, score: Score, *, groups: Sequence[Hashable] | None = None, draws: int = DRAWS
+    a: ArrayLike, b: ArrayLike, score: Statistic, *, groups: Sequence[Hashable] | None = None, draws: int = DRAWS
 ) -> OneSided:
     """Of a corpus metric from sufficient statistics, [n, k] each, in the same two ways.
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bench.analysis.statistics import checks, resampling
 from bench.analysis.statistics.distributions import binomial_cdf
-from bench.analysis.statistics.intervals import Interval, Score, each, wilson
+from bench.analysis.statistics.intervals import Interval, wilson
 from bench.analysis.statistics.resampling import DRAWS, Draws, Statistic
 
 Array = NDArray[np.float64]
@@ -125,7 +125,7 @@ def paired_draws(a: ArrayLike, b: ArrayLike, *, groups: Sequence[Hashable] | Non
 
 
 def corpus_draws(
-    a: ArrayLike, b: ArrayLike, score: Score, *, groups: Sequence[Hashable] | None = None, draws: int = DRAWS
+    a: ArrayLike, b: ArrayLike, score: Statistic, *, groups: Sequence[Hashable] | None = None, draws: int = DRAWS
 ) -> Draws:
     """Differences of a corpus metric from two methods' sufficient statistics, [n, k] each, on the same resamples.
 
@@ -136,10 +136,10 @@ def corpus_draws(
     first, second = checks.matrix(a, "a"), checks.matrix(b, "b")
     if first.shape != second.shape:
         raise ValueError(f"a has the shape {first.shape} and b {second.shape}; they must be the same items and counts")
-    width, of_each = first.shape[1], each(score)
+    width = first.shape[1]
 
     def difference(rows: Array) -> Array:
-        return of_each(rows[:, :width]) - of_each(rows[:, width:])
+        return score(rows[:, :width]) - score(rows[:, width:])
 
     return _draws(np.hstack([first, second]), np.hstack([second, first]), difference, groups, draws)
 

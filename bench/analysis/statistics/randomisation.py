@@ -6,7 +6,7 @@ where a few items alone differ, which a bootstrap takes for more than they are. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bench.analysis.statistics import checks, resampling
-from bench.analysis.statistics.intervals import Score, each
-from bench.analysis.statistics.resampling import DRAWS
+from bench.analysis.statistics.resampling import DRAWS, Statistic
 
 Array = NDArray[np.float64]
 _KEPT = 64_000_000  # signs kept, in bytes, for the next comparison of as many units
@@ -49,7 +48,7 @@ def exchanged_means(
 
 
 def exchanged_corpus(
-    a: ArrayLike, b: ArrayLike, score: Score, *, groups: Sequence[Hashable] | None = None, draws: int = DRAWS
+    a: ArrayLike, b: ArrayLike, score: Statistic, *, groups: Sequence[Hashable] | None = None, draws: int = DRAWS
 ) -> Exchanged:
     """Of a corpus metric from sufficient statistics, [n, k] each, by exchanging items: approximate randomisation.
 
@@ -61,16 +60,12 @@ def exchanged_corpus(
     first, second = checks.matrix(a, "a"), checks.matrix(b, "b")
     if first.shape != second.shape:
         raise ValueError(f"a has the shape {first.shape} and b {second.shape}; they must be the same items and counts")
-    both, of_each = (first + second).sum(axis=0), each(score)
+    both = (first + second).sum(axis=0)
     # With d the sums of differences under some signs, the two sides of the exchange are (both + d) / 2, (both - d) / 2.
-    return _exchanged(
-        first - second, lambda sums: of_each((both + sums) / 2) - of_each((both - sums) / 2), groups, draws
-    )
+    return _exchanged(first - second, lambda sums: score((both + sums) / 2) - score((both - sums) / 2), groups, draws)
 
 
-def _exchanged(
-    gaps: Array, statistic: Callable[[Array], Array], groups: Sequence[Hashable] | None, draws: int
-) -> Exchanged:
+def _exchanged(gaps: Array, statistic: Statistic, groups: Sequence[Hashable] | None, draws: int) -> Exchanged:
     checks.at_least(draws, 100, "draws")
     rows, sign = resampling.oriented(resampling.summed(gaps, groups), resampling.summed(-gaps, groups))
     observed = (sign or 1) * float(statistic(gaps.sum(axis=0)[None])[0])

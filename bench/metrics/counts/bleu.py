@@ -41,8 +41,8 @@ def statistics(
     return sacre.statistics(scorer(lowercase, tokenize), predictions, references)
 
 
-def of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`from_statistics` of each row, [m, 10] to [m].
+def from_statistics(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Corpus BLEU, 0-100, of each row of summed counts, [m, 10] to [m].
 
     Papineni et al. 2002, ACL, 311-318, section 2.3; orders without a match are smoothed as by mteval-v13a: the first
     counts as 1/2 match, the next as 1/4, and so on (Chen and Cherry 2014, WMT, 362-367, method 3).
@@ -55,8 +55,3 @@ def of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
         penalty = np.where(length < reference, np.exp(1 - reference / length), 1.0)
     known = (ngrams > 0).all(axis=1) & (matches > 0).any(axis=1)
     return np.where(known, penalty * np.exp(np.where(known, precision, 0.0)), 0.0)
-
-
-def from_statistics(totals: list[int], tokenize: str = "13a") -> float:
-    """Corpus BLEU, 0-100, of ten summed counts."""
-    return float(scorer()._compute_score_from_stats(totals).score)

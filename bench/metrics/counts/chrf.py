@@ -29,8 +29,8 @@ def statistics(
     return sacre.statistics(scorer(lowercase, word_order), predictions, references)
 
 
-def of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`from_statistics` of each row, [m, 18 or 24] to [m].
+def from_statistics(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Corpus chrF, 0-100, of each row of summed counts, [m, 18 or 24] to [m].
 
     Popović 2015, WMT, 392-395, with beta 2: precision and recall are means over the orders that both texts have.
     """
@@ -42,8 +42,3 @@ def of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     )
     below = 4 * precision + recall
     return np.asarray(100 * np.divide(5 * precision * recall, below, out=np.zeros_like(below), where=below > 0))
-
-
-def from_statistics(totals: list[int], word_order: int = 0) -> float:
-    """Corpus chrF, 0-100, of summed counts."""
-    return float(scorer(word_order=word_order)._compute_score_from_stats(totals).score)

@@ -41,20 +41,12 @@ def additive(*rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return found
 
 
-def of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`from_statistics` of each row, [m, 3 L] to [m]."""
+def from_statistics(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Macro-F1 of each row of summed counts, [m, 3 L] to [m]; a label that occurs nowhere in a row is no class."""
     hits, true, said = np.split(rows, 3, axis=1)
     both = true + said
     each = np.divide(2 * hits, both, out=np.zeros_like(both), where=both > 0)
     return np.asarray(each.sum(axis=1) / np.maximum((both > 0).sum(axis=1), 1))
-
-
-def from_statistics(totals: list[int]) -> float:
-    """Macro-F1 of summed counts; labels that occur nowhere in them are no class, as in scikit-learn's."""
-    third = len(totals) // 3
-    hits, true, said = totals[:third], totals[third : 2 * third], totals[2 * third :]
-    each = [2 * h / (t + s) for h, t, s in zip(hits, true, said, strict=True) if t + s]
-    return sum(each) / len(each) if each else 0.0
 
 
 def _number(label: str) -> int:
