@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 @click.argument("runs", nargs=-1, required=True, type=RUN)
 @click.option("--full", is_flag=True, help="Print every table.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write one self-contained HTML file.")
-@click.option("--pdf", type=click.Path(path_type=Path, dir_okay=False), help="Print it, by an installed Chromium.")
+@click.option("--pdf", type=click.Path(path_type=Path, dir_okay=False), help="Print two sheets of it, by Chromium.")
+@click.option("--pdf-full", type=click.Path(path_type=Path, dir_okay=False), help="Print all of it, by Chromium.")
 @click.option("--markdown", "style", flag_value="markdown", help="Print Markdown, for a pull request or a wiki.")
 @click.option("--csv", "style", flag_value="csv", help="Print tidy CSV: a line for each figure.")
 @click.option("--latex", "style", flag_value="latex", help="Print LaTeX tables of the scores (booktabs).")
@@ -38,6 +39,7 @@ def report(
     full: bool,
     html: Path | None,
     pdf: Path | None,
+    pdf_full: Path | None,
     style: str | None,
     mlflow: str | None,
     wandb: str | None,
@@ -58,24 +60,22 @@ def report(
     from bench.store.run_folder import read_run
 
     read = [read_run(path) for path in runs]
-    for line in _files(read, html, pdf, mlflow, wandb):
+    if html or pdf or pdf_full:
+        from bench.report import files
+
+        print(*files.write(read, html, pdf, pdf_full), sep="\n")
+    for line in _logged(read, html, mlflow, wandb):
         print(line)
     if style in ("csv", "latex", "benchmark", "schema"):
         sys.stdout.write(_text(read, style))
     elif full or style:
         show(style, lambda: tables.chapters(read), lambda: data.to_json(read))
-    elif not (html or pdf or mlflow or wandb):
+    elif not (html or pdf or pdf_full or mlflow or wandb):
         overviews(read)
 
 
-def _files(
-    runs: Sequence[Run], html: Path | None, pdf: Path | None, mlflow: str | None, wandb: str | None
-) -> Iterator[str]:
-    """Write and log what is asked for; what was written where."""
-    if html or pdf:
-        from bench.report import files
-
-        yield from map(str, files.write(runs, html, pdf))
+def _logged(runs: Sequence[Run], html: Path | None, mlflow: str | None, wandb: str | None) -> Iterator[str]:
+    """Log to what is asked for; what was logged where."""
     if mlflow is not None:
         from bench.report.trackers import mlflow as tracker
 

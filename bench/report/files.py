@@ -15,26 +15,32 @@ from bench.report.pdf import browser, print_pdf
 from bench.store.atomic import write_atomically
 
 
-def write(runs: Sequence[Run], html: Path | None, pdf: Path | None) -> list[Path]:
+def write(runs: Sequence[Run], html: Path | None, pdf: Path | None, pdf_full: Path | None = None) -> list[Path]:
     """Write what is asked for; the files written. Beside `html` stands the full data, under its name with .json.
+
+    `pdf` is the summary of two sheets, `pdf_full` the whole page.
 
     Raises:
         UsageError: a folder that cannot be written, or no browser to print with.
     """
-    if pdf is not None:
+    if pdf or pdf_full:
         browser()  # said before anything is worked out
-    text = page.html(runs)
-    written = write_page(html, text, data.to_json(runs)) if html is not None else []
-    if pdf is not None:
-        try:
-            with tempfile.TemporaryDirectory(prefix="adaptbench-html-") as folder:
-                page_file = Path(folder) / "report.html"
-                page_file.write_text(text, encoding="utf-8")
-                print_pdf(page_file, pdf)
-        except OSError as error:
-            raise UsageError(f"cannot write {error.filename or pdf}: {error.strerror}") from None
-        written.append(pdf)
+    written = write_page(html, page.html(runs), data.to_json(runs)) if html is not None else []
+    for file, whole in ((pdf, False), (pdf_full, True)):
+        if file is not None:
+            _print(page.html(runs, whole=whole), file)
+            written.append(file)
     return written
+
+
+def _print(text: str, pdf: Path) -> None:
+    try:
+        with tempfile.TemporaryDirectory(prefix="adaptbench-html-") as folder:
+            page_file = Path(folder) / "report.html"
+            page_file.write_text(text, encoding="utf-8")
+            print_pdf(page_file, pdf)
+    except OSError as error:
+        raise UsageError(f"cannot write {error.filename or pdf}: {error.strerror}") from None
 
 
 def write_page(html: Path, text: str, content: object) -> list[Path]:

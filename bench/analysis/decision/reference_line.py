@@ -10,8 +10,8 @@ import numpy as np
 
 from bench.analysis.answers import Answers
 from bench.analysis.comparison import Family
+from bench.analysis.labels import right_labels
 from bench.core.record import Run
-from bench.store.lines import Line
 from bench.store.run_folder import read_predictions
 
 MAJORITY, CHANCE = "majority class", "chance"
@@ -30,7 +30,7 @@ def reference_line(run: Run, family: Family) -> Answers | None:
     first = family.answers[0]
     [record, *_] = (r for r in run.records if _is_of(first, r.model, r.task, r.method) and r.status == "ok")
     lines = read_predictions(run.path, record.key)
-    classes = _classes(lines)
+    classes = right_labels(lines)
     if classes is not None:
         (largest, _), *_ = Counter(classes).most_common(1)
         return _answers(first, MAJORITY, [float(label == largest) for label in classes])
@@ -40,25 +40,6 @@ def reference_line(run: Run, family: Family) -> Answers | None:
 
 def _is_of(answers: Answers, *names: str) -> bool:
     return (answers.model, answers.task, answers.label) == names
-
-
-def _classes(lines: Sequence[Line]) -> list[int] | None:
-    """The class of each item; None where the choices are each item's own, or the lines do not say which is right."""
-    counts = [line.get("counts", {}).get("macro_f1") for line in lines]
-    labels = [count[0] for count in counts if count]  # macro-F1 counts the class of an item and that of its answer
-    if len(labels) == len(lines):
-        return labels
-    places = [line["right"] for line in lines if "right" in line]
-    return places if len(places) == len(lines) and _same_choices(lines) else None
-
-
-def _same_choices(lines: Sequence[Line]) -> bool:
-    """Whether a place among the choices is the same text for every item, as far as the answers show."""
-    texts: dict[int, set[str]] = {}
-    for line in lines:
-        if line.get("order"):
-            texts.setdefault(line["order"][0], set()).add(line["output"])
-    return 0 < len(texts) < len(lines) and all(len(found) == 1 for found in texts.values())
 
 
 def _answers(like: Answers, label: str, scores: Sequence[float]) -> Answers:

@@ -50,6 +50,7 @@ class Chart:
     description: str
     svg: str
     table: ReportTable
+    height: float  # px
 
 
 def chart(
@@ -79,7 +80,7 @@ def chart(
         font_size=float(SIZE),
         direction="ltr",
     )
-    return Chart(title, description, str(root), table)
+    return Chart(title, description, str(root), table, float(high))
 
 
 def blank(about: About, columns: Sequence[str], rows: Iterable[Sequence[str]] = ()) -> Chart:

@@ -33,8 +33,20 @@ class Grid:
             raise ValueError(f"values are not {len(self.rows)} rows of {len(self.columns)} columns")
 
 
-def draw(about: About, grid: Grid, what: str, *, limit: float | None = None, show: Show = plain) -> Chart:
-    """Cells coloured in nine steps from -`limit` to `limit` (by default the value furthest from 0) of `what`."""
+def draw(
+    about: About,
+    grid: Grid,
+    what: str,
+    *,
+    limit: float | None = None,
+    show: Show = plain,
+    least: float = _NARROW,
+    signed: bool = True,
+) -> Chart:
+    """Cells coloured in nine steps from -`limit` to `limit` (by default the value furthest from 0) of `what`.
+
+    `least` is the least width of a cell (px). `signed`: whether values may lie below 0.
+    """
     known = [value for line in grid.values for value in map(tame, line) if value is not None]
     heads = ("", *grid.columns)
     table = [(name, *(shown(v, show) for v in line)) for name, line in zip(grid.rows, grid.values, strict=True)]
@@ -43,7 +55,7 @@ def draw(about: About, grid: Grid, what: str, *, limit: float | None = None, sho
     end = tame(limit) or max((abs(value) for value in known), default=0.0)
     left = 0.0 if about.narrow else widest(grid.rows, _LABEL) + 14
     above = _ABOVE if about.narrow else 0.0
-    cell = _cell_width(grid, about.width - left, show)
+    cell = _cell_width(grid, about.width - left, show, least)
     wide = max(about.width, left + cell * len(grid.columns))
     names = [wrap(name, cell - 6, _HEAD_NARROW if about.narrow else _HEAD) for name in grid.columns]
     top = LINE * max(len(lines) for lines in names) + 6
@@ -59,14 +71,14 @@ def draw(about: About, grid: Grid, what: str, *, limit: float | None = None, sho
         for column, value in enumerate(line):
             drawn += _cell(value, left + cell * column, y, cell, end, show)
     bottom = top + (_ROW + above) * len(grid.rows)
-    drawn += _key(left, bottom + 14, wide, end, what, show, about.narrow)
+    drawn += _key(left, bottom + 14, wide, end, what, show, about.narrow, signed)
     return chart(about, heads, table, (wide, bottom + 14 + (3 if about.narrow else 2) * LINE + 6), drawn)
 
 
-def _cell_width(grid: Grid, room: float, show: Show) -> float:
+def _cell_width(grid: Grid, room: float, show: Show, least: float) -> float:
     """Cells share the width of the chart, as long as that leaves room for their numbers."""
     numbers = widest((shown(value, show) for line in grid.values for value in line), _WIDE - 8) + 8
-    return max(_NARROW, numbers, min(_WIDE, room / len(grid.columns)))
+    return max(least, numbers, min(_WIDE, room / len(grid.columns)))
 
 
 def level(value: float, limit: float) -> str:
@@ -92,18 +104,19 @@ def _cell(value: float | None, x: float, y: float, cell: float, limit: float, sh
 
 
 def _key(
-    left: float, y: float, right: float, limit: float, what: str, show: Show, below: bool
+    left: float, y: float, right: float, limit: float, what: str, show: Show, below: bool, signed: bool
 ) -> Iterator[Element | None]:
-    """The nine steps with the values at their ends; `what` beside them, or below them."""
-    ends = [minus(show(-limit)), "0", minus(show(limit))] if limit else ["", "0", ""]
-    half = _KEY * len(LEVELS) / 2
+    """The steps with the values at their ends; `what` beside them, or below them. Not `signed`: those from 0 up."""
+    levels = LEVELS if signed else LEVELS[len(LEVELS) // 2 :]
+    ends = ((minus(show(-limit)), None), ("0", "middle")) if signed else (("0", None),)
+    wide = _KEY * len(levels)
     if not below:
-        left = max(0.0, min(left, right - 2 * half - 14 - width(what)))  # further left if `what` needs the room
-    for index, step in enumerate(LEVELS):
+        left = max(0.0, min(left, right - wide - 14 - width(what)))  # further left if `what` needs the room
+    for index, step in enumerate(levels):
         yield el("rect", x=left + _KEY * index, y=y, width=_KEY, height=10.0, class_=f"cell {step}")
-    for share, text, anchor in zip((0, 1, 2), ends, (None, "middle", "end"), strict=True):
-        yield words(text, left + half * share, y + 26, half - 12, anchor, "faint")
+    for index, (text, anchor) in enumerate((*ends, (minus(show(limit)), "end"))):
+        yield words(text if limit else "", left + wide * index / len(ends), y + 26, wide / 2 - 12, anchor, "faint")
     if below:
         yield words(what, left, y + 26 + LINE, right - left)
     else:
-        yield words(what, left + 2 * half + 14, y + 10, right - left - 2 * half - 14)
+        yield words(what, left + wide + 14, y + 10, right - left - wide - 14)

@@ -48,6 +48,7 @@ class Figure:
 
     chart: Chart
     narrow: Chart
+    summary: bool = False  # whether it is printed with the summary
     kind: ClassVar[str] = "figure"
 
 

@@ -82,6 +82,15 @@
     form.addEventListener("reset", function () { setTimeout(update); });
     form.addEventListener("submit", function (event) { event.preventDefault(); });
   });
+  var whole = document.querySelector(".print-whole");
+  if (whole) {
+    whole.hidden = false;
+    whole.addEventListener("click", function () {
+      document.documentElement.dataset.print = "whole";
+      window.addEventListener("afterprint", function () { document.documentElement.dataset.print = "summary"; }, { once: true });
+      window.print();
+    });
+  }
   window.addEventListener("beforeprint", function () {
     document.querySelectorAll("details:not([open]):not(.rest)").forEach(function (one) {
       one.open = true;

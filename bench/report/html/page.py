@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,6 +17,7 @@ from bench.core.record import Run
 from bench.metrics.formats import clean
 from bench.report.cases import cases
 from bench.report.charts import css
+from bench.report.html import summary
 from bench.report.html.blocks import Section
 from bench.report.html.sections import sections
 from bench.report.tables import notes
@@ -23,25 +25,39 @@ from bench.report.tables import notes
 _HERE = Path(__file__).parent
 
 
-def html(runs: Sequence[Run]) -> str:
+def html(runs: Sequence[Run], *, whole: bool = False) -> str:
     """The report of some runs as one file; the same records give the same bytes.
+
+    It prints its summary of two sheets; `whole`: all of it.
 
     Raises:
         UsageError: no run has a record.
     """
     title = ", ".join(dict.fromkeys(clean(run.suite) for run in runs))
-    found = sections(cases(runs))
     return write(
-        title, "which way of adapting", _facts(runs), found, skip="Skip to the verdict", warnings=notes.models(runs)
+        title,
+        "which way of adapting",
+        _facts(runs),
+        summary.mark(sections(cases(runs))),
+        skip="Skip to the verdict",
+        warnings=notes.models(runs),
+        prints="whole" if whole else "summary",
     )
 
 
 def write(
-    title: str, about: str, facts: Sequence[str], found: Sequence[Section], *, skip: str, warnings: Sequence[str] = ()
+    title: str,
+    about: str,
+    facts: Sequence[str],
+    found: Sequence[Section],
+    *,
+    skip: str,
+    warnings: Sequence[str] = (),
+    prints: Literal["whole", "summary"] = "whole",
 ) -> str:
     """A page of sections, those without blocks left out; `skip` is the link to the first, for who reads by ear.
 
-    `warnings` stand above all of them.
+    `warnings` stand above all of them. `prints`: what goes on paper.
     """
     style, script = f"{css()}\n{_text('page.css')}", _script()
     return (
@@ -53,6 +69,7 @@ def write(
             facts=facts,
             skip=skip,
             warnings=warnings,
+            prints=prints,
             policy=_policy(style, script),
             style=Markup(style),  # ours; what comes from records is escaped
             script=Markup(script),

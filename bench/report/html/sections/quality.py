@@ -14,6 +14,7 @@ from bench.report.charts import dots, lines
 from bench.report.charts.chart import About
 from bench.report.charts.marks import NEUTRAL
 from bench.report.html.blocks import Block, Heading, More, Paragraph, Section, as_blocks, figure
+from bench.report.html.sections import labels
 from bench.report.table import ReportTable
 from bench.report.tables import calibration as calibration_tables
 from bench.report.tables import comparison
@@ -36,11 +37,12 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
         if case.family is None:
             continue
         yield Heading(case.title)
-        labels = [one.label for one in case.answers]
-        yield from scores(case, f"{case.id}-quality", labels, f"{case.title}: {title(case.family.metric)}")
+        methods = [one.label for one in case.answers]
+        yield from scores(case, f"{case.id}-quality", methods, f"{case.title}: {title(case.family.metric)}")
         for left_out in case.family.left_out:
             yield Paragraph(f"Left out: {clean(left_out)}")
         yield from _reliability(case)
+        yield from labels.blocks(case)
         if case.family.differences:
             yield More("Every pair of methods", tuple(as_blocks(comparison.tables([case.family]))))
     found = [
@@ -77,11 +79,11 @@ def _tables(run: Run, model: str) -> list[ReportTable]:
     return [*score_tables.tables(run, model, tasks, rows), *calibration_tables.tables(run, model)]
 
 
-def scores(case: Case, name: str, labels: Collection[str], heading: str) -> Iterator[Block]:
+def scores(case: Case, name: str, methods: Collection[str], heading: str) -> Iterator[Block]:
     """A chart of the scores of some methods of a case, the best first."""
     assert case.family is not None
     metric = case.family.metric
-    shown = [one for one in case.family.answers if one.label in labels]
+    shown = [one for one in case.family.answers if one.label in methods]
     if not shown:
         return
     letters = _letters(case)

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from bench.analysis.decision.headline import Headline
 from bench.analysis.decision.headline_words import advice, chosen, facts, score
 from bench.analysis.decision.words import sentences
-from bench.report.cases import Case
-from bench.report.html.blocks import Block, Decision, Decisions, Heading, More, Points, Section, Tone, as_blocks
-from bench.report.tables import decision
+from bench.report.cases import Case, of_runs
+from bench.report.html.blocks import Block, Decision, Decisions, Heading, More, Points, Section, Table, Tone, as_blocks
+from bench.report.tables import decision, overview
+
+_UNLIMITED = 10_000  # characters: a page has room for every task
 
 
 def section(cases: Sequence[Case]) -> Section:
@@ -31,6 +33,10 @@ def _lead(cases: Sequence[Case]) -> str:
 
 def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
     yield Decisions(tuple(_decision(case) for case in cases))
+    for run, own in of_runs(cases):
+        for model in dict.fromkeys(case.model for case in own):
+            of_model = [case for case in own if case.model == model]
+            yield Table(overview.table(run, model, of_model, _UNLIMITED, bold=True))
     for case in cases:
         if case.verdict is None:
             continue
