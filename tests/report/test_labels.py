@@ -10,6 +10,7 @@ import pytest
 from bench.analysis.labels import confusions, right_labels
 from bench.core.record import Record, Run
 from bench.report.html import page
+from bench.store.run_folder import read_predictions
 from tests.decision.test_headline import CLASSES, LABELS, told
 from tests.decision.test_verdict import method
 from tests.report.test_html import Parsed
@@ -59,8 +60,8 @@ def test_a_failure_is_no_answer_and_a_label_that_is_never_right_stays(tmp_path: 
 
 def test_choices_of_each_item_are_no_labels(tmp_path: Path) -> None:
     lines = [{"output": f"text {at}", "right": 0, "order": [0, 1], "metrics": {"accuracy": 1.0}} for at in range(4)]
-    assert right_labels(lines) is None
     found = run(tmp_path, answers(tmp_path, "full", 0, lines))
+    assert right_labels(read_predictions(tmp_path, found.records[0].key)) is None
     assert confusions(found, by_method(found)) == {}
 
 

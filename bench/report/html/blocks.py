@@ -99,22 +99,35 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """An item with every method's answer."""
+class SeedAnswers:
+    """What every method answered with a seed; one that was not measured with it, with its first."""
 
-    id: str
-    fields: tuple[tuple[str, str], ...]
-    references: tuple[str, ...]
+    seed: int
     answers: tuple[Answer, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """An item with every method's answers."""
+
+    id: str
+    fields: tuple[tuple[str, str], ...]
+    references: tuple[str, ...]
+    seeds: tuple[SeedAnswers, ...]  # at least one
+    kinds: tuple[str, ...]  # of `KINDS`
+
+
+KINDS = {"differ": "methods differ", "fail": "no method scores", "seeds": "seeds differ"}
+
+
+@dataclass(frozen=True, slots=True)
 class Questions:
-    """Items that can be filtered by words and by who was wrong."""
+    """Items that can be filtered by words, by seed, by who was wrong and by how scores lie."""
 
     id: str
     methods: tuple[str, ...]
     questions: tuple[Question, ...]
+    kinds: ClassVar[dict[str, str]] = KINDS
     kind: ClassVar[str] = "questions"
 
 

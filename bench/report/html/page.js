@@ -36,15 +36,22 @@
     var form = group.querySelector(".filter"), items = group.querySelectorAll(".item");
     function filter() {
       var words = form.words.value.toLowerCase(), wrong = form.wrong.value, right = form.right.value, shown = 0;
+      var kind = form.kind.value, first = items[0].querySelector(".answers").dataset.seed;
+      var seed = form.seed ? form.seed.value : first;
       items.forEach(function (item) {
-        var lost = item.getAttribute("data-wrong");
+        var lost = item.getAttribute("data-wrong-" + seed);
+        item.querySelectorAll("[data-seed]").forEach(function (one) {
+          one.hidden = seed !== first && one.dataset.seed !== seed;
+          if (one.tagName === "DETAILS") one.open = seed !== first && one.dataset.seed === seed;
+        });
         var fits = (!words || item.textContent.toLowerCase().indexOf(words) >= 0) &&
+          (!kind || item.dataset.kinds.indexOf("|" + kind + "|") >= 0) &&
           (!wrong || lost.indexOf("|" + wrong + "|") >= 0) && (!right || lost.indexOf("|" + right + "|") < 0);
         item.hidden = !fits;
         shown += fits ? 1 : 0;
       });
       var rest = group.querySelector(".rest");
-      if (rest && (words || wrong || right)) rest.open = true;
+      if (rest && (words || wrong || right || kind)) rest.open = true;
       form.querySelector("output").textContent = shown + " of " + items.length + " shown";
     }
     form.hidden = false;

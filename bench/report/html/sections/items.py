@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.analysis.comparison import Answers, spread
 from bench.analysis.item_texts import asked
@@ -13,14 +12,27 @@ from bench.core.task import Task
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number
 from bench.report.cases import Case
-from bench.report.html.blocks import Answer, Block, Heading, Paragraph, Points, Question, Questions, Section
+from bench.report.html.blocks import (
+    KINDS,
+    Answer,
+    Block,
+    Heading,
+    More,
+    Paragraph,
+    Points,
+    Question,
+    Questions,
+    Section,
+    SeedAnswers,
+)
+from bench.report.html.sections import prompts
 
 _LEAD = (
-    "Items on which the methods' scores lie furthest apart, answers of the first seed. They show what kinds of "
-    "questions a method gains or loses; how often, the intervals above say."
+    "Items on which the methods' scores lie furthest apart, then some that no method scores on and some where seeds "
+    "differ. They show what kinds of questions a method gains or loses; how often, the intervals above say."
 )
-_ITEMS = 24  # of a case
-_METHODS = 8  # the best ones
+_ITEMS, _MORE = 24, 8  # of a case: that differ most, and of each other kind
+_METHODS, _SEEDS = 8, 3  # the best ones, the first ones
 _LONGEST, _LONGEST_PASSAGE = 600, 400  # characters
 _PASSAGES = 3
 
@@ -36,41 +48,88 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
             continue
         yield Heading(case.title)
         methods = case.answers[:_METHODS]
-        scores = np.array([values[0] for values in spread(methods)])  # of the first seed; a corpus metric is spread
-        apart = scores.max(axis=0) - scores.min(axis=0)
-        order = [i for i in np.lexsort((np.arange(len(apart)), -apart)).tolist() if apart[i] > 0]
-        if not order:
+        scores = _Scores(methods)
+        shown = scores.shown()
+        if not shown:
             yield Paragraph("All methods score alike on every item.")
             continue
         task, reason = asked(case.run, case.records[0])
         if task is None:
             yield Paragraph(f"The items' texts are not shown: {reason}")
-        found = tuple(_question(case, i, methods, scores, task) for i in order[:_ITEMS])
+        found = tuple(_question(i, methods, scores, task) for i in shown)
         yield Questions(f"{case.id}-items", tuple(clean(one.label) for one in methods), found)
-        yield Points((f"{len(found)} of {len(order):,} items on which scores differ, of {len(apart):,} in all",))
+        differing, total = sum("differ" in scores.kinds(i) for i in range(scores.items)), scores.items
+        yield Points((f"{len(found)} items of {total:,}; on {differing:,} the methods' scores differ",))
+        commands = tuple(prompts.command(case.run, case.records, one.label) for one in methods)
+        yield More("The exact prompt of an item, for each method", (Paragraph(prompts.NOTE), Points(commands)))
 
 
-def _question(
-    case: Case, place: int, methods: Sequence[Answers], scores: NDArray[np.float64], task: Task | None
-) -> Question:
+class _Scores:
+    """Scores of methods by seed and item; a corpus metric is spread over items."""
+
+    def __init__(self, methods: Sequence[Answers]) -> None:
+        self._values = spread(methods)
+        self._first = np.array([values[0] for values in self._values])
+        self._higher = NAMES[methods[0].metric].higher_is_better
+        self._apart = self._first.max(axis=0) - self._first.min(axis=0)
+        self.seeds = sorted({seed for one in methods for seed in one.seeds})[:_SEEDS]
+        self._methods = methods
+
+    @property
+    def items(self) -> int:
+        return len(self._apart)
+
+    def kinds(self, item: int) -> tuple[str, ...]:
+        """Of `KINDS`."""
+        none = self._higher and float(self._first[:, item].max()) <= 0
+        seeds = any(values[:, item].min() < values[:, item].max() for values in self._values)
+        holds = {"differ": self._apart[item] > 0, "fail": none, "seeds": seeds}
+        return tuple(kind for kind in KINDS if holds[kind])
+
+    def shown(self) -> list[int]:
+        """The items that differ most, then the first of the other kinds."""
+        order = np.lexsort((np.arange(self.items), -self._apart)).tolist()
+        found = [item for item in order if self._apart[item] > 0][:_ITEMS]
+        for kind in ("fail", "seeds"):
+            found += [item for item in order if kind in self.kinds(item) and item not in found][:_MORE]
+        return found
+
+    def row(self, method: int, seed: int) -> int:
+        """Of a seed among those of a method; the first where it has another."""
+        known = self._methods[method].seeds
+        return known.index(seed) if seed in known else 0
+
+    def of(self, item: int, seed: int) -> list[float]:
+        """Scores of every method."""
+        return [float(values[self.row(at, seed), item]) for at, values in enumerate(self._values)]
+
+    def best(self, scores: Sequence[float]) -> float:
+        """The best of some."""
+        return max(scores) if self._higher else min(scores)
+
+
+def _question(place: int, methods: Sequence[Answers], scores: _Scores, task: Task | None) -> Question:
     name = methods[0].ids[place]
     example = next((one for one in task.test if one.id == name), None) if task else None
     passages = {one.id: (one.title or one.id, one.text) for one in task.corpus} if task else {}
-    metric = methods[0].metric
-    best = scores[:, place].max() if NAMES[metric].higher_is_better else scores[:, place].min()
-    answers = tuple(
-        Answer(
-            clean(one.label),
-            _short(one.outputs[0][place], _LONGEST),
-            number(metric, float(score)),
-            bool(score != best),
-            tuple(_passages(one, place, passages)),
-        )
-        for one, score in zip(methods, scores[:, place], strict=True)
+    seeds = tuple(
+        SeedAnswers(seed, tuple(_answers(place, methods, scores, seed, passages if not at else {})))
+        for at, seed in enumerate(scores.seeds)
     )
     fields = tuple((clean(name), _short(text, _LONGEST)) for name, text in example.fields.items()) if example else ()
     references = tuple(_short(text, _LONGEST) for text in example.references) if example else ()
-    return Question(clean(name), fields, references, answers)
+    return Question(clean(name), fields, references, seeds, scores.kinds(place))
+
+
+def _answers(
+    place: int, methods: Sequence[Answers], scores: _Scores, seed: int, passages: Mapping[str, tuple[str, str]]
+) -> Iterator[Answer]:
+    """Of every method; passages are known of the first seed alone."""
+    given = scores.of(place, seed)
+    for at, (one, score) in enumerate(zip(methods, given, strict=True)):
+        text = _short(one.outputs[scores.row(at, seed)][place], _LONGEST)
+        ranked = tuple(_passages(one, place, passages)) if seed == scores.seeds[0] else ()
+        yield Answer(clean(one.label), text, number(one.metric, score), score != scores.best(given), ranked)
 
 
 def _passages(one: Answers, place: int, known: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, str]]:

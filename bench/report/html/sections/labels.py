@@ -17,6 +17,7 @@ from bench.report.table import ReportTable, Text
 
 _MATRIX = 24  # labels: a larger matrix is no longer read
 _PAIRS = 15  # commonest confusions that are listed in place of one
+_LONGEST = 60  # characters of a label
 _CELL = 30.0  # px of a cell of a matrix
 
 
@@ -40,7 +41,7 @@ def _scores(case: Case, found: dict[str, Confusion]) -> ReportTable:
     every = [confusion.scores()[:, 2] for confusion in found.values()]
     items = any_one.counts.sum(axis=1) / max(1, _seeds(case, next(iter(found))))
     rows = tuple(
-        (Text(clean(label)), Text(f"{items[at]:,.0f}"), *(Text(f"{f1[at]:.3f}") for f1 in every))
+        (Text(_name(label)), Text(f"{items[at]:,.0f}"), *(Text(f"{f1[at]:.3f}") for f1 in every))
         for at, label in enumerate(any_one.labels)
     )
     heads = ("label", "test\nitems", *(clean(name) for name in found))
@@ -59,7 +60,7 @@ def _matrix(case: Case, method: str, found: Confusion) -> Block:
     some = found.counts[:, -1].any()  # items without an answer
     columns = [str(at + 1) for at in range(len(found.labels))] + ([NO_ANSWER] if some else [])
     values = tuple(tuple(_cell(value) for value in line[: len(columns)]) for line in shares.tolist())
-    names = tuple(f"{at + 1} {clean(label)}" for at, label in enumerate(found.labels))
+    names = tuple(f"{at + 1} {_name(label)}" for at, label in enumerate(found.labels))
     about = About(
         f"{case.id}-confusion",
         f"{case.title}: right label and answer, {clean(method)}",
@@ -70,6 +71,11 @@ def _matrix(case: Case, method: str, found: Confusion) -> Block:
     return figure(
         heatmap.draw, about, grid, "percent of the row", limit=100.0, show=_percent, least=_CELL, signed=False
     )
+
+
+def _name(label: str) -> str:
+    kept = clean(label[: 2 * _LONGEST])
+    return kept if len(kept) <= _LONGEST else f"{kept[:_LONGEST]}…"
 
 
 def _cell(value: float) -> float | None:
@@ -88,7 +94,7 @@ def _pairs(method: str, found: Confusion) -> Block:
         right, answer = divmod(place, counts.shape[1])
         if counts[right, answer]:
             share = counts[right, answer] / found.counts[right].sum()
-            texts = (clean(found.labels[right]), clean(found.labels[answer]), f"{share:.0%}")
+            texts = (_name(found.labels[right]), _name(found.labels[answer]), f"{share:.0%}")
             rows.append(tuple(map(Text, texts)))
     title = f"Commonest confusions of {clean(method)}"
     return Table(ReportTable(title, ("right label", "answer", "of the label's items"), tuple(map(tuple, rows))))

@@ -1,0 +1,104 @@
+"""What the page shows of items and on paper: filters by seed and by kind, the prompt's command, the summary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from bench.cli import cli
+from bench.core.identity import MethodParts, PartSettings
+from bench.core.record import Run
+from bench.core.training import Tuning
+from bench.report.cases import cases
+from bench.report.html import page, sections, summary
+from bench.report.html.blocks import Block, Figure, Questions, Section
+from bench.report.html.sections import prompts
+from tests.report.test_html import Parsed, method, of
+from tests.test_comparison import answers, scored
+
+K4 = MethodParts(PartSettings("lora", {"rank": 8}), PartSettings("few-shot", {"k": (2, 4), "select": "similar"}))
+
+
+def items(run: Run) -> Questions:
+    """The items of the one case of a run."""
+    [found] = [one for one in sections.sections(cases([run])) if one.id == "items"]
+    [block] = [block for block in found.blocks if isinstance(block, Questions)]
+    return block
+
+
+def test_items_say_where_methods_or_seeds_differ_and_where_none_scores(tmp_path: Path) -> None:
+    timed = method(tmp_path / "timed", "x", 1, 4)
+    priced: dict[str, Any] = {"phases": timed.phases, "environment": timed.environment}
+    given = {("full", 0): [1.0, 0, 1, 0], ("full", 1): [1.0, 0, 0, 1], ("few-shot", 0): [0.0, 0, 1, 0]}
+    records = [answers(tmp_path, label, seed, scored(values), **priced) for (label, seed), values in given.items()]
+    found = items(of(tmp_path, *records))
+    kinds = {one.id.rpartition("/")[2]: one.kinds for one in found.questions}
+    places = sorted(kinds)
+    assert [kinds[place] for place in places] == [("differ",), ("fail",), ("seeds",), ("fail", "seeds")]
+    [last] = [one for one in found.questions if one.id.endswith(places[3])]
+    wrong = {each.seed: [one.method for one in each.answers if one.wrong] for each in last.seeds}
+    assert wrong == {0: [], 1: ["few-shot"]}  # few-shot has no second seed: its first stands in
+    text = page.html([of(tmp_path, *records)])
+    assert text.count('class="of-seed" data-seed="1"') == len(found.questions)
+    assert 'data-wrong-1="|few-shot|"' in text
+
+
+def test_the_command_of_a_prompt_has_the_options_that_were_measured(tmp_path: Path) -> None:
+    tuning = Tuning({"k": (2, 4)}, (), {"k": 4}, "accuracy", 9, {})
+    record = method(tmp_path, "lora, k tuned", 9, parts=K4, tuning=tuning, seed=3)
+    said = prompts.command(of(tmp_path, record, task_paths={"mail": "my tasks/mail"}), [record], "lora, k tuned")
+    assert said == (
+        "lora, k tuned: `adaptbench show 'my tasks/mail' --model m --method lora+few-shot --item ID --seed 3 "
+        "--option k=4 --option select=similar`"
+    )
+
+
+def test_the_command_of_a_prompt_is_one_that_is_understood() -> None:
+    """Its options are those of the command, and its method is one."""
+    words = [
+        "show",
+        "support-intents",
+        "--model",
+        "nowhere",
+        "--method",
+        "lora+few-shot",
+        "--item",
+        "ID",
+        "--seed",
+        "3",
+    ]
+    done = CliRunner().invoke(cli, [*words, "--option", "k=4", "--option", "select=similar"])
+    assert "nowhere" in str(done.exception) + done.output
+
+
+def charts_marked(found: list[Section]) -> list[bool]:
+    [quality] = [one for one in found if one.id == "quality"]
+    return [block.summary for block in quality.blocks if isinstance(block, Figure)]
+
+
+def test_charts_go_on_paper_as_long_as_two_sheets_hold_them(tmp_path: Path) -> None:
+    few = cases([of(tmp_path, method(tmp_path, "full", 15), method(tmp_path, "few-shot", 9))])
+    assert charts_marked(summary.mark(sections.sections(few))) == [True]
+    many = [method(tmp_path, f"way {at}", at % 20, task=f"task {at // 4}") for at in range(60)]
+    marked = charts_marked(summary.mark(sections.sections(cases([of(tmp_path, *many)]))))
+    assert len(marked) == 15
+    assert not any(marked)  # eight rows of cards and a table of sixty rows are more than two sheets
+
+
+def test_a_whole_page_is_asked_for(tmp_path: Path) -> None:
+    run = of(tmp_path, method(tmp_path, "full", 15))
+    short, whole = (Parsed(page.html([run], whole=each)) for each in (False, True))
+    assert [one.named("html")[0]["data-print"] for one in (short, whole)] == ["summary", "whole"]
+    assert short.text.count("Print the whole report") == 1
+    assert "Print the whole report" not in whole.text
+
+
+def block_kinds(blocks: tuple[Block, ...]) -> list[str]:
+    return [block.kind for block in blocks]
+
+
+def test_scores_stand_in_a_table_behind_the_cards(tmp_path: Path) -> None:
+    first = sections.sections(cases([of(tmp_path, method(tmp_path, "full", 15), method(tmp_path, "few-shot", 9))]))[0]
+    assert block_kinds(first.blocks)[:2] == ["decisions", "table"]
