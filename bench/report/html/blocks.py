@@ -151,8 +151,8 @@ class Scenario:
     metric: str
     cost: str
     currency: str
-    queries: float
-    updates: float
+    queries: str  # a number, as it is typed
+    updates: str
     months: float
     most: str  # money a month that is allowed; "": any
     rule: bool  # whether the rule that takes the cheapest of equals applies

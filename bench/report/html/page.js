@@ -59,7 +59,6 @@
     form.addEventListener("submit", function (event) { event.preventDefault(); });
   });
   function money(value, currency) {
-    if (value > 0 && value < 0.01) return "under 0.01 " + currency;
     if (value >= 100) return Math.round(value).toLocaleString("en") + " " + currency;
     return (value === 0 ? "0" : String(Number(value.toPrecision(2)))) + " " + currency;
   }

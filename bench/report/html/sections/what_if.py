@@ -8,7 +8,7 @@ from typing import Any
 from bench.analysis.decision.headline_words import chosen
 from bench.analysis.decision.rule import by_worth, differing, lead
 from bench.analysis.decision.verdict import Verdict
-from bench.analysis.decision.words import cost_text
+from bench.analysis.decision.words import money
 from bench.metrics.formats import clean, number, title
 from bench.report.cases import Case
 from bench.report.html.blocks import Scenario, ScenarioRow
@@ -22,7 +22,7 @@ def scenario(case: Case, verdict: Verdict) -> Scenario:
         ScenarioRow(
             clean(one.label),
             number(metric, one.candidate.answers.score),
-            cost_text(one.cost / assumed.months, currency),
+            money(one.cost / assumed.months, currency),
             json.dumps(data, separators=(",", ":")),
             one.label == verdict.choice and chosen_by_rule(case, verdict),
         )
@@ -32,10 +32,10 @@ def scenario(case: Case, verdict: Verdict) -> Scenario:
         id=f"{case.id}-what-if",
         title=f"{case.title}: other volumes and prices",
         metric=title(metric),
-        cost=f"{clean(currency)} a month ({assumed.counted})",
+        cost=f"cost a month ({assumed.counted})",
         currency=clean(currency),
-        queries=assumed.queries_per_month,
-        updates=assumed.updates_per_month,
+        queries=f"{assumed.queries_per_month:.15g}",
+        updates=f"{assumed.updates_per_month:.15g}",
         months=assumed.months,
         most="" if assumed.require.money_per_month is None else f"{assumed.require.money_per_month!r}",
         rule=chosen_by_rule(case, verdict),
