@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench.analysis.answers import Answers
 from bench.analysis.comparison import Difference, Family, difference
+from bench.analysis.decision.nearest_answer import NEAREST
 from bench.analysis.decision.next_step import NextStep, next_step
 from bench.analysis.decision.reference_line import reference_line
 from bench.analysis.decision.rule import Standing, lead
@@ -22,9 +23,9 @@ class Headline:
 
     verdict: Verdict
     leads: Standing | None  # the choice; where no method meets the requirements, the best; None without a candidate
-    reference: Answers | None  # the majority class, or chance
+    reference: Answers | None  # the majority class, chance, or the nearest training answer
     against: tuple[Difference, ...]  # of `leads`: to zero-shot prompting, then to the reference line
-    beats_reference: bool  # whether the interval of the difference to that line lies above 0; True without a line
+    beats_reference: bool  # whether it is shown to be better than knowing nothing; True where no line says that
     next_step: NextStep | None
 
 
@@ -38,7 +39,8 @@ def headline(run: Run, verdict: Verdict) -> Headline:
     label = verdict.choice or (verdict.standings[0].label if verdict.standings else None)
     leads = next((one for one in verdict.standings if one.label == label), None)
     against = tuple(_against(verdict.family, leads, reference)) if leads else ()
-    beats = leads is None or reference is None or lead(against[-1], leads.label)[1] > 0
+    blind = reference is not None and reference.label != NEAREST  # a copied answer knows the training examples
+    beats = leads is None or not blind or lead(against[-1], leads.label)[1] > 0
     knows = leads is None or NAMES[verdict.family.metric].room(leads.candidate.answers.score) > 0
     return Headline(verdict, leads, reference, against, beats, next_step(run, verdict, useful=beats and knows))
 

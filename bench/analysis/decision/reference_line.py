@@ -1,4 +1,4 @@
-"""What a choice task gives to whoever knows nothing of its items: always the most frequent class, or a guess."""
+"""What a task gives without a model: always the most frequent class, a guess, or the answer of the nearest example."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.analysis.answers import Answers
 from bench.analysis.comparison import Family
+from bench.analysis.decision.nearest_answer import nearest_answer
 from bench.analysis.labels import right_labels
 from bench.core.record import Run
 from bench.store.run_folder import read_predictions
@@ -20,15 +21,17 @@ MAJORITY, CHANCE = "majority class", "chance"
 def reference_line(run: Run, family: Family) -> Answers | None:
     """The score of each item for the most frequent class of the test items; without classes, for a guess.
 
-    None where the metric is not accuracy, or the predictions do not say enough.
+    Of texts that of the nearest training answer. None where the predictions or the task's folder do not say enough.
 
     Raises:
         UsageError: predictions that cannot be read.
     """
-    if family.metric != "accuracy" or not family.answers:
+    if not family.answers:
         return None
     first = family.answers[0]
     [record, *_] = (r for r in run.records if _is_of(first, r.model, r.task, r.method) and r.status == "ok")
+    if family.metric != "accuracy":
+        return nearest_answer(run, record, first)
     lines = read_predictions(run.path, record.key)
     classes = right_labels(lines)
     if classes is not None:
