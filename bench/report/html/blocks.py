@@ -100,10 +100,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class SeedAnswers:
-    """What every method answered with a seed; one that was not measured with it, with its first."""
+    """What methods answered with a seed: with the first all, with another those whose answers are others.
+
+    `wrong`: the methods below the best with this seed; one that was not measured with it counts with its first.
+    """
 
     seed: int
     answers: tuple[Answer, ...]
+    wrong: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

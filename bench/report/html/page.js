@@ -36,13 +36,13 @@
     var form = group.querySelector(".filter"), items = group.querySelectorAll(".item");
     function filter() {
       var words = form.words.value.toLowerCase(), wrong = form.wrong.value, right = form.right.value, shown = 0;
-      var kind = form.kind.value, first = items[0].querySelector(".answers").dataset.seed;
+      var kind = form.kind.value, first = items[0].dataset.seed;
       var seed = form.seed ? form.seed.value : first;
       items.forEach(function (item) {
         var lost = item.getAttribute("data-wrong-" + seed);
-        item.querySelectorAll("[data-seed]").forEach(function (one) {
+        item.querySelectorAll(".of-seed").forEach(function (one) {
           one.hidden = seed !== first && one.dataset.seed !== seed;
-          if (one.tagName === "DETAILS") one.open = seed !== first && one.dataset.seed === seed;
+          one.open = one.dataset.seed === seed;
         });
         var fits = (!words || item.textContent.toLowerCase().indexOf(words) >= 0) &&
           (!kind || item.dataset.kinds.indexOf("|" + kind + "|") >= 0) &&

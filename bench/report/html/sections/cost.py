@@ -26,7 +26,7 @@ _LEAD = (
     "the prices named at the end. Hosting and people's time are in it only where the suite's decide block names them. "
     "Other prices need no new measurement."
 )
-_POINTS = 25  # of a line
+_POINTS = 13  # of a line
 _REACH = 100.0  # volumes are shown from a hundredth to a hundredfold of the one assumed
 _MOST_LINES = 8
 

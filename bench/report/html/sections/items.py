@@ -31,7 +31,7 @@ _LEAD = (
     "Items on which the methods' scores lie furthest apart, then some that no method scores on and some where seeds "
     "differ. They show what kinds of questions a method gains or loses; how often, the intervals above say."
 )
-_ITEMS, _MORE = 24, 8  # of a case: that differ most, and of each other kind
+_ITEMS, _MORE = 16, 4  # of a case: that differ most, and of each other kind
 _METHODS, _SEEDS = 8, 3  # the best ones, the first ones
 _LONGEST, _LONGEST_PASSAGE = 600, 400  # characters
 _PASSAGES = 3
@@ -112,13 +112,15 @@ def _question(place: int, methods: Sequence[Answers], scores: _Scores, task: Tas
     name = methods[0].ids[place]
     example = next((one for one in task.test if one.id == name), None) if task else None
     passages = {one.id: (one.title or one.id, one.text) for one in task.corpus} if task else {}
-    seeds = tuple(
-        SeedAnswers(seed, tuple(_answers(place, methods, scores, seed, passages if not at else {})))
-        for at, seed in enumerate(scores.seeds)
-    )
+    seeds: list[SeedAnswers] = []
+    for seed in scores.seeds:
+        answers = tuple(_answers(place, methods, scores, seed, {} if seeds else passages))
+        wrong = tuple(one.method for one in answers if one.wrong)
+        kept = [one for at, one in enumerate(answers) if not seeds or one.text != seeds[0].answers[at].text]
+        seeds.append(SeedAnswers(seed, tuple(kept), wrong))
     fields = tuple((clean(name), _short(text, _LONGEST)) for name, text in example.fields.items()) if example else ()
     references = tuple(_short(text, _LONGEST) for text in example.references) if example else ()
-    return Question(clean(name), fields, references, seeds, scores.kinds(place))
+    return Question(clean(name), fields, references, tuple(seeds), scores.kinds(place))
 
 
 def _answers(
