@@ -1,5 +1,6 @@
 // Opens an HTML report in headless Chromium and checks what a test of its text cannot see: accessibility (axe-core), console
-// errors, network requests, and whether anything is wider than its page; writes screenshots and a PDF to look at.
+// errors, network requests, whether anything is wider than its page, and whether a summary fits on two sheets; writes
+// screenshots and a PDF to look at.
 //
 //   npm install --no-save puppeteer-core axe-core
 //   node scripts/check_report.js report.html out/
@@ -15,6 +16,7 @@ const axe = require("axe-core");
 const VIEWS = [
   { name: "wide-light", width: 1440, height: 900, scheme: "light" },
   { name: "wide-dark", width: 1440, height: 900, scheme: "dark" },
+  { name: "middle-light", width: 1024, height: 768, scheme: "light" },
   { name: "narrow-light", width: 390, height: 844, scheme: "light" },
   { name: "narrow-dark", width: 390, height: 844, scheme: "dark" },
 ];
@@ -69,7 +71,13 @@ async function main() {
     for (const view of VIEWS) await look(browser, file, view, out, problems);
     const page = await browser.newPage();
     await page.goto(pathToFileURL(path.resolve(file)).href);
-    await page.pdf({ path: path.join(out, "print.pdf"), format: "A4", preferCSSPageSize: true });
+    const most = await page.evaluate(() => document.documentElement.dataset.print === "summary" ? 2 : Infinity);
+    for (const format of ["A4", "Letter"]) {
+      const file = path.join(out, `print-${format}.pdf`);
+      await page.pdf({ path: file, format });
+      const sheets = (fs.readFileSync(file, "latin1").match(/\/Type\s*\/Page\b/g) || []).length;
+      if (sheets > most) problems.push(`${format}: ${sheets} sheets`);
+    }
   } finally {
     await browser.close();
   }

@@ -18,13 +18,16 @@ def scenario(case: Case, verdict: Verdict) -> Scenario:
     """The methods of a case, the best first, with their costs as assumed."""
     assumed, currency = verdict.assumed, case.prices.currency
     metric = verdict.family.metric
+    assert case.headline is not None
+    # the rule takes the cheapest of equals: not where worth decides, or what leads is no better than knowing nothing
+    by_cost = case.headline.beats_reference and not by_worth(verdict.standings, assumed)
     rows = tuple(
         ScenarioRow(
             clean(one.label),
             number(metric, one.candidate.answers.score),
             money(one.cost / assumed.months, currency),
             json.dumps(data, separators=(",", ":")),
-            one.label == verdict.choice and chosen_by_rule(case, verdict),
+            one.label == verdict.choice and by_cost and chosen(case.headline),
         )
         for one, data in zip(verdict.standings, figures(verdict), strict=True)
     )
@@ -38,14 +41,9 @@ def scenario(case: Case, verdict: Verdict) -> Scenario:
         updates=f"{assumed.updates_per_month:.15g}",
         months=assumed.months,
         most="" if assumed.require.money_per_month is None else f"{assumed.require.money_per_month!r}",
-        rule=chosen_by_rule(case, verdict),
+        rule=by_cost,
         rows=rows,
     )
-
-
-def chosen_by_rule(case: Case, verdict: Verdict) -> bool:
-    """Whether cost decides between methods that are as good: not where the choice is open, or goes by worth."""
-    return case.headline is not None and chosen(case.headline) and not by_worth(verdict.standings, verdict.assumed)
 
 
 def figures(verdict: Verdict) -> list[dict[str, Any]]:
