@@ -196,7 +196,7 @@ def test_a_suite_from_init_to_report(tmp_path: Path) -> None:
     made = adaptbench("init", "mine.csv", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     suite = tmp_path / "mine.suite.yaml"
-    change(suite, methods=["zero-shot"], models=["tiny-random"])
+    change(suite, methods=["zero-shot"], models=["tiny-random"], probes=[])
     planned = adaptbench("plan", str(suite), "--json", "--no-pilot", cwd=tmp_path)
     assert [entry["state"] for entry in json.loads(planned.stdout)] == ["to do"]
     ran = adaptbench("run", str(suite), "--limit", "5", cwd=tmp_path)
@@ -208,6 +208,22 @@ def test_a_suite_from_init_to_report(tmp_path: Path) -> None:
     assert shown["runs"][0]["records"][0]["items"] == 5
     listed = adaptbench("list", "runs", cwd=tmp_path).stdout
     assert "1 of 1 cells measured" in listed
+
+
+@pytest.mark.slow
+def test_questions_and_documents_from_init_to_a_run(tmp_path: Path) -> None:
+    (tmp_path / "documents.csv").write_text("id,text\n" + "".join(f"d{i},box {i} is blue\n" for i in range(30)))
+    rows = "".join(f"What is box {i}?,blue {i},d{i}\n" for i in range(30))
+    (tmp_path / "mine.csv").write_text("question,answer,doc_id\n" + rows)
+    made = adaptbench("init", "mine.csv", "--corpus", "documents.csv", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    suite = tmp_path / "mine.suite.yaml"
+    change(suite, methods=[{"rag": {"top_k": 1}}, {"rag": {"control": "oracle"}}], models=["tiny-random"], probes=[])
+    ran = adaptbench("run", str(suite), "--limit", "2", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    table = adaptbench("report", "results/local/mine", "--json", cwd=tmp_path)
+    recalls = [record["retrieval"]["recall@1"] for record in json.loads(table.stdout)["runs"][0]["records"]]
+    assert len(recalls) == 2
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(suite_file: Path) -> None:

@@ -35,7 +35,7 @@ ROOMS: dict[str, set[str]] = {
     "retrieval": {"core", "model", "meters"},
     "adapt": {"core", "tasks", "methods", "metrics", "config", "model", "engine", "training", "meters"},
     "analysis": {"core", "tasks", "methods", "metrics", "config", "store"},
-    "authoring": {"core", "tasks", "metrics"},
+    "authoring": {"core", "tasks", "metrics", "analysis"},
 }
 ROOMS["cell"] = {*ROOMS["adapt"], "adapt", "retrieval", "store"}
 ROOMS["runs"] = {*ROOMS["cell"], "cell"}

@@ -20,9 +20,14 @@ from hypothesis import strategies as st
 import tasks
 from bench.authoring.check import report
 from bench.authoring.init import init
+from bench.config import assumptions
+from bench.config.assumptions import Assumptions
+from bench.config.suite import labelled_methods
+from bench.config.suite import load as load_suite
 from bench.core.errors import TaskError, UsageError
 from bench.core.task import Task
 
+SIMILAR = "few-shot (k=4, select=similar)"
 TICKETS = "text,team\n" + "".join(f"ticket number {n},{('billing', 'tech_help')[n % 2]}\n" for n in range(20))
 
 
@@ -47,25 +52,34 @@ def test_a_csv_of_labelled_texts(tmp_path: Path) -> None:
         'answer: column "team" (guessed; change it with --answer)',
         'question: column "text" (guessed; change it with --question)',
         "kind: choice, from 2 distinct answers in 20 rows (guessed; change it with --kind)",
-        "test: taken out of the data by hash of the question, rows: 4",
-        "validation: taken out of the data by hash of the question, rows: 2",
+        "rows: train 14, validation 2, test 4 (test and validation taken out by hash of the question)",
         "choice_words: labels are shown with spaces for underscores and hyphens",
+        'instruction: "Classify the text. Answer with the label alone. The labels …" (drafted; edit it in task.yaml)',
+        # by hand: with 4 items McNemar's smallest two-sided p is 2 × 0.5⁴ = 0.125, so nothing can be found
+        "test items: 4, too few to tell anything; one of 0.10 takes about 249 "
+        "(assumed: two methods differ on 30% of the items or more; power 80%)",
         f"wrote {tmp_path / 'out'}: train.jsonl, validation.jsonl, test.jsonl, task.yaml",
         f"wrote {tmp_path / 'out.suite.yaml'}",
+        f"next: adaptbench run {tmp_path / 'out.suite.yaml'}",
     ]
 
 
-def test_the_starter_suite_names_the_task(tmp_path: Path) -> None:
+def test_the_starter_suite_can_be_read(tmp_path: Path) -> None:
+    made(tmp_path, "tickets.csv", TICKETS)
+    suite = load_suite(tmp_path / "out.suite.yaml")
+    assert list(labelled_methods(suite)) == ["zero-shot", "few-shot (k=4)", SIMILAR, "lora", "full"]
+    assert (suite.seeds, suite.probes, suite.models[0].path) == ([0, 1, 2], ["world-facts", "reading"], "mini")
+    assert "`adaptbench fetch smollm2` brings a real small model" in (tmp_path / "out.suite.yaml").read_text()
+
+
+def test_every_key_of_decide_that_the_suite_explains_may_be_set(tmp_path: Path) -> None:
     made(tmp_path, "tickets.csv", TICKETS)
     text = (tmp_path / "out.suite.yaml").read_text()
-    assert yaml.safe_load(text) == {
-        "name": "out",
-        "models": ["mini"],
-        "tasks": ["out"],
-        "methods": ["zero-shot", {"few-shot": {"k": 4}}, {"rag": {"top_k": 3}}, "lora", "full"],
-        "seeds": [0],
-    }
-    assert "or the model you would deploy" in text
+    head, block = text.split("decide:")
+    opened = yaml.safe_load("decide:" + block.replace("\n  # ", "\n  "))["decide"]
+    assert set(opened) == set(Assumptions.model_fields) - {"serving"}
+    assert assumptions.read(opened, "decide").require.quality == 0.8
+    assert yaml.safe_load(head)["tasks"] == ["./out"]
 
 
 def test_the_split_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
@@ -193,7 +207,8 @@ def test_a_question_is_shown_with_its_passage(tmp_path: Path) -> None:
     assert task.prompt.template == "Context: {context}\nQuestion: {question}\nAnswer:"
     stones = {example.references for split in (task.train, task.validation, task.test) for example in split}
     assert stones == {(row["answer"],) for row in rows}  # one question, twelve items
-    assert 'passage: column "context" (guessed; change it in the template)' in notes
+    reading = "stands in the prompt, as a reading task (guessed; --retrieve makes it documents to search)"
+    assert f'passage: column "context" {reading}' in notes
     assert 'not in the prompt: "title"; add to the template what answers need' in notes
 
 
@@ -276,7 +291,7 @@ def test_odd_folder_names_make_a_sound_task_name(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(TICKETS)
     init(tmp_path / "a.csv", tmp_path / "My täsk: v2")
     assert tasks.load(tmp_path / "My täsk: v2").name == "My-t-sk--v2"
-    assert yaml.safe_load((tmp_path / "My täsk: v2.suite.yaml").read_text())["tasks"] == ["My täsk: v2"]
+    assert yaml.safe_load((tmp_path / "My täsk: v2.suite.yaml").read_text())["tasks"] == ["./My täsk: v2"]
 
 
 @pytest.mark.parametrize("existing", ["out/task.yaml", "out/test.jsonl", "out.suite.yaml"])

@@ -1,4 +1,4 @@
 """Help for authors of tasks: `init` and `check`.
 
-May import `tasks`, `metrics` and `core`.
+May import `analysis`, `tasks`, `metrics` and `core`.
 """

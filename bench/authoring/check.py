@@ -18,12 +18,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench.authoring.metric_choice import UNSEEN, for_any_script, unseen_share
 from bench.core.errors import TaskError
 from bench.core.item import Example
 from bench.core.quoting import plain, shown
 from bench.core.task import Task
-from bench.metrics import NAMES, refuse_unfit
-from bench.metrics.scripts import hidden
+from bench.metrics import refuse_unfit
 from tasks import find
 from tasks.loader.manifest import spec_file
 from tasks.loader.read import Loaded, read_task
@@ -33,13 +33,6 @@ if TYPE_CHECKING:
     from bench.core.prompt import Prompt
 
 MAX_LABELS = 12  # rows of the balance table; of more labels the most and least frequent are shown
-_UNSEEN = 0.5  # share of references from which a metric that cannot see them is warned of
-_FOR_ANY_SCRIPT = {
-    "rouge1": "rouge1_unicode",
-    "rouge2": "rouge2_unicode",
-    "rouge": "rouge_l_unicode",
-    "bleu": "bleu_zh",
-}
 _SKEWED = 0.8  # share of the most frequent test label from which accuracy alone misleads
 
 
@@ -165,9 +158,9 @@ def _unseen_scripts(task: Task) -> Iterator[str]:
     """Metrics that see no word in half or more of the test split's references."""
     texts = [text for example in task.test for text in example.references]
     for name in task.metrics if task.kind == "text" else ():
-        share = sum(hidden(text, NAMES[name].sees) for text in texts) / len(texts)
-        if share >= _UNSEEN:
-            use = _FOR_ANY_SCRIPT.get(name.split("_")[0], "chrf or char_f1")
+        share = unseen_share(name, texts)
+        if share >= UNSEEN:
+            use = for_any_script(name)
             yield f"metric {name} cannot tell the words of {share:.0%} of the references apart; use {use}"
 
 

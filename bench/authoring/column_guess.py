@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any, Literal
 
+from bench.authoring.column_names import ANSWERS, CHOICE_LISTS, LABELS, PASSAGES, QUESTIONS, REFERENCES, first_named
 from bench.core.errors import UsageError, unknown
 from bench.core.prompt import CHOICES
 from bench.core.quoting import listed, shown
+from bench.metrics.scripts import words
 from tasks.loader.rows import list_of, objects_in, text_of, text_or_none
 
 Row = dict[str, Any]
 Kind = Literal["choice", "text"]
-QUESTIONS = ("question", "text", "input", "prompt", "message", "query", "utterance", "sentence", "mr", "source")
-ANSWERS = (
-    *("label", "answer", "answers", "answers.text", "answerkey", "category", "intent", "class", "target"),
-    *("output", "response", "ref", "reference", "completion", "summary", "sentiment", "topic", "y"),
-)
-PASSAGES = ("context", "passage", "paragraph", "article", "document")
-CHOICE_LISTS = ("choices", "options", "endings", "choices.text")
 _FEW = 3  # a label stands this often on average before answers count as choices
+_FEW_LABELS = 2  # where the column is named as labels are
+_WORDS_OF_A_SENTENCE = 6  # an answer of this many words in the median is a sentence, not a name or a number
+_NUMBERED = re.compile(r"[ _.-]?\d+$")
 _LONGEST_LABEL = 80  # characters
 
 
@@ -35,26 +35,40 @@ class Guess:
     choices_field: str = ""
     choice_keys: str = ""  # the column that names each choice, such as A, B, C
     by_index: bool = False
+    more_answers: tuple[str, ...] = ()  # further columns of references
+    sentences: bool = False  # whether the answers of a text task are sentences
+    gold: str = ""  # the column of the ids of an item's documents
+    group: str = ""  # the column that says which items are about one document
     notes: list[str] = field(default_factory=list)
 
 
-def guess(rows: Sequence[Row], question: str | None, answer: str | None, kind: str | None) -> Guess:
-    """Settle what is not given. Raises UsageError for a column that does not exist or cannot be used."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    for wanted in (question, answer):
+def guess(
+    rows: Sequence[Row], question: str | None, answer: str | None, kind: str | None, passage: str | None = None
+) -> Guess:
+    """Settle what is not given. Raises UsageError for a column that does not exist or cannot be used.
+
+    Answers that are JSON lists in text cells become lists, in `rows`.
+    """
+    columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name.strip()]
+    for wanted in (question, answer, passage):
         if wanted is not None and wanted not in columns:
             raise UsageError(unknown("column", wanted, columns))
     notes: list[str] = []
     choices_field = "" if kind == "text" else _choices_column(rows, columns, {question, answer})
     choice_keys = _keys_column(choices_field, columns)
-    used = {"id", choices_field, choice_keys, question, answer, choices_field.removesuffix(".text")}
+    used = {"id", choices_field, choice_keys, question, answer, passage, choices_field.removesuffix(".text")}
     free = [name for name in columns if name not in used and not _holds_objects(name, rows)]
+    more_answers: tuple[str, ...] = ()
     if answer is None:
-        answer = _named(free, ANSWERS) or _last_but_longest(free, rows, question is None)
-        notes.append(f"answer: column {shown(answer)} (guessed; change it with --answer)")
-        free = [name for name in free if name != answer]
+        answer, *others = _numbered(free, kind) or [
+            first_named(free, ANSWERS) or _last_but_longest(free, rows, question is None)
+        ]
+        more_answers = tuple(others)
+        several = f"columns {listed(map(shown, (answer, *others)))}, each a reference" if others else ""
+        notes.append(f"answer: {several or f'column {shown(answer)}'} (guessed; change it with --answer)")
+        free = [name for name in free if name not in (answer, *others)]
     if question is None:
-        question = _named(free, QUESTIONS) or _longest(free, rows)
+        question = first_named(free, QUESTIONS) or _longest(free, rows)
         notes.append(f"question: column {shown(question)} (guessed; change it with --question)")
     _refuse_columns(question, answer)
     for column in (question, answer):
@@ -62,31 +76,51 @@ def guess(rows: Sequence[Row], question: str | None, answer: str | None, kind: s
             fields = listed(name for name in columns if name.startswith(f"{column}."))
             raise UsageError(f"column {shown(column)} holds objects; name one of their fields: {fields}")
     free = [name for name in free if name not in (question, answer)]
-    guessed = Guess(question, answer, "choice", _passage(free, rows), choices_field, choice_keys, notes=notes)
-    _say_unasked(guessed, [name for name in free if "." not in name])
+    _unpack_lists(rows, answer, notes)
+    passage = passage or _passage(free, rows)
+    guessed = Guess(question, answer, "choice", passage, choices_field, choice_keys, False, more_answers, notes=notes)
     _settle_kind(guessed, [row for row in rows if text_or_none(row.get(question)) is not None], kind)
     return guessed
 
 
+def _numbered(columns: Sequence[str], kind: str | None) -> list[str]:
+    """Columns such as reference_1 and reference_2, which hold several references of one item; none of them alone."""
+    stems: dict[str, list[str]] = {}
+    for name in columns if kind != "choice" else ():
+        stems.setdefault(_NUMBERED.sub("", name.lower()), []).append(name)
+    named = first_named(columns, ANSWERS)  # answer1 to answer4 are choices where a label says which
+    found = next((stems[stem] for stem in REFERENCES if len(stems.get(stem, ())) > 1), [])
+    return found if not named or named in found else []
+
+
+def _unpack_lists(rows: Sequence[Row], column: str, notes: list[str]) -> None:
+    """Write JSON lists in the text cells of a column as lists, where all its cells are such."""
+    cells = [row.get(column) for row in rows if text_or_none(row.get(column)) is not None]
+    if cells and all(isinstance(cell, str) and cell.lstrip().startswith("[") and _list(cell) for cell in cells):
+        for row in rows:
+            row[column] = _list(row.get(column))
+        notes.append(f"answer: the JSON lists in column {shown(column)} are lists of references")
+
+
 def _passage(columns: Sequence[str], rows: Sequence[Row]) -> str:
     """The column of the texts that questions are about, as SQuAD and RACE have them; or ''."""
-    name = _named(columns, PASSAGES)
+    name = first_named(columns, PASSAGES)
     return name if name and all(text_or_none(row.get(name)) is not None for row in rows) else ""
 
 
-def _say_unasked(guessed: Guess, columns: Sequence[str]) -> None:
-    """Note which columns the prompt shows in addition to the question, and which it does not."""
-    if guessed.passage:
-        guessed.notes.append(f"passage: column {shown(guessed.passage)} (guessed; change it in the template)")
-    others = [name for name in columns if name != guessed.passage]
-    if others:
-        guessed.notes.append(f"not in the prompt: {listed(map(shown, others))}; add to the template what answers need")
+def left_out(guessed: Guess, columns: Iterable[str]) -> list[str]:
+    """The columns that the prompt does not show and the task does not read."""
+    read = (guessed.question, guessed.answer, *guessed.more_answers, guessed.passage, guessed.choices_field)
+    read += (guessed.choice_keys, guessed.gold, guessed.group, "id", guessed.choices_field.removesuffix(".text"))
+    inner = tuple(f"{name}." for name in columns)  # fields of cells that are objects
+    return [name for name in columns if name not in read and not name.startswith(inner)]
 
 
 def is_usable(row: Row, guessed: Guess) -> bool:
-    """Whether a row has a question and an answer that the task can take."""
+    """Whether a row has a question, its passage and an answer that the task can take."""
     answers = answers_of(row, guessed)
-    if not answers or text_or_none(row.get(guessed.question)) is None:
+    shown_columns = filter(None, (guessed.question, guessed.passage))
+    if not answers or any(text_or_none(row.get(name)) is None for name in shown_columns):
         return False
     if guessed.kind == "text":
         return True
@@ -100,10 +134,10 @@ def is_usable(row: Row, guessed: Guess) -> bool:
 
 
 def answers_of(row: Row, guessed: Guess) -> list[str]:
-    """The texts in a row's answer cell; none where one of them is no text."""
-    value = row.get(guessed.answer)
+    """The texts in a row's answer cells; none where one of them is no text."""
+    cells = [row.get(name) for name in (guessed.answer, *guessed.more_answers)]
     try:
-        texts = [text_of(one) for one in (value if isinstance(value, (list, tuple)) else [value])]
+        texts = [text_of(text) for cell in cells for text in (cell if isinstance(cell, (list, tuple)) else [cell])]
     except TypeError:
         return []
     return [text.strip() for text in texts if text is not None]
@@ -125,11 +159,10 @@ def _settle_kind(guessed: Guess, rows: Sequence[Row], kind: str | None) -> None:
     elif guessed.choices_field:
         reason = f"the lists in column {shown(guessed.choices_field)}"
     else:
-        single = not any(isinstance(row.get(guessed.answer), (list, tuple)) for row in rows)
-        short = all(len(text) <= _LONGEST_LABEL for text in distinct)
-        guessed.kind = "choice" if single and short and 2 <= len(distinct) <= len(answers) / _FEW else "text"
+        guessed.kind = "choice" if _are_labels(guessed, rows, answers) else "text"
     if kind is None:
         guessed.notes.append(f"kind: {guessed.kind}, from {reason} (guessed; change it with --kind)")
+    guessed.sentences = guessed.kind == "text" and _words(answers) >= _WORDS_OF_A_SENTENCE
     if guessed.choices_field:
         if guessed.choice_keys and not all(set(answers_of(row, guessed)) <= set(_keys(row, guessed)) for row in rows):
             guessed.choice_keys = ""
@@ -138,6 +171,22 @@ def _settle_kind(guessed: Guess, rows: Sequence[Row], kind: str | None) -> None:
     elif guessed.kind == "choice" and len(distinct) < 2:
         column = shown(guessed.answer)
         raise UsageError(f"kind choice needs two or more distinct answers; column {column} has {len(distinct)}")
+
+
+def _are_labels(guessed: Guess, rows: Sequence[Row], answers: Sequence[str]) -> bool:
+    """Whether the answers are labels of a closed set: single, short and often the same."""
+    distinct = set(answers)
+    if guessed.more_answers or any(isinstance(row.get(guessed.answer), (list, tuple)) for row in rows):
+        return False
+    named = guessed.answer.lower() in LABELS
+    if any(len(text) > _LONGEST_LABEL for text in distinct) or (_words(answers) >= _WORDS_OF_A_SENTENCE and not named):
+        return False
+    return 2 <= len(distinct) <= len(answers) / (_FEW_LABELS if named else _FEW)
+
+
+def _words(texts: Sequence[str]) -> float:
+    """Words in the median; 0 of none."""
+    return median(len(words(text)) for text in texts) if texts else 0
 
 
 def _by_text(guessed: Guess, rows: Sequence[Row]) -> bool:
@@ -164,11 +213,6 @@ def _choices_column(rows: Sequence[Row], columns: Sequence[str], taken: set[str 
     """A column that holds a list of choices for each row, or ''."""
     names = [name for name in columns if name.lower() in CHOICE_LISTS and name not in taken]
     return next((name for name in names if any(_list(row.get(name)) for row in rows)), "")
-
-
-def _named(columns: Iterable[str], known: Sequence[str]) -> str:
-    lowered = {name.lower(): name for name in reversed(list(columns))}
-    return next((lowered[name] for name in known if name in lowered), "")
 
 
 def _last_but_longest(columns: Sequence[str], rows: Sequence[Row], question_open: bool) -> str:

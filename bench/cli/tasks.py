@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,24 +29,33 @@ def check(task: str) -> None:
 
 
 @click.command()
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("data", type=click.Path(path_type=Path), required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write; default: the data file's name.")
 @click.option("--test", type=click.Path(path_type=Path), help="A separate file of test rows.")
+@click.option("--corpus", type=click.Path(path_type=Path), help="A file of documents to search for answers.")
+@click.option("--retrieve", is_flag=True, help="Search the passages that stand beside questions; default: show them.")
+@click.option("--header", default="", help="Names of the columns, with commas, of a file without a header line.")
 @click.option("--question", help="Column with the input.")
 @click.option("--answer", help="Column with the answer.")
+@click.option("--passage", help="Column with the text that the question is about.")
 @click.option("--kind", type=click.Choice(["choice", "text"]), help="Fixed labels, or free text.")
-def init(
-    data: Path, out: Path | None, test: Path | None, question: str | None, answer: str | None, kind: str | None
-) -> None:
+def init(data: Path | None, out: Path | None, header: str, **options: Any) -> None:
     """Turn DATA (CSV, TSV, JSONL or Parquet) into a task folder and a starter suite, guessing what it can.
 
+    Without DATA it begins from a table of examples, which it writes. The suite names smollm2 where it has been
+    fetched, else mini.
+
     \b
-    Example:
+    Examples:
       adaptbench init tickets.csv --answer team
+      adaptbench init questions.csv --corpus manual.jsonl
     """
     from bench.authoring import init
+    from bench.model import fetch as fetching
 
-    for line in init.init(data, out, test=test, question=question, answer=answer, kind=kind):
+    model = "smollm2" if fetching.is_fetched("smollm2") else "mini"
+    names = [name.strip() for name in header.split(",")] if header else []
+    for line in init.init(data, out, header=names, model=model, **options):
         print(line)
 
 

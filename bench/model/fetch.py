@@ -51,16 +51,20 @@ SOURCES = {
 }
 
 
+def is_fetched(name: str) -> bool:
+    """Whether a model of `SOURCES` is on this machine, whole."""
+    return gguf.is_converted(SOURCES[name].sha256)
+
+
 def fetched(name: str) -> Path:
     """The folder of a model of `SOURCES`.
 
     Raises:
         UsageError: it has not been fetched, or its files in the cache are damaged.
     """
-    digest = SOURCES[name].sha256
-    if not gguf.is_converted(digest):
+    if not is_fetched(name):
         raise UsageError(f'model "{name}" is not on this machine; bring it with: adaptbench fetch {name}')
-    return gguf.folder_for(digest)
+    return gguf.folder_for(SOURCES[name].sha256)
 
 
 def fetch(name: str, file: Path | None = None, progress: Progress = lambda what, done, total: None) -> Path:

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,9 +95,17 @@ def list_of(value: Any) -> list[str]:
 
 
 def read_table(
-    path: Path, file: str, problems: Problems, delimiter: str | None = None, quotes: bool = True
+    path: Path,
+    file: str,
+    problems: Problems,
+    delimiter: str | None = None,
+    quotes: bool = True,
+    header: Sequence[str] = (),
 ) -> Table | None:
-    """The table in `path`, called `file` in messages; None where it cannot be read at all."""
+    """The table in `path`, called `file` in messages; None where it cannot be read at all.
+
+    `header` names the columns of a CSV or TSV file that has no header line.
+    """
     ending = path.suffix.lower()
     if ending not in FORMATS:
         problems.add(file, f'"{ending}" is no known format', f"allowed: {', '.join(FORMATS)}")
@@ -117,7 +125,7 @@ def read_table(
         return flattened(_jsonl(text, file, problems))
     text, named = _excel_separator(text)
     delimiter = delimiter or named or ("\t" if ending == ".tsv" else _likely_delimiter(text))
-    return _delimited(text, file, problems, delimiter, quotes)
+    return _delimited(text, file, problems, delimiter, quotes, header)
 
 
 def _excel_separator(text: str) -> tuple[str, str]:
@@ -195,19 +203,22 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _delimited(text: str, file: str, problems: Problems, delimiter: str, quotes: bool) -> Table | None:
+def _delimited(
+    text: str, file: str, problems: Problems, delimiter: str, quotes: bool, header: Sequence[str]
+) -> Table | None:
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
     before = csv.field_size_limit(_LONGEST_CELL)
     try:
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
-        return _cells(_filled(lines, file, problems), file, problems)
+        filled = _filled(lines, file, problems, first=1 if header else 0)
+        return _cells(filled if not header else chain([(0, list(header))], filled), file, problems)
     finally:
         csv.field_size_limit(before)
 
 
-def _filled(lines: Iterator[list[str]], file: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
-    """(number, cells) of each line that is not blank; the header is number 0."""
-    number = 0
+def _filled(lines: Iterator[list[str]], file: str, problems: Problems, first: int) -> Iterator[tuple[int, list[str]]]:
+    """(number, cells) of each line that is not blank, counted from `first`; a header is number 0."""
+    number = first
     while True:
         try:
             cells = next(lines)
