@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from bench.core.quoting import listed
@@ -19,6 +20,7 @@ _FOR_ANY_SCRIPT = {
 # Two methods often give different answers to three items of ten; scores of sentences often differ by a quarter.
 _DISCORDANCE = 0.3
 _DEVIATION = 0.25
+_ALPHA, _POWER = 0.05, 0.8
 _WORTH_FINDING = 0.1  # a difference that a comparison should be able to show
 
 
@@ -45,27 +47,31 @@ def why(metrics: Sequence[str], sentences: bool) -> str:
 
 
 def power_note(metric: str, items: int) -> str:
-    """What `items` test items can show in a paired comparison by `metric` (power 0.8, alpha .05)."""
-    from bench.analysis.statistics.power import mdd_means, required_n_means, required_n_shares
+    """What `items` test items can show in a paired comparison by `metric`: found at two-sided p of .05, power 0.8."""
+    from bench.analysis.statistics.drops import items_needed
 
     if metric in ("accuracy", "exact_match"):
-        smallest, needed = _smallest_of_shares(items), required_n_shares(_WORTH_FINDING, _DISCORDANCE)
-        assumed = f"two methods differ on {_DISCORDANCE:.0%} of the items or more"
+        chance, assumed = _found_share, f"two methods differ on {_DISCORDANCE:.0%} of the items or more"
     else:
-        smallest = mdd_means(items, _DEVIATION) if items > 1 else None
-        needed = required_n_means(_WORTH_FINDING, _DEVIATION)
-        assumed = f"their scores of an item differ by {_DEVIATION}, in the standard deviation"
-    if smallest is None or smallest > 1:
-        what = f"test items: {items}, too few to tell anything"
-    else:
-        what = f"test items: {items}, which show a difference of {smallest:.2f} or more"
-    more = f"; one of {_WORTH_FINDING:.2f} takes about {needed}" if items < needed else ""
-    return f"{what}{more} (assumed: {assumed}; power 80%)"
+        chance, assumed = _found_mean, f"their scores of an item differ by {_DEVIATION}, in the standard deviation"
+    smallest = next((step / 100 for step in range(1, 101) if chance(items, step / 100) >= _POWER), None)
+    needed = items_needed(lambda n: chance(n, _WORTH_FINDING), _POWER, most=1000)
+    what = f"which show a difference of {smallest:.2f} or more" if smallest else "too few to tell anything"
+    more = f"; one of {_WORTH_FINDING:.2f} takes about {needed}" if needed and items < needed else ""
+    return f"test items: {items}, {what}{more} (assumed: {assumed}; power {_POWER:.0%})"
 
 
-def _smallest_of_shares(items: int) -> float | None:
-    """The smallest difference of two shares that can be found; few items need methods that differ on more of them."""
-    from bench.analysis.statistics.power import mdd_shares
+def _found_share(items: int, difference: float) -> float:
+    from bench.analysis.statistics.drops import found_shares
 
-    shares = (round(_DISCORDANCE + step / 20, 2) for step in range(15))  # to 1
-    return next((found for share in shares if (found := mdd_shares(items, share)) is not None), None)
+    return found_shares(items, max(_DISCORDANCE, difference), difference, alpha=_ALPHA / 2)
+
+
+def _found_mean(items: int, difference: float) -> float:
+    from bench.analysis.statistics.distributions import t_quantile
+    from bench.analysis.statistics.drops import found_means
+
+    if items < 2:
+        return 0.0
+    error = _DEVIATION / math.sqrt(items)
+    return found_means(error, t_quantile(1 - _ALPHA / 2, items - 1) * error, difference)
