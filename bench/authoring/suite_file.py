@@ -48,6 +48,9 @@ decide:                                # what the decision assumes; changing it 
   months: 12                           # over which costs are added up
   updates_per_month: 1                 # times that data change: training and index are paid again
   # hosting_per_month: {{lora: 30, other: 50}}  # money for keeping a method ready, whatever is asked
+  # hourly_rate: 80                    # money for an hour of people's time, with the hours of the next two
+  # setup_hours: {{zero-shot: 2, other: 16}}
+  # upkeep_hours_per_month: {{lora: 4, other: 1}}
   # value_of_right: 0.02               # money that a right answer is worth; decides by worth less cost
   # margin: 0.02                       # a difference of the primary metric that matters
   # require: {{quality: 0.8, latency_p95_s: 0.5, retention_loss: 0.05}}  # what must hold, or it is not chosen
