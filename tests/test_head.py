@@ -17,11 +17,11 @@ from transformers import AutoModelForCausalLM, CohereConfig, Gemma2Config, Grani
 
 import methods
 from bench.adapt.linear_probe import Features, fit, mean_loss
-from bench.cell.probes import fingerprint
 from bench.core.errors import CellError
 from bench.engine.backend import local
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_engine import Engine
+from bench.model.fingerprint import fingerprint
 from tests.small import measure, write_suite
 from tests.toy import adapted, blind, choice_task, text_task
 

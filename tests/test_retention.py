@@ -19,8 +19,7 @@ from transformers import AutoModelForCausalLM
 import methods
 from bench.analysis.retention import BaseScore, above_chance, base_scores, changes, losses, paired
 from bench.analysis.statistics.paired import paired_shares
-from bench.cell.divergence import divergence
-from bench.cell.probes import fingerprint
+from bench.cell.divergence import divergence, next_tokens
 from bench.core.errors import UsageError
 from bench.core.record import Prediction, Record, Run, Score
 from bench.engine.backend import local
@@ -28,6 +27,7 @@ from bench.engine.prompts import Encoded
 from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
 from bench.metrics import statistics
+from bench.model.fingerprint import fingerprint
 from bench.report.tables import tables
 from bench.store import run_folder
 from tests.small import cells_of, measure, write_suite
@@ -91,9 +91,12 @@ def test_divergence_is_the_kl_of_plain_passes(tiny_model: Path) -> None:
             p, q = (model(ids).logits[0, -1].double().softmax(-1) for model in (moved, base))
         expected.append(float((p * (p / q).log()).sum()))
     backends = [TransformersBackend(Engine(model, 0, frozenset(), 1024), str) for model in (moved, base)]
-    assert divergence(backends[0], backends[1], prompts) == pytest.approx(sum(expected) / 2, rel=1e-4)
-    assert divergence(backends[1], backends[1], prompts) == 0
-    assert divergence(backends[0], backends[1], prompts[2:]) is None
+    moved, before = (next_tokens(backend, prompts) for backend in backends)
+    assert moved is not None
+    assert before is not None
+    assert divergence(moved, before) == pytest.approx(sum(expected) / 2, rel=1e-4)
+    assert divergence(before, before) == 0
+    assert next_tokens(backends[0], prompts[2:]) is None
 
 
 def answered(run: Path, key: str, name: str, values: list[float], order: list[int], metric: str = "accuracy") -> None:

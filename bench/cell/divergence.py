@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
 from bench.engine.backend import LocalBackend
 from bench.engine.prompts import Encoded
 
 PROMPTS = 100  # at most
 
 
-def divergence(adapted: LocalBackend, base: LocalBackend, prompts: Sequence[Encoded]) -> float | None:
-    """Mean of KL(adapted ‖ base) over the first token of the answer, in nats; None without a prompt that fits.
-
-    Both models read the same prompts. 0 where no weight has moved; large where the adapted model is sure of what the
-    base would hardly have said.
-    """
+def next_tokens(backend: LocalBackend, prompts: Sequence[Encoded]) -> Tensor | None:
+    """Log-probabilities of an answer's first token, [prompts, vocabulary], in nats; None without a prompt that fits."""
     fitting = [prompt for prompt in prompts if prompt.failure is None][:PROMPTS]
-    if not fitting:
-        return None
-    total = 0.0
-    for prompt in fitting:
-        moved, before = (backend.next_token(prompt) for backend in (adapted, base))
-        total += float((moved.exp() * (moved - before)).sum())
-    return total / len(fitting)
+    return backend.outputs(fitting).log_softmax(-1) if fitting else None
+
+
+def divergence(moved: Tensor, before: Tensor) -> float:
+    """Mean of KL(adapted ‖ base) over prompts, in nats, of what both say to the same ones [prompts, vocabulary].
+
+    0 where no weight has moved; large where the adapted model is sure of what the base would hardly have said.
+    """
+    return float((moved.exp() * (moved - before)).sum(-1).mean())

@@ -31,6 +31,7 @@ from bench.meters.phases import Meter
 from bench.metrics.retrieval import retrieval_scores
 from bench.metrics.scoring import score
 from bench.model.devices import pick_device
+from bench.model.fingerprint import FirstWeights
 from bench.store import run_folder
 from bench.training.checkpoints import CheckpointCallback
 from tasks.loader.digest import question_digest
@@ -41,6 +42,9 @@ def measure(job: Job, progress: Progress) -> Record:
     meter = Meter(pick_device(job.device))
     task, method = task_and_method(job)
     session = session_for(job, task, method, meter, progress)
+    first = FirstWeights(session.base)
+    if job.probes:
+        session = replace(session, base=first.watched())
     if task.rules:
         with meter.phase("tune"):
             session = with_one_rule(session)
@@ -72,7 +76,7 @@ def measure(job: Job, progress: Progress) -> Record:
         latency=side_evals.latency,
         flop_check=checks,
     )
-    return _probed(job, record, adapted, session, prompts) if job.probes else record
+    return _probed(job, record, adapted, session, prompts, first) if job.probes else record
 
 
 def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEvals) -> Adapted:
@@ -106,12 +110,14 @@ def _count(
     return {phase: check for phase, check in checks.items() if check}
 
 
-def _probed(job: Job, record: Record, adapted: Adapted, session: AdaptSession, prompts: Sequence[Encoded]) -> Record:
+def _probed(
+    job: Job, record: Record, adapted: Adapted, session: AdaptSession, prompts: Sequence[Encoded], first: FirstWeights
+) -> Record:
     """The record with what the adapted model still answers to the probes."""
     adapted.release()
     with session.meter.phase("probe"):
-        adapted_backend = local(adapted.predictor.backend)
-        changed, apart, scores = after(job.probes, job.probe_limit, adapted_backend, session, prompts, Path(job.out))
+        backend, out = local(adapted.predictor.backend), Path(job.out)
+        changed, apart, scores = after(job.probes, job.probe_limit, backend, session, prompts, out, first.fingerprint)
     return replace(record, phases=session.meter.phases, weights_changed=changed, divergence=apart, probes=scores)
 
 

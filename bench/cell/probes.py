@@ -7,12 +7,9 @@ every method that only writes prompts, its answers are the base's, and nothing i
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import torch
 
 import methods
 import tasks
@@ -46,16 +43,6 @@ def ask(
     if out is not None:
         run_folder.write_predictions(out, predictions, scored.of, name=run_folder.probe_file(task.name))
     return task.name, scored.scores
-
-
-@torch.no_grad()
-def fingerprint(model: Any) -> str:
-    """sha256 over the names and bytes of all parameters and buffers that a checkpoint would hold."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _writer(task: Task, base: Base) -> Writer:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from bench.adapt.learner import Scaled
 from bench.adapt.session import AdaptSession
 from bench.cell.counterfactuals import changed
-from bench.cell.divergence import divergence
-from bench.cell.probes import ask, fingerprint
+from bench.cell.divergence import divergence, next_tokens
+from bench.cell.probes import ask
 from bench.core.measured import Latency, Serving
 from bench.core.record import CheckpointScores, ScaledScores, Scores
 from bench.core.task import Task
@@ -23,6 +22,8 @@ from bench.meters.optional import optional
 from bench.meters.phases import Meter
 from bench.metrics.scoring import score
 from bench.model.base import Base
+from bench.model.fingerprint import fingerprint
+from bench.model.memory import free_cached
 from tasks.loader.splits import sample
 
 Progress = Callable[[str, int, int], None]
@@ -98,11 +99,23 @@ def after(
     session: AdaptSession,
     prompts: Sequence[Encoded],
     out: Path,
+    first: str | None,
 ) -> tuple[bool, float | None, dict[str, Scores]]:
-    """Whether the weights are no longer the base's; if so how far they are from it, and what they answer to probes."""
-    base = session.backend(session.base.load(False))
-    if fingerprint(adapted.model) == fingerprint(base.model):
+    """Whether the weights are no longer the base's; if so how far they are from it, and what they answer to probes.
+
+    `first`: fingerprint of the weights that were loaded. Memory holds one model at a time: the adapted one is emptied
+    before its base is loaded again.
+    """
+    if fingerprint(adapted.model, session.base.dtype) == first:
         return False, 0.0, {}
-    apart = optional("divergence from the base", partial(divergence, adapted, base, prompts))
-    del base
-    return True, apart, dict(ask(path, limit, adapted, session.base, out, session.progress) for path in probes)
+    scores = dict(ask(path, limit, adapted, session.base, out, session.progress) for path in probes)
+
+    def apart() -> float | None:
+        moved = next_tokens(adapted, prompts)
+        adapted.forget()
+        adapted.model.to("meta")
+        free_cached()
+        before = None if moved is None else next_tokens(session.backend(session.base.load(False)), prompts)
+        return None if moved is None or before is None else divergence(moved, before)
+
+    return True, optional("divergence from the base", apart), scores

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bench.engine.choice_tree import Ids
 from bench.engine.kv_cache import LayerStates, copied, states_of
+from bench.model.devices import tensor_on
 
 _PREFIXES_KEPT = 2
 _ARGUMENTS = frozenset({"attention_mask", "position_ids", "past_key_values", "use_cache", "logits_to_keep"})
@@ -28,6 +29,7 @@ class Decoder:
         self._cache_name = next((name for name in _CACHES if name in self._accepted), None)
         self.vocabulary: int = model.get_input_embeddings().weight.shape[0]
         self.pad = pad if 0 <= pad < self.vocabulary else 0  # a padding id may lie beyond the embeddings
+        self.ready_masks = False  # padding is told by masks that no layer has to look into, see `ready_mask`
         self._prefixes: dict[tuple[int, ...], LayerStates] = {}
 
     def forward(
@@ -58,7 +60,7 @@ class Decoder:
         """Keys and values of a prefix, worked out once; of an empty one, none."""
         key = tuple(prefix)
         if key and key not in self._prefixes:
-            _, cache = self.forward(torch.tensor([key], device=self.model.device), 1, use_cache=True)
+            _, cache = self.forward(tensor_on(self.model.device, [key]), 1, use_cache=True)
             while len(self._prefixes) >= _PREFIXES_KEPT:
                 self._prefixes.pop(next(iter(self._prefixes)))
             self._prefixes[key] = states_of(cache)
@@ -74,17 +76,22 @@ class Decoder:
         Rows are padded on the left: all end in the same column. `room`: tokens that the cache is to hold beside.
         """
         device, width = self.model.device, max(map(len, rows))
-        ids = torch.tensor([[self.pad] * (width - len(row)) + list(row) for row in rows], device=device)
+        ids = tensor_on(device, [[self.pad] * (width - len(row)) + list(row) for row in rows])
         real = [[1] * len(prefix) + [0] * (width - len(row)) + [1] * len(row) for row in rows]
-        mask = torch.tensor(real, device=device)
+        mask = tensor_on(device, real)
         states = self.prefix_states(prefix)
         cache = copied(states, None, len(rows), width + room) if states else None
         return *self.step(ids, mask, cache), mask
 
     def step(self, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
         """Logits of the last column of `ids` [rows, n], which are the last n columns of `mask`, and the cache."""
-        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-        return self.forward(ids, 1, cache=cache, use_cache=True, attention_mask=mask, position_ids=positions)
+        positions: Tensor | None = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+        seen: Tensor | None = mask
+        if self.ready_masks:
+            alone = len(mask) == 1  # nothing is padded
+            seen = None if alone else ready_mask(mask, ids.shape[1], self.model.dtype)
+            positions = None if alone and cache is None else positions
+        return self.forward(ids, 1, cache=cache, use_cache=True, attention_mask=seen, position_ids=positions)
 
     def ends(self, prefix: Ids, rows: Sequence[Ids], keep: Sequence[int]) -> list[Tensor]:
         """Logits of the last `keep` tokens of each `prefix` + row: [keep, vocabulary] each.
@@ -92,14 +99,24 @@ class Decoder:
         Rows are padded on the right, where no token of theirs sees it: columns are those of the row alone.
         """
         device, width = self.model.device, max(map(len, rows))
-        ids = torch.tensor([[*row, *[self.pad] * (width - len(row))] for row in rows], device=device)
+        ids = tensor_on(device, [[*row, *[self.pad] * (width - len(row))] for row in rows])
         kept = sorted({column for row, n in zip(rows, keep, strict=True) for column in range(len(row) - n, len(row))})
         states = self.prefix_states(prefix)
         cache = copied(states, None, len(rows), width) if states else None
-        columns = torch.tensor(kept, device=device)
+        columns = tensor_on(device, kept)
         logits, _ = self.forward(ids, columns, cache=cache, use_cache=cache is not None)
         found = []
         for row, n, own in zip(rows, keep, logits, strict=True):
             last = kept.index(len(row) - 1) + 1  # its columns follow one another there, as they do in the row
             found.append(own[last - n : last])
         return found
+
+
+def ready_mask(mask: Tensor, new: int, dtype: torch.dtype) -> Tensor:
+    """What the last `new` columns of a mask [rows, tokens] see, to be added to scores: [rows, 1, new, tokens].
+
+    Given a mask [rows, tokens], transformers asks at every pass whether anything is padded, and waits for the device.
+    """
+    columns = torch.arange(mask.shape[1], device=mask.device)
+    seen = mask.bool()[:, None, :] & (columns <= columns[-new:, None])
+    return torch.zeros(seen.shape, dtype=dtype, device=mask.device).masked_fill_(~seen, torch.finfo(dtype).min)[:, None]

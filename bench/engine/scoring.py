@@ -10,6 +10,7 @@ from torch import Tensor
 from bench.engine.choice_tree import NARROWEST, Ids, PlacedTree, filled, place_trees, with_ancestors
 from bench.engine.decoder import Decoder
 from bench.engine.kv_cache import LayerStates, copied, states_of
+from bench.model.devices import tensor_on
 
 Pair = tuple[int, Ids]  # (number of the query, choice)
 _LOGITS = 1024  # of a pass at most, for each token that a batch may have
@@ -24,8 +25,8 @@ def tree_scores(
     """
     logits, cache, mask = decoder.prefill(prefix, queries)
     device, states = logits.device, states_of(cache)
-    rows = torch.tensor([row for row, _ in pairs], device=device)
-    firsts = torch.tensor([choice[0] for _, choice in pairs], device=device)
+    rows = tensor_on(device, [row for row, _ in pairs])
+    firsts = tensor_on(device, [choice[0] for _, choice in pairs])
     sums = logits[:, -1].log_softmax(-1)[rows, firsts]
     placed = sorted(place_trees(pairs, max(NARROWEST, mask.shape[1] // 4)), key=lambda each: len(each.tree.tokens))
     broadest = max((len(each.tree.tokens) for each in placed), default=1)
@@ -42,7 +43,7 @@ def row_scores(
 
     `tokens`: as in `tree_scores`.
     """
-    sums: list[float] = []
+    sums: list[Tensor] = []
     vocabulary = decoder.vocabulary
     spread = max(map(len, queries)) - min(map(len, queries)) + max(len(choice) for _, choice in pairs)
     step = max(1, min(len(queries), _rows_of_logits(tokens, spread, vocabulary)))
@@ -50,9 +51,9 @@ def row_scores(
         rows = [[*queries[row], *choice[:-1]] for row, choice in chunk]
         kept = decoder.ends(prefix, rows, [len(choice) for _, choice in chunk])
         for logits, (_, choice) in zip(kept, chunk, strict=True):
-            read = torch.tensor(choice, device=logits.device)[:, None]
-            sums.append(float(logits.log_softmax(-1).gather(1, read).sum()))
-    return sums
+            read = tensor_on(logits.device, choice)[:, None]
+            sums.append(logits.log_softmax(-1).gather(1, read).sum())
+    return [float(value) for value in torch.stack(sums).tolist()] if sums else []
 
 
 def _rows_of_logits(tokens: int, kept: int, vocabulary: int) -> int:
@@ -68,10 +69,10 @@ def _add_rest(decoder: Decoder, sums: Tensor, placed: Sequence[PlacedTree], stat
     """
     device, trees = mask.device, [each.tree for each in placed]
     width = max(len(tree.tokens) for tree in trees)
-    given = torch.tensor([filled(tree.tokens, width) for tree in trees], device=device)
-    depth = torch.tensor([filled(tree.depths, width) for tree in trees], device=device)
-    above = torch.tensor([[*tree.parents, *range(len(tree.parents), width)] for tree in trees], device=device)
-    rows = torch.tensor([each.row for each in placed], device=device)
+    given = tensor_on(device, [filled(tree.tokens, width) for tree in trees])
+    depth = tensor_on(device, [filled(tree.depths, width) for tree in trees])
+    above = tensor_on(device, [[*tree.parents, *range(len(tree.parents), width)] for tree in trees])
+    rows = tensor_on(device, [each.row for each in placed])
     before = mask[rows].bool()[:, None, :].expand(-1, width, -1)
     seen = torch.cat([before, with_ancestors(above, max(max(tree.depths) for tree in trees))], 2)
     dtype = decoder.model.dtype
@@ -89,6 +90,6 @@ def _add_rest(decoder: Decoder, sums: Tensor, placed: Sequence[PlacedTree], stat
         for i, each in enumerate(placed)
         for read in each.tree.reads
     ]
-    row, place, token, pair = torch.tensor(reads, device=device).T
+    row, place, token, pair = tensor_on(device, reads).T
     # a gather and a logsumexp rather than log_softmax: no second tensor of the vocabulary's size
     sums.index_add_(0, pair, logits[row, place, token] - logits.logsumexp(-1)[row, place])

@@ -22,11 +22,13 @@ from torch import Tensor
 from bench.core.errors import NonFiniteError
 from bench.engine.choice_tree import Ids
 from bench.engine.decoder import Decoder
-from bench.engine.trial import CONTINUATIONS, Reading, Writing, reading_of, score_pairs, writing_of
+from bench.engine.trial import CONTINUATIONS, Reading, Writing, reading_of, ready_masks_of, score_pairs, writing_of
+from bench.model.devices import tensor_on
 from bench.model.memory import in_batches
 
 LOOK_EVERY = 8  # generated tokens between two looks at the text: each look copies from the device
 _READ_PART = 2
+_NOT_FINITE = -1  # stands for a token that was read off logits that are no numbers
 Kind = Literal["score", "generate", "outputs"]
 
 
@@ -132,7 +134,9 @@ class Engine:
     @cached_property
     def decoder(self) -> Decoder:
         """The model's passes."""
-        return Decoder(self.model, self.pad)
+        decoder = Decoder(self.model, self.pad)
+        decoder.ready_masks = self.model.device.type != "cpu" and ready_masks_of(decoder)
+        return decoder
 
     @cached_property
     def reading(self) -> Reading:
@@ -206,21 +210,17 @@ class Engine:
         alive = list(range(len(batch)))  # which text each row of the tensors writes
         done: set[int] = set()
         unseen: list[Tensor] = []
-        highest: list[Tensor] = []
         for step in range(1, max_new_tokens + 1):
             logit, token = written.logits[:, -1].max(-1)
-            unseen.append(token)
-            highest.append(logit)
+            unseen.append(torch.where(logit.isfinite(), token, _NOT_FINITE))
             if step % LOOK_EVERY == 0 or step == max_new_tokens:
-                if not bool(torch.stack(highest).isfinite().all()):
-                    raise NonFiniteError()
                 self._look(texts, alive, done, torch.stack(unseen, 1).tolist(), cut)
-                unseen, highest = [], []
+                unseen = []
                 going = [i for i, text in enumerate(alive) if text not in done]
                 if not going or step == max_new_tokens:
                     break
                 if len(going) < len(alive) and written.keep(going):
-                    token, alive = token[going], [alive[i] for i in going]
+                    token, alive = token[tensor_on(token.device, going)], [alive[i] for i in going]
             written.advance(token)
         return texts
 
@@ -233,6 +233,8 @@ class Engine:
         cut: Callable[[list[int]], int | None],
     ) -> None:
         """Append new tokens row by row; close the rows that hold a stop id or that `cut` ends."""
+        if any(_NOT_FINITE in new for new in tokens):
+            raise NonFiniteError()
         for text, new in zip(alive, tokens, strict=True):
             if text in done:
                 continue

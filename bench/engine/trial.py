@@ -59,6 +59,7 @@ _OF_EFFECT = {torch.float16: 0.1, torch.bfloat16: 0.2}
 
 _readings: WeakKeyDictionary[Any, Reading] = WeakKeyDictionary()
 _writings: WeakKeyDictionary[Any, Writing] = WeakKeyDictionary()
+_ready_masks: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
 @torch.inference_mode()
@@ -77,6 +78,14 @@ def writing_of(decoder: Decoder) -> Writing:
     return _writings[decoder.model]
 
 
+@torch.inference_mode()
+def ready_masks_of(decoder: Decoder) -> bool:
+    """Whether masks made here tell a model the same as those that it makes itself; raises as `reading_of`."""
+    if decoder.model not in _ready_masks:
+        _ready_masks[decoder.model] = Trial(decoder).takes_ready_masks()
+    return _ready_masks[decoder.model]
+
+
 def score_pairs(
     reading: Reading, decoder: Decoder, prefix: Ids, queries: Sequence[Ids], pairs: Sequence[tuple[int, Ids]],
     tokens: int,
@@ -91,6 +100,7 @@ class Trial:
 
     def __init__(self, decoder: Decoder) -> None:
         self.decoder = Decoder(decoder.model, decoder.pad)  # whose prefixes are not those of the work
+        self.decoder.ready_masks = decoder.ready_masks
         model, config = decoder.model, decoder.model.config.get_text_config()
         window = widest_window(config)
         self.reachable = window <= _FURTHEST
@@ -159,6 +169,13 @@ class Trial:
             if all(self.agrees(partial(self._written, way, rows), self._expected(rows)) for rows in batches):
                 return way
         return Writing.REREAD
+
+    def takes_ready_masks(self) -> bool:
+        """Whether the steps of padded rows have the plain log-likelihoods with `ready_masks`."""
+        self.decoder.ready_masks = True
+        rows = [0, 1]
+        written = partial(self._written, Writing.PADDED, rows)
+        return self.reachable and self.agrees(written, self._expected(rows))
 
     def _batches(self, way: Writing) -> list[list[int]]:
         """Rows that are written together, by their query; the first leaves before the last token."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from bench.engine.choice_tree import Ids
 from bench.engine.decoder import Decoder
 from bench.engine.kv_cache import copied, states_of
+from bench.model.devices import tensor_on
 
 
 class PickedCache:
@@ -28,7 +29,7 @@ class PickedCache:
 
     def keep(self, rows: list[int]) -> bool:
         """Go on with these rows alone; False where rows cannot be taken out."""
-        picked = torch.tensor(rows, device=self._mask.device)
+        picked = tensor_on(self._mask.device, rows)
         self._cache = copied(states_of(self._cache), picked, len(rows), self._room)
         self._mask, self.logits = self._mask[picked], self.logits[picked]
         return True
@@ -52,7 +53,7 @@ class UnpaddedCache:
 
     def __init__(self, decoder: Decoder, prefix: Ids, rows: Sequence[Ids], room: int) -> None:
         self._decoder, self._cache = decoder, None
-        self._read(torch.tensor([[*prefix, *row] for row in rows], device=decoder.model.device))
+        self._read(tensor_on(decoder.model.device, [[*prefix, *row] for row in rows]))
 
     def advance(self, tokens: Tensor) -> None:
         self._read(tokens[:, None])

@@ -9,10 +9,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from bench.core.errors import UsageError
 from bench.model.visible import VARIABLE, visible_device
@@ -71,6 +74,13 @@ def multiplies_bf16_apart(device: torch.device) -> bool:
         reason = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
         raise UsageError(f"CUDA does not start on {device}: {reason}")
     return done.stdout.strip() == "True"
+
+
+def tensor_on(device: torch.device, values: Sequence[Any]) -> Tensor:
+    """Numbers as a tensor on a device; from pinned memory to a GPU, so that nothing waits for what it is doing."""
+    if device.type != "cuda":
+        return torch.tensor(values, device=device)
+    return torch.tensor(values).pin_memory().to(device, non_blocking=True)
 
 
 def now(device: torch.device) -> float:

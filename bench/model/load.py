@@ -64,10 +64,11 @@ def _load(
             trust_remote_code=model.trust_remote_code,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # so that they are reported, and refused below
+            device_map=None if device.type == "cpu" else {"": device},  # straight there, without a copy on the host
         )
     loaded, report = with_report
     require_whole(loaded, report, model.name)
-    loaded = loaded.to(device).eval()
+    loaded = loaded.eval()
     require_finite(loaded, model.name)
     require_causal(loaded, model.name)
     # the tokenizer's end token and the generation settings' too: what trains the row of the end token reads it here

