@@ -47,6 +47,7 @@ def test_frames_hold_what_the_records_do(trial: Run) -> None:
 def test_a_comparison_is_that_of_the_items(trial: Run) -> None:
     """10 of 40 items are right with one method alone: 0.25, and 2 x 0.5^10 by McNemar's exact test."""
     row = bench.load(trial.path).compare().frame().iloc[0]
+    assert len(repr(bench.load(trial.path).compare())) < 2000  # a notebook shows it
     assert (row.a, row.b, row["items"]) == ("full", "zero-shot", 40)
     assert row.difference == pytest.approx(0.25)
     assert row.p == pytest.approx(2 * 0.5**10)
@@ -77,7 +78,7 @@ def test_decisions_and_gates_are_typed() -> None:
     decision = run.decide(queries_per_month=1_000)
     assert decision.currency == "USD"
     assert {verdict.assumed.queries_per_month for verdict in decision.verdicts} == {1_000}
-    assert decision.sentences()
+    assert decision.sentences()[0] in repr(decision)
     with pytest.raises(UsageError, match="queries_per_mont"):
         run.decide(queries_per_mont=1_000)
     with pytest.raises(UsageError, match="both baseline and candidate"):

@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from bench.gate.verdict import GateVerdict
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Comparison:
-    """Differences between methods, a family of tests for each model and task."""
+    """Differences between methods, a family of tests for each model and task; shown as their frame."""
 
     families: tuple[Family, ...]
+
+    def __repr__(self) -> str:
+        return repr(self.frame())
 
     def frame(self) -> DataFrame:
         """A row for each difference: a less b with its interval, p-values and the smallest detectable difference."""
@@ -37,12 +40,24 @@ class Comparison:
         return frames.differences(self.families)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Decision:
-    """What to choose, a verdict for each model and task. Money is in `currency`."""
+    """What to choose, a verdict for each model and task, shown as its sentences. Money is in `currency`."""
 
     verdicts: tuple[Verdict, ...]
     currency: str
+
+    def __repr__(self) -> str:
+        from bench.analysis.decision import words
+
+        return "\n".join(
+            line
+            for verdict in self.verdicts
+            for line in (
+                f"{verdict.family.task} with {verdict.family.model}",
+                *words.sentences(verdict, self.currency),
+            )
+        )
 
     def sentences(self) -> list[str]:
         """The verdicts as a report says them."""
