@@ -7,7 +7,7 @@ checkpoints better, and would training again be better? A difference is always a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -118,6 +118,16 @@ def within(run: Run, task: str | None = None, metric: str | None = None, methods
     return found
 
 
+def among(family: Family, labels: Collection[str]) -> Family:
+    """The family of these methods alone: fewer pairs, so that Holm's correction asks less of each.
+
+    Methods that are not to choose from, such as smaller points of a learning curve, make no choice less sure.
+    """
+    differences = [one for one in family.differences if {one.a.label, one.b.label} <= set(labels)]
+    answers = tuple(one for one in family.answers if one.label in labels)
+    return replace(family, differences=tuple(_adjusted(differences)), answers=answers, ties=None)
+
+
 def between(
     new: Run, old: Run, task: str | None = None, metric: str | None = None, methods: Sequence[str] = ()
 ) -> list[Family]:
@@ -183,7 +193,11 @@ def _answers(run: Run, records: Sequence[Record], metric: str | None) -> tuple[l
 
 
 def _family(pairs: Iterable[tuple[Answers, Answers]]) -> list[Difference]:
-    found = [difference(a, b) for a, b in pairs]
+    return _adjusted([difference(a, b) for a, b in pairs])
+
+
+def _adjusted(found: list[Difference]) -> list[Difference]:
+    """Holm's correction over the list, for both questions."""
     if not found:
         return []
     adjusted = holm([one.p for one in found])

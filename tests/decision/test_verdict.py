@@ -227,6 +227,10 @@ def test_the_largest_size_is_chosen_from_where_no_point_has_all_items(tmp_path: 
     found = verdict(run(tmp_path, *records))
     assert [one.label for one in found.standings] == ["full, 64 items", "few-shot, 64 items", "zero-shot"]
     assert found.choice == "full, 64 items"
+    assert len(found.family.differences) == 3  # pairs with what is not to choose from ask for no correction
+    p = sorted(one.p for one in found.family.differences)
+    by_hand = p[0] * 3, max(p[0] * 3, p[1] * 2), max(p[0] * 3, p[1] * 2, p[2])
+    assert sorted(one.p_adjusted for one in found.family.differences) == pytest.approx(by_hand)
 
 
 def test_seeds_give_a_volume_its_interval_and_retention_its_loss(tmp_path: Path) -> None:

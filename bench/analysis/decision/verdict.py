@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.analysis.comparison import Difference, Family, Retraining
+from bench.analysis.comparison import Difference, Family, Retraining, among
 from bench.analysis.decision.candidates import Candidate
 from bench.analysis.decision.learning import Overtaking, at_full_size, overtakings
 from bench.analysis.decision.lines import highest, lowest
@@ -72,8 +72,8 @@ def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions, sui
     It is a choice of checkpoints, which items alone decide; `Verdict.again` says whether training again would bear it
     out.
     """
-    largest = {one.label for one in at_full_size([one.answers for one in found])}
-    full = [one for one in found if one.label in largest]
+    whole, largest = family, {one.label for one in at_full_size([one.answers for one in found])}
+    full, family = [one for one in found if one.label in largest], among(family, largest)
     standings = standings_of(full, assumed)
     differ = differing(family)
     choice = choose(standings, differ, assumed)
@@ -106,7 +106,7 @@ def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions, sui
         cheapest=tuple(lowest(lines)) if lines else (),
         worthiest=tuple(highest(worths)) if full and is_share(family.metric) else (),
         flips=() if undecided else tuple(flips_of(full, standings, differ, assumed, choice)),
-        overtakings=tuple(overtakings(family)),
+        overtakings=tuple(overtakings(whole)),
     )
 
 
