@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bench.model.base import Base
 
-_PART = 2**20  # numbers at once
+_PART = 2**18  # numbers at once: near the caches of a CPU, and few enough calls for a GPU
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 _STEP = 0x9E3779B97F4A7C15 - 2**64  # 2^64 over the golden ratio: its multiples are spread evenly
 
