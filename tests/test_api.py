@@ -107,7 +107,7 @@ def test_a_notebook_shows_bars_where_it_can_draw_them(
 ) -> None:
     monkeypatch.setattr(progress, "find_spec", lambda name: object() if widgets else None)
     console = Console(force_jupyter=True, force_terminal=False)
-    assert isinstance(progress.display_for(console, {"a": 1.0}), display)
+    assert isinstance(progress.display_for(console, {}), display)
 
 
 def test_the_page_runs_as_a_script_without_a_guard(tmp_path: Path) -> None:

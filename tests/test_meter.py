@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from bench.core.training import StepSeconds
 from bench.engine.backend import local
 from bench.meters import energy
 from bench.meters.energy import Energy
-from bench.meters.latency import FEWEST, SAMPLE, WARM_UP, latency
+from bench.meters.latency import FEW, SAMPLE, WARM_UP, latency
 from bench.meters.phases import MeasuredWork, Meter, peak_host_bytes
 from bench.training.step_timer import FIRST, LAST, StepTimer
 from tests.toy import adapted, blind, choice_task
@@ -175,7 +176,7 @@ def test_the_peak_is_no_less_than_what_is_held() -> None:
     assert peak_host_bytes() >= block.numel() * 4
 
 
-@pytest.mark.parametrize(("items", "most", "timed"), [(40, SAMPLE, SAMPLE), (40, FEWEST, FEWEST), (5, SAMPLE, 3)])
+@pytest.mark.parametrize(("items", "most", "timed"), [(40, SAMPLE, SAMPLE), (40, FEW, FEW), (5, SAMPLE, 4)])
 def test_so_many_questions_are_timed(tiny_model: Path, items: int, most: int, timed: int) -> None:
     task = choice_task(test=items)
     predictor = adapted(task, "few-shot", {"k": 2}, tiny_model).predictor
@@ -184,7 +185,8 @@ def test_so_many_questions_are_timed(tiny_model: Path, items: int, most: int, ti
     found = latency(predictor, blind(task.test), torch.device("cpu"), most=most)
     assert found.questions == timed == min(items, most + WARM_UP) - WARM_UP
     assert len(asked) >= min(items, most + WARM_UP)  # at least a pass for each
-    assert 0 < found.retrieval_p50 < found.p50 <= found.p95
+    assert 0 < found.retrieval_p50 < found.p50 <= (found.p95 or math.inf)
+    assert (found.p95 is None) == (timed < 20)
 
 
 def test_parts_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:

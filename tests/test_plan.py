@@ -1,16 +1,14 @@
-"""What parts say they cost, worked out by hand; the plan, and what a run says while it goes."""
+"""What parts say they cost, worked out by hand, and the plan."""
 
 from __future__ import annotations
 
 import ast
 import inspect
-import io
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from rich.console import Console
 
 import methods
 from bench.core.item import Example
@@ -87,24 +85,6 @@ def record(seconds: float, **changes: object) -> Record:
     return Record("k", "m", "t", "zero-shot", 0, "ok", "now", **{**fields, **changes})  # type: ignore[arg-type]
 
 
-def test_time_left_is_an_overhead_for_each_cell_and_a_rate_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    clock = progress.Clock({"a": 10.0, "b": 20.0, "c": 40.0})
-    assert "known after the first" in clock.remaining()
-    clock.start()
-    now[0] += 14.0
-    clock.finish("a", record(4.0), cached=False)
-    # 4 s for 10 units of work leave 24 s for 60; 10 s of overhead twice
-    assert clock.remaining() == "about 44 s left"
-
-
-def test_cells_measured_before_say_nothing_of_time() -> None:
-    clock = progress.Clock({"a": 1.0, "b": 1.0})
-    clock.finish("a", record(50.0), cached=True)
-    assert "known after the first" in clock.remaining()
-
-
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (600, "10 min"), (9000, "2 h 30 min")]
 )
@@ -116,11 +96,6 @@ def test_an_outcome_is_a_score_or_a_reason() -> None:
     assert progress.outcome(record(4.0), cached=False) == "accuracy 0.5 in 13 s"
     failed = record(0.0, failure=Failure("timeout", "too long"), scores={}, phases={})
     assert progress.outcome(failed, cached=False) == "failed (timeout): too long"
-
-
-def test_bars_where_somebody_watches_and_lines_where_nobody_does() -> None:
-    assert isinstance(progress.display_for(Console(file=io.StringIO(), force_terminal=True), {}), progress.BarDisplay)
-    assert isinstance(progress.display_for(Console(file=io.StringIO()), {}), progress.PlainDisplay)
 
 
 def test_training_on_a_part_of_the_items_is_so_much_less_work(

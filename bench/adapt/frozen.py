@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from bench.adapt.learner import Adapted, Judgement, Observer, parameters
 from bench.adapt.session import AdaptSession
@@ -14,6 +15,10 @@ from bench.meters.flop_check import of_answers
 from bench.metrics import NAMES
 from bench.metrics.scoring import score
 from tasks.loader.splits import TRIAL_ITEMS, sample
+
+
+def _of_trial(session: AdaptSession, trial: int, trials: int, done: int, total: int) -> None:
+    session.progress("tune", trial * total + done, trials * total)
 
 
 class FrozenLearner:
@@ -34,8 +39,8 @@ class FrozenLearner:
         model = method.weights.finish(session.start(method, session.material.seed)).to(session.base.dtype)
 
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
-            session.progress("tune", trial, trials)
             predictor = session.predictor(model, session.writer(method.context.build(session.material)))
+            predictor = replace(predictor, progress=partial(_of_trial, session, trial, trials))
             prompts = predictor.writer.write(items)
             predictions = predictor.answer(items, prompts)
             multiplied = of_answers(predictor, prompts, predictions)

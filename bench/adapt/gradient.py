@@ -7,10 +7,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
-from bench.adapt.learner import Adapted, Judgement, Observer, once_for_each_context, parameters
+from bench.adapt.learner import Adapted, Judgement, Observer, once_for_each_context, parameters, training_sample
 from bench.adapt.session import AdaptSession
 from bench.core.errors import CellError, DivergedError
 from bench.core.hashing import derive_seed
+from bench.core.measured import FlopCheck
 from bench.core.method import AdapterPart, Method, Reach, TrainedPart
 from bench.core.phases import PhaseName
 from bench.core.training import Judged, Losses, Options, Training
@@ -44,12 +45,18 @@ class GradientLearner:
                 [checkpoints] if checkpoints else [],
             )
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-        with meter.phase("overfit"):
-            losses = optional("the overfitting measure", lambda: _losses(model, pairs, validation, setting, result))
+        meter.side_s += result.validation_s or 0.0
+        on_train: float | None = None
+        if validation and "training_items" not in observer.turned_off:
+            with meter.phase("overfit"):
+                again = partial(_training_loss, model, pairs, setting, result)
+                on_train = optional("the overfitting measure", again)
+        flop_check: FlopCheck | None = None
         with meter.phase("count"):
             _count(session, "train", model, validation, result, judged=len(result.validation_loss))
-            checked = Checked(setting.pad, result.micro_batch or 1, setting.bf16, result.checkpointing)
-            flop_check = of_training(model, pairs, checked)
+            if "flop_check" not in observer.turned_off:
+                checked = Checked(setting.pad, result.micro_batch or 1, setting.bf16, result.checkpointing)
+                flop_check = of_training(model, pairs, checked)
         for step in checkpoints.each(model) if checkpoints else ():
             observer.at_checkpoint(step, session.predictor(model, writer))
         if isinstance(part, AdapterPart):
@@ -61,7 +68,7 @@ class GradientLearner:
         if reach is not None:
             sizes = replace(sizes, block_weights=reach.all, adapted_weights=reach.adapted, unadapted=reach.left_out)
         skipped = len(session.material.train) - len(pairs)
-        training = replace(result, loss=losses or Losses(), examples_too_long=skipped)
+        training = replace(result, loss=Losses.of(on_train, result.best_validation_loss), examples_too_long=skipped)
         return Adapted(session.predictor(model, writer), training, sizes, flop_check)
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
@@ -86,7 +93,7 @@ class GradientLearner:
             _count(session, "tune", model, validation, result, judged=1)
             return Judged(options, result.best_validation_loss, result.epochs)
 
-        return Judgement("validation loss", False, len(session.material.validation), judge)
+        return Judgement("validation loss", False, len(session.validation), judge)
 
 
 def start(session: AdaptSession, method: Method, seed: int) -> Any:
@@ -99,7 +106,7 @@ def _written(session: AdaptSession, writer: Writer) -> tuple[Sequence[Pair], Seq
     pairs = writer.write_solved(session.material.train)
     if not pairs:
         raise CellError("no training example fits into the model's context")
-    return pairs, writer.write_solved(session.material.validation)
+    return pairs, writer.write_solved(session.validation)
 
 
 def setting_for(session: AdaptSession, method: Method, pairs: Sequence[Pair]) -> Setting:
@@ -125,15 +132,9 @@ def _count(
     session.meter.multiplied(phase, once + flops.judging(shape, judging) * judged)
 
 
-def _losses(
-    model: Any, pairs: Sequence[Pair], validation: Sequence[Pair], setting: Setting, result: Training
-) -> Losses:
-    """Train and validation loss of the kept weights, on equally many examples: the overfitting measure."""
-    on_validation = result.best_validation_loss  # the weights that are kept are those of this loss
-    if on_validation is None:
-        return Losses()
-    step = max(1, len(pairs) // len(validation))
-    chosen = pairs[::step][: len(validation)]
+def _training_loss(model: Any, pairs: Sequence[Pair], setting: Setting, result: Training) -> float:
+    """The loss of the kept weights on a sample of what they learnt from."""
+    count = training_sample(len(pairs))
+    chosen = pairs[:: max(1, len(pairs) // count)][:count]
     rows = 2 * (result.micro_batch or 1)  # what the training found to fit
-    on_train = mean_loss(model, chosen, pad=setting.pad, rows=rows, bf16=setting.bf16)
-    return Losses.of(on_train, on_validation)
+    return mean_loss(model, chosen, pad=setting.pad, rows=rows, bf16=setting.bf16)

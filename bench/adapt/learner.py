@@ -6,13 +6,13 @@ classifier and leaving the weights alone stands in that learner's file.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from bench.adapt.session import AdaptSession
-from bench.core.measured import FlopCheck, Parameters
+from bench.core.measured import FlopCheck, Parameters, SideMeasure
 from bench.core.method import Method
 from bench.core.training import Judged, Options, Training, Tuning
 from bench.engine.predictor import ModelPredictor
@@ -20,6 +20,7 @@ from bench.engine.prompts import Writer
 from bench.training.checkpoints import CheckpointCallback
 
 T = TypeVar("T")
+_MOST_LEARNT, _FEWEST_LEARNT, _OF_LEARNT = 100, 16, 8
 Scaled = Callable[[float], AbstractContextManager[None]]  # share of an adapter's update -> the model uses that share
 
 
@@ -42,6 +43,7 @@ class Observer:
     unmerged: Callable[[ModelPredictor, Scaled], None] = lambda predictor, scaled: None  # before an adapter is merged
     checkpoints: CheckpointCallback | None = None
     at_checkpoint: Callable[[int, ModelPredictor], None] = lambda step, predictor: None
+    turned_off: Collection[SideMeasure] = ()  # what is not to be measured
 
 
 Judge = Callable[[int, int, Options, Method], Judged]  # trial, of how many, its options, the method with them
@@ -82,6 +84,11 @@ def once_for_each_context(make: Callable[[Method], T]) -> Callable[[Method], T]:
         return made[context]
 
     return of
+
+
+def training_sample(examples: int) -> int:
+    """How many of the training examples are asked or read again once they are learnt."""
+    return min(_MOST_LEARNT, max(_FEWEST_LEARNT, examples // _OF_LEARNT))
 
 
 def parameters(total: int, trained: int, session: AdaptSession) -> Parameters:

@@ -187,7 +187,7 @@ def prepare(session: AdaptSession, model: Any, writer: Writer, phase: PhaseName)
     backend = session.backend(model)
     train, validation = (
         features_of(backend, label_writer, split) if split else None
-        for split in (session.material.train, session.material.validation)
+        for split in (session.material.train, session.validation)
     )
     assert train is not None
     shape = flops.shape_of(model)
@@ -233,4 +233,4 @@ class LinearProbe:
             fitting = fitting_for(method)
             return Judged(options, fitting.losses(fitting.fit(only(method.weights.options.c))).validation)
 
-        return Judgement("validation loss", False, len(session.material.validation), judge)
+        return Judgement("validation loss", False, len(session.validation), judge)

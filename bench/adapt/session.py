@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
+from bench.core.item import Example
 from bench.core.method import Context, Material, Method
 from bench.core.task import Task
 from bench.engine.backend import LocalBackend
@@ -17,6 +18,7 @@ from bench.engine.transformers_engine import Engine
 from bench.meters.phases import Meter
 from bench.model.base import Base
 from bench.model.budget import batch_tokens
+from tasks.loader.splits import sample
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class AdaptSession:
     """What adapting is done with: the same for every trial of a search and for the method that it chose.
 
     `task` gives the decoding; examples come from `material` alone. `thinking_tokens`: that the model may think before
-    it writes an answer.
+    it writes an answer. `validation_items`: that losses are taken of; None: all.
     """
 
     base: Base
@@ -57,6 +59,13 @@ class AdaptSession:
     meter: Meter
     progress: Callable[[str, int, int], None]
     thinking_tokens: int = 0
+    validation_items: int | None = None
+
+    @property
+    def validation(self) -> tuple[Example, ...]:
+        """The validation examples that losses are taken of: a fixed sample, or all of them."""
+        split, count = self.material.validation, self.validation_items
+        return split if count is None else sample(split, count, 0)
 
     def writer(self, context: Context) -> Writer:
         """Writes the prompts of a context."""
@@ -79,7 +88,7 @@ class AdaptSession:
             self.backend(model),
             writer,
             self.task,
-            lambda done, total: self.progress("predict", done, total),
+            lambda done, total: self.progress(self.meter.current or "predict", done, total),
             thinking_tokens=self.thinking_tokens,
         )
 

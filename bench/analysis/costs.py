@@ -52,7 +52,7 @@ def of_phases(record: Record, prices: Prices, phases: Sequence[PhaseName]) -> fl
 
 
 def _seconds(record: Record, phases: Sequence[PhaseName]) -> float:
-    return sum(record.phases[name].wall_s for name in phases if name in record.phases)
+    return sum(record.wall_s(name) for name in phases if name in record.phases)
 
 
 def _correct(record: Record, query: float | None) -> float | None:

@@ -19,6 +19,7 @@ _TRAINING = {
     "examples": "item",
     "examples_too_long": "item",
     "best_validation_loss": "nat",
+    "validation_s": "s",
 }
 _SECONDS = ("p50", "p95", "retrieval_p50")
 _PARAMETERS = {

@@ -45,6 +45,7 @@ class SummaryRow:
     missing: tuple[int, ...] = ()  # seeds of cells without a record
     scores: Mapping[str, Spread] = field(default_factory=dict)  # metric -> its value; the first is the primary one
     seconds: Mapping[PhaseName, Spread] = field(default_factory=dict)  # phase -> wall time in seconds
+    validation_s: float | None = None  # mean seconds of validation losses while training, which `seconds` leaves out
     peak_bytes: Count | None = None  # highest memory over phases and seeds; null where no phase was measured
     peak_of: Literal["device", "host", ""] = ""  # what `peak_bytes` is of: the accelerator, the process, or nothing
     tokens: Mapping[str, float] = field(default_factory=dict)  # prompt, context (of these), output; per item, unpadded
@@ -131,7 +132,8 @@ def _row(key: tuple[str, str, str], records: Sequence[Record], missing: tuple[in
         failures=tuple((r.seed, r.failure or Failure("unknown", "")) for r in records if r.status != "ok"),
         missing=missing,
         scores=_spreads(ended, lambda record: {n: score.value for n, score in record.scores.items()}),
-        seconds=_spreads(ended, lambda record: {n: phase.wall_s for n, phase in record.phases.items()}),
+        seconds=_spreads(ended, lambda record: {n: record.wall_s(n) for n in record.phases}),
+        validation_s=_validation(ended),
         peak_bytes=peak_bytes,
         peak_of=peak_of,
         tokens={name: total / items for name, total in tokens.items()} if items else {},
@@ -141,6 +143,11 @@ def _row(key: tuple[str, str, str], records: Sequence[Record], missing: tuple[in
         dropped=_totals(record.dropped for record in ended),
         training_too_long=max((record.training.examples_too_long for record in ended if record.training), default=0),
     )
+
+
+def _validation(records: Sequence[Record]) -> float | None:
+    known = [r.training.validation_s for r in records if r.training and r.training.validation_s is not None]
+    return statistics.fmean(known) if known else None
 
 
 def _spreads(records: Sequence[Record], read: Callable[[Record], Mapping[Name, float]]) -> dict[Name, Spread]:

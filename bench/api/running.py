@@ -12,6 +12,7 @@ from bench.runs import suite_run
 from bench.runs.cells import Cell
 from bench.runs.progress import display_for
 from bench.runs.runner import Display
+from bench.runs.time_left import CellWork
 
 
 def run(
@@ -46,14 +47,14 @@ def run(
     return load(folder)
 
 
-def _shown(work: Mapping[str, float]) -> AbstractContextManager[Display]:
+def _shown(work: Mapping[str, CellWork]) -> AbstractContextManager[Display]:
     from rich import get_console  # that of the notebook, where there is one
 
     return display_for(get_console(), work)
 
 
 @contextmanager
-def _silent(work: Mapping[str, float]) -> Iterator[Display]:
+def _silent(work: Mapping[str, CellWork]) -> Iterator[Display]:
     yield _Silent()
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from bench.engine.backend import LocalBackend
 from bench.engine.prompts import Encoded
 
-PROMPTS = 100  # at most
+PROMPTS = 16  # at most
 
 
 def next_tokens(backend: LocalBackend, prompts: Sequence[Encoded]) -> Tensor | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.core.identity import Identity
+from bench.core.measured import SideMeasure
 from bench.model.resolve import ResolvedModel
 
 Message = dict[str, Any]
@@ -40,6 +41,8 @@ class Job:
     train_tokens: int | None
     batch_size: int | None
     out: str
+    turned_off: list[SideMeasure] = field(default_factory=list)  # not to be measured
+    times_tail: bool = False  # enough items are timed for a 95th percentile, however long that takes
     vectors: str | None = None  # where vectors of documents are kept; None: nowhere
 
     @property

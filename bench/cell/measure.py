@@ -16,7 +16,7 @@ from bench.adapt.ranking import with_one_rule
 from bench.adapt.session import AdaptSession
 from bench.cell.job import Job
 from bench.cell.setup import Progress, require_reachable, session_for, task_and_method
-from bench.cell.side_evals import SideEvals, after, on_training_items
+from bench.cell.side_evals import SideEvals, distance_from_base, leaves_weights, on_training_items, still_known
 from bench.core.measured import FlopCheck
 from bench.core.method import Method, Search, parts_of
 from bench.core.phases import PhaseName
@@ -39,16 +39,16 @@ from tasks.loader.digest import question_digest
 
 def measure(job: Job, progress: Progress) -> Record:
     """Adapt, predict, score: the whole of a cell. Writes predictions; returns the record."""
-    meter = Meter(pick_device(job.device))
+    meter = Meter(pick_device(job.device), lambda phase: progress(phase, 0, 0))
     task, method = task_and_method(job)
     session = session_for(job, task, method, meter, progress)
     first = FirstWeights(session.base)
-    if job.probes:
+    if job.probes and not leaves_weights(method.weights):
         session = replace(session, base=first.watched())
     if task.rules:
         with meter.phase("tune"):
             session = with_one_rule(session)
-    side_evals = SideEvals(job.probes, job.probe_limit, job.adapter_scales, task, session.base, meter, progress)
+    side_evals = SideEvals(job, task, session.base, meter, progress)
     adapted = _adapt(job, method, session, side_evals)
     require_reachable(task, session.material, session.base.codec)  # not before: nothing is chosen by test labels
     items = [question(example) for example in task.test]
@@ -56,19 +56,26 @@ def measure(job: Job, progress: Progress) -> Record:
         prompts = adapted.predictor.writer.write(items)
     with meter.phase("predict"):
         predictions = adapted.predictor.answer(items, prompts)
-    side_evals.serve("served", adapted.predictor)
-    if adapted.predictor.writer.context.shared:
-        side_evals.serve("uncached", adapted.predictor, cached=False)
     if job.counterfactuals and task.counterfactuals:
         side_evals.counterfactuals(adapted.predictor, job.counterfactuals)
-    checks = _count(adapted, prompts, predictions, meter)
+    checks = _count(job, adapted, prompts, predictions, meter)
     with meter.phase("score"):
         scored = score(task, predictions)
     run_folder.write_predictions(Path(job.out), predictions, scored.of)
-    with meter.phase("overfit"):
-        on_train = on_training_items(adapted.predictor, task) if method.weights.learner.reads_train else {}
-    record = replace(
+    on_train: Scores = {}
+    if method.weights.learner.reads_train and "training_items" not in job.turned_off:
+        with meter.phase("overfit"):
+            on_train = on_training_items(adapted.predictor, task)
+    changed, probes = _probed(job, method, adapted, session, first) if job.probes else (None, {})
+    side_evals.serve("served", adapted.predictor)  # within what the others have left of the budget
+    if adapted.predictor.writer.context.shared:
+        side_evals.serve("uncached", adapted.predictor, cached=False)
+    apart = None if changed is None else _distance(changed, adapted, session, prompts)
+    return replace(
         _record(job, task, method, adapted, predictions, scored.scores, meter),
+        weights_changed=changed,
+        divergence=apart,
+        probes=probes,
         on_train=on_train,
         counterfactual=side_evals.flips,
         curve=tuple(side_evals.curve),
@@ -76,7 +83,6 @@ def measure(job: Job, progress: Progress) -> Record:
         latency=side_evals.latency,
         flop_check=checks,
     )
-    return _probed(job, record, adapted, session, prompts, first) if job.probes else record
 
 
 def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEvals) -> Adapted:
@@ -91,6 +97,7 @@ def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEval
                 side_evals.unmerged,
                 CheckpointCallback(checkpoints, job.checkpoints) if job.checkpoints else None,
                 side_evals.during,
+                job.turned_off,
             ),
         )
     finally:
@@ -98,11 +105,11 @@ def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEval
 
 
 def _count(
-    adapted: Adapted, prompts: Sequence[Encoded], predictions: Sequence[Prediction], meter: Meter
+    job: Job, adapted: Adapted, prompts: Sequence[Encoded], predictions: Sequence[Prediction], meter: Meter
 ) -> dict[PhaseName, FlopCheck]:
     """Tell the meter what the answers multiplied; what was worked out beside what torch counted, by phase."""
     with meter.phase("count"):
-        predicted = of_prediction(adapted.predictor, prompts)
+        predicted = of_prediction(adapted.predictor, prompts) if "flop_check" not in job.turned_off else None
         checks: dict[PhaseName, FlopCheck | None] = {"train": adapted.flop_check, "predict": predicted}
         multiplied = of_answers(adapted.predictor, prompts, predictions)
         if multiplied is not None:
@@ -111,14 +118,22 @@ def _count(
 
 
 def _probed(
-    job: Job, record: Record, adapted: Adapted, session: AdaptSession, prompts: Sequence[Encoded], first: FirstWeights
-) -> Record:
-    """The record with what the adapted model still answers to the probes."""
+    job: Job, method: Method, adapted: Adapted, session: AdaptSession, first: FirstWeights
+) -> tuple[bool, dict[str, Scores]]:
+    """See `still_known`; nothing is compared where a method answers with the weights as they were loaded."""
+    if leaves_weights(method.weights):
+        return False, {}
     adapted.release()
     with session.meter.phase("probe"):
-        backend, out = local(adapted.predictor.backend), Path(job.out)
-        changed, apart, scores = after(job.probes, job.probe_limit, backend, session, prompts, out, first.fingerprint)
-    return replace(record, phases=session.meter.phases, weights_changed=changed, divergence=apart, probes=scores)
+        return still_known(job, local(adapted.predictor.backend), session, first.fingerprint)
+
+
+def _distance(changed: bool, adapted: Adapted, session: AdaptSession, prompts: Sequence[Encoded]) -> float | None:
+    """How far the weights are from the base's. Nothing can be asked of the adapted model afterwards."""
+    if not changed:
+        return 0.0
+    with session.meter.phase("probe"):
+        return distance_from_base(local(adapted.predictor.backend), session, prompts)
 
 
 def _record(
@@ -167,6 +182,7 @@ def _record(
         tuning=adapted.tuning,
         training=adapted.training,
         retrieval=retrieval,
+        turned_off=tuple(job.turned_off),
         parameters=replace(adapted.parameters, index_bytes=index.nbytes if index else 0),
         identity=job.identity,
         environment=describe(meter.device),

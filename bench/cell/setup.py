@@ -46,7 +46,8 @@ def session_for(job: Job, task: Task, method: Method, meter: Meter, progress: Pr
     # what is trained on holds no thoughts, and labels are ranked, not written
     thinks = task.kind == "text" and not method.weights.learner.reads_train
     budget = job.resolved.thinking_tokens if thinks else 0
-    return AdaptSession(base, replace(task, test=()), material, limits(job, meter.device), meter, progress, budget)
+    blind, validation_items = replace(task, test=()), job.identity.validation_items
+    return AdaptSession(base, blind, material, limits(job, meter.device), meter, progress, budget, validation_items)
 
 
 def require_reachable(task: Task, material: Material, codec: Codec) -> None:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from bench.adapt.learner import Scaled
+from bench.adapt.learner import Scaled, training_sample
 from bench.adapt.session import AdaptSession
+from bench.cell import budget
 from bench.cell.counterfactuals import changed
 from bench.cell.divergence import divergence, next_tokens
+from bench.cell.job import Job
 from bench.cell.probes import ask
-from bench.core.measured import Latency, Serving
+from bench.core.measured import TAIL_ITEMS, Latency, Serving
+from bench.core.method import WeightsPart
 from bench.core.record import CheckpointScores, ScaledScores, Scores
 from bench.core.task import Task
 from bench.engine.backend import LocalBackend
 from bench.engine.predictor import ModelPredictor, question
 from bench.engine.prompts import Encoded
-from bench.meters.latency import FEWEST, SAMPLE, latency
+from bench.meters.latency import FEW, FEWEST, SAMPLE, latency
 from bench.meters.optional import optional
 from bench.meters.phases import Meter
 from bench.metrics.scoring import score
@@ -27,16 +31,14 @@ from bench.model.memory import free_cached
 from tasks.loader.splits import sample
 
 Progress = Callable[[str, int, int], None]
-ITEMS = 100  # of the training or validation split, at most
+ITEMS = 100  # of the validation split, at most
 
 
 @dataclass
 class SideEvals:
     """Looks at a cell's model at several moments, and remembers what was seen."""
 
-    probes: Sequence[str]
-    limit: int | None
-    scales: Sequence[float]  # shares of an adapter's update at which it is asked too
+    job: Job
     task: Task
     base: Base
     meter: Meter
@@ -49,9 +51,13 @@ class SideEvals:
     def serve(self, way: Serving, predictor: ModelPredictor, cached: bool = True) -> None:
         """Measure the latency of a way of serving: of "served" the tail too, of others the median alone."""
         items = [question(example) for example in self.task.test]
-        most = SAMPLE if way == "served" else FEWEST
+        if "latency" in self.job.turned_off:
+            return
+        limit_s, tail = budget.for_latency(self.meter, way), way == "served"
+        fewest, most = TAIL_ITEMS if tail and self.job.times_tail else FEWEST, SAMPLE if tail else FEW
+        measured = partial(latency, predictor, items, self.meter.device, cached)
         with self.meter.phase("serve"):
-            timed = optional("latency", lambda: latency(predictor, items, self.meter.device, cached, most))
+            timed = optional("latency", lambda: measured(fewest=fewest, most=most, limit_s=limit_s))
         if timed is not None:
             self.latency[way] = timed
 
@@ -68,7 +74,7 @@ class SideEvals:
     def unmerged(self, predictor: ModelPredictor, scaled: Scaled) -> None:
         """Serve, and ask at shares of its update, a model whose adapter stands beside the weights."""
         self.serve("unmerged", predictor)
-        for scale in self.scales:
+        for scale in self.job.adapter_scales:
             predictor.forget()
             with scaled(scale):
                 self.scaled.append(ScaledScores(scale, *self._midway(predictor)))
@@ -80,35 +86,37 @@ class SideEvals:
             predictions = predictor.predict([question(example) for example in examples])
             scores = score(replace(self.task, test=examples), predictions).scores if examples else {}
             probes = dict(
-                ask(path, self.limit, predictor.backend, self.base, None, self.progress) for path in self.probes
+                ask(path, self.job.probe_limit, predictor.backend, self.base, None, self.progress)
+                for path in self.job.probes
             )
         return scores, probes
 
 
 def on_training_items(predictor: ModelPredictor, task: Task) -> Scores:
-    """The scores on items of the training split, no more than the test has: what is above the test's is memorised."""
-    examples = sample(task.train, min(len(task.test), ITEMS), 0)
+    """The scores on a sample of the training split: what is above the test's is memorised."""
+    examples = sample(task.train, min(len(task.test), training_sample(len(task.train))), 0)
     predictions = predictor.predict([question(example) for example in examples])
     return score(replace(task, test=examples), predictions).scores
 
 
-def after(
-    probes: Sequence[str],
-    limit: int | None,
-    adapted: LocalBackend,
-    session: AdaptSession,
-    prompts: Sequence[Encoded],
-    out: Path,
-    first: str | None,
-) -> tuple[bool, float | None, dict[str, Scores]]:
-    """Whether the weights are no longer the base's; if so how far they are from it, and what they answer to probes.
+def leaves_weights(part: WeightsPart) -> bool:
+    """Whether a method answers with the weights of the base as they were loaded."""
+    own = type(part)
+    return not part.learner.moves_weights and own.start is WeightsPart.start and own.finish is WeightsPart.finish
 
-    `first`: fingerprint of the weights that were loaded. Memory holds one model at a time: the adapted one is emptied
-    before its base is loaded again.
-    """
+
+def still_known(
+    job: Job, adapted: LocalBackend, session: AdaptSession, first: str | None
+) -> tuple[bool, dict[str, Scores]]:
+    """Whether the weights are no longer those that were loaded, of fingerprint `first`; if so, what probes score."""
     if fingerprint(adapted.model, session.base.dtype) == first:
-        return False, 0.0, {}
-    scores = dict(ask(path, limit, adapted, session.base, out, session.progress) for path in probes)
+        return False, {}
+    asked = (ask(each, job.probe_limit, adapted, session.base, Path(job.out), session.progress) for each in job.probes)
+    return True, dict(asked)
+
+
+def distance_from_base(adapted: LocalBackend, session: AdaptSession, prompts: Sequence[Encoded]) -> float | None:
+    """See `divergence`. Memory holds one model at a time: the adapted one is emptied before its base is loaded."""
 
     def apart() -> float | None:
         moved = next_tokens(adapted, prompts)
@@ -118,4 +126,4 @@ def after(
         before = None if moved is None else next_tokens(session.backend(session.base.load(False)), prompts)
         return None if moved is None or before is None else divergence(moved, before)
 
-    return True, optional("divergence from the base", apart), scores
+    return optional("divergence from the base", apart)

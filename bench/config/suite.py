@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -15,6 +15,7 @@ import methods
 from bench.config import assumptions, prices
 from bench.core.errors import UsageError, nearest, unknown
 from bench.core.explain import explain
+from bench.core.measured import SideMeasure
 from bench.core.method import Method
 from bench.core.names import LONGEST_NAME, NAME, NAME_RULE, as_name
 from bench.core.quoting import quoted, shown
@@ -41,6 +42,40 @@ class EngineSettings(_Strict):
     train_tokens: int | None = Field(None, gt=0, description="rows × tokens of one training micro-batch")
     batch_size: int | None = Field(None, gt=0, description="rows of one inference batch at most")
     threads: int | None = Field(None, gt=0, description="CPU threads; default: all cores")
+
+
+def _switch(value: object) -> object:
+    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
+Switch = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
+_MOST_VALIDATION, _FEWEST_VALIDATION, _OF_TRAINING = 200, 16, 3
+
+
+class MeasureSettings(_Strict):
+    """What is measured in addition to training and answering."""
+
+    latency: Switch = Field("on", description="seconds for one item at a time")
+    training_items: Switch = Field("on", description="loss and score on items that were learnt from")
+    flop_check: Switch = Field("on", description="operations of a batch as torch counts them")
+    validation_items: Literal["auto"] | Annotated[int, Field(gt=0)] = Field(
+        "auto", description="validation items that losses are taken of, at most; auto: a third of the training items"
+    )
+
+    @property
+    def turned_off(self) -> tuple[SideMeasure, ...]:
+        """What is not to be measured."""
+        return tuple(name for name in get_args(SideMeasure) if getattr(self, name) == "off")
+
+    def validation_sample(self, train: int, validation: int) -> int | None:
+        """How many of `validation` items losses are taken of, for `train` training items; None: all of them.
+
+        A third of the training items keeps the losses of an epoch at a tenth of its training: an item's loss is one
+        pass through the model, an item trained on three.
+        """
+        auto = min(_MOST_VALIDATION, max(_FEWEST_VALIDATION, train // _OF_TRAINING))
+        most = auto if self.validation_items == "auto" else self.validation_items
+        return most if most < validation else None
 
 
 def _model(value: object) -> object:
@@ -73,6 +108,7 @@ class Suite(_Strict):
     )
     embedder: str = Field("auto", description="sentence encoder for retrieval: auto, none, a folder or a Hub id")
     engine: EngineSettings = EngineSettings()
+    measure: MeasureSettings = MeasureSettings()
     prices: dict[str, Any] = Field(default_factory=dict, description="in place of those in bench/config/prices.yaml")
     decide: dict[str, Any] = Field(default_factory=dict, description="what the decision assumes and requires")
     cell_timeout_s: float | None = Field(None, gt=0)

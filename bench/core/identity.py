@@ -14,6 +14,7 @@ _LEFT_OUT = (
     "origins",
     "is_base",
     "train_size",
+    "validation_items",
     "probes",
     "counterfactuals",
     "tuning",
@@ -90,6 +91,7 @@ class Identity(Strict):
     surroundings: Surroundings = field(default_factory=Surroundings)  # what of the machine decides predictions
     is_base: bool = False  # the base model's answers to a probe
     train_size: Count | None = None  # training items; null: all
+    validation_items: Count | None = None  # of the validation split, that losses are taken of; null: all
     probes: ProbeSettings | None = None  # null where the suite asks none
     counterfactuals: CounterfactualSettings | None = None  # null where the suite asks none
     tuning: TuningSettings | None = None  # null where no option is open

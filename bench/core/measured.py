@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 from bench.core.values import Amount, Count, Strict
 
 Serving: TypeAlias = Literal["served", "uncached", "unmerged"]  # as it is served; without prefix cache; adapter apart
+SideMeasure: TypeAlias = Literal["latency", "training_items", "flop_check"]  # what a suite can turn off
+TAIL_ITEMS = 20  # items timed, below which there is no 95th percentile
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,7 @@ class Latency(Strict):
     """Seconds for one item at batch size 1, from its fields to its answer."""
 
     p50: Amount  # median
-    p95: Amount  # 95th percentile
+    p95: Amount | None  # 95th percentile; None where fewer than 20 items were timed
     retrieval_p50: Amount  # of the median: finding and writing the prompt
     questions: Count | None = None  # items that were timed; None where the record does not say
 

@@ -14,7 +14,7 @@ SEARCH: tuple[PhaseName, ...] = ("tune",)  # choosing options, once for a task
 PRODUCTION: tuple[PhaseName, ...] = ("index", "prepare", "load", "train")  # for each version that is served
 ANSWERING: tuple[PhaseName, ...] = ("retrieve", "predict")
 REFRESH: tuple[PhaseName, ...] = ("index", "prepare", "train")  # done again when documents or labels change
-GROWING: tuple[PhaseName, ...] = ("tune", "train", "retrieve", "predict")  # with the work; others take about the same
+SIDE: tuple[PhaseName, ...] = ("overfit", "serve", "count", "probe")  # evaluations in addition to the test
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from bench.core.identity import Identity, MethodParts
-from bench.core.measured import Environment, FlopCheck, Latency, Parameters, Serving
+from bench.core.measured import Environment, FlopCheck, Latency, Parameters, Serving, SideMeasure
 from bench.core.phases import Phase, PhaseName
 from bench.core.training import Training, Tuning
 from bench.core.values import Count, Strict
@@ -149,6 +149,7 @@ class Record(Strict):
     counterfactual: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # slot -> item -> answer changed?
     curve: tuple[CheckpointScores, ...] = ()  # scores at checkpoints of the training
     scaled: tuple[ScaledScores, ...] = ()  # scores at shares of an adapter's update
+    turned_off: tuple[SideMeasure, ...] = ()  # what the suite asked not to measure
     identity: Identity = field(default_factory=Identity)  # what the key is hashed from
     environment: Environment = field(default_factory=Environment)  # versions and hardware
     schema: Literal[2] = SCHEMA  # version of this format
@@ -157,6 +158,11 @@ class Record(Strict):
     def name(self) -> str:
         """What people read: model, task, method and seed."""
         return cell_name(self.model, self.task, self.method, self.seed)
+
+    def wall_s(self, phase: PhaseName) -> float:
+        """Wall time of a phase; that of training without the validation losses on its way."""
+        aside = (self.training.validation_s or 0.0) if self.training and phase == "train" else 0.0
+        return max(0.0, self.phases[phase].wall_s - aside)
 
 
 @dataclass(frozen=True, slots=True)

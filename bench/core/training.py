@@ -27,16 +27,16 @@ class BatchWork(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Losses(Strict):
-    """Loss of the weights that are kept, nats, on equally many examples of both splits; None without validation."""
+    """Loss of the weights that are kept, nats, on a sample of each split; None without validation."""
 
     train: float | None = None  # on training examples
     validation: float | None = None  # on validation examples
     gap: float | None = None  # validation less train: the overfitting measure
 
     @classmethod
-    def of(cls, train: float, validation: float | None) -> Losses:
+    def of(cls, train: float | None, validation: float | None) -> Losses:
         """Both losses with their gap."""
-        return cls(train, validation, None if validation is None else validation - train)
+        return cls(train, validation, None if train is None or validation is None else validation - train)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ class Training(Strict):
     validation_loss: Curve = ()  # (step, loss)
     best_validation_loss: float | None = None  # of the weights that are kept
     best_step: Count | None = None  # of the weights that are kept
+    validation_s: Amount | None = None  # of the wall time of training: validation losses on its way
     micro_batch: Count | None = None  # examples computed at once
     checkpointing: bool = False  # activations were recomputed to save memory
     packed: bool = False  # rows in one line, behind the beginning that they share

@@ -37,9 +37,12 @@ class MeasuredWork:
 class Meter:
     """Measures named phases; a phase entered again adds to what it cost before."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, entered: Callable[[PhaseName], None] = lambda name: None) -> None:
         self.device = device
+        self.current: PhaseName | None = None  # in progress, or the latest
+        self._entered = entered
         self.phases: dict[PhaseName, Phase] = {}
+        self.side_s = 0.0  # of phases of work: evaluations within them
         self._energy = counter_for(device)
         self._multiplied_so_far: Counter[PhaseName] = Counter()  # in phases that have not ended once
         self._reused = MeasuredWork()
@@ -48,6 +51,8 @@ class Meter:
     @contextmanager
     def phase(self, name: PhaseName) -> Iterator[None]:
         """Measure what the block costs under `name`. Phases do not nest."""
+        self.current = name
+        self._entered(name)
         if self._cuda:
             torch.cuda.empty_cache()  # what earlier phases left reserved is not this one's
         self._held()

@@ -7,6 +7,7 @@ whose driver does not survive a fork once a library has so much as asked it for 
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -39,6 +40,7 @@ _PRELOADED = [
     "bm25s",
     "rouge_score.rouge_scorer",
 ]
+_SILENCE_S = 1.0
 _CUDA = Path("/dev/nvidiactl")  # there where the driver is, which can be known without torch
 # the tracker of shared resources would warn of those that a cell held when it was ended
 _QUIET = {"PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker"}
@@ -56,18 +58,22 @@ class Child:
     line: Connection
 
     def messages(self, seconds: float | None) -> Iterator[Mapping[str, Any]]:
-        """What the process says, until it ends.
+        """What the process says, until it ends; an empty message for every second in which it says nothing.
 
         Raises:
             CellTimeoutError: it says nothing and does not end within what is left of `seconds`.
         """
-        deadline = None if seconds is None else time.monotonic() + seconds
-        while self.line.poll(None if deadline is None else max(0.0, deadline - time.monotonic())):
-            try:
-                yield self.line.recv()
-            except (EOFError, ConnectionResetError):
-                return
-        raise CellTimeoutError("the cell ran longer than cell_timeout_s allows")
+        deadline = math.inf if seconds is None else time.monotonic() + seconds
+        while True:
+            if self.line.poll(max(0.0, min(_SILENCE_S, deadline - time.monotonic()))):
+                try:
+                    yield self.line.recv()
+                except (EOFError, ConnectionResetError):
+                    return
+            elif time.monotonic() >= deadline:
+                raise CellTimeoutError("the cell ran longer than cell_timeout_s allows")
+            else:
+                yield {}
 
     def code(self) -> int:
         """The exit code, once the process has ended; -n where signal n ended it."""

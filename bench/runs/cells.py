@@ -125,6 +125,7 @@ def _cells(suite: Suite, model: ResolvedModel, loaded: Loaded, probes: Loaded, a
                     identity = replace(
                         identity_of(suite, model, task, suite.limit, method, drawn, around),
                         train_size=size,
+                        validation_items=_validation_sample(suite, method, task, size),
                         probes=_probe_settings(suite, method, probes),
                         counterfactuals=_counterfactual_settings(suite, task),
                         tuning=TuningSettings(suite.trials, suite.seeds[0]) if open_ else None,
@@ -146,6 +147,13 @@ def _probe_settings(suite: Suite, method: Method, probes: Loaded) -> ProbeSettin
         return ProbeSettings()
     digests = tuple(task.digest for _, task in probes)
     return ProbeSettings(suite.probe_limit, digests, suite.checkpoints, tuple(suite.adapter_scales))
+
+
+def _validation_sample(suite: Suite, method: Method, task: Task, size: int | None) -> int | None:
+    """The validation items that losses are taken of; None for all, and where nothing is learnt."""
+    if not method.weights.learner.reads_train:
+        return None
+    return suite.measure.validation_sample(len(task.train[:size]), len(task.validation))
 
 
 def _counterfactual_settings(suite: Suite, task: Task) -> CounterfactualSettings | None:

@@ -30,7 +30,7 @@ class Submission(Protocol):
     """A job that was handed to an executor."""
 
     def events(self) -> Iterator[Progress]:
-        """What the job reports, until it has left a record.
+        """What the job reports, the latest again while it says nothing, until it has left a record.
 
         Raises:
             CellError: it left none, for a reason of this kind.
@@ -72,9 +72,13 @@ class LocalSubmission:
     resources: ExitStack
 
     def events(self) -> Iterator[Progress]:
+        latest = Progress("start", 0, 0)
         for message in self.process.messages(self.timeout_s):
-            if "progress" in message:
-                yield Progress(*message["progress"])
+            if not message:
+                yield latest
+            elif "progress" in message:
+                latest = Progress(*message["progress"])
+                yield latest
             elif "failure" in message:
                 raise _typed(message["failure"])
             elif "done" in message:

@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.core.item import Example
-from bench.core.method import ContextCost
-from bench.core.phases import spent
+from bench.core.method import ContextCost, LearningCost
+from bench.core.phases import PhaseName, spent
 from bench.core.record import Record
 from bench.core.task import Task
 from bench.metrics.formats import duration
@@ -57,20 +57,35 @@ def plan(cells: Sequence[Cell], store: Store | None, *, device: str = "auto", pi
 
 def work(cell: Cell) -> float:
     """Tokens through the model for one cell, a training token counted three times."""
+    return sum(work_by_phase(cell).values())
+
+
+def work_by_phase(cell: Cell) -> dict[PhaseName, float]:
+    """The same in each phase that grows with it."""
+    weights, train = cell.method.weights, len(cell.task.train[: cell.train_size])
+    once, whole = (_tokens(cell, weights.cost(train, trials)) for trials in (0, cell.trials))
+    test = _tokens(cell, LearningCost(), 1.0)
+    return {"tune": whole - once, "train": once, "predict": test}
+
+
+def _tokens(cell: Cell, cost: LearningCost, answered: float = 0.0) -> float:
+    """Tokens through the model of learning at this cost, and of so many times the test items."""
     task, train = cell.task, cell.task.train[: cell.train_size]  # of the split others are taken, about as long
-    cost = cell.method.weights.cost(len(train), cell.trials)
-    context = _context_tokens(cell.method.context.cost(task), bool(cost.trained))
+    trains = cell.method.weights.learner.moves_weights
+    context = _context_tokens(cell.method.context.cost(task), trains)
 
     def tokens(split: Sequence[Example], of: Callable[[Task, Example], float]) -> float:
         return sum(of(task, example) + context for example in split)
 
     test = tokens(task.test, _item_tokens)
     trial = test * min(len(task.validation), TRIAL_ITEMS) / max(1, len(task.test))
+    sampled = cell.identity.validation_items
+    share = 1.0 if sampled is None else sampled / len(task.validation)
     passed = [
-        (1.0, test),
+        (answered, test),
         (cost.trained * _PASSES_TRAINED, tokens(train, _example_tokens)),
-        (cost.judged, tokens(task.validation, _example_tokens)),
-        (cost.read, tokens((*train, *task.validation), _item_tokens)),
+        (cost.judged * share, tokens(task.validation, _example_tokens)),
+        (cost.read, tokens(train, _item_tokens) + share * tokens(task.validation, _item_tokens)),
         (cost.answered, trial),
     ]
     return sum(times * amount for times, amount in passed)

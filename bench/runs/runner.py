@@ -123,6 +123,8 @@ def _job(suite: Suite, cell: Cell, store: Store, out: Path, chosen: dict[str, An
         batch_size=suite.engine.batch_size,
         out=str(out),
         vectors=str(store.path / VECTORS),
+        turned_off=list(suite.measure.turned_off),
+        times_tail="latency_p95_s" in (suite.decide.get("require") or {}),
     )
 
 

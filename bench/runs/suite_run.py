@@ -13,8 +13,9 @@ from bench.config.suite import Suite
 from bench.core.errors import UsageError
 from bench.core.identity import Surroundings
 from bench.runs import RESULTS, cell_process, runner, shards
-from bench.runs.cells import expand
-from bench.runs.plan import work
+from bench.runs.cells import Cell, expand
+from bench.runs.plan import work_by_phase
+from bench.runs.time_left import CellWork
 from bench.store.listing import read_listing
 from bench.store.run_folder import Part, cell_folders, open_run
 
@@ -56,7 +57,7 @@ def measure(
     file: Path,
     folder: Path,
     shard: shards.Shard | None,
-    display: Callable[[Mapping[str, float]], AbstractContextManager[runner.Display]],
+    display: Callable[[Mapping[str, CellWork]], AbstractContextManager[runner.Display]],
 ) -> Finished:
     """Measure what has no record in `folder` yet. `display` is given the work of each cell, by key.
 
@@ -68,10 +69,14 @@ def measure(
     part = Part(str(shard), frozenset(cell.key for cell in cells)) if shard else None
     with (
         open_run(folder, file, suite.name, [cell.ref for cell in every], part) as opened,
-        display({cell.key: work(cell) for cell in cells}) as shown,
+        display({cell.key: _work(cell) for cell in cells}) as shown,
     ):
         outcome = runner.run(suite, cells, opened, shown)
     return Finished(outcome, len(cells), len(every))
+
+
+def _work(cell: Cell) -> CellWork:
+    return CellWork(cell.model.digest, cell.task.name, cell.label, work_by_phase(cell))
 
 
 def _prepared_surroundings(folder: Path, suite: Suite) -> Surroundings:

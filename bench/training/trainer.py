@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -73,6 +74,7 @@ class AnswerTrainer(Trainer):
         self.add_callback(self.stopwatch)
         self.loss_is_scaled_for_ga = True  # leave our normalisation as it is
         rows = self.train_dataset.rows  # type: ignore[union-attr]
+        self.validation_s = 0.0
         self.step_tokens: float = setting.options.batch_size * sum(row["answer"] for row in rows) / len(rows)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroups:
@@ -98,7 +100,9 @@ class AnswerTrainer(Trainer):
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         setting = self.setting
         rows = 2 * setting.micro_batch
+        start = time.perf_counter()
         loss = mean_loss(self.model, self.validation, pad=setting.pad, rows=rows, bf16=setting.bf16)
+        self.validation_s += time.perf_counter() - start
         metrics = {"eval_loss": loss}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -252,6 +256,7 @@ def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting, pa
         validation_loss=validation,
         best_validation_loss=best[1] if best else None,
         best_step=best[0] if best else None,
+        validation_s=trainer.validation_s,
         micro_batch=min(setting.micro_batch, setting.options.batch_size),
         checkpointing=setting.checkpointing,
         packed=packs,

@@ -79,12 +79,13 @@ def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -
         if any(price is None for price in paid):
             continue
         latencies = [r.latency["served"].p95 for r in own if "served" in r.latency]
+        tails = [p95 for p95 in latencies if p95 is not None]
         found.append(
             Candidate(
                 label=answers.label,
                 answers=answers,
                 prices=tuple(price for price in paid if price is not None),
-                latency_p95_s=statistics.median(latencies) if len(latencies) == len(own) else None,
+                latency_p95_s=statistics.median(tails) if len(tails) == len(own) else None,
                 memory_bytes=max(_memory(record) for record in own),
                 losses=losses(run, own, base),
                 not_measurable=_not_measurable(own, base),

@@ -10,7 +10,7 @@ from bench.analysis import costs
 from bench.analysis.costs import CellCost
 from bench.analysis.summary import SummaryRow, by_method
 from bench.config.prices import Prices, replaced
-from bench.core.measured import Parameters, Serving
+from bench.core.measured import TAIL_ITEMS, Parameters, Serving
 from bench.core.phases import PhaseName
 from bench.core.record import Record, Run
 from bench.metrics.formats import clean, duration, size
@@ -40,7 +40,8 @@ def tables(run: Run, model: str, tasks: Sequence[str], rows: Sequence[SummaryRow
     spent[-1] = replace(spent[-1], notes=_LEGEND)
     served = [table for task in tasks for table in _serving(run, model, task)]
     if served:
-        served[-1] = replace(served[-1], notes=_serving_legend(replaced(run.prices, str(run.path))))
+        legend = _serving_legend(run, replaced(run.prices, str(run.path)))
+        served[-1] = replace(served[-1], notes=legend)
     return [*spent, *_steps(run, model), *_kept(run, model), *served]
 
 
@@ -53,15 +54,18 @@ def _costs(model: str, task: str, rows: Sequence[SummaryRow]) -> ReportTable:
     ]
     sources = {row.peak_of for row in rows if row.peak_of}
     memory = f"{sources.pop()}\nmemory" if len(sources) == 1 else "peak\nmemory"
-    lines = [(Text(clean(row.method)), *_spent(row, phases, bool(sources))) for row in rows]
-    columns = ("method", *phases, memory, "tokens\nper query")
+    validates = any(row.validation_s for row in rows)
+    lines = [(Text(clean(row.method)), *_spent(row, phases, bool(sources), validates)) for row in rows]
+    aside = ("validation\nlosses",) if validates else ()
+    columns = ("method", *phases, *aside, memory, "tokens\nper query")
     return ReportTable(f"{clean(model)}: cost on {clean(task)}", columns, tuple(lines))
 
 
-def _spent(row: SummaryRow, phases: Sequence[PhaseName], name_source: bool) -> list[Text]:
+def _spent(row: SummaryRow, phases: Sequence[PhaseName], name_source: bool, validates: bool) -> list[Text]:
     if not row.seeds:
-        return [Text(NOTHING, "faint")] * (len(phases) + 2)
+        return [Text(NOTHING, "faint")] * (len(phases) + validates + 2)
     times = [duration(row.seconds[phase].mean) if phase in row.seconds else NOTHING for phase in phases]
+    times += [NOTHING if row.validation_s is None else duration(row.validation_s)] if validates else []
     memory = NOTHING if row.peak_bytes is None else size(row.peak_bytes)
     source = f" {row.peak_of}" if name_source else ""
     return [Text(each) for each in (*times, memory + source, _tokens(row))]
@@ -143,8 +147,12 @@ def _serving(run: Run, model: str, task: str) -> list[ReportTable]:
     return [ReportTable(f"{clean(model)}: serving {clean(task)}, and cost (compute only)", heads, tuple(lines))]
 
 
-def _serving_legend(prices: Prices) -> tuple[str, ...]:
+def _serving_legend(run: Run, prices: Prices) -> tuple[str, ...]:
+    served = [record.latency["served"] for record in run.records if "served" in record.latency]
+    few = any(latency.p95 is None for latency in served)
+    tail = f"no p95: fewer than {TAIL_ITEMS} items were timed, so that all evaluations take a quarter of a cell at most"
     return (
+        *([tail] if few else []),
         "latency of one question at a time, from fields to answer; prompt: of it, finding and writing the prompt",
         "uncached: the shared prefix of prompts is computed anew; unmerged: the adapter is not merged into the weights",
         f"{clean(prices.currency)}, prices of {prices.as_of:%Y-%m-%d}; setup: index, train",
@@ -152,7 +160,8 @@ def _serving_legend(prices: Prices) -> tuple[str, ...]:
 
 
 def _latency(records: Sequence[Record], way: Serving, figure: str) -> str:
-    found = [getattr(record.latency[way], figure) for record in records if way in record.latency]
+    timed = [getattr(record.latency[way], figure) for record in records if way in record.latency]
+    found = [seconds for seconds in timed if seconds is not None]
     return f"{statistics.median(found) * 1000:,.0f} ms" if found else NOTHING
 
 

@@ -20,6 +20,9 @@ _DROPPED = {
 }
 
 
+_SIDE = {"latency": "latency", "training_items": "training items", "flop_check": "check of FLOPs"}
+
+
 def tables(run: Run, rows: Sequence[SummaryRow]) -> list[ReportTable]:
     """A table of notes for each kind of which there are any."""
     unread = [f"not run: {clean(cell.full_name)}" for cell in run.missing if cell.is_base]
@@ -29,9 +32,12 @@ def tables(run: Run, rows: Sequence[SummaryRow]) -> list[ReportTable]:
         ("Left out to fit the model's context", _left_out),
         ("Not run", _missing),
     ]
+    turned_off = sorted({_SIDE[name] for record in run.records for name in record.turned_off})
     found = [(heading, [line for row in rows for line in write(row)]) for heading, write in kinds]
     found[-1][1].extend(unread)
     found.append(("Measured on different GPUs, whose rounding differs", _cards(run)))
+    if turned_off:
+        found.append(("Not measured", [f"{', '.join(turned_off)}: turned off by `measure` of the suite"]))
     if not rows and not unread:
         found.append(("Nothing yet", ["no cell of this run has been measured"]))
     return [ReportTable(heading, notes=_capped(lines)) for heading, lines in found if lines]

@@ -76,7 +76,7 @@ def _fit(run: Run, model: str) -> list[ReportTable]:
         kept = "" if best == last else f"{best} of "
         lines.append(cells(clean(method), clean(task), *losses, *scores, f"{kept}{last}"))
     heads = ("method", "task", "train\nloss", "validation\nloss", "on train\nitems", "on test\nitems", "kept\nstep")
-    legend = "loss in nats for each answer token, of equally many examples; medians over seeds"
+    legend = "loss in nats for each answer token, of a sample of each split; medians over seeds"
     return [ReportTable(f"{clean(model)}: fit", heads, tuple(lines), (legend,))]
 
 
