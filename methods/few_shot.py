@@ -1,4 +1,4 @@
-"""Context part `few-shot`: k worked examples from the training split.
+"""Context part `few-shot`: k few-shot examples from the training split.
 
 `select: stratified` draws them once for each (task, seed), balanced over the labels, so that every
 item sees the same examples and their key-value cache is computed once (Brown et al. 2020, section 2).
@@ -29,7 +29,7 @@ SAMPLE = 500  # pieces whose mean length is taken, to say what they cost
 
 
 def example_block(example: Example, prompt: Prompt) -> Block:
-    """A worked example as a piece of a prompt."""
+    """A few-shot example as a piece of a prompt."""
     return Block("example", example.id, prompt.ask(example), prompt.answer(example.references[0]))
 
 
@@ -74,7 +74,7 @@ class SimilarExamples(Context):
 
 class FewShotOptions(ContextOptions):
     standard = MappingProxyType({"k": 8, "select": "stratified"})
-    k: Grid[PositiveInt] = Field((4, 8, 16), description="worked examples")
+    k: Grid[PositiveInt] = Field((4, 8, 16), description="few-shot examples")
     select: Grid[Literal["stratified", "similar"]] = ("stratified", "similar")
     retriever: Grid[Retriever] = Field(
         ("auto",), description="of similar ones; auto: hybrid with an encoder, else lexical"
@@ -82,7 +82,7 @@ class FewShotOptions(ContextOptions):
 
 
 class FewShot(ContextPart):
-    """k worked examples from the training split."""
+    """k few-shot examples from the training split."""
 
     name = "few-shot"
     Options = FewShotOptions
@@ -94,7 +94,7 @@ class FewShot(ContextPart):
         self.retrieves = "similar" in options.select
 
     def requires(self, task: Task) -> str | None:
-        return None if task.train else "few-shot needs a train split to draw its worked examples from"
+        return None if task.train else "few-shot needs a train split to draw its few-shot examples from"
 
     def reads_train(self, task: Task) -> bool:
         return True

@@ -4,7 +4,7 @@ All linear layers rather than attention alone, alpha = 2r, rank-stabilised scali
 which LoRA matches full fine-tuning on small supervised sets (Schulman et al. 2025; Biderman et al.
 2024). Its best learning rate is about ten times that of full fine-tuning, so its grid is too.
 
-Adapters leave the output matrix alone. Where the base model never learnt its end token, they cannot make it end an
+Adapters leave the output matrix alone. Where the base model never learnt its EOS token, they cannot make it end an
 answer, so the one row of that token is trained too.
 """
 
@@ -31,7 +31,7 @@ class LoraOptions(TrainingOptions):
     alpha: int | None = Field(None, gt=0, description="None: 2 x rank")
     dropout: float = Field(0.0, ge=0, lt=1)
     rank_stabilised: bool = Field(False, description="scale by alpha / sqrt(rank) (Kalajdzievski 2023)")
-    train_end_token: bool = Field(True, description="also train the output row of the end token")
+    train_end_token: bool = Field(True, description="also train the output row of the EOS token")
 
 
 class Lora(TrainedPart):
@@ -82,7 +82,7 @@ class Lora(TrainedPart):
 
     @contextmanager
     def scaled(self, model: Any, factor: float) -> Iterator[None]:
-        """While it lasts, every adapter adds `factor` of its update; the end token's row stays as trained."""
+        """While it lasts, every adapter adds `factor` of its update; the EOS token's row stays as trained."""
         from peft.tuners.lora import LoraLayer
 
         layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
@@ -153,7 +153,7 @@ def _is_mamba(module: Any) -> bool:
 
 
 def _end_rows(model: Any) -> list[int] | dict[str, list[int]] | None:
-    """The end tokens' rows as peft wants them: of the embeddings where the output shares them, else of the output."""
+    """The EOS tokens' rows as peft wants them: of the embeddings where the output shares them, else of the output."""
     ids = model.config.eos_token_id
     rows = [ids] if isinstance(ids, int) else list(ids or ())
     output, embeddings = model.get_output_embeddings(), model.get_input_embeddings()

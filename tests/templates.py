@@ -1,6 +1,6 @@
 """Chat templates that behave as those of known families do, each with what a small conversation comes to, by hand.
 
-The conversation: the instruction "Sum.", the worked example "1+1=" with the answer "2", and the item "3+4=".
+The conversation: the instruction "Sum.", the few-shot example "1+1=" with the answer "2", and the item "3+4=".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Family:
     tokens: tuple[str, ...] = ()
     bos: str = "<s>"
     gap: str = ""  # between the opening and an answer
-    closing: str = ""  # between an answer and its end token
+    closing: str = ""  # between an answer and its EOS token
     options: dict[str, Any] = field(default_factory=dict)
 
 

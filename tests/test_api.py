@@ -25,7 +25,7 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @pytest.fixture
 def trial(tmp_path: Path) -> Run:
-    """Two methods on 40 items: 30 and 20 right answers."""
+    """Two methods on 40 items: 30 and 20 correct answers."""
     return made(tmp_path, 1, {"full": right(30), "zero-shot": right(20)})
 
 

@@ -137,7 +137,7 @@ def test_trained_tokens(method: str, tiny_model: Path) -> None:
         task.prompt.preamble() + task.prompt.ask(example) + task.prompt.answer(example.references[0])
         for example in task.train
     ]
-    ends = len(texts)  # an example ends with the end token
+    ends = len(texts)  # an example ends with the EOS token
     assert made.training
     assert made.training.tokens == 3 * (sum(len(tokenizer(text)["input_ids"]) for text in texts) + ends)
 

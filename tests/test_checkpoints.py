@@ -268,7 +268,7 @@ def test_an_end_token_beyond_the_embeddings_ends_nothing(copy: Path) -> None:
         edit(copy, file, eos_token_id=259)
     codec = ids_of(copy).codec
     assert codec.tokenizer.eos_token_id == 259
-    assert (codec.end, codec.stops) == ((10, 10), frozenset())  # two line breaks, as worked examples end
+    assert (codec.end, codec.stops) == ((10, 10), frozenset())  # two line breaks, as few-shot examples end
 
 
 def test_a_tokenizer_of_another_model_is_refused(copy: Path) -> None:

@@ -25,7 +25,7 @@ from tests.toy import choice_task, text_task
 
 
 def letters(train: int) -> Task:
-    """Every worked example is "ab cd\n\n": 7 characters."""
+    """Every few-shot example is "ab cd\n\n": 7 characters."""
     prompt = Prompt("", "{text}")
     example = Example("train/0", {"text": "ab"}, (), ("cd",))
     return Task("letters", "text", prompt, tuple(replace(example, id=f"train/{i}") for i in range(train)), (), ())

@@ -74,7 +74,7 @@ def test_a_share_of_an_adapter_moves_the_model_by_less(notes: Path, tmp_path: Pa
     least, most = (point.probes["notes"]["bits_per_byte"].value for point in lora.scaled)
     assert most == pytest.approx(lora.probes["notes"]["bits_per_byte"].value, abs=0.002)
     base = run.base[0].scores["bits_per_byte"].value
-    assert abs(least - base) < abs(most - base)  # the end token's row is not scaled, so that it is not quite the base
+    assert abs(least - base) < abs(most - base)  # the EOS token's row is not scaled, so that it is not quite the base
 
 
 def test_divergence_is_the_kl_of_plain_passes(tiny_model: Path) -> None:

@@ -27,7 +27,7 @@ class CellCost(BaseModel):
     production: float  # index and training, once for each version that is served
     thousand_queries: float | None  # answered in batches; None where nothing was answered
     thousand_single: float | None  # answered one by one, by the median latency; None where that was not measured
-    correct_answer: float | None  # in batches; None for a metric that is no share of right answers, or where none was
+    correct_answer: float | None  # in batches; None for a metric that is no share of correct answers, or where none was
     energy: float | None  # of all phases; None where any of them has no counter
 
 
@@ -56,7 +56,7 @@ def _seconds(record: Record, phases: Sequence[PhaseName]) -> float:
 
 
 def _correct(record: Record, query: float | None) -> float | None:
-    """Money for a right answer, where the primary metric is a share of right ones."""
+    """Money for a correct answer, where the primary metric is a share of right ones."""
     name = next(iter(record.scores), None)
     if name not in ("accuracy", "exact_match") or query is None:
         return None

@@ -34,7 +34,7 @@ tasks:
   - {json.dumps(f"./{out.name}", ensure_ascii=False)}
 methods:                               # options that are left open are tuned on the validation split
   - zero-shot
-  - few-shot: {{k: 4}}                   # worked examples, drawn once
+  - few-shot: {{k: 4}}                   # few-shot examples, drawn once
 {similar if not documents else retrieval + (oracle if gold else "")}\
   - lora
 {both if documents else ""}\
@@ -51,7 +51,7 @@ decide:                                # what the decision assumes; changing it 
   # hourly_rate: 80                    # money for an hour of people's time, with the hours of the next two
   # setup_hours: {{zero-shot: 2, other: 16}}
   # upkeep_hours_per_month: {{lora: 4, other: 1}}
-  # value_of_right: 0.02               # money that a right answer is worth; decides by worth less cost
+  # value_of_right: 0.02               # money that a correct answer is worth; decides by worth less cost
   # margin: 0.02                       # a difference of the primary metric that matters
   # require: {{quality: 0.8, latency_p95_s: 0.5, retention_loss: 0.05}}  # what must hold, or it is not chosen
 """

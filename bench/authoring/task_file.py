@@ -125,7 +125,7 @@ def _text_keys(rows: Sequence[Row], guessed: Guess) -> dict[str, Any]:
     tokens = min(1024, 32 * math.ceil(longest / 2 / 32))  # two characters a token: ample for most tokenisers
     guessed.notes.append(f"max_new_tokens: {tokens}, from the longest answer of {longest} characters")
     stop = next((stop for stop in ("\n", "\n\n") if not any(stop in text for text in answers)), None)
-    guessed.notes.append(f"stop: {shown(stop) + ', which no answer holds' if stop else 'only the end token'}")
+    guessed.notes.append(f"stop: {shown(stop) + ', which no answer holds' if stop else 'only the EOS token'}")
     keys: dict[str, Any] = {"max_new_tokens": tokens, "stop": [stop] if stop else []}
     if all(_NUMBER.fullmatch(text) for text in answers):
         guessed.notes.append("metrics: exact_match of the last number that is written, because all answers are numbers")

@@ -139,14 +139,14 @@ def compare(
 @click.argument("run", type=RUN)
 @click.option("--task", help="Of this task alone.")
 @click.option("--queries", "queries_per_month", type=float, help="Queries a month; default 10,000.")
-@click.option("--months", type=float, help="The horizon; default 12.")
+@click.option("--months", type=float, help="The period; default 12.")
 @click.option("--updates", "updates_per_month", type=float, help="Times a month that documents or labels change.")
 @click.option("--hosting", "hosting_per_month", type=float, help="Money a month for keeping a method at hand.")
 @click.option("--hourly-rate", type=float, help="Money for an hour of people's time.")
 @click.option("--setup-hours", type=float, help="People's hours to set a method up.")
 @click.option("--upkeep-hours", "upkeep_hours_per_month", type=float, help="People's hours a month to keep it running.")
 @click.option("--serving", type=click.Choice(["batches", "one by one"]), help="How questions are answered.")
-@click.option("--value", "value_of_right", type=float, help="What a right answer is worth.")
+@click.option("--value", "value_of_right", type=float, help="What a correct answer is worth.")
 @click.option("--margin", type=float, help="A difference in the primary metric that matters.")
 @click.option(
     "--require",

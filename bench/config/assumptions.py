@@ -30,7 +30,7 @@ class Requirements(_Strict):
 
 
 class Assumptions(_Strict):
-    """The horizon and the prices that no record holds. Money is in the currency of the prices."""
+    """The period and the prices that no record holds. Money is in the currency of the prices."""
 
     queries_per_month: Positive = 10_000.0
     months: Positive = 12.0
@@ -40,7 +40,7 @@ class Assumptions(_Strict):
     setup_hours: ByMethod = Field(0.0, description="people's hours to set a method up, once")
     upkeep_hours_per_month: ByMethod = Field(0.0, description="people's hours a month to keep a method running")
     serving: Literal["batches", "one by one"] = Field("batches", description="how questions are answered")
-    value_of_right: Positive | None = Field(None, description="what a right answer is worth")
+    value_of_right: Positive | None = Field(None, description="what a correct answer is worth")
     margin: Positive | None = Field(
         None, description="a difference of the primary metric that matters; default: a fiftieth of its scale"
     )

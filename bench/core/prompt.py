@@ -35,7 +35,7 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A piece of a prompt that can be dropped whole: a worked example or a passage."""
+    """A piece of a prompt that can be dropped whole: a few-shot example or a passage."""
 
     kind: Literal["example", "passage"]
     source: str  # id of the example or passage
@@ -87,7 +87,7 @@ class Prompt:
         return text if self.template.rstrip(" \t").endswith("\n") else f" {text}"
 
     def solved(self, example: Example) -> str:
-        """A worked example: question, first reference and a blank line."""
+        """A few-shot example: question, first reference and a blank line."""
         return f"{self.ask(example)}{self.answer(example.references[0])}\n\n"
 
     def text(self, blocks: Sequence[Block], question: str) -> str:
@@ -95,7 +95,7 @@ class Prompt:
         return f"{self.preamble()}{''.join(block.written for block in blocks)}{question}"
 
     def turns(self, blocks: Sequence[Block], question: str) -> tuple[Turn, ...]:
-        """The same as a conversation: a worked example is a turn of each side, a passage precedes what follows it."""
+        """The same as a conversation: a few-shot example is a turn of each side, a passage precedes what follows it."""
         turns = [Turn("system", self.instruction)] if self.instruction else []
         before = ""
         for block in blocks:
@@ -107,7 +107,7 @@ class Prompt:
         return (*turns, Turn("user", before + question))
 
     def single_turn(self, blocks: Sequence[Block], question: str) -> tuple[Turn, ...]:
-        """The same as a conversation with one user turn, worked examples as text in it."""
+        """The same as a conversation with one user turn, few-shot examples as text in it."""
         content = "".join(block.written for block in blocks) + question
         return (*([Turn("system", self.instruction)] if self.instruction else []), Turn("user", content))
 

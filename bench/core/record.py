@@ -64,7 +64,7 @@ class Prediction:
     order: tuple[int, ...] = ()  # places of the choices, the best first, after the task's normalisation
     failure: str | None = None  # typed reason; the item stays in the denominator
     prompt_tokens: int = 0  # unpadded, context included
-    context_tokens: int = 0  # of these: worked examples and passages
+    context_tokens: int = 0  # of these: few-shot examples and passages
     output_tokens: int = 0
     thinking_tokens: int = 0  # of these: thoughts, which are no part of the output
     thinking_truncated: int = 0  # 1 where a thought had come to no end within its budget

@@ -26,7 +26,7 @@ class Written:
     """A generated answer."""
 
     text: str  # up to the first stop string, without white space at its ends
-    tokens: int  # generated, the end token and those of a stop string included
+    tokens: int  # generated, the EOS token and those of a stop string included
     stopped: bool = False  # by a stop string
 
 

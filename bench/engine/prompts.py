@@ -1,9 +1,9 @@
 """Items to token ids within the model's context.
 
-A prompt is a text: instruction, worked examples shared by all items | blocks found for this item (the best one nearest
-to the question), the item; where the model has a chat template, it is a conversation of these. What stands before the
-bar is the prefix, computed once. Where a prompt is too long, blocks of the item go first, worst first, then shared
-examples, last first; the instruction and the item are never cut, and everything dropped is counted.
+A prompt is a text: instruction, few-shot examples that all items share | blocks found for this item (the best one
+nearest to the question), the item; where the model has a chat template, it is a conversation of these. What stands
+before the bar is the prefix, computed once. Where a prompt is too long, blocks of the item go first, worst first, then
+shared examples, last first; the instruction and the item are never cut, and everything dropped is counted.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Writer:
     def write_solved(self, examples: Sequence[Example]) -> list[tuple[Ids, Ids]]:
         """(prompt, answer) ids for training; examples that do not fit are left out.
 
-        A training example never sees itself among its worked examples.
+        A training example never sees itself among its few-shot examples.
         """
         found = self.context.find(examples)
         drafts = [self._draft(x, e, x.references[0]) for x, e in zip(examples, found, strict=True)]

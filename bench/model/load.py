@@ -71,7 +71,7 @@ def _load(
     loaded = loaded.eval()
     require_finite(loaded, model.name)
     require_causal(loaded, model.name)
-    # the tokenizer's end token and the generation settings' too: what trains the row of the end token reads it here
+    # the tokenizer's EOS token and the generation settings' too: what trains the row of the EOS token reads it here
     loaded.config.eos_token_id = sorted(stops) or None
     return use_onednn(loaded) if quick else loaded
 
@@ -125,7 +125,7 @@ def _keep_within(codec: Codec, rows: int, name: str) -> None:
         )
     codec.pad = codec.pad if codec.pad < rows else 0
     codec.stops = frozenset(token for token in codec.stops if token < rows)
-    if max(codec.end, default=0) >= rows:  # as for a model without an end token
+    if max(codec.end, default=0) >= rows:  # as for a model without an EOS token
         codec.end = codec.blank_line
 
 

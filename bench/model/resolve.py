@@ -55,7 +55,7 @@ class ModelSpec(BaseModel):
     chat_template: Literal["auto", "on", "off"] = "auto"
     chat_template_kwargs: dict[str, Any] = Field({}, description="handed to the chat template, e.g. enable_thinking")
     chat_examples: Literal["turns", "text"] = Field(
-        "turns", description="worked examples in a conversation: turns of it, or text in its one user turn"
+        "turns", description="few-shot examples in a conversation: turns of it, or text in its one user turn"
     )
     thinking_tokens: int = Field(
         0, ge=0, description="that a model may think before it writes an answer; 0: thinking is closed"

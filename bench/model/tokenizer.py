@@ -38,7 +38,7 @@ class Codec:
     """A tokenizer as prompts need it.
 
     `end` closes an answer in training, `stops` are ids that end generation, `pad` fills up rows. `chat` is the chat
-    template, None where prompts are plain text; `single_turn` writes worked examples into one user turn.
+    template, None where prompts are plain text; `single_turn` writes few-shot examples into one user turn.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Codec:
         added = tokenizer.added_tokens_decoder.items()
         self.specials = frozenset(number for number, token in added if token.special)
         self._closing, closing_id = self._close()
-        # A model without an end token learns to end its answers as worked examples end: with a blank line.
+        # A model without an EOS token learns to end its answers as few-shot examples end: with a blank line.
         self.blank_line = _common([self.tokens(f"a\n\n{following}") for following in _FOLLOWING])[
             len(self.tokens("a")) :
         ]

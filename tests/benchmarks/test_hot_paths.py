@@ -108,7 +108,7 @@ def test_crossed_means(benchmark: Any) -> None:
 
 
 def test_writing_prompts(benchmark: Any, tiny_model: Path) -> None:
-    """60 questions with three choices behind four worked examples, by a codec that has seen no text before."""
+    """60 questions with three choices behind four few-shot examples, by a codec that has seen no text before."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)

@@ -253,7 +253,7 @@ class TestFailuresAndGaps:
     def test_what_did_not_fit_is_said(self) -> None:
         dropped = {"examples_dropped": 1203, "passages_dropped": 0, "passages_truncated": 4}
         text = shown(run(record(dropped=dropped, training=Training(examples_too_long=7))))
-        assert "1,203 worked examples dropped, 4 passages shortened over 10 items" in text
+        assert "1,203 few-shot examples dropped, 4 passages shortened over 10 items" in text
         assert "passages dropped" not in text
         assert "7 training examples too long" in text
 

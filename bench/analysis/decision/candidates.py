@@ -50,7 +50,7 @@ class Candidate:
         return Price(max(one.search for one in self.prices), production, refresh, query)
 
     def line(self, assumed: Assumptions) -> Line:
-        """Money over the horizon as a line in the queries of a month."""
+        """Money over the period as a line in the queries of a month."""
         return line_of(self.price, self.label, assumed)
 
 

@@ -1,4 +1,4 @@
-"""Straight lines and where they cross: costs over a number of queries, worth over the value of a right answer."""
+"""Straight lines and where they cross: costs over a number of queries, worth over the value of a correct answer."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The rule that chooses.
 
-In order: leave out what fails a requirement; of the rest take the best in the primary metric and all that cannot be
-told apart from it (Holm, over all pairs of the family); of these the one that costs least over the horizon. Where the
-team says what a right answer is worth, it is the largest worth less cost instead, over all that meet the requirements.
+In order: leave out what fails a requirement; of the rest take the best in the primary metric and all that are not
+significantly different from it (Holm, over all pairs of the family); of these the one that costs least over the period.
+Where the team says what a correct answer is worth, it is the largest worth less cost instead, over all that meet the
+requirements.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class Standing:
     candidate: Candidate
     interval: Interval  # of its quality
     checks: tuple[Check, ...]
-    cost: float  # over the horizon
-    worth: float | None  # of the right answers over the horizon, less the cost
+    cost: float  # over the period
+    worth: float | None  # of the correct answers over the period, less the cost
     on_front: float  # chance of being on the Pareto front of quality, cost and retention
 
     @property
@@ -92,7 +93,7 @@ def quality_intervals(answers: Sequence[Answers]) -> list[Interval]:
 
 
 def standing(one: Candidate, interval: Interval, cost: float, chance: float, assumed: Assumptions) -> Standing:
-    """A candidate whose quality is known within `interval`, at `cost` over the horizon."""
+    """A candidate whose quality is known within `interval`, at `cost` over the period."""
     value = assumed.value_of_right
     worth = worth_of(one, cost, assumed).at(value) if value is not None and is_share(one.answers.metric) else None
     return Standing(one, interval, tuple(_checks(one, interval, cost, assumed)), cost, worth, chance)
@@ -156,7 +157,7 @@ def choose(standings: Sequence[Standing], differ: Differ, assumed: Assumptions) 
 
 
 def worth_of(one: Candidate, cost: float, assumed: Assumptions) -> Line:
-    """What its right answers over the horizon are worth, less its cost, as a line in the value of one of them."""
+    """What its correct answers over the period are worth, less its cost, as a line in the value of one of them."""
     queries = assumed.months * assumed.queries_per_month
     return Line(-cost, queries * one.answers.score / NAMES[one.answers.metric].scale)
 
@@ -171,10 +172,10 @@ def lead(one: Difference, label: str) -> tuple[float, float, float]:
 
 
 def by_worth(standings: Sequence[Standing], assumed: Assumptions) -> bool:
-    """Whether worth less cost decides: a value is given, and the metric is a share of right answers."""
+    """Whether worth less cost decides: a value is given, and the metric is a share of correct answers."""
     return assumed.value_of_right is not None and all(one.worth is not None for one in standings)
 
 
 def is_share(metric: str) -> bool:
-    """Whether the metric is a share of right answers."""
+    """Whether the metric is a share of correct answers."""
     return metric in ("accuracy", "exact_match")

@@ -61,7 +61,7 @@ class Verdict:
     again: Retrained
     crossings: tuple[Crossing, ...]
     cheapest: tuple[tuple[float, str], ...]  # from which monthly volume on
-    worthiest: tuple[tuple[float, str], ...]  # from which value of a right answer on; () where the metric is no share
+    worthiest: tuple[tuple[float, str], ...]  # from which value of a correct answer on; () where the metric is no share
     flips: tuple[ChoiceFlip, ...]  # the nearest first
     overtakings: tuple[Overtaking, ...]
 
@@ -116,7 +116,7 @@ def _evidence(
     """How sure the choice is, the methods that may be the better choice, and the items that would settle it.
 
     Of a tie: those that may be better by more than the margin. Where `worth` (money for a whole unit of the metric
-    over the horizon) decides: those that may be worth more after their cost.
+    over the period) decides: those that may be worth more after their cost.
     """
     if choice is None:
         return "none meets", (), None

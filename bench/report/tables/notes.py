@@ -13,7 +13,7 @@ from bench.report.table import ReportTable
 _MOST_NOTES = 20  # of one kind; the JSON has all of them
 _LONGEST_MESSAGE = 300
 _DROPPED = {
-    "examples_dropped": "worked examples dropped",
+    "examples_dropped": "few-shot examples dropped",
     "passages_dropped": "passages dropped",
     "passages_truncated": "passages shortened",
     "thinking_truncated": "thoughts cut at their budget",

@@ -1,4 +1,4 @@
-"""What each method costs over the horizon, what it is made of, and from which volume on one is cheaper than another."""
+"""What each method costs over the period, what it is made of, and from which volume on one is cheaper than another."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
 
 
 def _reliability(case: Case) -> Iterator[Block]:
-    """Share of right answers against the confidence they were given with, of the methods whose choices have both."""
+    """Share of correct answers against the confidence they were given with, of the methods whose choices have both."""
     curves = []
     for (method, task), records in by_method(case.run, case.model).items():
         found = calibration(case.run, records) if task == case.task and records[0].kind == "choice" else None
@@ -69,7 +69,7 @@ def _reliability(case: Case) -> Iterator[Block]:
             "Answers in 15 bins of confidence. Below the line of perfect calibration a method is too sure of itself.",
         )
         perfect = lines.Series("perfect calibration", (lines.At(0.0, 0.0), lines.At(1.0, 1.0)), NEUTRAL)
-        titles = ("confidence (probability of the answer)", "share of right answers")
+        titles = ("confidence (probability of the answer)", "share of correct answers")
         yield More("Calibration", (figure(lines.draw, about, [*curves, perfect], *titles),))
 
 
