@@ -122,7 +122,8 @@ def test_a_record_says_what_the_cell_cost(task_folder: Path, tmp_path: Path, tin
 def test_a_failure_is_a_record_with_its_type_and_is_tried_again(
     task_folder: Path, tmp_path: Path, tiny_model: Path
 ) -> None:
-    methods = ["zero-shot", {"rag": {"control": "oracle"}}, {"rag": {"retriever": "dense"}}]
+    methods = ["zero-shot", {"rag": {"control": "oracle"}},
+               {"few-shot": {"select": "similar", "retriever": "dense"}}]  # fmt: skip
     file = write_suite(tmp_path, tiny_model, methods=methods)
     outcome, _, run = measure(file, tmp_path / "run")
     assert (outcome.ok, outcome.failed) == (1, 2)
@@ -134,7 +135,7 @@ def test_a_failure_is_a_record_with_its_type_and_is_tried_again(
     assert failures[2] is not None
     assert "needs a sentence embedder" in failures[2].message
     assert all(r.items == 6 for r in run.records)  # the denominator stays
-    assert measure(file, tmp_path / "run")[1] == ["rag (control=oracle)", "rag (retriever=dense)"]
+    assert measure(file, tmp_path / "run")[1] == ["rag", "few-shot"]
     assert measure(file, tmp_path / "run", failed="keep")[1] == []
 
 
