@@ -27,6 +27,13 @@ def run() -> MeasuredRun:
     return bench.load(ROOT / "results" / "smollm2.run.zip")
 
 
+@pytest.fixture(scope="module")
+def intervals(run: MeasuredRun) -> dict[str, tuple[float, float]]:
+    """Of the score of each method that can be chosen."""
+    [verdict] = run.decide().verdicts
+    return {one.label: (one.interval.low, one.interval.high) for one in verdict.standings}
+
+
 def rows() -> dict[str, list[str]]:
     """Cells of the table of findings, by method."""
     section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Found on a real model")[1].split("\n## ")[0]
@@ -35,14 +42,14 @@ def rows() -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(("name", "label"), LABELS.items())
-def test_scores_and_what_was_forgotten(name: str, label: str, run: MeasuredRun) -> None:
+def test_scores_and_what_was_forgotten(
+    name: str, label: str, run: MeasuredRun, intervals: dict[str, tuple[float, float]]
+) -> None:
     score, *after = rows()[name]
     scores = run.scores().query("task == 'support-intents' and metric == 'accuracy' and method == @label")
     assert float(score.split()[0]) == pytest.approx(scores.value.mean(), abs=0.0006)
-    [verdict] = run.decide().verdicts
-    [standing] = [one for one in verdict.standings if one.label == label]
-    limits = [float(limit) for limit in re.findall(r"\d\.\d+", score)[1:]]
-    assert limits == pytest.approx([standing.interval.low, standing.interval.high], abs=0.0006)
+    limits = tuple(float(limit) for limit in re.findall(r"\d\.\d+", score)[1:])
+    assert limits == pytest.approx(intervals[label], abs=0.0006)
     kept = run.retention().query("method == @label").groupby("probe").after.mean()
     assert [float(each) for each in after] == pytest.approx([kept[probe] for probe in PROBES], abs=0.006)
 
