@@ -20,6 +20,7 @@ os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Tiny models gain nothing from more threads, and tests then do not depend on the machine's size.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")  # without tiles, `dtype: auto` is float32 everywhere
 
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("adaptbench", deadline=None)

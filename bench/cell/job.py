@@ -47,4 +47,7 @@ class Job:
 
     @property
     def resolved(self) -> ResolvedModel:
-        return ResolvedModel(**{**self.model, "folder": Path(self.model["folder"])})
+        """The model, in the precision that the key names: `auto` was settled before the run began."""
+        auto = self.identity.surroundings.auto_dtype
+        dtype = auto if auto and self.model["dtype"] == "auto" else self.model["dtype"]
+        return ResolvedModel(**{**self.model, "folder": Path(self.model["folder"]), "dtype": dtype})

@@ -32,7 +32,6 @@ State = Literal["ok", "missing", "old", "note"]
 
 _ENOUGH_DISK = 1024**3  # one full fine-tuning of a small model with its predictions fits
 _PROJECT = Path(__file__).parents[2] / "pyproject.toml"
-_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86, x86 with tiles, Arm
 _LABELS = {"ok": ("ok", "green"), "missing": ("missing", "red"), "old": ("version", "red"), "note": ("note", "yellow")}
 
 
@@ -201,7 +200,7 @@ def _has_nvidia_card() -> bool:
 def _devices() -> Iterator[Diagnosis]:
     import torch
 
-    from bench.model.devices import multiplies_bf16
+    from bench.model.precision import multiplies_bf16
 
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         card = torch.cuda.get_device_properties(index)
@@ -218,21 +217,14 @@ def _devices() -> Iterator[Diagnosis]:
 
 
 def _cpu() -> Iterator[Diagnosis]:
+    from bench.model.precision import cpu_bf16
+
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    flags = _cpu_flags()
-    bf16 = "unknown" if flags is None else "yes" if flags & _BF16_FLAGS else "no"
-    detail = f"{usable} of {os.cpu_count()} cores, {platform.machine()}, bf16 in hardware: {bf16}; float32 is used"
-    yield Diagnosis("CPU", "ok", detail)
-
-
-def _cpu_flags() -> set[str] | None:
-    """Feature flags as Linux lists them ("flags" on x86, "Features" on Arm), or None elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    named = (line.partition(":") for line in lines)
-    return {flag for key, _, value in named if key.strip() in ("flags", "Features") for flag in value.split()}
+    bf16 = cpu_bf16()
+    taken = "bfloat16" if bf16.pays else "float32"
+    yield Diagnosis(
+        "CPU", "ok", f"{usable} of {os.cpu_count()} cores, {platform.machine()}; dtype auto is {taken}: {bf16.reason}"
+    )
 
 
 def _memory() -> Iterator[Diagnosis]:

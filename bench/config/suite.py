@@ -38,6 +38,10 @@ class EngineSettings(_Strict):
         pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$",
         description="auto, cpu, cuda or cuda:N; auto: CUDA where there is one",
     )
+    auto_dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="what `dtype: auto` of a model means; auto: bfloat16 where the device is clearly faster in it",
+    )
     batch_tokens: int | None = Field(None, gt=0, description="rows × tokens of one inference batch")
     train_tokens: int | None = Field(None, gt=0, description="rows × tokens of one training micro-batch")
     batch_size: int | None = Field(None, gt=0, description="rows of one inference batch at most")

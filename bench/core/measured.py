@@ -58,6 +58,7 @@ class Environment(Strict):
     cuda: str = ""  # version that torch was built for; "" on a CPU, here and below
     driver: str = ""  # version of the GPU's driver
     products: str = ""  # what computes matrix products: oneDNN or torch
+    bf16: str = ""  # on a CPU: why `dtype: auto` is bfloat16 there, or is not
     cpu_count: Count | None = None  # logical processors
     threads: Count | None = None  # of torch
     boot: str | None = None  # tells a running machine from others, and from itself before it was started anew

@@ -14,6 +14,7 @@ import torch
 from bench import __version__
 from bench.core.measured import Environment
 from bench.model.devices import cpu, onednn_pays
+from bench.model.precision import cpu_bf16
 
 _DRIVER = Path("/proc/driver/nvidia/version")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -43,6 +44,7 @@ def describe(device: torch.device) -> Environment:
         cuda=(torch.version.cuda or "") if device.type == "cuda" else "",
         driver=_driver() if device.type == "cuda" else "",
         products="oneDNN" if device.type == "cpu" and onednn_pays() else "torch",
+        bf16=cpu_bf16().reason if device.type == "cpu" else "",
         cpu_count=os.cpu_count(),
         threads=torch.get_num_threads(),
         boot=_boot(),

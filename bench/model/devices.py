@@ -1,13 +1,10 @@
-"""Where a model computes, in which precision and by which library.
+"""Where a model computes, and by which library.
 
 Imports torch alone: a run asks before it measures anything.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -18,7 +15,6 @@ import torch
 from torch import Tensor
 
 from bench.core.errors import UsageError
-from bench.model.visible import VARIABLE, visible_device
 
 
 def pick_device(asked: str) -> torch.device:
@@ -35,45 +31,6 @@ def pick_device(asked: str) -> torch.device:
         allowed = ", ".join(["auto", "cpu", *(f"cuda:{card}" for card in range(there))])
         raise UsageError(f'device "{asked}" is not there; allowed here: {allowed}')
     return torch.device("cuda", index)
-
-
-def pick_dtype(asked: str, device: torch.device) -> torch.dtype:
-    """bfloat16 on a GPU that multiplies it, else float32, unless the suite says which."""
-    if asked != "auto":
-        found = getattr(torch, asked)
-        assert isinstance(found, torch.dtype)
-        return found
-    return torch.bfloat16 if multiplies_bf16(device) else torch.float32
-
-
-def multiplies_bf16(device: torch.device) -> bool:
-    """Whether a GPU multiplies bfloat16 itself: where it is emulated, float32 is quicker and exacter.
-
-    Starts CUDA in this process; `multiplies_bf16_apart` does not.
-    """
-    if device.type != "cuda":
-        return False
-    with torch.cuda.device(device):
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-
-
-def multiplies_bf16_apart(device: torch.device) -> bool:
-    """The same, asked in a process that ends: this one holds none of the device's memory afterwards.
-
-    Raises:
-        UsageError: CUDA does not start.
-    """
-    if device.type != "cuda":
-        return False
-    code = "import torch; print(torch.cuda.is_bf16_supported(including_emulation=False))"
-    environment = {**os.environ, VARIABLE: visible_device(str(device), os.environ.get(VARIABLE))}
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-    if done.stdout.strip() not in ("True", "False"):
-        reason = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-        raise UsageError(f"CUDA does not start on {device}: {reason}")
-    return done.stdout.strip() == "True"
 
 
 def tensor_on(device: torch.device, values: Sequence[Any]) -> Tensor:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bench.config.suite import Suite
 from bench.core.identity import Surroundings
 from bench.core.values import OptionValue
-from bench.model.devices import multiplies_bf16_apart, pick_device
+from bench.model.devices import pick_device
+from bench.model.precision import multiplies_bf16_apart
 from bench.retrieval.index import find_embedder
 
 
@@ -13,7 +14,9 @@ def surroundings(suite: Suite) -> Surroundings:
     """What of this machine decides predictions: device type, the dtype `auto` means on it, the sentence embedder."""
     device = pick_device(suite.engine.device)
     embedder = None if suite.embedder == "none" else find_embedder(suite.embedder)
-    auto_dtype = "bfloat16" if multiplies_bf16_apart(device) else "float32"
+    auto_dtype = suite.engine.auto_dtype
+    if auto_dtype == "auto":
+        auto_dtype = "bfloat16" if multiplies_bf16_apart(device) else "float32"
     # how long documents are embedded
     embedded = f"{embedder.digest} in parts" if embedder else None
     return Surroundings(device.type, auto_dtype, embedded, batches=_batches(suite) if device.type == "cuda" else {})

@@ -29,7 +29,8 @@ from bench.meters.energy import Energy
 from bench.meters.environment import describe
 from bench.meters.phases import Meter
 from bench.model import devices, onednn_linear
-from bench.model.devices import multiplies_bf16_apart, now, pick_device, pick_dtype
+from bench.model.devices import now, pick_device
+from bench.model.precision import multiplies_bf16_apart, pick_dtype
 from bench.report.tables import notes
 from bench.runs.surroundings import surroundings
 from bench.training.trainer import _arguments, train

@@ -1,0 +1,124 @@
+"""In which precision a model computes.
+
+`dtype: auto` is bfloat16 where the device multiplies it itself and clearly faster than float32. On CPUs
+those with AMX have units for it. AVX512-BF16 multiplies twice as fast at best, and a training takes two thirds of its time
+(decision 17): not enough for other numbers. Other processors with bfloat16 instructions are timed once, and the result
+is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+
+from bench.core.errors import UsageError
+from bench.model.devices import cpu, onednn_pays
+from bench.model.trials_kept import kept
+from bench.model.visible import VARIABLE, visible_device
+
+LEAST_GAIN = 3.0  # times as fast as float32; AVX512-BF16 reaches 2
+_ROWS, _IN, _OUT = 256, 512, 1024  # of the product that is timed: a millisecond of one core
+_ROUNDS = 12
+_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86, x86 with tiles, Arm
+_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # what a user lets oneDNN use
+
+
+def pick_dtype(asked: str, device: torch.device) -> torch.dtype:
+    """bfloat16 on a device that multiplies it clearly faster, else float32, unless the suite says which."""
+    if asked != "auto":
+        found = getattr(torch, asked)
+        assert isinstance(found, torch.dtype)
+        return found
+    return torch.bfloat16 if multiplies_bf16(device) else torch.float32
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 itself: where it is emulated, float32 is quicker and exacter.
+
+    Starts CUDA in this process; `multiplies_bf16_apart` does not.
+    """
+    if device.type != "cuda":
+        return cpu_bf16().pays
+    with torch.cuda.device(device):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+
+def multiplies_bf16_apart(device: torch.device) -> bool:
+    """The same, asked in a process that ends: this one holds none of the device's memory afterwards.
+
+    Raises:
+        UsageError: CUDA does not start.
+    """
+    if device.type != "cuda":
+        return cpu_bf16().pays
+    code = "import torch; print(torch.cuda.is_bf16_supported(including_emulation=False))"
+    environment = {**os.environ, VARIABLE: visible_device(str(device), os.environ.get(VARIABLE))}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.stdout.strip() not in ("True", "False"):
+        reason = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise UsageError(f"CUDA does not start on {device}: {reason}")
+    return done.stdout.strip() == "True"
+
+
+@dataclass(frozen=True, slots=True)
+class CpuBf16:
+    """Whether `dtype: auto` takes bfloat16 on this processor, and why."""
+
+    pays: bool
+    reason: str
+
+
+@cache
+def cpu_bf16() -> CpuBf16:
+    """The verdict for this processor; the first time on a machine it may take a tenth of a second."""
+    flags = set(cpu("flags").split()) | set(cpu("Features").split())
+    if not flags & _FLAGS:
+        return CpuBf16(False, "the processor has no bfloat16 instructions")
+    if "amx_bf16" in flags and _amx_is_allowed():
+        return CpuBf16(True, "the processor multiplies bfloat16 in tiles (AMX)")
+    of = {"processor": cpu("model name") or platform.machine(), "torch": torch.__version__, "limit": _limit()}
+    result, _ = kept("bfloat16", of, lambda: {"gain": round(gain(), 2)})
+    times = float(result["gain"])
+    return CpuBf16(times >= LEAST_GAIN, f"bfloat16 multiplies {times:.1f} times as fast as float32; {LEAST_GAIN:g} pay")
+
+
+def gain() -> float:
+    """How many times as fast as float32 the processor multiplies bfloat16: fastest of rounds that take turns."""
+    x, weight = torch.randn(_ROWS, _IN), torch.randn(_OUT, _IN)
+    ways: list[tuple[str, Callable[[], Any]]] = [("float32", lambda: torch.nn.functional.linear(x, weight))]
+    if onednn_pays():
+        by_onednn = torch.ops.mkldnn._linear_pointwise
+        ways.append(("float32", lambda: by_onednn(x, weight, None, "none", [], "")))
+    x16, weight16 = x.bfloat16(), weight.bfloat16()
+    ways.append(("bfloat16", lambda: torch.nn.functional.linear(x16, weight16)))
+    fastest = {"float32": float("inf"), "bfloat16": float("inf")}
+    with torch.inference_mode():
+        for turn in range(_ROUNDS + 1):
+            for dtype, product in ways:
+                start = time.perf_counter()
+                product()
+                if turn:  # the first also pays for code that is written
+                    fastest[dtype] = min(fastest[dtype], time.perf_counter() - start)
+    return fastest["float32"] / fastest["bfloat16"]
+
+
+def _amx_is_allowed() -> bool:
+    """Whether the system gives processes tiles, and the user lets oneDNN use them."""
+    limit = _limit()
+    allowed = not limit or "AMX" in limit or limit in ("ALL", "DEFAULT")
+    return allowed and bool(torch.cpu._is_amx_tile_supported())
+
+
+def _limit() -> str:
+    return next((os.environ[name].upper() for name in _LIMITS if os.environ.get(name)), "")

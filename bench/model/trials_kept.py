@@ -1,0 +1,42 @@
+"""Results of short timed trials, kept in the cache folder: a rerun on the same machine takes the same way."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.core.hashing import canonical, sha256
+from bench.model.prepared import cache_folder, write_json
+
+
+def kept(kind: str, of: Mapping[str, Any], trial: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
+    """What the trial `kind` of `of` came to, and whether that was known; both are JSON values.
+
+    Where the cache cannot be written, every process tries anew.
+    """
+    file = cache_folder() / "trials" / f"{kind}-{sha256(canonical(dict(of)))[:16]}.json"
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+        if known["of"] == dict(of):
+            return dict(known["result"]), True
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # never tried, or damaged
+    result = trial()
+    _write(file, {"of": dict(of), "result": result})
+    return result, False
+
+
+def _write(file: Path, content: dict[str, Any]) -> None:
+    """Whole or not at all; of several processes the last one's stays."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
+        os.close(handle)
+        write_json(Path(name), content)
+        os.replace(name, file)
+    except OSError:
+        return

@@ -1,0 +1,131 @@
+"""What `dtype: auto` means on a CPU: asked once, kept, pinned by a suite, and what bfloat16 training multiplies."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.cli import doctor_checks
+from bench.model import precision
+from bench.model.onednn_linear import OneDnnLinear
+from bench.model.precision import CpuBf16, cpu_bf16, gain, pick_dtype
+from bench.model.trials_kept import kept
+from bench.runs.surroundings import surroundings
+from tests.small import cells_of, measure, write_suite
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def processor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A processor whose features a test gives, and a cache of its own."""
+    monkeypatch.setenv("ADAPTBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    cpu_bf16.cache_clear()
+    yield
+    cpu_bf16.cache_clear()
+
+
+def has(monkeypatch: pytest.MonkeyPatch, flags: str, tiles: bool = False, times: float = 0.0) -> None:
+    monkeypatch.setattr(precision, "cpu", lambda what: {"flags": flags, "model name": "A chip"}.get(what, ""))
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
+    monkeypatch.setattr(precision, "gain", lambda: times)
+
+
+@pytest.mark.parametrize(
+    ("flags", "tiles", "limit", "times", "taken", "reason"),
+    [
+        ("avx2 avx512f", False, "", 9.0, torch.float32, "no bfloat16 instructions"),
+        ("avx512_bf16", False, "", 1.94, torch.float32, "1.9 times as fast as float32; 3 pay"),
+        ("avx512_bf16 amx_bf16", True, "", 0.0, torch.bfloat16, "AMX"),
+        ("avx512_bf16 amx_bf16", False, "", 2.0, torch.float32, "2.0 times"),  # the system gives no tiles
+        ("avx512_bf16 amx_bf16", True, "AVX512_CORE_BF16", 2.0, torch.float32, "2.0 times"),  # the user allows none
+        ("bf16", False, "", 3.4, torch.bfloat16, "3.4 times"),  # of Arm
+    ],
+)
+def test_auto_by_the_processor(
+    monkeypatch: pytest.MonkeyPatch,
+    flags: str, tiles: bool, limit: str, times: float, taken: torch.dtype, reason: str,
+) -> None:  # fmt: skip
+    has(monkeypatch, flags, tiles, times)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert pick_dtype("auto", CPU) is taken
+    assert pick_dtype("float32", CPU) is torch.float32
+    (found,) = doctor_checks._cpu()
+    assert reason in found.detail
+    assert f"dtype auto is {str(taken).removeprefix('torch.')}" in found.detail
+
+
+def test_the_products_are_timed_once_for_a_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    has(monkeypatch, "bf16", times=3.5)
+    assert cpu_bf16().pays
+    cpu_bf16.cache_clear()  # as in the next process
+    has(monkeypatch, "bf16", times=1.0)
+    assert cpu_bf16().pays
+    (file,) = (tmp_path / "cache" / "trials").iterdir()
+    assert json.loads(file.read_text())["result"] == {"gain": 3.5}
+
+
+def test_a_trial_that_cannot_be_kept_or_read_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    results = ({"n": n} for n in itertools.count())
+    of = {"machine": "m"}
+    assert kept("kind", of, lambda: next(results)) == ({"n": 0}, False)
+    assert kept("kind", of, lambda: next(results)) == ({"n": 0}, True)
+    (file,) = (tmp_path / "cache" / "trials").iterdir()
+    file.write_text("{")
+    assert kept("kind", of, lambda: next(results)) == ({"n": 1}, False)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ADAPTBENCH_CACHE", str(tmp_path / "file"))
+    assert kept("kind", of, lambda: next(results)) == ({"n": 2}, False)
+    assert kept("kind", of, lambda: next(results)) == ({"n": 3}, False)
+
+
+def test_the_gain_is_a_ratio_of_two_times() -> None:
+    """No processor multiplies bfloat16 a thousand times faster or slower, emulated or in tiles."""
+    assert 1e-3 < gain() < 1e3
+
+
+def test_a_suite_pins_what_auto_means_and_a_cell_follows_its_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, task_folder: Path, tiny_model: Path
+) -> None:
+    monkeypatch.setattr(precision, "cpu_bf16", lambda: CpuBf16(True, "it does"))
+    changes = {"methods": ["zero-shot"]}
+    pinned = write_suite(tmp_path, tiny_model, engine={"auto_dtype": "float32"}, **changes)
+    assert surroundings(cells_of(pinned)[0]).auto_dtype == "float32"
+    file = write_suite(tmp_path, tiny_model, **changes)
+    assert surroundings(cells_of(file)[0]).auto_dtype == "bfloat16"
+    # the cells of `measure` have float32 in their key, whatever this process now says of the processor
+    outcome, _, run = measure(file, tmp_path / "run")
+    (record,) = run.records
+    assert (outcome.ok, record.identity.surroundings.auto_dtype) == (1, "float32")
+
+
+@pytest.mark.parametrize("onednn", [False, True])
+def test_gradients_in_bf16_are_those_of_fp32_but_for_rounding(onednn: bool) -> None:
+    """Of a linear layer trained under autocast: its own, and those it hands on, by float64 products."""
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(96, 160)
+    if onednn:
+        layer.__class__ = OneDnnLinear
+    x = torch.randn(7, 30, 96, requires_grad=True)
+    slope = torch.randn(7, 30, 160)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = layer(x)
+    assert out.dtype is torch.bfloat16
+    out.backward(slope.bfloat16())
+    rows, slopes = x.detach().double().reshape(-1, 96), slope.double().reshape(-1, 160)
+    expected = {"weight": slopes.T @ rows, "bias": slopes.sum(0)}
+    for name, exact in expected.items():
+        found = layer.get_parameter(name).grad
+        assert found is not None
+        assert found.dtype is torch.float32
+        error = (found.double() - exact).norm() / exact.norm()
+        assert error < 2**-7  # a bfloat16 number has 8 bits: rounding of inputs, slopes and result, each 2^-9 at most
+    assert x.grad is not None
+    handed = slopes @ layer.weight.detach().double()
+    assert (x.grad.reshape(-1, 96).double() - handed).norm() / handed.norm() < 2**-7
