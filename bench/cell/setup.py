@@ -16,8 +16,8 @@ from bench.core.errors import CellError, NotApplicableError
 from bench.core.method import Material, Method, Search
 from bench.core.task import Task
 from bench.meters.phases import Meter
-from bench.model.precision import pick_dtype
 from bench.model.load import load_base
+from bench.model.precision import pick_dtype
 from bench.model.tokenizer import Codec
 from bench.retrieval.embedding_cache import CachedEmbedder
 from bench.retrieval.index import Embedder, build, find_embedder

@@ -40,7 +40,7 @@ class EngineSettings(_Strict):
     )
     auto_dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
-        description="what `dtype: auto` of a model means; auto: bfloat16 where the device is clearly faster in it",
+        description="what `dtype: auto` of a model means; auto: bfloat16 where that is clearly faster",
     )
     batch_tokens: int | None = Field(None, gt=0, description="rows × tokens of one inference batch")
     train_tokens: int | None = Field(None, gt=0, description="rows × tokens of one training micro-batch")

@@ -16,9 +16,9 @@ from bench.core.errors import CellError, OutOfMemoryError
 from bench.model.base import Base
 from bench.model.causal import require_causal
 from bench.model.chat import chat_template
-from bench.model.precision import pick_dtype
 from bench.model.memory import is_out_of_memory
 from bench.model.onednn_linear import use_onednn
+from bench.model.precision import pick_dtype
 from bench.model.resolve import ResolvedModel
 from bench.model.soundness import require_finite, require_whole
 from bench.model.tokenizer import Codec

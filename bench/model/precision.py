@@ -1,9 +1,8 @@
 """In which precision a model computes.
 
-`dtype: auto` is bfloat16 where the device multiplies it itself and clearly faster than float32. On CPUs
-those with AMX have units for it. AVX512-BF16 multiplies twice as fast at best, and a training takes two thirds of its time
-(decision 17): not enough for other numbers. Other processors with bfloat16 instructions are timed once, and the result
-is kept.
+`dtype: auto` is bfloat16 where the device multiplies it itself and clearly faster than float32. CPUs with AMX have
+units for it. AVX512-BF16 multiplies twice as fast at best, and a training takes two thirds of its time (decision 17):
+not enough for other numbers. Other processors with bfloat16 instructions are timed once, and the result is kept.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ from bench.meters import flops
 from bench.meters.environment import describe
 from bench.meters.phases import Meter
 from bench.model.budget import batch_tokens, train_tokens
-from bench.model.precision import multiplies_bf16
 from bench.model.memory import prepare_allocator
+from bench.model.precision import multiplies_bf16
 from bench.training.batches import Pair, micro_batch
 from bench.training.trainer import Setting, train
 
