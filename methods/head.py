@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from bench.core.method import LINEAR_PROBE, LearningCost, Options, WeightsPart
+from bench.core.model_kind import ModelKind
 from bench.core.task import Task
 from methods.options import Grid
 
@@ -28,6 +29,7 @@ class Head(WeightsPart):
 
     name = "head"
     learner = LINEAR_PROBE
+    kinds = frozenset[ModelKind]({"causal"})
     Options = HeadOptions
     options: HeadOptions
 

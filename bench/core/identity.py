@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from bench.core.counterfactual import Slot
+from bench.core.model_kind import ModelKind
 from bench.core.training import Options
 from bench.core.values import Count, Strict
 
@@ -32,6 +33,7 @@ class ModelIdentity(Strict):
     digest: str = ""  # sha256 over weights and tokenizer
     settings: Options = field(default_factory=dict)  # of the suite, such as dtype and chat_template
     nature: Nature = ""  # toy, or random weights, as its card says; no part of a key
+    kind: ModelKind = "causal"  # what it can do; a part of the key of every other kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,8 @@ class Identity(Strict):
         """What is hashed: all that is set."""
         found: dict[str, object] = asdict(self)
         unused = [name for name in _LEFT_OUT if not found[name]]
-        found["model"] = {"digest": self.model.digest, **self.model.settings}
+        kind = {} if self.model.kind == "causal" else {"kind": self.model.kind}
+        found["model"] = {"digest": self.model.digest, **kind, **self.model.settings}
         found["surroundings"] = {
             name: value for name, value in asdict(self.surroundings).items() if value not in ("", {})
         }

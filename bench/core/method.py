@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bench.core.identity import MethodParts, PartSettings
 from bench.core.item import Example, Item, Passage
+from bench.core.model_kind import LANGUAGE_MODELS, ModelKind
 from bench.core.prompt import Block, Prompt
 from bench.core.values import OptionValue
 
@@ -151,6 +152,7 @@ class Part:
     """What every part has: a subclass gives a `name`, and `Options` where it takes any."""
 
     name: ClassVar[str]
+    kinds: ClassVar[frozenset[ModelKind]] = LANGUAGE_MODELS  # of models that it can be used with
     Options: ClassVar[type[Options]] = Options
     options: Any
 
@@ -192,6 +194,7 @@ class TrainedPart(WeightsPart):
     """
 
     learner = GRADIENT
+    kinds = frozenset[ModelKind]({"causal"})
     full_precision: ClassVar[bool] = False  # trains the base weights: they are held in fp32 while it does
 
     def requires(self, task: Task) -> str | None:

@@ -180,3 +180,4 @@ class Run:
     decide: Mapping[str, object] = field(default_factory=dict)  # what its decision assumes and requires
     task_paths: Mapping[str, str] = field(default_factory=dict)  # task -> bundled name, or folder as seen from `path`
     shard: str = ""  # such as "1/3" where it is a part: cells of other parts are not missing
+    left_out: tuple[str, ...] = ()  # sentences: methods without cells, as a model is of a kind that they are not for

@@ -11,6 +11,7 @@ Weights, logs, prompts and token scores stay behind.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -30,7 +31,7 @@ from bench.store import run_folder
 from bench.store.archive import RunPath, files_of
 from bench.store.json_files import write_json
 from bench.store.lines import Line, lines_of
-from bench.store.listing import Listing, read_listing, relocated, write_listing
+from bench.store.listing import read_listing, relocated, write_listing
 from tasks.loader.digest import item_digest
 
 FILE = "baseline.json"
@@ -141,7 +142,7 @@ def _copy(run: Run, staging: Path, final: Path, outputs: bool) -> None:
     kept, folders = files_of(run.path), run_folder.cell_folders(run.path)
     listing = read_listing(run.path)
     moved = tuple(relocated(cell, run.path, final) for cell in listing.cells)
-    write_listing(staging, Listing(listing.suite, moved, listing.shard))
+    write_listing(staging, dataclasses.replace(listing, cells=moved))
     if (kept / "suite.yaml").is_file():
         (staging / "suite.yaml").write_bytes((kept / "suite.yaml").read_bytes())
     for record in (*run.records, *run.base):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.core.errors import UsageError, nearest
+from bench.core.model_kind import ModelKind
 
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -20,11 +21,23 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 _FLOATS = {"F64", "F32", "F16", "BF16"}
 _MASKS = ("bias", "mask", "position_ids", "num_batches_tracked")  # how buffers that are no weights end
 _HEADS = ("lm_head.weight", "embed_out.weight")
+# JSON objects beside the weights; tokenizer.json is large, and read by its library
+_READ_BY_TRANSFORMERS = {
+    *("config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("added_tokens.json", "vocab.json", "chat_template.json", _INDEX),
+}
 # settings that have to be whole numbers or, where layers differ, lists of them
 _COUNTS = (
     *("hidden_size", "n_embd", "d_model", "num_hidden_layers", "n_layer", "num_layers", "intermediate_size"),
     *("num_attention_heads", "n_head", "num_key_value_heads", "head_dim", "vocab_size", "max_position_embeddings"),
 )
+# how the names of classes end that are saved from encoders: with no head, with one for masked tokens or for labels
+_ENCODERS = ("ForMaskedLM", "ForPreTraining", "ForSequenceClassification", "ForTokenClassification")
+# architectures that read both ways and are often saved without any head
+_BOTH_WAYS = {
+    *("albert", "bert", "camembert", "convbert", "deberta", "deberta-v2", "distilbert", "electra", "eurobert", "ibert"),
+    *("mobilebert", "modernbert", "mpnet", "nomic_bert", "roberta", "squeezebert", "xlm-roberta"),
+}
 _FREE = ("max_position_embeddings",)  # of the settings above: those that no weight depends on
 
 
@@ -57,6 +70,22 @@ def read(folder: Path) -> Checkpoint:
         layers=_largest(settings, "num_hidden_layers", "n_layer", "num_layers") or 1,
         width=_largest(settings, "intermediate_size", "n_inner", "ffn_dim") or 4 * hidden or 1,
     )
+
+
+def kind(folder: Path) -> ModelKind:
+    """What the checkpoint in `folder` was saved as, by its configuration.
+
+    A folder of sentence-transformers is an encoder. What is taken for a decoder is checked when it is loaded.
+    """
+    config = _json(folder / "config.json")
+    if config.get("is_encoder_decoder") is True:
+        return "seq2seq"
+    names = [name for name in config.get("architectures") or () if isinstance(name, str)]
+    headless = config.get("model_type") in _BOTH_WAYS and any(
+        name.endswith("Model") and "LMHead" not in name for name in names
+    )
+    embeds = (folder / "modules.json").is_file()
+    return "encoder" if embeds or headless or any(name.endswith(_ENCODERS) for name in names) else "causal"
 
 
 def _refuse_other_sizes(
@@ -104,7 +133,7 @@ def _config(folder: Path) -> dict[str, Any]:
     if not (folder / "config.json").is_file():
         raise UsageError(f"{folder} has no config.json; a model folder is what save_pretrained writes")
     for file in sorted(folder.glob("*.json")):
-        if file.name != "tokenizer.json":  # large, and read by its library
+        if file.name in _READ_BY_TRANSFORMERS:
             _json(file)
     config = _json(folder / "config.json")
     _refuse_quantised(folder, config)

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.core.errors import UsageError, nearest
 from bench.core.identity import Nature
+from bench.core.model_kind import ModelKind
 from bench.core.quoting import quoted
 from bench.model import card, checkpoint, gguf
 from bench.model.fetch import SOURCES, fetched
@@ -51,6 +52,9 @@ class ModelSpec(BaseModel):
         description="how reports call it, up to 100 characters but slashes; default: the last part of the path",
     )
     revision: str | None = Field(None, description="Hub branch, tag or commit; default: main, resolved to its commit")
+    kind: Literal["auto", "causal", "seq2seq", "encoder"] = Field(
+        "auto", description="what it is used as; auto: what its configuration says that it was saved as"
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     chat_template: Literal["auto", "on", "off"] = "auto"
     chat_template_kwargs: dict[str, Any] = Field({}, description="handed to the chat template, e.g. enable_thinking")
@@ -82,6 +86,7 @@ class ResolvedModel:
     layers: int = 1
     width: int = 1  # of the MLP
     nature: Nature = ""  # toy, or random weights; as its card says
+    kind: ModelKind = "causal"
 
 
 def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
@@ -110,6 +115,7 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
         trust_remote_code=spec.trust_remote_code,
         commit=commit,
         nature=card.nature(folder),
+        kind=checkpoint.kind(folder) if spec.kind == "auto" else spec.kind,
         **asdict(sizes),
     )
 

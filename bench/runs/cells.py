@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from bench.core.errors import UsageError
 from bench.core.hashing import canonical, sha256
 from bench.core.identity import CounterfactualSettings, Identity, ProbeSettings, Surroundings, TuningSettings
 from bench.core.method import Method
+from bench.core.model_kind import DESCRIPTIONS, fits
 from bench.core.record import CellRef
 from bench.core.task import Task
 from bench.metrics import refuse_unfit
@@ -81,6 +82,8 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Surro
     """
     here = suite_file.parent
     models = [resolve(spec, here) for spec in suite.models]
+    for model in models:
+        _require_method(suite, model)
     loaded = [(path, tasks.load(path, suite.limit)) for path in (_task_path(t, here) for t in suite.tasks)]
     probes = [(path, tasks.load(path, suite.probe_limit)) for path in (_task_path(t, here) for t in suite.probes)]
     for path, task in (*loaded, *probes):
@@ -98,13 +101,36 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Surro
     return list(cells.values())
 
 
+def _require_method(suite: Suite, model: ResolvedModel) -> None:
+    """Refuse a model that no method of the suite is for."""
+    asked = labelled_methods(suite).values()
+    if not any(fits(entry.method, model.kind) for entry in asked):
+        fitting = [name for name in methods.available() if fits(methods.create(name), model.kind)]
+        raise UsageError(
+            f"no method of the suite is for model {model.name}, which is {DESCRIPTIONS[model.kind]}; "
+            f"it can have: {', '.join(fitting) or 'none'}"
+        )
+
+
+def left_out(suite: Suite, cells: Sequence[Cell]) -> tuple[str, ...]:
+    """A sentence for each model that some methods of the suite are not for, and so have no cells."""
+    asked = labelled_methods(suite).items()
+    kinds = {cell.model.name: cell.model.kind for cell in cells}
+    without = {name: [label for label, entry in asked if not fits(entry.method, kind)] for name, kind in kinds.items()}
+    return tuple(
+        f"{', '.join(labels)}: not for {name}, which is {DESCRIPTIONS[kinds[name]]}"
+        for name, labels in without.items()
+        if labels
+    )
+
+
 Loaded = list[tuple[str, Task]]  # path, task
 
 
 def _base_cells(suite: Suite, model: ResolvedModel, probes: Loaded, around: Surroundings) -> Iterator[Cell]:
     """What the base model answers to each probe."""
     method = methods.create("zero-shot", {})
-    for path, task in probes:
+    for path, task in probes if fits(method, model.kind) else ():
         identity = replace(identity_of(suite, model, task, suite.probe_limit, method, None, around), is_base=True)
         yield Cell(model, task, path, method, "base", 0, identity, "base", limit=suite.probe_limit, is_base=True)
 
@@ -116,6 +142,8 @@ def _cells(suite: Suite, model: ResolvedModel, loaded: Loaded, probes: Loaded, a
             if asked_for.tasks is not None and reference not in asked_for.tasks:
                 continue
             method = asked_for.method
+            if not fits(method, model.kind):
+                continue
             open_ = grid(method)
             for size in _sizes(suite, method, task):
                 named = label if size is None or len(suite.train_sizes) == 1 else f"{label}, {size} items"

@@ -31,7 +31,7 @@ KNOWN = Path(__file__).with_name("known_settings.json")
 SUITE, MODEL = "suite", "suite.models"  # groups of settings; the others are named as the parts are
 # Settings that decide no prediction, or that stand in an identity in a way of their own.
 ELSEWHERE: Mapping[str, Collection[str]] = {
-    MODEL: ("path", "name", "revision", "digest"),
+    MODEL: ("path", "name", "revision", "digest", "kind"),
     SUITE: (
         *("name", "description", "models", "tasks", "methods", "defaults", "seeds", "limit", "train_sizes", "trials"),
         *("probes", "probe_limit", "counterfactuals", "checkpoints", "adapter_scales", "embedder", "engine"),
@@ -56,7 +56,9 @@ def identity_of(
     parts = (method.weights, method.context)
     return Identity(
         stage=STAGE_VERSION,
-        model=ModelIdentity(model.digest, settings(MODEL, ModelSpec.model_construct(**of_model)), model.nature),
+        model=ModelIdentity(
+            model.digest, settings(MODEL, ModelSpec.model_construct(**of_model)), model.nature, model.kind
+        ),
         task=TaskIdentity(task.digest, limit),
         method={part.name: settings(part.name, part.options) for part in parts},
         origins={part.name: origin for part in parts if (origin := methods.origin(part))},

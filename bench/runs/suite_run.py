@@ -13,7 +13,7 @@ from bench.config.suite import Suite
 from bench.core.errors import UsageError
 from bench.core.identity import Surroundings
 from bench.runs import RESULTS, cell_process, runner, shards
-from bench.runs.cells import Cell, expand
+from bench.runs.cells import Cell, expand, left_out
 from bench.runs.plan import work_by_phase
 from bench.runs.time_left import CellWork
 from bench.store.listing import read_listing
@@ -68,7 +68,7 @@ def measure(
     cells = shards.part(every, shard) if shard else every
     part = Part(str(shard), frozenset(cell.key for cell in cells)) if shard else None
     with (
-        open_run(folder, file, suite.name, [cell.ref for cell in every], part) as opened,
+        open_run(folder, file, suite.name, [cell.ref for cell in every], part, left_out(suite, every)) as opened,
         display({cell.key: _work(cell) for cell in cells}) as shown,
     ):
         outcome = runner.run(suite, cells, opened, shown)

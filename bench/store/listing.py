@@ -27,6 +27,7 @@ class Listing(Strict):
     suite: str
     cells: tuple[CellRef, ...]
     shard: str = ""  # such as "1/3" where it is a part
+    left_out: tuple[str, ...] = ()  # sentences: methods without cells, as a model is of a kind that they are not for
     schema: Literal[2] = 2
 
 

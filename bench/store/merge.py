@@ -177,7 +177,7 @@ def _write(
     sync(folder / _SUITE)
     home = {cell.key: one.path for one in reversed(sources) for cell in one.listing.cells}
     moved = (replace(relocated(cell, home[cell.key], out), elsewhere=False) for cell in cells)
-    write_listing(folder, Listing(sources[0].listing.suite, tuple(moved)))
+    write_listing(folder, replace(sources[0].listing, cells=tuple(moved), shard=""))
     sync(folder)
 
 

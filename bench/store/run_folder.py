@@ -93,11 +93,17 @@ class Part:
 
 @contextmanager
 def open_run(
-    path: Path, suite_file: Path, suite_name: str, cells: Sequence[CellRef], part: Part | None = None
+    path: Path,
+    suite_file: Path,
+    suite_name: str,
+    cells: Sequence[CellRef],
+    part: Part | None = None,
+    left_out: Sequence[str] = (),
 ) -> Iterator[Store]:
     """Create or go on with the run at `path`, locked against other processes.
 
-    `cells` are all of the suite; `part`: the shard that is measured here, and its keys.
+    `cells` are all of the suite; `part`: the shard that is measured here, and its keys; `left_out`: what has no cells,
+    in sentences.
 
     Raises:
         UsageError: another process is writing this run, or the folder cannot be written.
@@ -116,7 +122,7 @@ def open_run(
             replace(relocated(cell, Path(), path), elsewhere=bool(part and cell.key not in part.keys)) for cell in cells
         )
         write_atomically(path / "suite.yaml", suite_file.read_text(encoding="utf-8"))
-        write_listing(path, Listing(suite_name, listed, part.name if part else ""))
+        write_listing(path, Listing(suite_name, listed, part.name if part else "", tuple(left_out)))
         yield Store(path)
 
 
@@ -148,7 +154,8 @@ def read_run(path: Path) -> Run:
         elif not cell.elsewhere:
             missing.append(cell)
     places = {cell.task: cell.task_path for cell in listing.cells}
-    return Run(path, listing.suite, tuple(records), tuple(missing), tuple(base), *_said(path), places, listing.shard)
+    found = tuple(records), tuple(missing), tuple(base)
+    return Run(path, listing.suite, *found, *_said(path), places, listing.shard, listing.left_out)
 
 
 def _said(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -35,6 +35,7 @@ def tables(run: Run, rows: Sequence[SummaryRow]) -> list[ReportTable]:
     turned_off = sorted({_SIDE[name] for record in run.records for name in record.turned_off})
     found = [(heading, [line for row in rows for line in write(row)]) for heading, write in kinds]
     found[-1][1].extend(unread)
+    found.append(("Methods that a model cannot have", [clean(line) for line in run.left_out]))
     found.append(("Measured on different GPUs, whose rounding differs", _cards(run)))
     if turned_off:
         found.append(("Not measured", [f"{', '.join(turned_off)}: turned off by `measure` of the suite"]))
