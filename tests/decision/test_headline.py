@@ -15,6 +15,7 @@ from bench.analysis.decision.headline import Headline, headline
 from bench.analysis.decision.headline_words import caution, facts, three_lines
 from bench.analysis.decision.next_step import NextStep
 from bench.analysis.decision.reference_line import reference_line
+from bench.analysis.decision.words import sentences
 from bench.core.identity import Identity, MethodParts, PartSettings, TaskIdentity
 from bench.core.record import CellRef, Run
 from tests.decision.test_verdict import method, seeds_of, verdict
@@ -169,6 +170,25 @@ def test_cells_that_are_missing_come_first(tmp_path: Path) -> None:
     assert step is not None
     assert step == NextStep("cells", 1, "adaptbench run trial.yaml", step.seconds)
     assert step.seconds == pytest.approx(200 * 0.3)
+
+
+@pytest.mark.parametrize("missing", [(), (CellRef("f" * 64, "m", "mail", "lora", 0),)])
+def test_of_one_method_there_is_nothing_to_choose_from_yet(tmp_path: Path, missing: tuple[CellRef, ...]) -> None:
+    found = replace(run(tmp_path, *seeds_of(tmp_path, "full", 36, 37)), missing=missing)
+    shown = headed(found)
+    first, last = three_lines("mail", shown, "EUR")
+    assert first.startswith("mail: nothing to choose from yet; only full is measured, Accuracy 0.9")
+    assert first.endswith("]")
+    said = dict(facts(shown, "EUR"))
+    assert said["choice"].startswith("nothing to choose from yet; only full is measured, Accuracy 0.9")
+    assert not {"these checkpoints", "training again", "forgets", "flipped by"} & set(said)
+    sentences_ = sentences(shown.verdict, "EUR")
+    assert len(sentences_) == 1
+    assert sentences_[0].startswith("Nothing to choose from yet; the only measured method is full: Accuracy 0.9")
+    if missing:
+        assert last.startswith("next: measure the cell that is missing (about ")
+    else:
+        assert last == "next: measure other methods too: one alone cannot be compared"
 
 
 def test_a_choice_that_holds_needs_no_step(tmp_path: Path) -> None:

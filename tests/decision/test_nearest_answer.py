@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import yaml
 import tasks
 from bench.analysis import item_texts
 from bench.analysis.comparison import within
-from bench.analysis.decision.headline_words import against
+from bench.analysis.decision.headline_words import against, caution
 from bench.analysis.decision.reference_line import reference_line
+from bench.analysis.statistics.intervals import Interval
 from bench.core.item import Example
 from bench.core.record import Prediction, Run, Score
 from bench.metrics.scoring import score
@@ -83,6 +85,16 @@ def test_it_is_compared_with_and_does_not_forbid_a_choice(tmp_path: Path, folder
     shown = headed(measured(tmp_path / "own", folder, COPIED))
     assert shown.beats_reference
     assert against(shown).startswith("nearest answer 0.000 [")
+
+
+@pytest.mark.parametrize(("high", "said"), [(-0.1, "copying the nearest answer of"), (0.1, "")])
+def test_a_choice_that_copying_beats_comes_with_a_caution(tmp_path: Path, folder: Path, high: float, said: str) -> None:
+    shown = headed(measured(tmp_path / "own", folder, COPIED))
+    [line] = shown.against
+    assert line.a.label == "full"
+    behind = replace(line, difference=-0.3, interval=Interval(-0.5, high, 0.95))
+    assert caution(replace(shown, against=(behind,))).startswith(said)
+    assert bool(caution(replace(shown, against=(behind,)))) == bool(said)
 
 
 def test_without_the_tasks_folder_there_is_none(tmp_path: Path, folder: Path) -> None:

@@ -227,8 +227,12 @@ def test_no_better_than_the_majority_class_is_no_good_choice_and_the_chart_shows
 ) -> None:
     lines = [{"metrics": {"accuracy": float(i < 6)}, "counts": {"macro_f1": [int(i < 5), 1]}} for i in range(10)]
     timed = method(tmp_path / "timed", "x", 1)
-    record = answers(tmp_path, "full", 0, lines, phases=timed.phases, environment=timed.environment)
-    run = of(tmp_path, record)
+    others = [{**line, "metrics": {"accuracy": 0.0}} for line in lines]
+    records = [
+        answers(tmp_path, label, 0, said, phases=timed.phases, environment=timed.environment)
+        for label, said in (("full", lines), ("few-shot", others))
+    ]
+    run = of(tmp_path, *records)
     [decision] = decisions(sections.sections(cases([run]))[0])
     assert (decision.tone, decision.choice) == ("bad", "none yet; full leads")
     assert decision.facts[0] == ("caution", "not shown to be better than the majority class (0.500)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.analysis.comparison import Difference
 from bench.analysis.decision.headline import Headline
+from bench.analysis.decision.nearest_answer import NEAREST
 from bench.analysis.decision.next_step import NextStep
 from bench.analysis.decision.reference_line import CHANCE
 from bench.analysis.decision.rule import Standing, by_worth, lead
@@ -30,7 +31,7 @@ def facts(found: Headline, currency: str) -> list[tuple[str, str]]:
         ("choice", f"{choice(found)}, {score(verdict, leads)}"),
         ("these checkpoints", checkpoints(found)),
         ("training again", retrained(verdict)),
-        ("compared with" if chosen(found) else "leader against", against(found)),
+        ("leader against" if merely_leads(found) else "compared with", against(found)),
         *(_of_choice(found, leads, currency) if chosen(found) else ()),
         ("flipped by", flips(verdict, currency) if chosen(found) else ""),
         ("next step", step(found.next_step) + or_else(found.next_step)),
@@ -41,6 +42,11 @@ def facts(found: Headline, currency: str) -> list[tuple[str, str]]:
 def chosen(found: Headline) -> bool:
     """Whether there is a choice, rather than a method that merely leads."""
     return found.verdict.choice is not None and not found.verdict.undecided and found.beats_reference
+
+
+def merely_leads(found: Headline) -> bool:
+    """Whether others are measured and none is a choice."""
+    return not chosen(found) and found.verdict.evidence != "one method"
 
 
 def _of_choice(found: Headline, leads: Standing, currency: str) -> list[tuple[str, str]]:
@@ -60,7 +66,7 @@ def three_lines(name: str, found: Headline, currency: str) -> list[str]:
     again = f"training again: {retrained(verdict)}"
     parts = {"enough": [again], "tie": [checkpoints(found), again]}.get(verdict.evidence, [checkpoints(found)])
     sure = "; ".join(filter(None, parts))
-    first = f"{name}: {doubt + '; ' if doubt else ''}{advice(found)}, {score(verdict, leads)}; {sure}"
+    first = f"{name}: {doubt + '; ' if doubt else ''}{advice(found)}, {score(verdict, leads)}{sure and f'; {sure}'}"
     compared = against(found)
     to_do = step(found.next_step)
     last = f"next: {to_do}" if to_do else _known(found, leads, currency)
@@ -77,7 +83,7 @@ def _known(found: Headline, leads: Standing, currency: str) -> str:
 
 
 def caution(found: Headline) -> str:
-    """What has to be said before a choice: it meets no requirement, or is no better than knowing nothing."""
+    """What has to be said before a choice: it meets no requirement, or what needs no model does as well."""
     verdict, leads = found.verdict, found.leads
     assert leads is not None
     said = []
@@ -89,6 +95,9 @@ def caution(found: Headline) -> str:
         value = number(verdict.family.metric, found.reference.score)
         line = "chance" if found.reference.label == CHANCE else f"the {found.reference.label}"
         said.append(f"not shown to be better than {line} ({value})")
+    if found.reference is not None and found.reference.label == NEAREST and lead(found.against[-1], leads.label)[2] < 0:
+        value = number(verdict.family.metric, found.reference.score)
+        said.append(f"copying the {found.reference.label} of the training split does better ({value})")
     return "; ".join(said)
 
 
@@ -98,6 +107,8 @@ def choice(found: Headline) -> str:
     label = clean(found.leads.label)
     if found.verdict.choice is None:
         return f"none; the best is {label}"
+    if found.verdict.evidence == "one method":
+        return f"nothing to choose from yet; only {label} is measured"
     if found.verdict.undecided:
         return f"undecided; {label} leads"
     return label if found.beats_reference else f"none yet; {label} leads"
@@ -119,7 +130,7 @@ def score(verdict: Verdict, one: Standing) -> str:
 def checkpoints(found: Headline) -> str:
     """Whether these checkpoints are better."""
     verdict = found.verdict
-    if verdict.choice is None:
+    if verdict.choice is None or verdict.evidence == "one method":
         return ""
     if verdict.rivals:
         more = len(verdict.rivals) - _RIVALS
@@ -141,6 +152,8 @@ def checkpoints(found: Headline) -> str:
 def retrained(verdict: Verdict) -> str:
     """Whether training again would be better."""
     again = verdict.again
+    if verdict.evidence == "one method":
+        return ""
     if again.answer == "too few seeds":
         fewest = min(one.retraining.fewest for one in again.against if one.retraining)
         return f"{'one seed' if fewest == 1 else 'two seeds'} cannot say"
@@ -209,10 +222,13 @@ def step(found: NextStep | None) -> str:
         return ""
     if found.kind == "model":
         return "none of these is of use with this model and data: try a larger model, or more training items"
+    if found.kind == "methods":
+        return "measure other methods too: one alone cannot be compared"
     taken = "" if found.seconds is None else f" (about {duration(found.seconds, rough=True)})"
     command = f": `{found.command}`"
     if found.kind == "cells":
-        return f"measure the {found.amount:,.0f} cells that are missing{taken}{command}"
+        missing = "cell that is" if found.amount == 1 else f"{found.amount:,.0f} cells that are"
+        return f"measure the {missing} missing{taken}{command}"
     if found.kind == "items":
         return f"measure on {found.amount:,.0f} test items{taken}{command}"
     if found.kind == "seeds":

@@ -18,7 +18,7 @@ from bench.core.record import Record, Run
 from bench.metrics import NAMES
 from bench.metrics.formats import clean
 
-Kind = Literal["cells", "items", "seeds", "margin", "model"]
+Kind = Literal["cells", "methods", "items", "seeds", "margin", "model"]
 _MOST_OF_SCALE = 0.1  # a margin of more is asked of nobody as long as there are items to measure
 _PER_ITEM = ("retrieve", "predict")  # phases whose time grows with the items of the test
 
@@ -28,7 +28,7 @@ class NextStep:
     """What to do, the command that does it, and how long that takes; a margin takes no measuring."""
 
     kind: Kind
-    amount: float  # cells to measure, test items or seeds in all, or the margin; of another model nothing
+    amount: float  # cells to measure, test items or seeds in all, or the margin; of methods and models nothing
     command: str
     seconds: float | None  # on the machine of the run; None where nothing tells
     chooses: str = ""  # what a margin would choose
@@ -46,6 +46,8 @@ def next_step(run: Run, verdict: Verdict, *, useful: bool = True) -> NextStep | 
     if any(cell.model == family.model and (cell.is_base or cell.task == family.task) for cell in missing):
         seconds = _sum(_typical(run, cell.task, cell.method) for cell in missing)
         return NextStep("cells", len(missing), _run_command(run), seconds)
+    if verdict.evidence == "one method":
+        return NextStep("methods", 0, "", None)
     if verdict.undecided or not useful:
         return _for_a_choice(run, verdict, useful)
     if again.seeds_needed:

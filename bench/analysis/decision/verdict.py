@@ -27,7 +27,7 @@ from bench.analysis.statistics.distributions import t_quantile
 from bench.config.assumptions import Assumptions
 from bench.metrics import NAMES
 
-Evidence = Literal["enough", "tie", "not enough", "none meets"]
+Evidence = Literal["enough", "tie", "not enough", "none meets", "one method"]
 Again = Literal["yes", "unsure", "too few seeds", "not asked"]
 ENOUGH_SEEDS = 5  # what is advised where there are too few
 _MOST_SEEDS = 100
@@ -55,7 +55,7 @@ class Verdict:
     evidence: Evidence
     ties: tuple[str, ...]  # feasible methods that are not significantly different from the best feasible one
     margin: float
-    undecided: bool  # `choice` merely leads: something it is not significantly different from may be the better choice
+    undecided: bool  # `choice` merely leads: the only method that is measured, or another may be the better choice
     rivals: tuple[str, ...]  # methods that may be the better choice, where evidence is not enough
     items_needed: int | None  # test items that would settle between these checkpoints to within the margin
     again: Retrained
@@ -84,7 +84,7 @@ def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions, sui
         worth = (assumed.value_of_right or 0.0) * assumed.months * assumed.queries_per_month
         worth /= NAMES[family.metric].scale
     evidence, rivals, needed = _evidence(family, standings, choice, tied, margin, worth)
-    undecided = bool(rivals) and not worth
+    undecided = evidence == "one method" or (bool(rivals) and not worth)
     if undecided:  # the cheapest of a tie is no advice where another may be better by more than the margin
         choice, rivals = tied[0], tied[1:]
     lines = {one.label: one.line(assumed) for one in full}
@@ -120,6 +120,8 @@ def _evidence(
     """
     if choice is None:
         return "none meets", (), None
+    if len(standings) == 1:
+        return "one method", (), None
     able = {one.label: one for one in standings if one.feasible}
     unsure = any(check.status == "unsure" for check in able[choice].checks)
     rivals, needed = [], 0

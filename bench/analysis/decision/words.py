@@ -69,9 +69,11 @@ def _choice(verdict: Verdict) -> Iterator[str]:
             yield f"{clean(one.label)} fails {failures(one, metric)}."
         return
     chosen = _of(verdict, verdict.choice)
+    alone = verdict.evidence == "one method"
     interval = f"{number(metric, chosen.interval.low)} to {number(metric, chosen.interval.high)}"
     score = number(metric, chosen.candidate.answers.score)
     start = "Not enough evidence to choose; so far the best is" if verdict.undecided else "Choose"
+    start = "Nothing to choose from yet; the only measured method is" if alone else start
     yield f"{start} {clean(chosen.label)}: {title(metric)} {score} (95% interval {interval})."
     able = [one for one in verdict.standings if one.feasible]
     left = [one for one in verdict.standings if not one.feasible]

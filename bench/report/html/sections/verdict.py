@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.analysis.decision.headline import Headline
-from bench.analysis.decision.headline_words import advice, chosen, facts, score
+from bench.analysis.decision.headline_words import advice, facts, merely_leads, score
 from bench.analysis.decision.words import sentences
 from bench.report.cases import Case, of_runs
 from bench.report.html.blocks import Block, Decision, Decisions, Heading, More, Points, Section, Table, Tone, as_blocks
@@ -56,7 +56,7 @@ def _decision(case: Case) -> Decision:
     known = facts(found, case.prices.currency)
     doubt = [fact for fact in known if fact[0] == "caution"]
     others = [fact for fact in known if fact[0] not in ("caution", "choice")]
-    scored = ("score" if chosen(found) else "leader's score", score(found.verdict, case.headline.leads))
+    scored = ("leader's score" if merely_leads(found) else "score", score(found.verdict, case.headline.leads))
     return Decision(case.title, advice(found), _tone(found), (*doubt, scored, *others))
 
 

@@ -20,7 +20,8 @@ def scenario(case: Case, verdict: Verdict) -> Scenario:
     metric = verdict.family.metric
     assert case.headline is not None
     # the rule takes the cheapest of equals: not where worth decides, or what leads is no better than knowing nothing
-    by_cost = case.headline.beats_reference and not by_worth(verdict.standings, assumed)
+    settles = case.headline.beats_reference and verdict.evidence != "one method"
+    by_cost = settles and not by_worth(verdict.standings, assumed)
     rows = tuple(
         ScenarioRow(
             clean(one.label),
