@@ -24,9 +24,17 @@ def main() -> NoReturn:
         pin()
         from bench import cli
     except ImportError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_in_a_line(error)}", file=sys.stderr)
         sys.exit(2)
     cli.main()
+
+
+def _in_a_line(error: ImportError) -> str:
+    if "bench.core" not in sys.modules:
+        return str(error)
+    from bench.core.missing_package import missing_package
+
+    return missing_package(error) or str(error)
 
 
 def pin() -> None:

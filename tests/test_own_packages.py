@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from bench.core import own_packages
+from bench.core.missing_package import missing_package
 from bench.core.own_packages import ForeignPackageError
 
 ROOT = Path(__file__).parent.parent
@@ -120,3 +121,31 @@ def test_a_package_that_replaced_ours_is_named_and_not_run(
         own_packages.OwnPackages.find_spec("methods")
     assert "\n" not in str(caught.value)
     assert not list(strange.rglob("*.ran"))
+
+
+# Runs the command line as where a package is not installed.
+WITHOUT = """
+import sys
+sys.path.insert(0, ROOT)
+sys.modules[GONE] = None  # importing it says that there is none
+import adaptbench
+adaptbench.main()
+"""
+
+
+@pytest.mark.parametrize(("module", "package"), [("click", "click"), ("yaml", "PyYAML"), ("rich", "rich")])
+def test_a_missing_package_is_one_line_with_the_command_that_installs_it(module: str, package: str) -> None:
+    code = WITHOUT.replace("ROOT", repr(str(ROOT))).replace("GONE", repr(module))
+    done = python("-c", code, "report", "results/popqa.run.zip", cwd=ROOT, path=ROOT)
+    assert done.returncode == 2
+    line = f'error: the Python package "{package}" is missing; install it: python -m pip install "{package}>='
+    assert done.stderr.startswith(line)
+    assert done.stderr.count("\n") == 1
+
+
+def test_only_what_is_not_installed_is_called_missing() -> None:
+    needed_by_rich = missing_package(ModuleNotFoundError("", name="markdown_it"))
+    assert needed_by_rich is not None
+    assert "pip check" in needed_by_rich
+    assert missing_package(ModuleNotFoundError("", name="bench.reports")) is None  # a defect
+    assert missing_package(ImportError("", name="rich")) is None

@@ -22,6 +22,7 @@ from bench.cli.show import show
 from bench.cli.tasks import check, doctor, fetch, init
 from bench.core import own_packages
 from bench.core.errors import AdaptbenchError, UsageError, nearest
+from bench.core.missing_package import missing_package
 from bench.core.quoting import quoted
 
 INTERNAL = AdaptbenchError.exit_code
@@ -80,7 +81,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         if error.errno == errno.ENAMETOOLONG:
             _fail(f"the path {quoted(str(error.filename))} is too long; give another", UsageError.exit_code)
         _fail(f"{error.strerror or error}: {error.filename or 'no file named'}; finished cells are kept", INTERNAL)
-    except Exception:
+    except Exception as error:
+        missing = missing_package(error)
+        if missing is not None:
+            _fail(missing, UsageError.exit_code)
         traceback.print_exc()
         _fail("this is a defect of adaptbench; please report the lines above", INTERNAL)
     sys.exit(code if isinstance(code, int) else 0)
