@@ -15,9 +15,12 @@ from bench.analysis.retention import base_scores, changes
 from bench.config.prices import Prices
 from bench.core.record import CellRef, Record, Run
 from bench.metrics import NAMES
+from bench.report.tables import comparison
 from bench.store.run_folder import read_predictions
 
 _CELL = ["model", "task", "method", "seed"]
+_FAMILY = ["model", "task", "metric"]
+_TESTED = ["p", "p_adjusted", "differ", "detectable", "items", "statistic"]  # of a difference
 _COSTS = ("time", "energy", "memory", "latency", "tokens")  # kinds of measures
 
 
@@ -102,30 +105,18 @@ def predictions(run: Run, task: str | None, method: str | None) -> DataFrame:
 
 
 def differences(families: Sequence[Family]) -> DataFrame:
-    """The differences of a comparison."""
-    rows = [
-        {
-            "model": family.model,
-            "task": family.task,
-            "metric": family.metric,
-            "a": one.a.label,
-            "b": one.b.label,
-            "score_a": one.a.score,
-            "score_b": one.b.score,
-            "difference": one.difference,
-            "low": one.interval.low,
-            "high": one.interval.high,
-            "p": one.p,
-            "p_adjusted": one.p_adjusted,
-            "differ": one.differ,
-            "detectable": one.detectable,
-            "items": one.n,
-            "statistic": one.method,
-        }
-        for family in families
-        for one in family.differences
-    ]
-    return DataFrame(rows)
+    """The differences of a comparison: the rows of its JSON, flat."""
+    found = comparison.to_json(families)["families"]
+    rows = [_flat(family, one) for family in found for one in family["differences"]]
+    return DataFrame(rows, columns=[*_FAMILY, "a", "b", "score_a", "score_b", "difference", "low", "high", *_TESTED])
+
+
+def _flat(family: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
+    sides = {"a": one["a"]["method"], "b": one["b"]["method"]}
+    scored = {"score_a": one["a"]["score"], "score_b": one["b"]["score"]}
+    low, high = one["interval"]
+    figures = {name: one[name] for name in ("difference", *_TESTED)}
+    return {**{name: family[name] for name in _FAMILY}, **sides, **scored, **figures, "low": low, "high": high}
 
 
 def _measured(run: Run) -> list[Record]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from bench.analysis.comparison import ALPHA, Answers, Difference, Family, Retraining, flips
@@ -234,5 +235,5 @@ def _difference_json(one: Difference, shown_flips: int) -> dict[str, Any]:
         "items": one.n,
         "statistic": one.method,
         "retraining": _again_json(one.retraining),
-        "flips": [{"id": flip.id, "a": flip.a, "b": flip.b, "gain": flip.gain} for flip in flips(one)[:shown_flips]],
+        "flips": [asdict(flip) for flip in flips(one)[:shown_flips]] if shown_flips else [],
     }
