@@ -54,7 +54,7 @@ def cases(runs: Sequence[Run]) -> list[Case]:
     """Every model and task of every run, in the order of the runs."""
     several_models = len({record.model for run in runs for record in run.records}) > 1
     found: list[Case] = []
-    marks = _marks(runs)
+    marks = marks_of(runs)
     for run in runs:
         for model, task in dict.fromkeys((record.model, record.task) for record in run.records):
             title = clean(task)
@@ -66,7 +66,7 @@ def cases(runs: Sequence[Run]) -> list[Case]:
     return found
 
 
-def _marks(runs: Sequence[Run]) -> dict[str, int]:
+def marks_of(runs: Sequence[Run]) -> dict[str, int]:
     """The index of each method's mark and colour, the same in every chart: its place among those of the suite."""
     records = [record for run in runs for record in run.records]
     places = {name: at for at, name in enumerate(dict.fromkeys(one.suite_method or one.method for one in records))}

@@ -13,8 +13,10 @@ from bench.analysis.history.tracks import dated, panels
 from bench.cli import cli
 from bench.core.measured import Environment
 from bench.core.record import Run
+from bench.report.cases import cases
 from bench.report.html import history as pages
 from bench.report.tables import history as tables
+from bench.store import run_folder
 from tests.history.made import made, right
 from tests.report.test_html import HOSTILE, Parsed, refuse_anything_live
 
@@ -141,6 +143,17 @@ def test_the_page_says_what_changed_and_joins_like_with_like(runs: list[Run]) ->
     pointed = [name for _, one in page.elements for name in (one.get("aria-labelledby") or "").split()]
     pointed += [(one["href"] or "")[1:] for one in page.named("a")]
     assert set(pointed) <= set(ids)
+
+
+def test_a_method_has_the_colour_that_it_has_in_the_report_of_the_newest_run(tmp_path: Path) -> None:
+    made(tmp_path, 1, {"full": right(30), "rag": right(20)})
+    newest = made(tmp_path, 2, {"zero-shot": right(9), "rag": right(21), "full": right(31)})
+    found = dated([run_folder.read_run(tmp_path / name) for name in ("run2", "run1")])
+    page = Parsed(pages.html(found, panels(found, methods=["full"])))
+    [case] = cases([newest])
+    assert case.marks["full"] == 2  # the third method of its suite
+    lines = [one["class"] for one in page.named("path") if (one.get("class") or "").startswith("line ")]
+    assert set(lines) == {"line s2"}
 
 
 def test_nothing_changed_is_said_too(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from bench.analysis.history.changepoints import ChangePoint, changes, shown
 from bench.analysis.history.tracks import Dated, Panel, TrackPoint
 from bench.metrics.formats import clean, number, signed, title
+from bench.report.cases import marks_of
 from bench.report.charts import lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
@@ -31,9 +32,10 @@ def write(runs: Sequence[Dated], panels: Sequence[Panel], file: Path) -> list[Pa
 def html(runs: Sequence[Dated], panels: Sequence[Panel]) -> str:
     """The page; the same records give the same bytes."""
     tested = [changes(panel) for panel in panels]
+    marks = marks_of([one.run for one in reversed(runs)])  # as in the report of the newest run
     sections = [
         _summary(panels, tested),
-        *(_section(i, runs, panel, own) for i, (panel, own) in enumerate(zip(panels, tested, strict=True), 1)),
+        *(_section(i, runs, panel, own, marks) for i, (panel, own) in enumerate(zip(panels, tested, strict=True), 1)),
         Section(
             "runs", "Runs", "Numbered by the date of the latest record of each.", (Table(tables.runs_table(runs)),)
         ),
@@ -61,17 +63,21 @@ def _sentences(panel: Panel, tested: Sequence[ChangePoint]) -> Iterator[str]:
         )
 
 
-def _section(place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[ChangePoint]) -> Section:
+def _section(
+    place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[ChangePoint], marks: Mapping[str, int]
+) -> Section:
     heading = f"{clean(panel.task)} with {clean(panel.model)}"
-    return Section(f"panel-{place}", heading, _LEAD, tuple(_blocks(place, runs, panel, tested)))
+    return Section(f"panel-{place}", heading, _LEAD, tuple(_blocks(place, runs, panel, tested, marks)))
 
 
-def _blocks(place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[ChangePoint]) -> Iterator[Block]:
+def _blocks(
+    place: int, runs: Sequence[Dated], panel: Panel, tested: Sequence[ChangePoint], marks: Mapping[str, int]
+) -> Iterator[Block]:
     metric = title(panel.metric)
     about = About(
         f"panel-{place}-chart", f"{clean(panel.task)}: {metric} over runs", "A line joins the same items alone."
     )
-    series = [Series(clean(track.label), tuple(_at(point) for point in track.points)) for track in panel.tracks]
+    series = [Series(clean(track.label), tuple(map(_at, track.points)), marks[track.method]) for track in panel.tracks]
     steps = [one for one in shown(tested) if one.kind == "step"]
     rules = [(float(one.after), f"{clean(one.method)} {signed(panel.metric, one.difference)}") for one in steps]
     show = partial(number, panel.metric)
