@@ -10,10 +10,12 @@ answer, so the one row of that token is trained too.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -64,6 +66,18 @@ class Lora(TrainedPart):
     def finish(self, model: Any) -> Any:
         return model.merge_and_unload(safe_merge=True)
 
+    def keep(self, model: Any, folder: Path, dtype: Any) -> None:
+        model.save_pretrained(folder)  # a folder as peft writes it: the adapter and its configuration
+        (folder / "README.md").unlink(missing_ok=True)  # an empty card
+        file = folder / "adapter_config.json"
+        config = json.loads(file.read_text(encoding="utf-8"))
+        # where the base lies, and the order of a set, differ from one training to the next
+        config |= {"base_model_name_or_path": None, "target_modules": sorted(config["target_modules"])}
+        file.write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+    def restore(self, model: Any, folder: Path) -> Any:
+        return self.finish(adapted(model, folder))
+
     def reach(self, model: Any) -> Reach:
         """How much of the blocks' matrices that text passes through has an adapter."""
         text = read_by_text(model)
@@ -93,6 +107,14 @@ class Lora(TrainedPart):
         finally:
             for layer in layers:
                 layer.unscale_layer(factor)
+
+
+def adapted(model: Any, folder: Path) -> Any:
+    """`model` with the adapter of a folder as peft writes it, not merged."""
+    from peft import PeftModel
+
+    with _names_as_given():
+        return PeftModel.from_pretrained(model, folder)
 
 
 def _kinds(sizes: Mapping[str, int]) -> tuple[str, ...]:

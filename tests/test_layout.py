@@ -38,7 +38,7 @@ ROOMS: dict[str, set[str]] = {
     "authoring": {"core", "tasks", "metrics", "analysis"},
 }
 ROOMS["cell"] = {*ROOMS["adapt"], "adapt", "retrieval", "store"}
-ROOMS["runs"] = {*ROOMS["cell"], "cell"}
+ROOMS["runs"] = {*ROOMS["cell"], "cell", "analysis"}
 ROOMS["report"] = {*ROOMS["analysis"], "analysis"}
 ROOMS["gate"] = {*ROOMS["report"], "report"}
 ROOMS["api"] = {*ROOMS}

@@ -62,6 +62,8 @@ class GradientLearner:
         if isinstance(part, AdapterPart):
             observer.unmerged(session.predictor(model, writer), partial(part.scaled, model))
             reach = part.reach(model)
+        if observer.weights:
+            cast(TrainedPart, part).keep(model, observer.weights, session.base.dtype)
         model = part.finish(model).to(session.base.dtype)
         total = sum(p.numel() for p in model.parameters())
         sizes = parameters(total, trained, session)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from bench.adapt.session import AdaptSession
@@ -44,6 +45,7 @@ class Observer:
     checkpoints: CheckpointCallback | None = None
     at_checkpoint: Callable[[int, ModelPredictor], None] = lambda step, predictor: None
     turned_off: Collection[SideMeasure] = ()  # what is not to be measured
+    weights: Path | None = None  # an empty folder for what is trained; None: it is not kept
 
 
 Judge = Callable[[int, int, Options, Method], Judged]  # trial, of how many, its options, the method with them

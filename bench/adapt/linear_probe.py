@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -29,6 +30,7 @@ from bench.engine.prompts import Encoded, Writer
 from bench.meters import flops
 from methods.options import only
 
+CLASSIFIER = "classifier.safetensors"  # a row of weights and a bias for each label, in the order of the labels
 _NEVER = -1e4  # bias of a label that no training example has
 
 
@@ -215,6 +217,8 @@ class LinearProbe:
             examples=len(fitting.train.labels),
             examples_too_long=fitting.train.skipped,
         )
+        if observer.weights:
+            save_file({"weight": layer.weight.detach(), "bias": layer.bias.detach()}, observer.weights / CLASSIFIER)
         predictor = fitting.predictor(layer)
         total, trained = (sum(p.numel() for p in module.parameters()) for module in (model, layer))
         return Adapted(predictor, training, parameters(total, trained, session), release=fitting.release)

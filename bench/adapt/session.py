@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 from bench.core.item import Example
@@ -66,6 +66,11 @@ class AdaptSession:
         """The validation examples that losses are taken of: a fixed sample, or all of them."""
         split, count = self.material.validation, self.validation_items
         return split if count is None else sample(split, count, 0)
+
+    def joined(self) -> AdaptSession:
+        """The session whose training examples are those of the validation split too, which then judges nothing."""
+        both = (*self.material.train, *self.material.validation)
+        return replace(self, material=replace(self.material, train=both, validation=()))
 
     def writer(self, context: Context) -> Writer:
         """Writes the prompts of a context."""

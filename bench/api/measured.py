@@ -153,7 +153,7 @@ class MeasuredRun:
         Raises:
             UsageError: an assumption is unknown or out of range, or there is nothing to choose from.
         """
-        from bench.report.tables.decision import verdicts
+        from bench.analysis.decision.verdict import verdicts
 
         of_suite = self.content.decide.get("require", {})
         required = {**of_suite, **(require or {})} if isinstance(of_suite, dict) else of_suite

@@ -43,6 +43,8 @@ class Job:
     out: str
     turned_off: list[SideMeasure] = field(default_factory=list)  # not to be measured
     times_tail: bool = False  # enough items are timed for a 95th percentile, however long that takes
+    keeps_weights: bool = False  # writes what was trained beside the record
+    joins_validation: bool = False  # learns from the validation split too, which then judges nothing
     vectors: str | None = None  # where vectors of documents are kept; None: nowhere
 
     @property

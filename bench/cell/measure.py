@@ -48,6 +48,8 @@ def measure(job: Job, progress: Progress) -> Record:
     if task.rules:
         with meter.phase("tune"):
             session = with_one_rule(session)
+    if job.joins_validation:
+        session = session.joined()
     side_evals = SideEvals(job, task, session.base, meter, progress)
     adapted = _adapt(job, method, session, side_evals)
     require_reachable(task, session.material, session.base.codec)  # not before: nothing is chosen by test labels
@@ -86,7 +88,10 @@ def measure(job: Job, progress: Progress) -> Record:
 
 
 def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEvals) -> Adapted:
-    checkpoints = Path(job.out) / "checkpoints"
+    checkpoints, weights = Path(job.out) / "checkpoints", Path(job.out) / run_folder.WEIGHTS
+    keeps = job.keeps_weights and method.weights.learner.reads_train
+    if keeps:
+        weights.mkdir()
     try:
         return adapt(
             method,
@@ -98,6 +103,7 @@ def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEval
                 CheckpointCallback(checkpoints, job.checkpoints) if job.checkpoints else None,
                 side_evals.during,
                 job.turned_off,
+                weights if keeps else None,
             ),
         )
     finally:
@@ -152,6 +158,7 @@ def _record(
     retrieval: dict[str, float] = dict(index.counts) if index else {}
     if any(gold) and any(p.ranking for p in predictions):
         retrieval |= retrieval_scores([p.ranking for p in predictions], gold)
+    weights = Path(job.out) / run_folder.WEIGHTS
     return Record(
         key=job.key,
         model=job.resolved.name,
@@ -184,6 +191,7 @@ def _record(
         retrieval=retrieval,
         turned_off=tuple(job.turned_off),
         parameters=replace(adapted.parameters, index_bytes=index.nbytes if index else 0),
+        kept=run_folder.kept_weights(weights) if weights.is_dir() else None,
         identity=job.identity,
         environment=describe(meter.device),
     )

@@ -46,7 +46,8 @@ def merge(runs: Sequence[Path], out: Path) -> None:
     is_flag=True,
     help="Leave logs out; hashes stand for answers, which may be text of the data.",
 )
-def pack(run: Path, out: Path | None, without_texts: bool) -> None:
+@click.option("--with-weights", is_flag=True, help="Pack trained weights that the run keeps, too.")
+def pack(run: Path, out: Path | None, without_texts: bool, with_weights: bool) -> None:
     """Write RUN as one archive, which every command that reads runs takes as it takes the folder.
 
     The archive is a zip of the run's files; the folder stays. The same run gives the same bytes.
@@ -57,7 +58,7 @@ def pack(run: Path, out: Path | None, without_texts: bool) -> None:
     """
     from bench.store import pack as packing
 
-    print(packing.pack(run, out, without_texts=without_texts))
+    print(packing.pack(run, out, without_texts=without_texts, with_weights=with_weights))
 
 
 @click.command()

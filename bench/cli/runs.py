@@ -77,9 +77,21 @@ def run(suite: str, out: Path | None, shard: str | None, full: bool, **changes: 
             f"shard {of}: {done.cells} of the suite's {done.suite_cells} cells", markup=False, highlight=False
         )
     console.print(f"records: {folder}", markup=False, soft_wrap=True)
+    if loaded.keep != "none":
+        console.print(_kept(folder), markup=False, soft_wrap=True)
     if done.outcome.failed:
         print(f"{done.outcome.failed} of {done.cells} cells failed; their reasons stand above", file=sys.stderr)
         sys.exit(4)
+
+
+def _kept(folder: Path) -> str:
+    """What the trained weights of a run take."""
+    from bench.metrics.formats import size
+    from bench.store.run_folder import kept_weights, weights_folders
+
+    kept = weights_folders(folder).values()
+    total = sum(kept_weights(each).stored_bytes for each in kept)
+    return f"trained weights: of {len(kept)} cells, {size(total)}"
 
 
 @click.command()

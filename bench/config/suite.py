@@ -116,6 +116,9 @@ class Suite(_Strict):
     prices: dict[str, Any] = Field(default_factory=dict, description="in place of those in bench/config/prices.yaml")
     decide: dict[str, Any] = Field(default_factory=dict, description="what the decision assumes and requires")
     cell_timeout_s: float | None = Field(None, gt=0)
+    keep: Literal["none", "winner", "all"] = Field(
+        "none", description="trained weights that stay beside their records; winner: those that a verdict chooses"
+    )
     failed: Literal["retry", "keep"] = Field("retry", description="failed cells of an earlier run")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -21,6 +22,11 @@ def sha256_of(file: Path) -> str:
     """sha256 of a file's content, in hexadecimal."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_of_files(files: Mapping[str, Path]) -> str:
+    """sha256 over names and contents of files, in the order of their names."""
+    return sha256("".join(f"{name}\0{sha256_of(files[name])}\n" for name in sorted(files)))
 
 
 def sha256(text: str) -> str:

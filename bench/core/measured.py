@@ -45,6 +45,14 @@ class Parameters(Strict):
 
 
 @dataclass(frozen=True, slots=True)
+class KeptWeights(Strict):
+    """What was trained, as files beside the record; a run that keeps its winner's alone may have removed them since."""
+
+    digest: str  # sha256 over the names and contents of the files
+    stored_bytes: Count  # of the files
+
+
+@dataclass(frozen=True, slots=True)
 class Environment(Strict):
     """Versions and hardware; "" or null where the record does not say."""
 

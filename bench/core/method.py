@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
@@ -187,6 +188,9 @@ class WeightsPart(Part):
         return model
 
 
+TRAINED = "trained.safetensors"  # weights that were trained, by their names in the model
+
+
 class TrainedPart(WeightsPart):
     """A weights part of the learner `gradient`: `start` says what is trained.
 
@@ -203,6 +207,25 @@ class TrainedPart(WeightsPart):
     def cost(self, examples: int, trials: int) -> LearningCost:
         cost: LearningCost = self.options.cost(examples, trials, bytes_per_weight=self.bytes_per_weight)
         return cost
+
+    def keep(self, model: Any, folder: Path, dtype: Any) -> None:
+        """Write what was trained of `model`, which is not finished yet, into the empty `folder` as safetensors.
+
+        `dtype`: in which the base weights answer.
+        """
+        from safetensors.torch import save_file
+
+        trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+        save_file({name: p.to("cpu", dtype).contiguous() for name, p in trained.items()}, folder / TRAINED)
+
+    def restore(self, model: Any, folder: Path) -> Any:
+        """The `torch.nn.Module` to predict with, from a base model and what `keep` wrote."""
+        from safetensors.torch import load_file
+
+        kept, places = load_file(folder / TRAINED), dict(model.named_parameters())
+        for name, value in kept.items():
+            places[name].data.copy_(value)
+        return model
 
     @property
     def bytes_per_weight(self) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from bench.core.identity import Identity, MethodParts
-from bench.core.measured import Environment, FlopCheck, Latency, Parameters, Serving, SideMeasure
+from bench.core.measured import Environment, FlopCheck, KeptWeights, Latency, Parameters, Serving, SideMeasure
 from bench.core.phases import Phase, PhaseName
 from bench.core.training import Training, Tuning
 from bench.core.values import Count, Strict
@@ -143,6 +143,7 @@ class Record(Strict):
     latency: Mapping[Serving, Latency] = field(default_factory=dict)  # way of serving -> seconds for one item
     flop_check: Mapping[PhaseName, FlopCheck] = field(default_factory=dict)  # phase -> one batch, counted in two ways
     parameters: Parameters | None = None  # sizes; null where nothing was measured
+    kept: KeptWeights | None = None  # trained weights, where the suite keeps them; null where it does not
     weights_changed: bool | None = None  # whether any weight differs from the base's; null where not looked at
     divergence: float | None = None  # KL(adapted || base) in nats on the task's prompts; null where not looked at
     probes: Mapping[str, Scores] = field(default_factory=dict)  # probe -> scores of changed weights

@@ -35,7 +35,7 @@ ELSEWHERE: Mapping[str, Collection[str]] = {
     SUITE: (
         *("name", "description", "models", "tasks", "methods", "defaults", "seeds", "limit", "train_sizes", "trials"),
         *("probes", "probe_limit", "counterfactuals", "checkpoints", "adapter_scales", "embedder", "engine"),
-        *("measure", "prices", "decide", "cell_timeout_s", "failed"),
+        *("measure", "prices", "decide", "cell_timeout_s", "failed", "keep"),
     ),
 }
 

@@ -14,9 +14,11 @@ from bench.config.suite import Suite
 from bench.core.errors import AdaptbenchError, CellError
 from bench.core.method import parts_of
 from bench.core.record import Failure, Record
+from bench.runs import winners
 from bench.runs.cells import Cell
 from bench.runs.executor import Executor, LocalProcess, Submission
 from bench.store.json_files import write_json
+from bench.store.listing import read_listing
 from bench.store.run_folder import LOG, VECTORS, Store, write_record
 
 _JOB = "job.json"
@@ -46,7 +48,8 @@ def run(
 ) -> RunOutcome:
     """Measure every cell that has no record yet; a failed one is tried again unless the suite keeps failures.
 
-    `executor`: where; None: in processes of this machine, as the suite says.
+    `executor`: where; None: in processes of this machine, as the suite says. With `keep: winner` weights that cannot
+    win go once all cells of their model and task are there; a shard, which has no verdict, keeps them.
     """
     executor = executor or LocalProcess(suite.engine.device, suite.engine.threads, suite.cell_timeout_s)
     ok = failed = cached = 0
@@ -62,9 +65,17 @@ def run(
         cached += known
         ok += record.status == "ok"
         failed += record.status != "ok"
+        group = {other.key for other in cells if _contest(other) == _contest(cell)}
+        if suite.keep == "winner" and group <= records.keys() and not read_listing(store.path).shard:
+            winners.prune(store.path, *_contest(cell))
     if not failed or suite.failed == "keep":  # nothing is left to be measured
         shutil.rmtree(store.path / VECTORS, ignore_errors=True)
     return RunOutcome(ok, failed, cached)
+
+
+def _contest(cell: Cell) -> tuple[str, str]:
+    """The model and task whose cells are compared with each other."""
+    return cell.model.name, cell.task.name
 
 
 def _measure(
@@ -122,6 +133,7 @@ def _job(suite: Suite, cell: Cell, store: Store, out: Path, chosen: dict[str, An
         train_tokens=suite.engine.train_tokens,
         batch_size=suite.engine.batch_size,
         out=str(out),
+        keeps_weights=suite.keep != "none" and not cell.is_base,
         vectors=str(store.path / VECTORS),
         turned_off=list(suite.measure.turned_off),
         times_tail="latency_p95_s" in (suite.decide.get("require") or {}),

@@ -17,7 +17,7 @@ from bench.core.record import CellRef, Record, Score
 from bench.store.archive import RunPath, files_of
 from bench.store.atomic import sync
 from bench.store.listing import Listing, read_listing, relocated, write_listing
-from bench.store.run_folder import RECORD, cell_folders, read_record
+from bench.store.run_folder import RECORD, WEIGHTS, cell_folders, read_record
 from bench.store.staging import refuse_taken, staging, unwritten
 
 _SUITE = "suite.yaml"
@@ -185,6 +185,9 @@ def _copy(cell: RunPath, target: Path) -> None:
     """A cell's folder, on the disk. A link in it could name any file of this machine, so none is followed."""
     target.mkdir()
     for file in cell.iterdir():
+        if file.name == WEIGHTS and file.is_dir() and not file.is_symlink():
+            _copy(file, target / WEIGHTS)
+            continue
         if file.is_symlink() or not file.is_file():
             raise UsageError(f"{file} is no plain file; a cell's folder holds no others")
         (target / file.name).write_bytes(file.read_bytes())

@@ -12,17 +12,18 @@ from bench.store import archive
 from bench.store.archive import SUFFIX, Archive
 from bench.store.atomic import sync, write_atomically
 from bench.store.listing import read_listing
-from bench.store.run_folder import LOG, VECTORS
+from bench.store.run_folder import LOG, VECTORS, WEIGHTS
 from bench.store.staging import refuse_taken, staging, unwritten
 
 _LINES = ".jsonl"  # predictions, of the task and of probes
 _TEXTS = ("output", "group")  # of a prediction; ids are hashes or the data's own row names
 
 
-def pack(run: Path, out: Path | None = None, *, without_texts: bool = False) -> Path:
+def pack(run: Path, out: Path | None = None, *, without_texts: bool = False, with_weights: bool = False) -> Path:
     """Write the files of a run's folder to the archive `out`, or to one beside the folder; returns where.
 
-    Hidden files, such as the lock, and embeddings kept for cells to come are left out; with `without_texts` also logs
+    Hidden files, such as the lock, and embeddings kept for cells to come are left out, and trained weights unless
+    `with_weights` asks for them; with `without_texts` also logs
     and the texts of predictions, which may be text of the data: hashes stand for them, which tell equal answers and
     groups apart from others.
 
@@ -42,7 +43,8 @@ def pack(run: Path, out: Path | None = None, *, without_texts: bool = False) -> 
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with unwritten(run):
-            names = sorted(name for name in _names(run, run) if not without_texts or Path(name).name != LOG)
+            left_out = {*([LOG] if without_texts else []), *([] if with_weights else [WEIGHTS])}
+            names = sorted(name for name in _names(run, run) if left_out.isdisjoint(Path(name).parts))
             archive.write(out, ((name, _packed(run / name, without_texts)) for name in names))
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror}") from None

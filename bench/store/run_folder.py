@@ -4,6 +4,7 @@
 <run>/run.json                      the suite's cells, in order; of a shard all of them, with those measured elsewhere
 <run>/suite.yaml                    the suite as it was given
 <run>/cells/<name>-<key>/           record.json, predictions.jsonl, log.txt
+<run>/cells/<name>-<key>/weights/   what was trained, where the suite keeps it
 <run>/vectors/                      embeddings of documents, shared by cells; removed when all are measured
 ```
 A cell is written into a folder whose name begins with a dot, its files are synced, and the folder is renamed.
@@ -24,6 +25,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from bench.core.errors import UsageError
+from bench.core.hashing import sha256_of_files
+from bench.core.measured import KeptWeights
 from bench.core.record import SCHEMA, CellRef, Prediction, Record, Run
 from bench.core.yaml_file import parse
 from bench.store import upgrade
@@ -37,6 +40,7 @@ from bench.store.staging import LOCK, take
 RECORD = "record.json"
 PREDICTIONS = "predictions.jsonl"
 LOG = "log.txt"
+WEIGHTS = "weights"  # of a cell: what was trained
 VECTORS = "vectors"  # where cells leave each other embeddings of documents
 _RECORD = TypeAdapter(Record)
 
@@ -69,9 +73,8 @@ class Store:
 
     def publish(self, staging: Path, cell: CellRef) -> Path:
         """Sync `staging` to disk and make it the cell's folder, in place of an older one."""
-        for file in staging.iterdir():
+        for file in (*staging.rglob("*"), staging):
             sync(file)
-        sync(staging)
         old = self.folder(cell)
         if old:
             old.rename(self.cells / f".old-{old.name}")
@@ -194,6 +197,18 @@ def read_record(file: RunPath) -> Record:
 def write_record(folder: Path, record: Record) -> None:
     """Write `record.json` into `folder`."""
     write_json(folder / RECORD, asdict(record))
+
+
+def kept_weights(folder: Path) -> KeptWeights:
+    """Digest and size of the files of trained weights in `folder`."""
+    files = {file.name: file for file in folder.iterdir()}
+    return KeptWeights(sha256_of_files(files), sum(file.stat().st_size for file in files.values()))
+
+
+def weights_folders(run: Path) -> dict[str, Path]:
+    """The first twelve digits of a key: where the cell's trained weights are, of those that have any."""
+    cells = (run / "cells").glob(f"[!.]*-*/{WEIGHTS}")
+    return {folder.parent.name.rsplit("-", 1)[-1]: folder for folder in sorted(cells)}
 
 
 def probe_file(probe: str) -> str:

@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 from bench.analysis.decision.lines import BreakEven
-from bench.analysis.decision.verdict import Verdict
+from bench.analysis.decision.verdict import Verdict, verdicts
 from bench.analysis.decision.words import crossing, sentences
 from bench.analysis.statistics.paired import PairedTable, newcombe
 from bench.cli import cli
@@ -23,7 +23,7 @@ from bench.core.measured import Environment, Latency
 from bench.core.phases import Phase
 from bench.core.record import Record, Run, Score
 from bench.core.training import Training
-from bench.report.tables.decision import tables, to_json, verdicts
+from bench.report.tables.decision import tables, to_json
 from bench.store import run_folder
 from bench.store.listing import RUN_FILE
 from tests.test_comparison import answers, run, scored

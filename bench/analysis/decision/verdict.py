@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.analysis.comparison import Difference, Family, Retraining, among
-from bench.analysis.decision.candidates import Candidate
+from bench.analysis.comparison import Difference, Family, Retraining, among, within
+from bench.analysis.decision.candidates import Candidate, candidates
 from bench.analysis.decision.learning import Overtaking, at_full_size, overtakings
 from bench.analysis.decision.lines import highest, lowest
 from bench.analysis.decision.rule import (
@@ -25,6 +25,8 @@ from bench.analysis.decision.rule import (
 from bench.analysis.decision.sensitivity import ChoiceFlip, Crossing, crossings_of, flips_of
 from bench.analysis.statistics.distributions import t_quantile
 from bench.config.assumptions import Assumptions
+from bench.config.prices import Prices
+from bench.core.record import Run
 from bench.metrics import NAMES
 
 Evidence = Literal["enough", "tie", "not enough", "none meets", "one method"]
@@ -108,6 +110,16 @@ def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions, sui
         flips=() if undecided else tuple(flips_of(full, standings, differ, assumed, choice)),
         overtakings=tuple(overtakings(whole)),
     )
+
+
+def verdicts(run: Run, prices: Prices, assumed: Assumptions, task: str | None = None) -> list[Verdict]:
+    """The verdict on each model and task of a run.
+
+    Raises:
+        UsageError, NotComparableError: as `comparison.within`.
+    """
+    families: list[Family] = within(run, task)
+    return [decide(family, candidates(run, family, prices, assumed), assumed, run.suite) for family in families]
 
 
 def _evidence(

@@ -5,26 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench.analysis.comparison import Difference, Family, within
-from bench.analysis.decision.candidates import Candidate, candidates
-from bench.analysis.decision.verdict import Verdict, decide
+from bench.analysis.comparison import Difference
+from bench.analysis.decision.candidates import Candidate
+from bench.analysis.decision.verdict import Verdict
 from bench.analysis.decision.words import crossing, money, sentences
 from bench.analysis.summary import plain
-from bench.config.assumptions import Assumptions
-from bench.config.prices import Prices
-from bench.core.record import Run
 from bench.metrics.formats import clean, number, title
 from bench.report.table import ReportTable, Text
-
-
-def verdicts(run: Run, prices: Prices, assumed: Assumptions, task: str | None = None) -> list[Verdict]:
-    """The verdict on each model and task of a run.
-
-    Raises:
-        UsageError, NotComparableError: as `comparison.within`.
-    """
-    families: list[Family] = within(run, task)
-    return [decide(family, candidates(run, family, prices, assumed), assumed, run.suite) for family in families]
 
 
 def tables(found: Sequence[Verdict], currency: str) -> list[ReportTable]:
