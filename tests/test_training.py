@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM
 from bench.cell.job import Job
 from bench.cell.setup import limits
 from bench.core.errors import DivergedError, OutOfMemoryError
+from bench.core.identity import Identity
 from bench.model.resolve import ModelSpec, resolve
 from bench.training import trainer
 from bench.training.batches import IGNORED, LengthGroups, Pair, Pairs, collate
@@ -198,9 +199,9 @@ def test_the_same_seed_trains_the_same_weights(tiny_model: Path) -> None:
 
 @pytest.mark.parametrize(("dtype", "expected"), [("auto", False), ("float32", False), ("bfloat16", True)])
 def test_on_a_cpu_training_computes_in_what_the_model_is_asked_in(dtype: str, expected: bool) -> None:
-    blank = dict.fromkeys((field.name for field in fields(Job)), None)
+    blank: dict[str, Any] = dict.fromkeys((field.name for field in fields(Job)), None)
     model = asdict(resolve(ModelSpec.model_validate({"path": "mini", "dtype": dtype})))
-    job = Job(**(blank | {"model": model}))
+    job = Job(**{**blank, "model": model, "identity": Identity()})
     assert limits(job, torch.device("cpu")).bf16 is expected
 
 

@@ -14,7 +14,7 @@ from bench.adapt.adapt import adapt
 from bench.adapt.learner import Adapted, Observer
 from bench.adapt.session import AdaptSession, Limits
 from bench.core.item import Example, Item, Passage
-from bench.core.method import Context, Evidence, Material, Search
+from bench.core.method import Context, Evidence, Material, Method, Search
 from bench.core.prompt import Block, Prompt
 from bench.core.record import Prediction
 from bench.core.task import Task
@@ -73,16 +73,10 @@ def blind(examples: Sequence[Example]) -> list[Item]:
     return [Item(e.id, e.fields, e.choices) for e in examples]
 
 
-def adapted(
-    task: Task,
-    method: str,
-    options: dict[str, Any],
-    model: Path,
-    seed: int = 0,
-    batch_size: int | None = None,
-    observer: Observer | None = None,
-) -> Adapted:
-    """`method` adapted to `task` in this process on the CPU, with lexical retrieval."""
+def session_of(
+    task: Task, method: str, options: dict[str, Any], model: Path, seed: int = 0, **limits: Any
+) -> tuple[AdaptSession, Method]:
+    """A session of this process on the CPU, with lexical retrieval, and the method; `limits` in place of the usual."""
     made = methods.create(method, options)
 
     def index(retriever: str, documents: Sequence[str]) -> Search:
@@ -92,9 +86,25 @@ def adapted(
     material = Material(task.name, task.prompt, task.train, task.validation, task.corpus, seed, index, gold)
     device = torch.device("cpu")
     base = load_base(resolve(ModelSpec(path=str(model))), device)
-    limits = Limits(batch_tokens=4096, train_tokens=4096, batch_size=batch_size, bf16=False)
+    usual = {"batch_tokens": 4096, "train_tokens": 4096, "batch_size": None, "bf16": False}
     nothing = dataclasses.replace(task, test=())
-    session = AdaptSession(base, nothing, material, limits, Meter(device), lambda phase, done, total: None)
+    session = AdaptSession(
+        base, nothing, material, Limits(**usual | limits), Meter(device), lambda phase, done, total: None
+    )
+    return session, made
+
+
+def adapted(
+    task: Task,
+    method: str,
+    options: dict[str, Any],
+    model: Path,
+    seed: int = 0,
+    observer: Observer | None = None,
+    **limits: Any,
+) -> Adapted:
+    """`method` adapted to `task` in this process, see `session_of`."""
+    session, made = session_of(task, method, options, model, seed, **limits)
     return adapt(made, session, observer=observer)
 
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
+import torch
+
 from bench.adapt.learner import Adapted, Judgement, Observer, once_for_each_context, parameters, training_sample
 from bench.adapt.session import AdaptSession
 from bench.core.errors import CellError, DivergedError
@@ -14,15 +16,17 @@ from bench.core.hashing import derive_seed
 from bench.core.measured import FlopCheck
 from bench.core.method import AdapterPart, Method, Reach, TrainedPart
 from bench.core.phases import PhaseName
-from bench.core.training import Judged, Losses, Options, Training
+from bench.core.training import Judged, Losses, Options, ShapeTrial, Training
 from bench.engine.prompts import Writer
 from bench.meters import flops
 from bench.meters.flop_check import Checked, of_training
 from bench.meters.optional import optional
 from bench.model.budget import train_tokens
-from bench.training.batches import Pair, micro_batch
+from bench.model.devices import cpu, onednn_pays
+from bench.training.batches import Pair, divisor, micro_batch
 from bench.training.loss import mean_loss, work_of
-from bench.training.trainer import Setting, train
+from bench.training.shapes import SHORTEST, fastest, shape_trial
+from bench.training.trainer import Setting, steps_of, train
 from methods.options import only
 
 
@@ -35,6 +39,10 @@ class GradientLearner:
         with meter.phase("prepare"):
             pairs, validation = _written(session, writer)
         setting = setting_for(session, method, pairs)
+        tried: ShapeTrial | None = None
+        if is_to_be_tried(session, setting, pairs):
+            with meter.phase("shape"):
+                setting, tried = in_fastest_shape(session, method, setting, pairs)
         with meter.phase("train"):
             model, result = train(
                 lambda: start(session, method, setting.seed),
@@ -70,7 +78,8 @@ class GradientLearner:
         if reach is not None:
             sizes = replace(sizes, block_weights=reach.all, adapted_weights=reach.adapted, unadapted=reach.left_out)
         skipped = len(session.material.train) - len(pairs)
-        training = replace(result, loss=Losses.of(on_train, result.best_validation_loss), examples_too_long=skipped)
+        loss = Losses.of(on_train, result.best_validation_loss)
+        training = replace(result, loss=loss, examples_too_long=skipped, shape_trial=tried)
         return Adapted(session.predictor(model, writer), training, sizes, flop_check)
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
@@ -82,6 +91,9 @@ class GradientLearner:
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
             pairs, validation = written(method)
             setting = replace(setting_for(session, method, pairs), share=method.weights.options.trial_share)
+            if is_to_be_tried(session, setting, pairs):
+                setting, tried = in_fastest_shape(session, method, setting, pairs)
+                session.meter.side_s += tried.wall_s
 
             def progress(done: int, steps: int) -> None:
                 session.progress("tune", trial * steps + done, trials * steps)
@@ -117,9 +129,40 @@ def setting_for(session: AdaptSession, method: Method, pairs: Sequence[Pair]) ->
     state = method.weights.bytes_per_weight * session.base.parameters
     at_once = limits.train_tokens or train_tokens(session.meter.device, session.base.numbers, state)
     micro = micro_batch(options.batch_size, pairs, at_once)
+    if isinstance(limits.micro_batch, int):
+        micro = divisor(options.batch_size, limits.micro_batch)
     seed = derive_seed("train", material.task, method.weights.name, material.seed)
     rate, pad = only(options.learning_rate), session.base.codec.pad
     return Setting(options, rate, seed, pad, micro, limits.bf16, held=limits.held)
+
+
+def is_to_be_tried(session: AdaptSession, setting: Setting, pairs: Sequence[Pair]) -> bool:
+    """Whether a trial of shapes pays: the suite pins none, and the training is long for the rows it has at once.
+
+    Not on a GPU, where batches fill the free memory, nor where memory ran out. It does not depend on what is known of
+    other trainings, so that a rerun decides alike.
+    """
+    limits = session.limits
+    pinned = limits.micro_batch != "auto" or limits.train_tokens is not None
+    rows = steps_of(setting, len(pairs)) * setting.options.batch_size
+    long = rows >= SHORTEST * setting.micro_batch and setting.options.batch_size > setting.micro_batch
+    return session.meter.device.type == "cpu" and not pinned and long and not limits.held
+
+
+def in_fastest_shape(
+    session: AdaptSession, method: Method, setting: Setting, pairs: Sequence[Pair]
+) -> tuple[Setting, ShapeTrial]:
+    """The setting with the shape that a trial found, and the trial."""
+    of = {
+        "model": session.base.digest, "part": method.weights.name, "torch": torch.__version__,
+        "processor": cpu("model name"), "threads": torch.get_num_threads(), "products": onednn_pays(),
+    }  # fmt: skip
+    tried = shape_trial(
+        lambda: start(session, method, setting.seed), pairs, setting.micro_batch, setting.options.batch_size,
+        setting.pad, setting.bf16, of,
+    )  # fmt: skip
+    shape = fastest(tried)
+    return replace(setting, micro_batch=shape.rows, padded=not shape.packed), tried
 
 
 def _count(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from bench.core.item import Example
 from bench.core.method import Context, Material, Method
@@ -29,6 +29,7 @@ class Limits:
     train_tokens: int | None
     batch_size: int | None
     bf16: bool
+    micro_batch: int | Literal["auto", "width"] = "width"  # rows that are trained on at once
     held: dict[str, int] = field(default_factory=dict)  # what memory was found to hold, by what is done with it
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bench.core.identity import Identity
 from bench.core.measured import SideMeasure
@@ -41,6 +41,7 @@ class Job:
     train_tokens: int | None
     batch_size: int | None
     out: str
+    micro_batch: int | Literal["auto", "width"] = "auto"  # rows that are trained on at once
     turned_off: list[SideMeasure] = field(default_factory=list)  # not to be measured
     times_tail: bool = False  # enough items are timed for a 95th percentile, however long that takes
     keeps_weights: bool = False  # writes what was trained beside the record

@@ -115,5 +115,6 @@ def limits(job: Job, device: torch.device) -> Limits:
         batch_tokens=job.batch_tokens,
         train_tokens=job.train_tokens,
         batch_size=job.batch_size,
+        micro_batch=job.micro_batch,
         bf16=pick_dtype(job.resolved.dtype, device) == torch.bfloat16,
     )

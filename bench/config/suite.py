@@ -44,6 +44,9 @@ class EngineSettings(_Strict):
     )
     batch_tokens: int | None = Field(None, gt=0, description="rows × tokens of one inference batch")
     train_tokens: int | None = Field(None, gt=0, description="rows × tokens of one training micro-batch")
+    micro_batch: Literal["auto", "width"] | Annotated[int, Field(gt=0)] = Field(
+        "auto", description="rows trained on at once; auto: by a timed trial in long trainings; width: by the model's"
+    )
     batch_size: int | None = Field(None, gt=0, description="rows of one inference batch at most")
     threads: int | None = Field(None, gt=0, description="CPU threads; default: all cores")
 

@@ -8,13 +8,26 @@ from typing import Literal, TypeAlias
 from bench.core.values import Amount, Count, Strict
 
 PhaseName: TypeAlias = Literal[
-    "tune", "index", "load", "prepare", "train", "overfit", "retrieve", "predict", "serve", "score", "count", "probe"
+    "tune",
+    "index",
+    "load",
+    "prepare",
+    "shape",
+    "train",
+    "overfit",
+    "retrieve",
+    "predict",
+    "serve",
+    "score",
+    "count",
+    "probe",
 ]
 SEARCH: tuple[PhaseName, ...] = ("tune",)  # choosing options, once for a task
 PRODUCTION: tuple[PhaseName, ...] = ("index", "prepare", "load", "train")  # for each version that is served
 ANSWERING: tuple[PhaseName, ...] = ("retrieve", "predict")
 REFRESH: tuple[PhaseName, ...] = ("index", "prepare", "train")  # done again when documents or labels change
-SIDE: tuple[PhaseName, ...] = ("overfit", "serve", "count", "probe")  # evaluations in addition to the test
+# overhead: evaluations in addition to the test, and timing how a training is best laid out
+SIDE: tuple[PhaseName, ...] = ("shape", "overfit", "serve", "count", "probe")
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,23 @@ class StepSeconds(Strict):
 
 
 @dataclass(frozen=True, slots=True)
+class TriedShape(Strict):
+    """A shape of micro-batches that was timed."""
+
+    rows: Count  # at once
+    packed: bool  # in one line, behind the beginning that they share
+    times_as_fast: Amount  # as the shape by the rule for the model's width; 0: memory did not hold it
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeTrial(Strict):
+    """A timed trial of shapes before a training."""
+
+    tried: tuple[TriedShape, ...]  # in the order they were timed; the first is the one by width
+    wall_s: Amount  # 0 where the machine had made it before
+
+
+@dataclass(frozen=True, slots=True)
 class Training(Strict):
     """How a method learnt. Losses are nats for each answer token; None: it has no such thing."""
 
@@ -67,6 +84,7 @@ class Training(Strict):
     micro_batch: Count | None = None  # examples computed at once
     checkpointing: bool = False  # activations were recomputed to save memory
     packed: bool = False  # rows in one line, behind the beginning that they share
+    shape_trial: ShapeTrial | None = None  # of micro-batches; None: by the model's width, or as the suite says
     work: BatchWork | None = None  # what the batches took
     step_seconds: StepSeconds | None = None  # None for a short training
     loss: Losses = field(default_factory=Losses)  # train and validation loss, and their gap

@@ -21,3 +21,4 @@ class Base:
     dtype: torch.dtype  # of prediction, the same for every method
     numbers: int  # of hidden state for a token: layers × width
     parameters: int = 0  # by its configuration; 0 where that is not known
+    digest: str = ""  # sha256 over weights and tokenizer

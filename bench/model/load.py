@@ -44,7 +44,9 @@ def load_base(model: ResolvedModel, device: torch.device, quick: bool = True) ->
         rows = int(getattr(config.get_text_config(), "vocab_size", 0) or len(tokenizer))
         _keep_within(codec, rows, model.name)
         load = partial(_load, model, device, dtype, quick, codec.stops)
-        return Base(load, codec, _context_length(config, tokenizer), dtype, _numbers(config), model.parameters)
+        return Base(
+            load, codec, _context_length(config, tokenizer), dtype, _numbers(config), model.parameters, model.digest
+        )
 
 
 def _load(

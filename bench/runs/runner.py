@@ -132,6 +132,7 @@ def _job(suite: Suite, cell: Cell, store: Store, out: Path, chosen: dict[str, An
         batch_tokens=suite.engine.batch_tokens,
         train_tokens=suite.engine.train_tokens,
         batch_size=suite.engine.batch_size,
+        micro_batch=suite.engine.micro_batch,
         out=str(out),
         keeps_weights=suite.keep != "none" and not cell.is_base,
         vectors=str(store.path / VECTORS),

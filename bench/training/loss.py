@@ -91,24 +91,40 @@ def arrangement_of(model: Any) -> Arrangement:
         CellError: there is none.
     """
     if model not in _known:
-        was_training = model.training
-        model.eval()
-        try:
-            with torch.no_grad():
-                _known[model] = _tried(model)
-        finally:
-            model.train(was_training)
+        _known[model] = _tried(model, list(Arrangement))
     return _known[model]
 
 
-def _tried(model: Any) -> Arrangement:
+def padded_arrangement_of(model: Any) -> Arrangement:
+    """The same of the arrangements that pad."""
+    return _tried(model, [Arrangement.LEFT, Arrangement.RIGHT])
+
+
+def pad_rows(model: Any) -> None:
+    """Have the rows of a model padded from now on."""
+    _known[model] = padded_arrangement_of(model)
+
+
+@torch.no_grad()
+def _tried(model: Any, arrangements: Sequence[Arrangement]) -> Arrangement:
+    was_training = model.training
+    model.eval()
+    try:
+        return _first_right(model, arrangements)
+    finally:
+        model.train(was_training)
+
+
+def _first_right(model: Any, arrangements: Sequence[Arrangement]) -> Arrangement:
     trial = Trial(Decoder(model, 0))
     pairs = [*trial.texts, (trial.prefix, trial.choices[0][:1])]  # of one row all but the answer is shared
     expected = [loss for prompt, answer in pairs for loss in _alone(model, prompt, answer)]
     packable = model.device.type == "cpu" and trial.reachable
     if not all(map(math.isfinite, expected)):  # training says what that means
         return Arrangement.LEFT
-    for arrangement in list(Arrangement)[0 if packable else 1 :]:
+    for arrangement in arrangements:
+        if arrangement is Arrangement.PACKED and not packable:
+            continue
 
         def losses(arrangement: Arrangement = arrangement) -> list[float]:
             batch = on(model.device, collate(Pairs(pairs).rows, trial.decoder.pad, arrangement))

@@ -26,7 +26,7 @@ from bench.core.errors import DivergedError, OutOfMemoryError
 from bench.core.training import BatchWork, Training
 from bench.model.memory import free_cached, is_out_of_memory
 from bench.training.batches import Arrangement, LengthGroups, Pair, Pairs, collate, divisor
-from bench.training.loss import arranged, mean_loss, summed_loss
+from bench.training.loss import arranged, mean_loss, pad_rows, summed_loss
 from bench.training.step_timer import StepTimer
 from methods.options import TrainingOptions
 
@@ -45,6 +45,7 @@ class Setting:
     micro_batch: int
     bf16: bool
     share: float = 1.0  # of the full length
+    padded: bool = False  # rows, also where the model would take them in one line
     checkpointing: bool = False
     held: dict[str, int] = field(default_factory=dict)  # what memory was found to hold, told to later trainings
 
@@ -181,6 +182,8 @@ def _train_once(
 ) -> tuple[Any, Training]:
     if setting.checkpointing:
         model.gradient_checkpointing_enable()
+    if setting.padded:
+        pad_rows(model)
     model.train()
     patience = setting.options.patience
     stopping = [EarlyStoppingCallback(patience)] if validation and patience else []
@@ -202,13 +205,19 @@ def _train_once(
     return model, _outcome(trainer, pairs, setting, arrangement is Arrangement.PACKED)
 
 
+def steps_of(setting: Setting, examples: int) -> int:
+    """Optimizer steps of a training on so many examples."""
+    options = setting.options
+    steps = math.ceil(options.epochs * math.ceil(examples / options.batch_size))
+    return max(1, round((options.max_steps or steps) * setting.share))
+
+
 def _arguments(
     folder: str, examples: int, validates: bool, setting: Setting, device: torch.device
 ) -> TrainingArguments:
     options = setting.options
     micro = min(setting.micro_batch, options.batch_size)
-    steps = math.ceil(options.epochs * math.ceil(examples / options.batch_size))
-    steps = max(1, round((options.max_steps or steps) * setting.share))
+    steps = steps_of(setting, examples)
     return OneDeviceArguments(
         model_device=str(device),
         output_dir=folder,

@@ -28,7 +28,7 @@ from bench.core.identity import (
 from bench.core.measured import Environment, FlopCheck, Latency, Parameters
 from bench.core.phases import Phase
 from bench.core.record import CellRef, CheckpointScores, Failure, Record, ScaledScores, Score
-from bench.core.training import BatchWork, Judged, Losses, StepSeconds, Training, Tuning
+from bench.core.training import BatchWork, Judged, Losses, ShapeTrial, StepSeconds, Training, TriedShape, Tuning
 from bench.core.values import OptionValue
 from bench.report.data import SCHEMA, schema, to_json
 from bench.store import run_folder
@@ -59,6 +59,7 @@ def full(**changes: Any) -> Record:
             "training": Training(
                 rate=1e-3, steps=9, epochs=3.0, tokens=5, train_loss=((8, 1.5),), validation_loss=((8, 2.5),),
                 best_validation_loss=2.5, best_step=8, micro_batch=4, packed=True, work=BatchWork(5, 2, 9),
+                shape_trial=ShapeTrial((TriedShape(2, True, 1.0), TriedShape(4, True, 1.2)), 3.5),
                 step_seconds=StepSeconds(4, 0.1, 0.2, 0.3, 0.4, 0.0), loss=Losses(1.0, 2.0, 1.0), examples=7,
             ),
             "on_train": scores,
