@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from bench.core.method import TrainedPart
+from bench.core.model_kind import ModelKind
 from methods.options import TrainingOptions
 
 
@@ -19,6 +20,7 @@ class Full(TrainedPart):
 
     name = "full"
     full_precision = True
+    kinds = frozenset[ModelKind]({"causal", "encoder"})
     Options = FullOptions
 
     def start(self, model: Any, seed: int) -> Any:

@@ -1,5 +1,7 @@
 """Weights part `head`: a linear classifier on the last hidden state of the base model, which stays as it is.
 
+Of an encoder the states of all tokens are pooled as its folder says, else to their mean.
+
 The linear probe of transfer learning (Alain & Bengio 2016, arXiv:1610.01644; Kumar et al. 2022, arXiv:2202.10054, who
 find it better than full fine-tuning where the test differs from the training). A logistic regression takes the place
 of the output matrix, so that a label is one step of the model and not the words of its name.
@@ -29,7 +31,7 @@ class Head(WeightsPart):
 
     name = "head"
     learner = LINEAR_PROBE
-    kinds = frozenset[ModelKind]({"causal"})
+    kinds = frozenset[ModelKind]({"causal", "encoder"})
     Options = HeadOptions
     options: HeadOptions
 

@@ -5,7 +5,7 @@ which LoRA matches full fine-tuning on small supervised sets (Schulman et al. 20
 2024). Its best learning rate is about ten times that of full fine-tuning, so its grid is too.
 
 Adapters leave the output matrix alone. Where the base model never learnt its EOS token, they cannot make it end an
-answer, so the one row of that token is trained too.
+answer, so the one row of that token is trained too. The head of a classifier is new, and trained whole.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 from pydantic import Field
 
 from bench.core.method import Reach, TrainedPart
+from bench.core.model_kind import ModelKind, is_classifier
 from methods.options import TrainingOptions
 from methods.read_by_text import in_a_block, read_by_text
 
@@ -40,6 +41,7 @@ class Lora(TrainedPart):
     """Low-rank adapters on every linear layer, merged into the weights for prediction."""
 
     name = "lora"
+    kinds = frozenset[ModelKind]({"causal", "encoder"})
     Options = LoraOptions
     options: LoraOptions
 
@@ -49,16 +51,18 @@ class Lora(TrainedPart):
 
         text = read_by_text(model)
         experts = [] if self.options.dropout else expert_matrices(model, text)  # peft has no dropout before a parameter
+        head = head_modules(model) if is_classifier(model) else []
         torch.manual_seed(seed)  # the A matrices are drawn here
         config = LoraConfig(
-            task_type="CAUSAL_LM",
-            target_modules=linear_layers(model, text),
+            task_type="SEQ_CLS" if head else "CAUSAL_LM",
+            target_modules=[name for name in linear_layers(model, text) if not name.startswith(tuple(head))],
+            modules_to_save=head or None,
             target_parameters=experts or None,
             r=self.options.rank,
             lora_alpha=self.options.alpha or 2 * self.options.rank,
             lora_dropout=self.options.dropout,
             use_rslora=self.options.rank_stabilised,
-            trainable_token_indices=_end_rows(model) if self.options.train_end_token else None,
+            trainable_token_indices=_end_rows(model) if self.options.train_end_token and not head else None,
         )
         with _names_as_given():
             return get_peft_model(model, config)
@@ -124,6 +128,20 @@ def _kinds(sizes: Mapping[str, int]) -> tuple[str, ...]:
         _, *inside = re.split(r"\.\d+\.", name.removesuffix(".weight"))
         kinds[".".join(inside)] += size
     return tuple(kind for kind, _ in kinds.most_common())
+
+
+def head_modules(model: Any) -> list[str]:
+    """Names of the modules behind a classifier's blocks, a pooler among them: new or of other labels, so trained whole.
+
+    A matrix of the body itself stands for its own, any other for the part of the model that it is in.
+    """
+    import torch
+
+    linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
+    last = max(place for place, name in enumerate(linear) if in_a_block(name))
+    body = f"{model.base_model_prefix}."
+    behind = (name if name.startswith(body) else name.partition(".")[0] for name in linear[last + 1 :])
+    return list(dict.fromkeys(behind))
 
 
 def linear_layers(model: Any, text: set[Any]) -> list[str]:

@@ -25,9 +25,11 @@ from bench.core.method import Method
 from bench.core.phases import PhaseName
 from bench.core.training import Judged, Losses, Options, Training
 from bench.engine.backend import LocalBackend
+from bench.engine.encoder_prompts import EncoderWriter
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded, Writer
 from bench.meters import flops
+from bench.model.encoder import SentenceClassifier
 from methods.options import only
 
 CLASSIFIER = "classifier.safetensors"  # a row of weights and a bias for each label, in the order of the labels
@@ -57,7 +59,7 @@ class Features:
     skipped: int  # examples whose prompt does not fit into the model's context
 
 
-def features_of(backend: LocalBackend, writer: LabelWriter, examples: Sequence[Example]) -> Features:
+def features_of(backend: LocalBackend, writer: LabelWriter | EncoderWriter, examples: Sequence[Example]) -> Features:
     """What a classifier is fitted on; `backend` has a model without its output matrix.
 
     Raises:
@@ -156,8 +158,8 @@ class Fitting:
 
     session: AdaptSession
     model: Any  # whose logits are those of `output`
-    output: Output
-    writer: LabelWriter
+    output: Output | SentenceClassifier
+    writer: LabelWriter | EncoderWriter
     train: Features
     validation: Features | None  # None where the task has no validation split
 
@@ -183,9 +185,8 @@ class Fitting:
 
 def prepare(session: AdaptSession, model: Any, writer: Writer, phase: PhaseName) -> Fitting:
     """Work out the features of both splits with a base model, whose output matrix is taken out of it."""
-    output = Output(model)
-    labels = session.material.train[0].choices
-    label_writer = LabelWriter(**{field.name: getattr(writer, field.name) for field in fields(writer)}, labels=labels)
+    output = model if isinstance(model, SentenceClassifier) else Output(model)
+    label_writer = writer if isinstance(writer, EncoderWriter) else _with_labels(writer, session.labels)
     backend = session.backend(model)
     train, validation = (
         features_of(backend, label_writer, split) if split else None
@@ -197,6 +198,10 @@ def prepare(session: AdaptSession, model: Any, writer: Writer, phase: PhaseName)
         prompts = [*train.prompts, *(validation.prompts if validation else ())]
         session.meter.multiplied(phase, flops.scoring(shape, prompts, backend.reading))
     return Fitting(session, model, output, label_writer, train, validation)
+
+
+def _with_labels(writer: Writer, labels: tuple[str, ...]) -> LabelWriter:
+    return LabelWriter(**{field.name: getattr(writer, field.name) for field in fields(writer)}, labels=labels)
 
 
 class LinearProbe:

@@ -6,17 +6,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any, Literal
 
+import torch
+
 from bench.core.item import Example
-from bench.core.method import Context, Material, Method
+from bench.core.method import GRADIENT, Context, Material, Method
 from bench.core.task import Task
 from bench.engine.backend import LocalBackend
+from bench.engine.encoder_backend import EncoderBackend
+from bench.engine.encoder_prompts import EncoderWriter
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
 from bench.engine.thinking import CLOSING_TOKENS
 from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
 from bench.meters.phases import Meter
-from bench.model.base import Base
+from bench.model.base import Base, EncoderBase
 from bench.model.budget import batch_tokens
 from tasks.loader.splits import sample
 
@@ -73,9 +77,16 @@ class AdaptSession:
         both = (*self.material.train, *self.material.validation)
         return replace(self, material=replace(self.material, train=both, validation=()))
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The choices that all items share; of any other task those of its first example."""
+        return self.material.train[0].choices
+
     def writer(self, context: Context) -> Writer:
         """Writes the prompts of a context."""
         base, thinks = self.base, self.thinking_tokens > 0
+        if isinstance(base, EncoderBase):
+            return EncoderWriter(base.codec, self.task.prompt, context, base.context_length, 0, labels=self.labels)
         reserve = reserve_of(self.task) + (self.thinking_tokens + CLOSING_TOKENS if thinks else 0)
         return Writer(base.codec, self.task.prompt, context, base.context_length, reserve, thinks)
 
@@ -83,6 +94,8 @@ class AdaptSession:
         """Answers prompts with a model."""
         codec, limits = self.base.codec, self.limits
         tokens = limits.batch_tokens or batch_tokens(model)
+        if isinstance(self.base, EncoderBase):
+            return EncoderBackend(model.eval(), codec.pad, tokens, limits.batch_size, limits.held)
         engine = Engine(model.eval(), codec.pad, codec.stops, tokens, limits.batch_size, held=limits.held)
         thinking = codec.chat.thinking if codec.chat and self.thinking_tokens else None
         shown = (*answers_shown(self.task, self.material), *(astuple(thinking) if thinking else ()))
@@ -100,4 +113,7 @@ class AdaptSession:
 
     def start(self, method: Method, seed: int, full_precision: bool = False) -> Any:
         """The model that the method's weights part learns or answers with, from a fresh base."""
+        if isinstance(self.base, EncoderBase) and method.weights.learner == GRADIENT:
+            torch.manual_seed(seed)  # the head is drawn
+            return method.weights.start(self.base.classifier(len(self.labels), full_precision), seed)
         return method.weights.start(self.base.load(full_precision), seed)

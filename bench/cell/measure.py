@@ -45,7 +45,7 @@ def measure(job: Job, progress: Progress) -> Record:
     first = FirstWeights(session.base)
     if job.probes and not leaves_weights(method.weights):
         session = replace(session, base=first.watched())
-    if task.rules:
+    if session.task.rules:
         with meter.phase("tune"):
             session = with_one_rule(session)
     if job.joins_validation:

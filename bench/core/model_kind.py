@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from bench.core.method import Method
+    from bench.core.task import Task
 
 ModelKind: TypeAlias = Literal["causal", "seq2seq", "encoder", "served", "classical"]
 
@@ -19,8 +20,25 @@ DESCRIPTIONS: Final[Mapping[ModelKind, str]] = {
 }
 LANGUAGE_MODELS: Final = frozenset[ModelKind]({"causal", "seq2seq", "served"})  # kinds that are given a prompt
 ALL_KINDS: Final = frozenset[ModelKind](DESCRIPTIONS)
+REMEMBERING: Final = frozenset[ModelKind]({"causal", "seq2seq"})  # kinds that are asked what they knew before
+CLASSIFIES: Final = "single_label_classification"  # `problem_type` of a loaded model whose outputs are labels
 
 
 def fits(method: Method, kind: ModelKind) -> bool:
     """Whether a model of `kind` can be adapted by `method`."""
     return kind in method.weights.kinds and kind in method.context.kinds
+
+
+def unfit(kind: ModelKind, task: Task) -> str | None:
+    """Why a model of `kind` cannot be used on `task` whatever the method, or None."""
+    if kind != "encoder":
+        return None
+    shared = {example.choices for split in (task.train, task.validation, task.test) for example in split}
+    if task.kind == "choice" and len(shared) == 1:
+        return None
+    return "it needs a choice task whose items all have the same choices"
+
+
+def is_classifier(model: Any) -> bool:
+    """Whether a loaded model gives logits of labels for a text, not of tokens."""
+    return getattr(model.config, "problem_type", None) == CLASSIFIES

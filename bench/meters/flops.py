@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from transformers.pytorch_utils import Conv1D
 
+from bench.core.model_kind import is_classifier
 from bench.core.training import BatchWork
 from bench.engine.prompts import Encoded
 from bench.engine.trial import Reading, Writing
@@ -28,12 +29,16 @@ from bench.meters.optional import optional
 from bench.model.devices import onednn_pays
 
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", "ffn_config")
+_UNLIKE = (*_EXPERTS, "num_hidden_groups")  # of experts, and of layers that share matrices (ALBERT)
+# projections of a layer's own input, by the names that architectures give them
+_READ_INPUT = ("q_proj", "k_proj", "v_proj", "qkv", "c_attn", "query_key_value", "self.query", "self.key", "self.value",
+               "q_lin", "k_lin", "v_lin", "attn.q", "attn.k", "attn.v", "Wqkv")  # fmt: skip
 _MATRIX = (torch.nn.Linear, Conv1D)
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a causal LM's matrices cost. Sizes are numbers of entries."""
+    """What a model's matrices cost. Sizes are numbers of entries. Of a classifier the head is all behind its blocks."""
 
     layers: int
     width: int  # of attention: heads × size of a head
@@ -46,13 +51,14 @@ class Shape:
 
 
 def shape_of(model: Any) -> Shape | None:
-    """The shape of a transformers causal LM, LoRA adapters included.
+    """The shape of a transformers causal LM or classifier, LoRA adapters included.
 
-    None for one whose work does not follow from its matrices: that routes tokens (experts), or has no attention heads.
+    None for one whose work does not follow from its matrices: that routes tokens (experts), uses one matrix in several
+    layers, or has no attention heads.
     Trained is what requires a gradient at this moment.
     """
     config: Any = model.config.get_text_config()
-    if any(getattr(config, name, None) for name in _EXPERTS) or not hasattr(config, "num_attention_heads"):
+    if any(getattr(config, name, None) for name in _UNLIKE) or not hasattr(config, "num_attention_heads"):
         return None
     return optional("operations", lambda: _shape(model, config))
 
@@ -60,7 +66,10 @@ def shape_of(model: Any) -> Shape | None:
 def _shape(model: Any, config: Any) -> Shape:
     output = model.get_output_embeddings()
     blocks = list(_matrices(model, output))
-    head = next((module.weight for module in (output.modules() if output else ()) if isinstance(module, _MATRIX)), None)
+    head = [module.weight for module in (output.modules() if output else ()) if isinstance(module, _MATRIX)][:1]
+    if is_classifier(model):
+        last = max(place for place, (name, _) in enumerate(blocks) if _layer(name) is not None)
+        blocks, head = blocks[: last + 1], [weight for _, weight in blocks[last + 1 :]]
     size_of_head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     lowest = 0 if _any_trained(model.get_input_embeddings()) else _lowest_trained(model)
     silent = 0 if lowest is None or _any_trained(model.get_input_embeddings()) else _silent(blocks, lowest)
@@ -68,11 +77,11 @@ def _shape(model: Any, config: Any) -> Shape:
         layers=config.num_hidden_layers,
         width=size_of_head * config.num_attention_heads,
         blocks=sum(weight.numel() for _, weight in blocks),
-        head=head.numel() if head is not None else 0,
+        head=sum(weight.numel() for weight in head),
         silent=silent,
         silent_layers=lowest or 0,
         trained=sum(weight.numel() for _, weight in blocks if weight.requires_grad),
-        head_trained=output is not None and _any_trained(output),
+        head_trained=any(weight.requires_grad for weight in head) or (output is not None and _any_trained(output)),
     )
 
 
@@ -168,10 +177,13 @@ def _prefixes(shape: Shape, prompts: Sequence[Encoded]) -> int:
 
 
 def _matrices(model: Any, output: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """Every matrix that all tokens are multiplied with, by name; an adapter's own beside the one it stands on."""
+    """Every matrix that all tokens are multiplied with, by name; an adapter's own beside the one it stands on.
+
+    Of a head that is trained beside an adapter peft keeps the old one, which is not used.
+    """
     apart = {id(module) for module in output.modules()} if output is not None else set()
     for name, module in model.named_modules():
-        if isinstance(module, _MATRIX) and id(module) not in apart:
+        if isinstance(module, _MATRIX) and id(module) not in apart and "original_module" not in name:
             yield name, module.weight
 
 
@@ -186,7 +198,7 @@ def _silent(blocks: Sequence[tuple[str, torch.Tensor]], lowest: int) -> int:
     total = 0
     for name, weight in blocks:
         layer = _layer(name)
-        reads_input = any(part in name for part in ("q_proj", "k_proj", "v_proj", "qkv", "c_attn", "query_key_value"))
+        reads_input = any(part in name for part in _READ_INPUT)
         if layer is not None and (layer < lowest or (layer == lowest and reads_input and "lora_B" not in name)):
             total += weight.numel()
     return total
@@ -194,5 +206,5 @@ def _silent(blocks: Sequence[tuple[str, torch.Tensor]], lowest: int) -> int:
 
 def _layer(name: str) -> int | None:
     """The number of the layer that a parameter or module of this name is in."""
-    found = re.search(r"\.(?:layers|h|blocks)\.(\d+)\.", f".{name}.")
+    found = re.search(r"\.(?:layers?|h|blocks)\.(\d+)\.", f".{name}.")
     return int(found.group(1)) if found else None

@@ -22,3 +22,13 @@ class Base:
     numbers: int  # of hidden state for a token: layers × width
     parameters: int = 0  # by its configuration; 0 where that is not known
     digest: str = ""  # sha256 over weights and tokenizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderBase(Base):
+    """An encoder: `load` gives it with pooled states as its outputs, `classifier` with a new head for labels.
+
+    `classifier(labels, full_precision)` draws what the checkpoint does not hold from torch's generator.
+    """
+
+    classifier: Callable[[int, bool], Any]

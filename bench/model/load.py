@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -16,6 +17,7 @@ from bench.core.errors import CellError, OutOfMemoryError
 from bench.model.base import Base
 from bench.model.causal import require_causal
 from bench.model.chat import chat_template
+from bench.model.encoder import encoder_base
 from bench.model.memory import is_out_of_memory
 from bench.model.onednn_linear import use_onednn
 from bench.model.precision import pick_dtype
@@ -23,6 +25,7 @@ from bench.model.resolve import ResolvedModel
 from bench.model.soundness import require_finite, require_whole
 from bench.model.tokenizer import Codec
 
+P = ParamSpec("P")
 _UNSET_LENGTH = 10**9  # tokenizers without a limit say a number far above this
 
 
@@ -32,10 +35,13 @@ def load_base(model: ResolvedModel, device: torch.device, quick: bool = True) ->
     `quick`: products are asked of the quicker library, see `bench.model.onednn_linear`.
 
     Raises:
-        CellError: the configuration, tokenizer or architecture cannot be loaded as a causal language model.
+        CellError: the configuration, tokenizer or architecture cannot be loaded as a model of its kind.
     """
     dtype = pick_dtype(model.dtype, device)
     with _readable(model):
+        if model.kind == "encoder":
+            base = encoder_base(model, device, dtype, quick)
+            return replace(base, load=_readably(model, base.load), classifier=_readably(model, base.classifier))
         config = _config(model)
         tokenizer = AutoTokenizer.from_pretrained(model.folder, trust_remote_code=model.trust_remote_code)
         _require_decoder(model.name, config)
@@ -112,6 +118,16 @@ def _readable(model: ResolvedModel) -> Iterator[None]:
     finally:
         if bars:
             transformers_logging.enable_progress_bar()
+
+
+def _readably(model: ResolvedModel, load: Callable[P, Any]) -> Callable[P, Any]:
+    """`load`, with one line for what it raises."""
+
+    def readable(*args: P.args, **kwargs: P.kwargs) -> Any:
+        with _readable(model):
+            return load(*args, **kwargs)
+
+    return readable
 
 
 def _keep_within(codec: Codec, rows: int, name: str) -> None:

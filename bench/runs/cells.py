@@ -16,7 +16,7 @@ from bench.core.errors import UsageError
 from bench.core.hashing import canonical, sha256
 from bench.core.identity import CounterfactualSettings, Identity, ProbeSettings, Surroundings, TuningSettings
 from bench.core.method import Method
-from bench.core.model_kind import DESCRIPTIONS, fits
+from bench.core.model_kind import DESCRIPTIONS, REMEMBERING, fits, unfit
 from bench.core.record import CellRef
 from bench.core.task import Task
 from bench.metrics import refuse_unfit
@@ -95,6 +95,7 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Surro
     around = surroundings(suite)
     cells: dict[str, Cell] = {}
     for model in models:
+        _require_task(model, [task for _, task in loaded])
         near = replace(around, chat=chat_identity(model))
         for cell in (*_base_cells(suite, model, probes, near), *_cells(suite, model, loaded, probes, near)):
             cells.setdefault(cell.key, cell)
@@ -112,16 +113,27 @@ def _require_method(suite: Suite, model: ResolvedModel) -> None:
         )
 
 
+def _require_task(model: ResolvedModel, loaded: Sequence[Task]) -> None:
+    """Refuse a model that can be used on no task of the suite."""
+    reasons = [unfit(model.kind, task) for task in loaded]
+    if all(reasons):
+        raise UsageError(f"no task of the suite is for model {model.name}, {DESCRIPTIONS[model.kind]}: {reasons[0]}")
+
+
 def left_out(suite: Suite, cells: Sequence[Cell]) -> tuple[str, ...]:
-    """A sentence for each model that some methods of the suite are not for, and so have no cells."""
+    """Sentences: methods and tasks that a model is not for, and so has no cells of; who is not asked the probes."""
     asked = labelled_methods(suite).items()
     kinds = {cell.model.name: cell.model.kind for cell in cells}
-    without = {name: [label for label, entry in asked if not fits(entry.method, kind)] for name, kind in kinds.items()}
-    return tuple(
-        f"{', '.join(labels)}: not for {name}, which is {DESCRIPTIONS[kinds[name]]}"
-        for name, labels in without.items()
-        if labels
-    )
+    every_task = {cell.task.name: cell.task for cell in cells if not cell.is_base}
+    sentences = []
+    for name, kind in kinds.items():
+        if labels := [label for label, entry in asked if not fits(entry.method, kind)]:
+            sentences.append(f"{', '.join(labels)}: not for {name}, which is {DESCRIPTIONS[kind]}")
+        if unfitting := [task_name for task_name, task in every_task.items() if unfit(kind, task)]:
+            sentences.append(f"{', '.join(unfitting)}: not for {name}; {unfit(kind, every_task[unfitting[0]])}")
+        if suite.probes and kind not in REMEMBERING:
+            sentences.append(f"the probes are not asked of {name}: what it forgets is unknown")
+    return tuple(sentences)
 
 
 Loaded = list[tuple[str, Task]]  # path, task
@@ -130,19 +142,20 @@ Loaded = list[tuple[str, Task]]  # path, task
 def _base_cells(suite: Suite, model: ResolvedModel, probes: Loaded, around: Surroundings) -> Iterator[Cell]:
     """What the base model answers to each probe."""
     method = methods.create("zero-shot", {})
-    for path, task in probes if fits(method, model.kind) else ():
+    for path, task in probes if model.kind in REMEMBERING else ():
         identity = replace(identity_of(suite, model, task, suite.probe_limit, method, None, around), is_base=True)
         yield Cell(model, task, path, method, "base", 0, identity, "base", limit=suite.probe_limit, is_base=True)
 
 
 def _cells(suite: Suite, model: ResolvedModel, loaded: Loaded, probes: Loaded, around: Surroundings) -> Iterator[Cell]:
+    probes = probes if model.kind in REMEMBERING else []
     paths = tuple(path for path, _ in probes)
     for reference, (path, task) in zip(suite.tasks, loaded, strict=True):
         for label, asked_for in labelled_methods(suite).items():
             if asked_for.tasks is not None and reference not in asked_for.tasks:
                 continue
             method = asked_for.method
-            if not fits(method, model.kind):
+            if not fits(method, model.kind) or unfit(model.kind, task):
                 continue
             open_ = grid(method)
             for size in _sizes(suite, method, task):

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from bench.core.item import Example
 from bench.core.method import ContextCost, LearningCost
+from bench.core.model_kind import is_classifier
 from bench.core.phases import PhaseName, spent
 from bench.core.record import Record
 from bench.core.task import Task
@@ -135,10 +136,11 @@ def _timed_rate(cell: Cell, asked: str) -> float:
     rows = [list(base.codec.encode(text))[: base.context_length] or [base.codec.pad] for text in texts]
     width = max(map(len, rows))
     ids = torch.tensor([[base.codec.pad] * (width - len(row)) + row for row in rows], device=device)
+    given = {"attention_mask": torch.ones_like(ids)} if is_classifier(model) else {"logits_to_keep": 1}
     with torch.inference_mode():
-        model(ids, logits_to_keep=1)  # the first pass also pays for set-up
+        model(ids, **given)  # the first pass also pays for set-up
         start = now(device)
-        model(ids, logits_to_keep=1)
+        model(ids, **given)
     return (now(device) - start) / ids.numel()
 
 

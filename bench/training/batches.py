@@ -32,6 +32,7 @@ class Arrangement(StrEnum):
     PACKED = "in one line behind what they share"
     LEFT = "padded on the left"
     RIGHT = "padded on the right"
+    LABELLED = "padded on the right, with one label for each row"  # of a classifier: its answer is no token
 
 
 class Pairs(Dataset[dict[str, Any]]):
@@ -129,9 +130,11 @@ def collate(rows: Sequence[dict[str, Any]], pad: int, arrangement: Arrangement =
     """A batch of rows of `Pairs`, with its `layout`.
 
     Padded: ids, mask and positions [rows, tokens] (on the right ids alone), labels [rows, columns] of the columns that
-    predict an answer of any row. Packed: ids and positions [1, tokens], labels [answer tokens, and a few ignored], and
-    the places of the line that predict them.
+    predict an answer of any row. Labelled: ids and mask [rows, tokens], labels [rows]. Packed: ids and positions
+    [1, tokens], labels [answer tokens, and a few ignored], and the places of the line that predict them.
     """
+    if arrangement is Arrangement.LABELLED:
+        return {"layout": laid_out(rows, packed=False), **_labelled(rows, pad)}
     if arrangement is Arrangement.RIGHT:
         return {"layout": laid_out(rows, packed=False), **_padded_behind(rows, pad)}
     layout = laid_out(rows, arrangement is Arrangement.PACKED)
@@ -194,4 +197,14 @@ def _padded_behind(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
         "input_ids": pad_sequence(fed, batch_first=True, padding_value=pad),
         "labels": columns,
         "logits_to_keep": columns.shape[1],
+    }
+
+
+def _labelled(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
+    """Ids and mask [rows, tokens], labels [rows]: the number of the label is what stands as the answer."""
+    texts = [torch.tensor(row["input_ids"][:-1]) for row in rows]
+    return {
+        "input_ids": pad_sequence(texts, batch_first=True, padding_value=pad),
+        "attention_mask": pad_sequence([torch.ones_like(ids) for ids in texts], batch_first=True),
+        "labels": torch.tensor([row["input_ids"][-1] for row in rows]),
     }

@@ -12,19 +12,26 @@ import torch
 from torch import Tensor
 
 from bench.core.errors import CellError
+from bench.core.model_kind import is_classifier
 from bench.core.training import BatchWork
 from bench.engine.decoder import Decoder
 from bench.engine.trial import Trial
+from bench.model.causal import trial_ids
 from bench.model.memory import in_batches
 from bench.training.batches import IGNORED, Arrangement, Pair, Pairs, collate, laid_out
 from bench.training.packed_attention import packed_attention
 
+# nats of two rows' loss up to which a difference is rounding
+_ROUNDING, _ROUNDING_OF_HALF = {torch.float32: 1e-3, torch.float64: 1e-3}, 0.1
 _known: WeakKeyDictionary[Any, Arrangement] = WeakKeyDictionary()
 
 
 def summed_loss(model: Any, inputs: dict[str, Any], reduction: str = "sum") -> Tensor:
     """Cross-entropy summed over the answer tokens of a collated batch, in fp32."""
     given = {name: value for name, value in inputs.items() if name not in ("labels", "layout")}
+    if is_classifier(model):
+        logits = model(**given).logits.float()
+        return torch.nn.functional.cross_entropy(logits, inputs["labels"], reduction=reduction)
     if inputs["layout"].packed:
         given["layout"] = inputs["layout"]
     logits, labels, keep = model(**given, use_cache=False).logits, inputs["labels"], inputs["logits_to_keep"]
@@ -91,7 +98,7 @@ def arrangement_of(model: Any) -> Arrangement:
         CellError: there is none.
     """
     if model not in _known:
-        _known[model] = _tried(model, list(Arrangement))
+        _known[model] = _tried(model, [Arrangement.PACKED, Arrangement.LEFT, Arrangement.RIGHT])
     return _known[model]
 
 
@@ -116,6 +123,8 @@ def _tried(model: Any, arrangements: Sequence[Arrangement]) -> Arrangement:
 
 
 def _first_right(model: Any, arrangements: Sequence[Arrangement]) -> Arrangement:
+    if is_classifier(model):
+        return _of_classifier(model)
     trial = Trial(Decoder(model, 0))
     pairs = [*trial.texts, (trial.prefix, trial.choices[0][:1])]  # of one row all but the answer is shared
     expected = [loss for prompt, answer in pairs for loss in _alone(model, prompt, answer)]
@@ -135,6 +144,20 @@ def _first_right(model: Any, arrangements: Sequence[Arrangement]) -> Arrangement
         if trial.agrees(losses, expected):
             return arrangement
     raise CellError(f"{type(model).__name__} gives rows of a batch other losses than each alone: it cannot be trained")
+
+
+def _of_classifier(model: Any) -> Arrangement:
+    """Rows padded behind their texts, where two of unequal length lose what each loses alone."""
+    pad = model.config.pad_token_id or 0
+    rows = Pairs([(trial_ids(model, f"text of {length}", length), (0,)) for length in (4, 9)]).rows
+
+    def loss(chunk: Sequence[dict[str, Any]]) -> float:
+        return float(summed_loss(model, on(model.device, collate(chunk, pad, Arrangement.LABELLED))))
+
+    alone, together = sum(loss([row]) for row in rows), loss(rows)
+    if abs(alone - together) > _ROUNDING.get(model.dtype, _ROUNDING_OF_HALF):
+        raise CellError(f"{type(model).__name__} gives rows of a batch other losses than each alone")
+    return Arrangement.LABELLED
 
 
 def _alone(model: Any, prompt: Sequence[int], answer: Sequence[int]) -> list[float]:
