@@ -20,7 +20,7 @@ class Full(TrainedPart):
 
     name = "full"
     full_precision = True
-    kinds = frozenset[ModelKind]({"causal", "encoder"})
+    kinds = frozenset[ModelKind]({"causal", "seq2seq", "encoder"})
     Options = FullOptions
 
     def start(self, model: Any, seed: int) -> Any:

@@ -11,7 +11,6 @@ from typing import Any
 from pydantic import Field
 
 from bench.core.errors import NotApplicableError
-from bench.core.model_kind import ModelKind
 from methods.full import Full, FullOptions
 from methods.read_by_text import in_a_block, read_by_text
 
@@ -21,16 +20,17 @@ class LastLayersOptions(FullOptions):
 
 
 class LastLayers(Full):
-    """Only the top blocks are trained, and the norm after them."""
+    """Only the top blocks are trained, and the norm after them; of an encoder-decoder model, the decoder's."""
 
     name = "last-layers"
-    kinds = frozenset[ModelKind]({"causal"})
     Options = LastLayersOptions
     options: LastLayersOptions
 
     def start(self, model: Any, seed: int) -> Any:
         output = model.get_output_embeddings()
         text = read_by_text(model) - set(output.parameters() if output is not None else ())
+        if model.config.is_encoder_decoder:
+            text &= set(model.get_decoder().parameters())
         blocks = _blocks(model, text)
         if self.options.layers > len(blocks):
             raise NotApplicableError(f"last-layers with layers: {self.options.layers}, but the model has {len(blocks)}")
@@ -47,9 +47,11 @@ def _blocks(model: Any, text: set[Any]) -> Any:
     """The list of the model's blocks that have parameters in `text`."""
     import torch
 
-    count = model.config.get_text_config().num_hidden_layers
-    lists = (module for module in model.modules() if isinstance(module, torch.nn.ModuleList) and len(module) == count)
-    found = next((blocks for blocks in lists if not text.isdisjoint(blocks.parameters())), None)
+    both = model.config.is_encoder_decoder
+    top = model.get_decoder() if both else model
+    count = None if both else model.config.get_text_config().num_hidden_layers  # encoders can have another number
+    lists = (blocks for blocks in top.modules() if isinstance(blocks, torch.nn.ModuleList))
+    found = next((b for b in lists if count in (None, len(b)) and not text.isdisjoint(b.parameters())), None)
     if found is None:
         raise NotApplicableError("last-layers finds no list of blocks in this architecture")
     return found

@@ -34,14 +34,16 @@ class LoraOptions(TrainingOptions):
     alpha: int | None = Field(None, gt=0, description="None: 2 x rank")
     dropout: float = Field(0.0, ge=0, lt=1)
     rank_stabilised: bool = Field(False, description="scale by alpha / sqrt(rank) (Kalajdzievski 2023)")
-    train_end_token: bool = Field(True, description="also train the output row of the EOS token")
+    train_end_token: bool = Field(
+        True, description="also train the output row of the EOS token; not of an encoder-decoder model, which knows it"
+    )
 
 
 class Lora(TrainedPart):
     """Low-rank adapters on every linear layer, merged into the weights for prediction."""
 
     name = "lora"
-    kinds = frozenset[ModelKind]({"causal", "encoder"})
+    kinds = frozenset[ModelKind]({"causal", "seq2seq", "encoder"})
     Options = LoraOptions
     options: LoraOptions
 
@@ -54,7 +56,7 @@ class Lora(TrainedPart):
         head = head_modules(model) if is_classifier(model) else []
         torch.manual_seed(seed)  # the A matrices are drawn here
         config = LoraConfig(
-            task_type="SEQ_CLS" if head else "CAUSAL_LM",
+            task_type="SEQ_CLS" if head else "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM",
             target_modules=[name for name in linear_layers(model, text) if not name.startswith(tuple(head))],
             modules_to_save=head or None,
             target_parameters=experts or None,
@@ -84,7 +86,7 @@ class Lora(TrainedPart):
 
     def reach(self, model: Any) -> Reach:
         """How much of the blocks' matrices that text passes through has an adapter."""
-        text = read_by_text(model)
+        text = read_by_text(model) - set(_tables(model))
         matrices = {
             name: parameter.numel()
             for name, parameter in model.named_parameters()
@@ -119,6 +121,15 @@ def adapted(model: Any, folder: Path) -> Any:
 
     with _names_as_given():
         return PeftModel.from_pretrained(model, folder)
+
+
+def _tables(model: Any) -> Iterator[Any]:
+    """What nothing is multiplied with: rows that are looked up, such as T5's biases by distance."""
+    import torch
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding):
+            yield from module.parameters()
 
 
 def _kinds(sizes: Mapping[str, int]) -> tuple[str, ...]:
@@ -194,6 +205,8 @@ def _is_mamba(module: Any) -> bool:
 
 def _end_rows(model: Any) -> list[int] | dict[str, list[int]] | None:
     """The EOS tokens' rows as peft wants them: of the embeddings where the output shares them, else of the output."""
+    if model.config.is_encoder_decoder:  # a decoder has learnt to end what it writes
+        return None
     ids = model.config.eos_token_id
     rows = [ids] if isinstance(ids, int) else list(ids or ())
     output, embeddings = model.get_output_embeddings(), model.get_input_embeddings()

@@ -37,7 +37,8 @@ def _logits(model: Any) -> Any:
         for parameter in frozen:
             parameter.requires_grad_(True)
         with torch.enable_grad():
-            return model(input_ids=ids[None], use_cache=False).logits
+            both = {"decoder_input_ids": ids[None]} if model.config.is_encoder_decoder else {}
+            return model(input_ids=ids[None], **both, use_cache=False).logits
     finally:
         for parameter in frozen:
             parameter.requires_grad_(False)

@@ -16,12 +16,14 @@ from bench.engine.encoder_backend import EncoderBackend
 from bench.engine.encoder_prompts import EncoderWriter
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
+from bench.engine.seq2seq_engine import Seq2SeqEngine
 from bench.engine.thinking import CLOSING_TOKENS
 from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
 from bench.meters.phases import Meter
 from bench.model.base import Base, EncoderBase
 from bench.model.budget import batch_tokens
+from bench.model.seq2seq import is_seq2seq
 from tasks.loader.splits import sample
 
 
@@ -96,7 +98,8 @@ class AdaptSession:
         tokens = limits.batch_tokens or batch_tokens(model)
         if isinstance(self.base, EncoderBase):
             return EncoderBackend(model.eval(), codec.pad, tokens, limits.batch_size, limits.held)
-        engine = Engine(model.eval(), codec.pad, codec.stops, tokens, limits.batch_size, held=limits.held)
+        kind = Seq2SeqEngine if is_seq2seq(model) else Engine
+        engine = kind(model.eval(), codec.pad, codec.stops, tokens, limits.batch_size, held=limits.held)
         thinking = codec.chat.thinking if codec.chat and self.thinking_tokens else None
         shown = (*answers_shown(self.task, self.material), *(astuple(thinking) if thinking else ()))
         return TransformersBackend(engine, codec.decoder(shown))

@@ -198,7 +198,7 @@ class TrainedPart(WeightsPart):
     """
 
     learner = GRADIENT
-    kinds = frozenset[ModelKind]({"causal"})
+    kinds = frozenset[ModelKind]({"causal", "seq2seq"})
     full_precision: ClassVar[bool] = False  # trains the base weights: they are held in fp32 while it does
 
     def requires(self, task: Task) -> str | None:

@@ -133,7 +133,7 @@ class _Draft:
 
     def fit(self, token_budget: int | None) -> None:
         """Drop blocks of the item first, worst first, then shared ones, last first; cut the passage at the edge."""
-        room = self.writer.context_length - self._reserve()
+        room = self._room()
         if len(self.ids) <= room and (token_budget is None or not self.own):
             return
         if self._size((), ()) > room:
@@ -160,7 +160,7 @@ class _Draft:
         keep = min((n for n, _ in joined), default=len(self.ids))
         choices = tuple(self.ids[keep:n] + more for n, more in joined)
         opening = self.writer.opening(self.shared).ids
-        begun = min(alike(opening, self.ids), keep - 1)
+        begun = min(alike(opening, self.ids), keep - 1) if self.writer.codec.answer_length is None else 0
         left_out = [block.kind for block in self.own_given[len(self.own) :]]
         return Encoded(
             self.item.id,
@@ -182,6 +182,13 @@ class _Draft:
 
     def _answer(self, text: str, *, closed: bool = False) -> tuple[int, Ids]:
         return self.writer.codec.answer(self.text, self.ids, self.writer.prompt, text, closed=closed)
+
+    def _room(self) -> int:
+        """Tokens that the prompt may have; none where the answer is too long for a text of its own."""
+        whole, of_answer = self.writer.context_length, self.writer.codec.answer_length
+        if of_answer is None:
+            return whole - self._reserve()
+        return whole if self._reserve() <= of_answer else 0
 
     def _reserve(self) -> int:
         """Tokens of the longest answer."""

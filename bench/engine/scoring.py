@@ -30,7 +30,7 @@ def tree_scores(
     sums = logits[:, -1].log_softmax(-1)[rows, firsts]
     placed = sorted(place_trees(pairs, max(NARROWEST, mask.shape[1] // 4)), key=lambda each: len(each.tree.tokens))
     broadest = max((len(each.tree.tokens) for each in placed), default=1)
-    step = max(1, min(tokens // (mask.shape[1] + broadest), _rows_of_logits(tokens, broadest, logits.shape[-1])))
+    step = max(1, min(tokens // (mask.shape[1] + broadest), rows_of_logits(tokens, broadest, logits.shape[-1])))
     for chunk in (placed[i : i + step] for i in range(0, len(placed), step)):
         _add_rest(decoder, sums, chunk, states, mask)
     return [float(value) for value in sums.tolist()]
@@ -46,7 +46,7 @@ def row_scores(
     sums: list[Tensor] = []
     vocabulary = decoder.vocabulary
     spread = max(map(len, queries)) - min(map(len, queries)) + max(len(choice) for _, choice in pairs)
-    step = max(1, min(len(queries), _rows_of_logits(tokens, spread, vocabulary)))
+    step = max(1, min(len(queries), rows_of_logits(tokens, spread, vocabulary)))
     for chunk in (pairs[i : i + step] for i in range(0, len(pairs), step)):
         rows = [[*queries[row], *choice[:-1]] for row, choice in chunk]
         kept = decoder.ends(prefix, rows, [len(choice) for _, choice in chunk])
@@ -56,7 +56,7 @@ def row_scores(
     return [float(value) for value in torch.stack(sums).tolist()] if sums else []
 
 
-def _rows_of_logits(tokens: int, kept: int, vocabulary: int) -> int:
+def rows_of_logits(tokens: int, kept: int, vocabulary: int) -> int:
     """Rows with logits at `kept` places each that a pass may have: a large vocabulary must not fill the memory."""
     return 2 * tokens * _LOGITS // (kept * vocabulary)
 

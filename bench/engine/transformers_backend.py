@@ -1,4 +1,4 @@
-"""The back end of a transformers causal language model: prompts grouped by their prefix for the engine."""
+"""The back end of a transformers model that writes text: prompts grouped by their prefix for the engine."""
 
 from __future__ import annotations
 
@@ -70,8 +70,7 @@ class TransformersBackend:
         self.engine.forget()
 
     def one_at_a_time(self) -> TransformersBackend:
-        engine = self.engine
-        return replace(self, engine=Engine(engine.model, engine.pad, engine.stops, engine.batch_tokens, batch_size=1))
+        return replace(self, engine=replace(self.engine, batch_size=1, progress=lambda done: None, held={}))
 
     def _by_prefix(
         self, prompts: Sequence[Encoded], done: Done, of_group: Callable[[Ids, Sequence[Encoded]], Sequence[T]]

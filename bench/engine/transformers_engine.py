@@ -22,7 +22,9 @@ from torch import Tensor
 from bench.core.errors import NonFiniteError
 from bench.engine.choice_tree import Ids
 from bench.engine.decoder import Decoder
+from bench.engine.scoring import Pair
 from bench.engine.trial import CONTINUATIONS, Reading, Writing, reading_of, ready_masks_of, score_pairs, writing_of
+from bench.engine.writing import Continuation
 from bench.model.devices import tensor_on
 from bench.model.memory import in_batches
 
@@ -114,10 +116,7 @@ class Engine:
         prefix, rows = self._rows(prefix, queries, self.reads_prefixes)
 
         def work(batch: Sequence[_Row]) -> None:
-            ids = [row.ids for row in batch]
-            padded = self.reading is Reading.TREE
-            ends = self.decoder.prefill(prefix, ids)[0] if padded else self.decoder.ends(prefix, ids, [1] * len(ids))
-            for row, end in zip(batch, ends, strict=True):
+            for row, end in zip(batch, self._ends(prefix, [row.ids for row in batch]), strict=True):
                 outputs[row.place] = end[-1]
             self.progress(len(batch))
 
@@ -147,6 +146,18 @@ class Engine:
     def writing(self) -> Writing:
         """How texts are written."""
         return writing_of(self.decoder)
+
+    def _pair_scores(self, prefix: Ids, queries: Sequence[Ids], pairs: Sequence[Pair]) -> list[float]:
+        return score_pairs(self.reading, self.decoder, prefix, queries, pairs, self._tokens("score"))
+
+    def _continuation(self, prefix: Ids, queries: Sequence[Ids], room: int) -> Continuation:
+        return CONTINUATIONS[self.writing](self.decoder, prefix, queries, room)
+
+    def _ends(self, prefix: Ids, queries: Sequence[Ids]) -> Sequence[Tensor]:
+        """Logits [columns, vocabulary] of each query, of which the last is read."""
+        if self.reading is Reading.TREE:
+            return list(self.decoder.prefill(prefix, queries)[0])
+        return self.decoder.ends(prefix, queries, [1] * len(queries))
 
     def _rows(self, prefix: Ids, queries: Sequence[Ids], shares: bool) -> tuple[Ids, list[_Row]]:
         if shares:
@@ -196,7 +207,7 @@ class Engine:
     def _score_batch(self, prefix: Ids, batch: Sequence[_Row], choices: Sequence[Sequence[Ids]]) -> list[list[float]]:
         pairs = [(row, choice) for row, own in enumerate(choices) for choice in own]
         queries = [row.ids for row in batch]
-        flat = score_pairs(self.reading, self.decoder, prefix, queries, pairs, self._tokens("score"))
+        flat = self._pair_scores(prefix, queries, pairs)
         if not all(map(math.isfinite, flat)):
             raise NonFiniteError()
         scores = iter(flat)
@@ -205,7 +216,7 @@ class Engine:
     def _generate_batch(
         self, prefix: Ids, batch: Sequence[_Row], cut: Callable[[list[int]], int | None], max_new_tokens: int
     ) -> list[list[int]]:
-        written = CONTINUATIONS[self.writing](self.decoder, prefix, [row.ids for row in batch], max_new_tokens)
+        written = self._continuation(prefix, [row.ids for row in batch], max_new_tokens)
         texts: list[list[int]] = [[] for _ in batch]
         alive = list(range(len(batch)))  # which text each row of the tensors writes
         done: set[int] = set()

@@ -16,6 +16,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
+from torch import Tensor
 
 from bench.core.errors import NonFiniteError
 from bench.engine.choice_tree import Ids
@@ -31,6 +32,7 @@ class Reading(StrEnum):
     """How prompts are read, the cheapest first."""
 
     TREE = "queries padded behind a shared prefix, their choices as a tree"
+    ENCODED = "queries encoded once, padded; every choice a row on what the decoder keeps of its query"
     PREFIX = "every query and choice a row behind a shared prefix"
     ROWS = "every prompt and choice a row"
     ALONE = "one row at a time"
@@ -45,7 +47,7 @@ class Writing(StrEnum):
     REREAD = "without a cache"
 
 
-CONTINUATIONS: dict[Writing, type[Continuation]] = {
+CONTINUATIONS: dict[Writing, Callable[[Decoder, Ids, Sequence[Ids], int], Continuation]] = {
     Writing.PICKED: PickedCache, Writing.PADDED: OwnCache, Writing.EQUAL: UnpaddedCache, Writing.REREAD: NoCache,
 }  # fmt: skip
 _PREFIX, _SHORT, _CHOICE = 12, 4, 3  # tokens of the trial's texts
@@ -101,7 +103,9 @@ class Trial:
     def __init__(self, decoder: Decoder) -> None:
         self.decoder = Decoder(decoder.model, decoder.pad)  # whose prefixes are not those of the work
         self.decoder.ready_masks = decoder.ready_masks
-        model, config = decoder.model, decoder.model.config.get_text_config()
+        self.model, self.pad = decoder.model, self.decoder.pad
+        model = decoder.model
+        config = model.config.get_text_config()
         window = widest_window(config)
         self.reachable = window <= _FURTHEST
         most = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or math.inf
@@ -123,7 +127,7 @@ class Trial:
     @cached_property
     def _rounding(self) -> float:
         known = [abs(value) for steps in self._plain.values() for value in steps]
-        return _ROUNDING.get(self.decoder.model.dtype, 4e-6) * max(1.0, sum(known) / len(known))
+        return _ROUNDING.get(self.model.dtype, 4e-6) * max(1.0, sum(known) / len(known))
 
     @cached_property
     def _plain(self) -> dict[tuple[int, int], list[float]]:
@@ -141,13 +145,17 @@ class Trial:
         return _distance(self._steps(context[::-1], self.choices[0]), self._plain[1, 0])
 
     def _steps(self, context: Ids, choice: Ids) -> list[float]:
-        logits = self.decoder.plain([*context, *choice[:-1]])[-len(choice) :]
+        logits = self.logits(context, choice)[-len(choice) :]
         if not bool(torch.isfinite(logits).any(-1).all()) or bool(torch.isnan(logits).any()):
             raise NonFiniteError()
         steps: list[float] = (
             logits.log_softmax(-1).gather(1, torch.tensor(choice, device=logits.device)[:, None])[:, 0].tolist()
         )
         return steps
+
+    def logits(self, context: Ids, choice: Ids) -> Tensor:
+        """Of one text alone, up to the last token of the choice: [columns, vocabulary]."""
+        return self.decoder.plain([*context, *choice[:-1]])
 
     def reading(self) -> Reading:
         """The first way of reading that agrees with plain scores."""
@@ -187,8 +195,8 @@ class Trial:
 
     def _written(self, way: Writing, rows: Sequence[int]) -> list[float]:
         """Log-likelihoods of the first choice written after both rows, and of its last token after the second alone."""
-        tokens = torch.tensor(self.choices[0], device=self.decoder.model.device)
-        texts = CONTINUATIONS[way](self.decoder, self.prefix, [self.queries[row] for row in rows], _CHOICE)
+        tokens = torch.tensor(self.choices[0], device=self.model.device)
+        texts = self._continued(way, rows)
         seen = []
         for step, token in enumerate(tokens):
             seen.append(texts.logits[:, -1].log_softmax(-1)[:, token].tolist())
@@ -197,6 +205,9 @@ class Trial:
             if step < _CHOICE - 1:
                 texts.advance(token.repeat(len(rows)))
         return [*(steps[0] for steps in seen[:-1]), *(steps[-1] for steps in seen)]
+
+    def _continued(self, way: Writing, rows: Sequence[int]) -> Continuation:
+        return CONTINUATIONS[way](self.decoder, self.prefix, [self.queries[row] for row in rows], _CHOICE)
 
     def _has_copyable_cache(self) -> bool:
         """Whether the ways that copy a cache are worth a trial."""
@@ -213,7 +224,7 @@ class Trial:
             if is_out_of_memory(problem):
                 raise
             return False
-        return error < min(self._rounding, _OF_EFFECT.get(self.decoder.model.dtype, 2e-3) * self._effect)
+        return error < min(self._rounding, _OF_EFFECT.get(self.model.dtype, 2e-3) * self._effect)
 
 
 def widest_window(config: Any) -> int:

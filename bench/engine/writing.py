@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,6 +12,18 @@ from bench.engine.choice_tree import Ids
 from bench.engine.decoder import Decoder
 from bench.engine.kv_cache import copied, states_of
 from bench.model.devices import tensor_on
+
+
+class Continuation(Protocol):
+    """Texts that are written token by token."""
+
+    logits: Tensor  # [rows, 1, vocabulary], after the last token of each row
+
+    def advance(self, tokens: Tensor) -> None:
+        """Append a token to each row, [rows]."""
+
+    def keep(self, rows: list[int]) -> bool:
+        """Go on with these rows alone; False where rows cannot be taken out."""
 
 
 class PickedCache:
@@ -22,13 +35,11 @@ class PickedCache:
         self._cache = cache if prefix else copied(states_of(cache), None, len(rows), room)
 
     def advance(self, tokens: Tensor) -> None:
-        """Append a token to each row, [rows]; `logits` [rows, 1, vocabulary] are then those after it."""
         self._room -= 1
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._mask), 1)], 1)
         self.logits, self._cache = self._decoder.step(tokens[:, None], self._mask, self._cache)
 
     def keep(self, rows: list[int]) -> bool:
-        """Go on with these rows alone; False where rows cannot be taken out."""
         picked = tensor_on(self._mask.device, rows)
         self._cache = copied(states_of(self._cache), picked, len(rows), self._room)
         self._mask, self.logits = self._mask[picked], self.logits[picked]
@@ -87,6 +98,3 @@ class NoCache:
 
     def _read(self) -> None:
         self.logits = torch.stack(self._decoder.ends((), self._texts, [1] * len(self._texts)))
-
-
-Continuation = PickedCache | OwnCache | UnpaddedCache | NoCache

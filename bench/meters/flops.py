@@ -27,6 +27,7 @@ from bench.engine.prompts import Encoded
 from bench.engine.trial import Reading, Writing
 from bench.meters.optional import optional
 from bench.model.devices import onednn_pays
+from bench.model.seq2seq import is_seq2seq
 
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", "ffn_config")
 _UNLIKE = (*_EXPERTS, "num_hidden_groups")  # of experts, and of layers that share matrices (ALBERT)
@@ -54,9 +55,12 @@ def shape_of(model: Any) -> Shape | None:
     """The shape of a transformers causal LM or classifier, LoRA adapters included.
 
     None for one whose work does not follow from its matrices: that routes tokens (experts), uses one matrix in several
-    layers, or has no attention heads.
+    layers, or has no attention heads; and for an encoder-decoder model, each of whose matrices sees the tokens of one
+    side only.
     Trained is what requires a gradient at this moment.
     """
+    if is_seq2seq(model):
+        return None
     config: Any = model.config.get_text_config()
     if any(getattr(config, name, None) for name in _UNLIKE) or not hasattr(config, "num_attention_heads"):
         return None

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 import torch
-from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    GenerationConfig,
+)
 from transformers.utils import logging as transformers_logging
 
 from bench.core.errors import CellError, OutOfMemoryError
@@ -22,6 +30,7 @@ from bench.model.memory import is_out_of_memory
 from bench.model.onednn_linear import use_onednn
 from bench.model.precision import pick_dtype
 from bench.model.resolve import ResolvedModel
+from bench.model.seq2seq import Seq2SeqCodec, answer_length, decoder_start
 from bench.model.soundness import require_finite, require_whole
 from bench.model.tokenizer import Codec
 
@@ -44,27 +53,22 @@ def load_base(model: ResolvedModel, device: torch.device, quick: bool = True) ->
             return replace(base, load=_readably(model, base.load), classifier=_readably(model, base.classifier))
         config = _config(model)
         tokenizer = AutoTokenizer.from_pretrained(model.folder, trust_remote_code=model.trust_remote_code)
-        _require_decoder(model.name, config)
-        stops = _stop_ids(model.folder, config)
-        codec = Codec(tokenizer, chat_template(model, tokenizer), stops, single_turn=model.chat_examples == "text")
+        _require_kind(model, config)
+        codec = _codec(model, config, tokenizer)
         rows = int(getattr(config.get_text_config(), "vocab_size", 0) or len(tokenizer))
         _keep_within(codec, rows, model.name)
-        load = partial(_load, model, device, dtype, quick, codec.stops)
+        load = partial(_load, model, device, dtype, quick, codec)
         return Base(
             load, codec, _context_length(config, tokenizer), dtype, _numbers(config), model.parameters, model.digest
         )
 
 
 def _load(
-    model: ResolvedModel,
-    device: torch.device,
-    dtype: torch.dtype,
-    quick: bool,
-    stops: frozenset[int],
-    full_precision: bool,
+    model: ResolvedModel, device: torch.device, dtype: torch.dtype, quick: bool, codec: Codec, full_precision: bool
 ) -> Any:
+    auto: Any = AutoModelForSeq2SeqLM if model.kind == "seq2seq" else AutoModelForCausalLM
     with _readable(model):
-        with_report: Any = AutoModelForCausalLM.from_pretrained(
+        with_report = auto.from_pretrained(
             model.folder,
             config=_config(model),
             dtype=torch.float32 if full_precision else dtype,
@@ -78,18 +82,36 @@ def _load(
     require_whole(loaded, report, model.name)
     loaded = loaded.eval()
     require_finite(loaded, model.name)
-    require_causal(loaded, model.name)
-    # the tokenizer's EOS token and the generation settings' too: what trains the row of the EOS token reads it here
-    loaded.config.eos_token_id = sorted(stops) or None
+    if isinstance(codec, Seq2SeqCodec):
+        loaded.config.decoder_begins_with = list(codec.start)  # read by all that feeds the decoder
+    else:
+        require_causal(loaded, model.name)
+        # the tokenizer's EOS token and the generation settings' too: what trains the row of the EOS token reads it here
+        loaded.config.eos_token_id = sorted(codec.stops) or None
     return use_onednn(loaded) if quick else loaded
 
 
-def _require_decoder(name: str, config: Any) -> None:
-    if config.is_encoder_decoder:
-        raise CellError(f"model {name} is an encoder-decoder model ({config.model_type}), not a causal language model")
-    custom = "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
-    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING and not custom:
-        raise CellError(f"model {name}: transformers has no causal language model of type {config.model_type}")
+def _require_kind(model: ResolvedModel, config: Any) -> None:
+    both, name, kind = config.is_encoder_decoder, model.name, config.model_type
+    if both and model.kind != "seq2seq":
+        raise CellError(f"model {name} is an encoder-decoder model ({kind}), not a causal language model")
+    if model.kind == "seq2seq" and not both:
+        raise CellError(f"model {name} is no encoder-decoder model ({kind}), so it cannot be used as seq2seq")
+    mapping, auto, what = (
+        (MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, "AutoModelForSeq2SeqLM", "encoder-decoder model that writes text")
+        if both
+        else (MODEL_FOR_CAUSAL_LM_MAPPING, "AutoModelForCausalLM", "causal language model")
+    )
+    if type(config) not in mapping and auto not in (getattr(config, "auto_map", None) or {}):
+        raise CellError(f"model {name}: transformers has no {what} of type {kind}")
+
+
+def _codec(model: ResolvedModel, config: Any, tokenizer: Any) -> Codec:
+    stops, chat = _stop_ids(model.folder, config), chat_template(model, tokenizer)
+    if model.kind != "seq2seq":
+        return Codec(tokenizer, chat, stops, single_turn=model.chat_examples == "text")
+    start = decoder_start(model.folder, config, tokenizer)
+    return Seq2SeqCodec(tokenizer, chat, stops, start, answer_length(config) - len(start))
 
 
 def _config(model: ResolvedModel) -> Any:
@@ -160,8 +182,10 @@ def _stop_ids(folder: Path, config: Any) -> frozenset[int]:
 
 
 def _numbers(config: Any) -> int:
-    text = config.get_text_config()
-    return int(text.num_hidden_layers * text.hidden_size)
+    sides = [config.get_text_config()]
+    if config.is_encoder_decoder:
+        sides = [config.get_text_config(encoder=True), config.get_text_config(decoder=True)]
+    return sum(int(side.num_hidden_layers * side.hidden_size) for side in sides)
 
 
 def _context_length(config: Any, tokenizer: Any) -> int:

@@ -39,7 +39,10 @@ class Codec:
 
     `end` closes an answer in training, `stops` are ids that end generation, `pad` fills up rows. `chat` is the chat
     template, None where prompts are plain text; `single_turn` writes few-shot examples into one user turn.
+    `answer_length`: the most tokens of an answer; None where it follows the prompt, in the prompt's context.
     """
+
+    answer_length: int | None = None
 
     def __init__(
         self,

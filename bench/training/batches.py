@@ -33,6 +33,7 @@ class Arrangement(StrEnum):
     LEFT = "padded on the left"
     RIGHT = "padded on the right"
     LABELLED = "padded on the right, with one label for each row"  # of a classifier: its answer is no token
+    APART = "prompts for the encoder and answers for the decoder, both padded on the right"
 
 
 class Pairs(Dataset[dict[str, Any]]):
@@ -129,14 +130,13 @@ def _filler(tokens: int) -> int:
 def collate(rows: Sequence[dict[str, Any]], pad: int, arrangement: Arrangement = Arrangement.LEFT) -> dict[str, Any]:
     """A batch of rows of `Pairs`, with its `layout`.
 
+    Apart: the prompts' ids and mask [rows, tokens], and the answers as labels [rows, tokens of an answer].
     Padded: ids, mask and positions [rows, tokens] (on the right ids alone), labels [rows, columns] of the columns that
     predict an answer of any row. Labelled: ids and mask [rows, tokens], labels [rows]. Packed: ids and positions
     [1, tokens], labels [answer tokens, and a few ignored], and the places of the line that predict them.
     """
-    if arrangement is Arrangement.LABELLED:
-        return {"layout": laid_out(rows, packed=False), **_labelled(rows, pad)}
-    if arrangement is Arrangement.RIGHT:
-        return {"layout": laid_out(rows, packed=False), **_padded_behind(rows, pad)}
+    if arrangement in _PADDED_BEHIND:
+        return {"layout": laid_out(rows, packed=False), **_PADDED_BEHIND[arrangement](rows, pad)}
     layout = laid_out(rows, arrangement is Arrangement.PACKED)
     return {"layout": layout, **(_packed(rows, layout) if layout.packed else _padded(rows, pad))}
 
@@ -208,3 +208,24 @@ def _labelled(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
         "attention_mask": pad_sequence([torch.ones_like(ids) for ids in texts], batch_first=True),
         "labels": torch.tensor([row["input_ids"][-1] for row in rows]),
     }
+
+
+def _padded_apart(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
+    """Prompts and answers padded on the right."""
+    prompts, answers = [], []
+    for row in rows:
+        before = len(row["input_ids"]) - row["answer"]
+        prompts.append(torch.tensor(row["input_ids"][:before]))
+        answers.append(torch.tensor(row["input_ids"][before:]))
+    return {
+        "input_ids": pad_sequence(prompts, batch_first=True, padding_value=pad),
+        "attention_mask": pad_sequence([torch.ones_like(ids) for ids in prompts], batch_first=True),
+        "labels": pad_sequence(answers, batch_first=True, padding_value=IGNORED),
+    }
+
+
+_PADDED_BEHIND = {
+    Arrangement.RIGHT: _padded_behind,
+    Arrangement.LABELLED: _labelled,
+    Arrangement.APART: _padded_apart,
+}

@@ -15,9 +15,11 @@ from bench.core.errors import CellError
 from bench.core.model_kind import is_classifier
 from bench.core.training import BatchWork
 from bench.engine.decoder import Decoder
+from bench.engine.seq2seq_engine import EncoderDecoder, Seq2SeqTrial
 from bench.engine.trial import Trial
 from bench.model.causal import trial_ids
 from bench.model.memory import in_batches
+from bench.model.seq2seq import is_seq2seq, start_of
 from bench.training.batches import IGNORED, Arrangement, Pair, Pairs, collate, laid_out
 from bench.training.packed_attention import packed_attention
 
@@ -28,17 +30,25 @@ _known: WeakKeyDictionary[Any, Arrangement] = WeakKeyDictionary()
 
 def summed_loss(model: Any, inputs: dict[str, Any], reduction: str = "sum") -> Tensor:
     """Cross-entropy summed over the answer tokens of a collated batch, in fp32."""
-    given = {name: value for name, value in inputs.items() if name not in ("labels", "layout")}
+    labels, given = inputs["labels"], {name: of for name, of in inputs.items() if name not in ("labels", "layout")}
     if is_classifier(model):
         logits = model(**given).logits.float()
-        return torch.nn.functional.cross_entropy(logits, inputs["labels"], reduction=reduction)
+        return torch.nn.functional.cross_entropy(logits, labels, reduction=reduction)
     if inputs["layout"].packed:
         given["layout"] = inputs["layout"]
-    logits, labels, keep = model(**given, use_cache=False).logits, inputs["labels"], inputs["logits_to_keep"]
+    if is_seq2seq(model):
+        given["decoder_input_ids"] = _fed_to_decoder(model, labels)
+    logits, keep = model(**given, use_cache=False).logits, given.get("logits_to_keep", labels.shape[-1])
     if logits.shape[1] != labels.shape[-1]:  # of an architecture that keeps all of them
         logits = logits[:, -keep:] if isinstance(keep, int) else logits[:, keep]
     logits = logits.float().flatten(0, 1)
     return torch.nn.functional.cross_entropy(logits, labels.flatten(), ignore_index=IGNORED, reduction=reduction)
+
+
+def _fed_to_decoder(model: Any, labels: Tensor) -> Tensor:
+    """What predicts `labels` [rows, n]: the start tokens, then all labels but the last."""
+    start = labels.new_tensor(start_of(model)).expand(len(labels), -1)
+    return torch.cat([start, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, 0)], 1)
 
 
 @torch.no_grad()
@@ -125,18 +135,20 @@ def _tried(model: Any, arrangements: Sequence[Arrangement]) -> Arrangement:
 def _first_right(model: Any, arrangements: Sequence[Arrangement]) -> Arrangement:
     if is_classifier(model):
         return _of_classifier(model)
-    trial = Trial(Decoder(model, 0))
-    pairs = [*trial.texts, (trial.prefix, trial.choices[0][:1])]  # of one row all but the answer is shared
-    expected = [loss for prompt, answer in pairs for loss in _alone(model, prompt, answer)]
+    apart = is_seq2seq(model)
+    trial = Seq2SeqTrial(EncoderDecoder(model, 0)) if apart else Trial(Decoder(model, 0))
+    pairs = trial.texts
+    if not apart:
+        pairs.append((trial.prefix, trial.choices[0][:1]))  # of one row all but the answer is shared
+    expected = [loss for prompt, answer in pairs for loss in _alone(trial, prompt, answer)]
     packable = model.device.type == "cpu" and trial.reachable
     if not all(map(math.isfinite, expected)):  # training says what that means
-        return Arrangement.LEFT
-    for arrangement in arrangements:
-        if arrangement is Arrangement.PACKED and not packable:
-            continue
+        return Arrangement.APART if apart else Arrangement.LEFT
+    unfit = {Arrangement.LABELLED, Arrangement.APART, *(() if packable else (Arrangement.PACKED,))}
+    for arrangement in [Arrangement.APART] if apart else [each for each in arrangements if each not in unfit]:
 
         def losses(arrangement: Arrangement = arrangement) -> list[float]:
-            batch = on(model.device, collate(Pairs(pairs).rows, trial.decoder.pad, arrangement))
+            batch = on(model.device, collate(Pairs(pairs).rows, trial.pad, arrangement))
             with packed_attention(model) if arrangement is Arrangement.PACKED else nullcontext():
                 every = summed_loss(model, batch, reduction="none")
             return cast("list[float]", every[batch["labels"].flatten() != IGNORED].tolist())
@@ -160,10 +172,10 @@ def _of_classifier(model: Any) -> Arrangement:
     return Arrangement.LABELLED
 
 
-def _alone(model: Any, prompt: Sequence[int], answer: Sequence[int]) -> list[float]:
-    logits = model(input_ids=torch.tensor([[*prompt, *answer[:-1]]], device=model.device)).logits[0, -len(answer) :]
-    labels = torch.tensor(answer, device=model.device)
-    return cast("list[float]", torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none").tolist())
+def _alone(trial: Trial, prompt: Sequence[int], answer: Sequence[int]) -> list[float]:
+    logits = trial.logits(prompt, answer)[-len(answer) :]
+    labels = torch.tensor(answer, device=logits.device)
+    return cast("list[float]", torch.nn.functional.cross_entropy(logits, labels, reduction="none").tolist())
 
 
 def _longest_first(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
