@@ -10,7 +10,7 @@ import yaml
 from bench.config.suite import Suite, load
 from bench.core.identity import Surroundings
 from bench.core.record import Record, Run
-from bench.runs import runner, shards
+from bench.runs import runner, shards, workers
 from bench.runs.cells import Cell, expand
 from bench.store import run_folder
 
@@ -38,11 +38,15 @@ class Silent:
 
     def __init__(self) -> None:
         self.started: list[str] = []
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
 
     def start(self, cell: Cell) -> None:
         self.started.append(cell.label)
 
-    def progress(self, phase: str, done: int, total: int) -> None: ...
+    def progress(self, cell: Cell, phase: str, done: int, total: int) -> None: ...
 
     def finish(self, cell: Cell, record: Record, cached: bool) -> None: ...
 
@@ -55,5 +59,6 @@ def measure(
     part = None if shard is None else run_folder.Part(shard, frozenset(cell.key for cell in own))
     shown = Silent()
     with run_folder.open_run(out, file, suite.name, [cell.ref for cell in cells], part) as opened:
-        outcome = runner.run(suite, own, opened, shown)
+        count = workers.at_once(suite, own, opened, shown)
+        outcome = runner.run(suite, own, opened, shown, workers.executor(suite, count))
     return outcome, shown.started, run_folder.read_run(out)

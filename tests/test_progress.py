@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+from contextlib import ExitStack
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from bench.core.errors import CellTimeoutError, DivergedError
 from bench.core.phases import Phase
 from bench.core.record import Record, Score
 from bench.runs import cell_process, progress
-from bench.runs.executor import LocalSubmission, Progress
+from bench.runs.executor import Ended, LocalSubmission, Progress
 from bench.runs.time_left import CellWork, Clock
 
 
@@ -48,24 +51,40 @@ def test_time_left_is_the_rate_of_a_phase_and_an_overhead_for_each_cell(now: lis
 def test_the_cell_under_way_teaches_from_its_first_phase_on(now: list[float]) -> None:
     clock = Clock({key: work("full", train=30.0, predict=10.0) for key in "ab"})
     clock.start("a")
-    clock.progress("load", 0, 0)
+    clock.progress("a", "load", 0, 0)
     now[0] += 4.0
-    clock.progress("train", 0, 0)
+    clock.progress("a", "train", 0, 0)
     assert clock.seconds_left() is None
     now[0] += 20.0
-    clock.progress("train", 10, 30)  # a third: 2 s a token, of 10 tokens
+    clock.progress("a", "train", 10, 30)  # a third: 2 s a token, of 10 tokens
     # this cell: 40 s of training, 20 s of answers (at the only rate there is), and a third of 80 s less 4 s
     assert clock.seconds_left() == pytest.approx(40 + 20 + (80 / 3 - 4) + 80 * 4 / 3)
     now[0] += 40.0
-    clock.progress("predict", 0, 10)
+    clock.progress("a", "predict", 0, 10)
     now[0] += 5.0
-    clock.progress("predict", 5, 10)  # 1 s a token
+    clock.progress("a", "predict", 5, 10)  # 1 s a token
     assert clock.seconds_left() == pytest.approx(5 + (70 / 3 - 4) + 70 * 4 / 3)
     now[0] += 5.0
-    clock.progress("probe facts", 0, 40)
+    clock.progress("a", "probe facts", 0, 40)
     now[0] += 6.0
-    clock.progress("probe facts", 20, 40)
+    clock.progress("a", "probe facts", 20, 40)
     assert clock.seconds_left() == pytest.approx(70 / 3 - 10 + 70 * 4 / 3)
+
+
+def test_cells_at_once_are_laid_out_as_they_will_start(now: list[float]) -> None:
+    """Rates are 1 s a token: two workers, of which one is free after 10 s and the other after 30 s."""
+    cells = {"a": work("full", train=30.0), "b": work("full", train=60.0), "c": work("full", train=45.0)}
+    cells["d"] = CellWork("m", "t", "full", {"train": 15.0}, waits=frozenset("c"))
+    clock = Clock(cells)
+    clock.start("a")
+    clock.start("b")
+    for _ in range(2):
+        now[0] += 10.0
+        clock.progress("a", "train", 2, 3)
+        clock.progress("b", "train", 1, 3)
+    clock.under_way["a"].seconds = clock.under_way["b"].seconds = {"train": 20.0}
+    # the overhead of a cell, a third of its work, is still to come: a 10 + 10, b 40 + 20; then c 60, d behind it 20
+    assert clock.seconds_left() == pytest.approx(20 + 60 + 20)
 
 
 def test_the_same_phase_of_the_same_task_is_asked_first(now: list[float]) -> None:
@@ -112,10 +131,10 @@ def test_after_a_tenth_the_estimate_is_within_thirty_percent_for_the_rest(now: l
         clock.start(key)
         for phase, seconds in (("train", train), ("predict", predict), ("probe", rest)):
             for step in range(20 if seconds else 0):
-                clock.progress(phase, step, 20)
+                clock.progress(key, phase, step, 20)
                 now[0] += seconds / 20
                 spent = now[0] - began
-                clock.progress(phase, step + 1, 20)
+                clock.progress(key, phase, step + 1, 20)
                 left, estimate = total - spent, clock.seconds_left()
                 if total / 10 <= spent <= 0.95 * total:
                     assert estimate is not None
@@ -131,7 +150,7 @@ def test_a_piped_run_says_a_line_every_half_minute(now: list[float]) -> None:
     shown.start(cell("a"))
     for second in range(1, 101):
         now[0] += 1.0
-        shown.progress("train", second // 10, 10)
+        shown.progress(cell("a"), "train", second // 10, 10)
     shown.finish(cell("a"), record(train=80.0), cached=False)
     lines = written.getvalue().splitlines()
     assert [line.partition(";")[0] for line in lines] == [
@@ -139,6 +158,24 @@ def test_a_piped_run_says_a_line_every_half_minute(now: list[float]) -> None:
         "[1/2] cell a: accuracy 0.5 in 80 s",
     ]  # fmt: skip
     assert lines[-1].endswith("; about 2 min left")  # 80 s, and 20 s of overhead
+
+
+def test_a_piped_run_of_several_cells_at_once_names_them_in_one_line(now: list[float]) -> None:
+    written = io.StringIO()
+    keys = "abcdef"
+    shown = progress.PlainDisplay(Console(file=written, width=400), {key: work("full", train=10.0) for key in keys})
+    for key in keys[:5]:
+        shown.start(cell(key))
+    for second in range(31):
+        now[0] += 1.0
+        for key in "ab":
+            shown.progress(cell(key), "train", second // 10, 10)
+    shown.finish(cell("b"), record(train=31.0), cached=False)
+    lines = written.getvalue().splitlines()
+    assert [line.partition(";")[0] for line in lines] == [
+        "[0/6] cell a: train 2 of 10 | cell b: train 2 of 10 | cell c: starting | cell d: starting | and 1 more cells",
+        "[1/6] cell b: accuracy 0.5 in 31 s",
+    ]
 
 
 def test_where_a_cell_is_without_a_count() -> None:
@@ -149,12 +186,16 @@ def test_bars_show_the_phase_and_what_is_left(now: list[float]) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=200)
     shown = progress.BarDisplay(console, {"a": work("full", train=10.0)})
     shown.start(cell("a"))
-    shown.progress("train", 0, 0)
+    shown.progress(cell("a"), "train", 0, 0)
     now[0] += 30.0
-    shown.progress("train", 5, 10)
-    overall, current = shown.bars.tasks
+    shown.progress(cell("a"), "train", 5, 10)
+    shown.start(cell("b"))
+    overall, current, other = shown.bars.tasks
     assert (current.fields["note"], current.completed, current.total) == ("train 5 of 10", 5, 10)
     assert overall.fields["note"] == "about 50 s left"  # 30 s, and a third of 60 s
+    assert (current.description, other.description, other.fields["note"]) == ("cell a", "cell b", "starting")
+    shown.finish(cell("a"), record(train=60.0), cached=False)
+    assert [task.description for task in shown.bars.tasks] == ["cells", "cell b"]
 
 
 def test_bars_where_somebody_watches_and_lines_where_nobody_does() -> None:
@@ -163,29 +204,34 @@ def test_bars_where_somebody_watches_and_lines_where_nobody_does() -> None:
 
 
 class Line:
-    """The line to a cell's process: what comes, and how many seconds nothing does."""
+    """The line to a cell's process: what comes."""
 
-    def __init__(self, now: list[float], said: list[Any]) -> None:
-        self.now, self.said = now, said
-
-    def poll(self, seconds: float) -> bool:
-        if isinstance(self.said[0], float) and self.said[0] > 0:
-            waited = min(seconds, self.said[0])
-            self.now[0] += waited
-            self.said[0] -= waited
-            return False
-        if isinstance(self.said[0], float):
-            self.said.pop(0)
-        return True
+    def __init__(self, said: list[Any]) -> None:
+        self.said = said
 
     def recv(self) -> Any:
+        if not self.said:
+            raise EOFError
         return self.said.pop(0)
 
 
-def test_while_a_cell_says_nothing_its_latest_word_is_told_again(now: list[float]) -> None:
-    said = [2.0, {"progress": ["train", 1, 9]}, 1.0, {"done": True}]
-    process: Any = SimpleNamespace(join=lambda: None, exitcode=0)
-    child = cell_process.Child(process, Line(now, said))  # type: ignore[arg-type]
-    submission = LocalSubmission(child, None, None, None)  # type: ignore[arg-type]
-    start, train = Progress("start", 0, 0), Progress("train", 1, 9)
-    assert list(submission.events()) == [start, start, train, train]
+def test_a_process_says_where_it_is_and_has_ended_once_it_is_gone(now: list[float], tmp_path: Path) -> None:
+    def submitted(said: list[Any], code: int = 0) -> LocalSubmission:
+        child = cell_process.Child(SimpleNamespace(join=lambda: None, exitcode=code), Line(said))  # type: ignore[arg-type]
+        return LocalSubmission(child, tmp_path / "log.txt", 160.0, ExitStack())
+
+    good = submitted([{"progress": ["train", 1, 9]}, {"done": True}])
+    assert [good.received() for _ in range(3)] == [Progress("train", 1, 9), None, Ended()]
+    failed = submitted([{"failure": {"kind": "diverged", "message": "nan"}}])
+    assert failed.received() is None
+    end = failed.received()
+    assert isinstance(end, Ended)
+    assert isinstance(end.failure, DivergedError)
+    silent = submitted([], code=-9)
+    assert isinstance(silent.overdue() or silent.received(), Ended)
+    now[0] += 59.0
+    assert silent.overdue() is None
+    now[0] += 1.0
+    late = silent.overdue()
+    assert late is not None
+    assert isinstance(late.failure, CellTimeoutError)

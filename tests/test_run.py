@@ -24,7 +24,7 @@ from bench.core.item import Example
 from bench.core.record import Prediction, Record, Score
 from bench.model import tiny_random
 from bench.model.visible import visible_device
-from bench.runs import cell_process
+from bench.runs import executor
 from bench.store import run_folder
 from bench.store.json_files import write_json
 from tasks.loader.splits import sample
@@ -149,13 +149,14 @@ def test_a_cell_over_its_time_is_a_typed_failure(suite_file: Path, tmp_path: Pat
 def test_a_worker_that_dies_is_a_typed_failure(
     suite_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = cell_process.Child.messages
+    original = executor.LocalProcesses.submit
 
-    def kill_first(self: cell_process.Child, seconds: float | None) -> Any:
-        os.kill(self.process.pid, signal.SIGKILL)
-        return original(self, seconds)
+    def killed(self: executor.LocalProcesses, job: Path, log: Path) -> executor.LocalSubmission:
+        submission = original(self, job, log)
+        os.kill(submission.process.process.pid, signal.SIGKILL)
+        return submission
 
-    monkeypatch.setattr(cell_process.Child, "messages", kill_first)
+    monkeypatch.setattr(executor.LocalProcesses, "submit", killed)
     _, _, run = measure(suite_file, tmp_path / "run", methods=["zero-shot"])
     assert run.records[0].failure is not None
     assert run.records[0].failure.kind == "crashed"

@@ -27,7 +27,7 @@ from bench.meters.energy import Energy
 from bench.meters.phases import Meter
 from bench.retrieval.embedders import find_embedder
 from bench.retrieval.embedding_cache import CachedEmbedder
-from bench.runs import runner
+from bench.runs import jobs
 from bench.runs.progress import outcome
 from bench.store import merge, run_folder
 from bench.store.json_files import write_json
@@ -245,7 +245,7 @@ def test_a_cell_answers_the_same_with_vectors_of_another(
     def cell(**changes: Any) -> tuple[Record, bytes, list[str]]:
         embedder.asked.clear()
         staging = run.staging(cells[0].ref)
-        job = runner._job(suite, cells[0], run, staging, None)
+        job = jobs.job_of(suite, cells[0], run, staging, None)
         record = measure_cell(replace(job, **changes), lambda *_: None)
         return record, (staging / run_folder.PREDICTIONS).read_bytes(), list(embedder.asked)
 

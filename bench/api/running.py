@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import Literal
 
 from bench.api.measured import MeasuredRun, load
 from bench.runs import suite_run
@@ -22,6 +23,7 @@ def run(
     limit: int | None = None,
     device: str | None = None,
     seeds: Sequence[int] | None = None,
+    workers: int | Literal["auto"] | None = None,
     keep_failed: bool = False,
     progress: bool = True,
 ) -> MeasuredRun:
@@ -33,6 +35,8 @@ def run(
         limit: test items of each task at most.
         device: cpu, cuda or cuda:N; None: as the suite says.
         seeds: in place of the suite's.
+        workers: cells measured at once, or "auto": several where a trial shows that to be faster; None: as the suite
+            says.
         keep_failed: do not try failed cells of an earlier run again.
         progress: show bars, or a line for each cell where bars cannot be shown.
 
@@ -41,7 +45,7 @@ def run(
     Raises:
         UsageError: something in the suite is wrong; the text has a line for each problem.
     """
-    file, loaded = suite_run.read(str(suite), limit, device, seeds, keep_failed)
+    file, loaded = suite_run.read(str(suite), limit, device, seeds, keep_failed, workers)
     folder = Path(out) if out is not None else suite_run.default_folder(loaded.name)
     suite_run.measure(loaded, file, folder, None, _shown if progress else _silent)
     return load(folder)
@@ -61,8 +65,10 @@ def _silent(work: Mapping[str, CellWork]) -> Iterator[Display]:
 class _Silent:
     """A display that shows nothing."""
 
+    def say(self, text: str) -> None: ...
+
     def start(self, cell: Cell) -> None: ...
 
-    def progress(self, phase: str, done: int, total: int) -> None: ...
+    def progress(self, cell: Cell, phase: str, done: int, total: int) -> None: ...
 
     def finish(self, cell: Cell, record: object, cached: bool) -> None: ...

@@ -43,6 +43,7 @@ class Job:
     out: str
     micro_batch: int | Literal["auto", "width"] = "auto"  # rows that are trained on at once
     turned_off: list[SideMeasure] = field(default_factory=list)  # not to be measured
+    cells_at_once: int = 1  # on this machine, this one included
     times_tail: bool = False  # enough items are timed for a 95th percentile, however long that takes
     keeps_weights: bool = False  # writes what was trained beside the record
     joins_validation: bool = False  # learns from the validation split too, which then judges nothing

@@ -193,5 +193,5 @@ def _record(
         parameters=replace(adapted.parameters, index_bytes=index.nbytes if index else 0),
         kept=run_folder.kept_weights(weights) if weights.is_dir() else None,
         identity=job.identity,
-        environment=describe(meter.device),
+        environment=replace(describe(meter.device), cells_at_once=job.cells_at_once),
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -37,6 +38,9 @@ def _suite_options(command: Command) -> Command:
 
 @click.command()
 @_suite_options
+@click.option(
+    "--workers", metavar="N|auto", help="Cells measured at once; auto: several where a trial shows it to pay."
+)
 @click.option("--keep-failed", is_flag=True, help="Do not try failed cells of an earlier run again.")
 @click.option("--full", is_flag=True, help="At the end print every table.")
 def run(suite: str, out: Path | None, shard: str | None, full: bool, **changes: Any) -> None:
@@ -120,11 +124,20 @@ def plan(suite: str, out: Path | None, shard: str | None, no_pilot: bool, as_jso
         Console().print(planning.table(estimates))
 
 
-def _suite(suite: str, seeds: str | None, **changes: Any) -> tuple[Path, Suite]:
+def _suite(suite: str, seeds: str | None, workers: str | None = None, **changes: Any) -> tuple[Path, Suite]:
     """The suite file and its checked content, with the command line's changes."""
     from bench.runs import suite_run
 
-    return suite_run.read(suite, seeds=None if seeds is None else _seeds(seeds), **changes)
+    count = None if workers is None else _workers(workers)
+    return suite_run.read(suite, seeds=None if seeds is None else _seeds(seeds), workers=count, **changes)
+
+
+def _workers(text: str) -> int | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    if re.fullmatch(r"[1-9][0-9]{0,2}", text):
+        return int(text)
+    raise UsageError(f'--workers takes auto, or a whole number from 1 to 999; got "{text}"')
 
 
 def _seeds(text: str) -> list[int]:

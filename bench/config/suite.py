@@ -48,7 +48,14 @@ class EngineSettings(_Strict):
         "auto", description="rows trained on at once; auto: by a timed trial in long trainings; width: by the model's"
     )
     batch_size: int | None = Field(None, gt=0, description="rows of one inference batch at most")
-    threads: int | None = Field(None, gt=0, description="CPU threads; default: all cores")
+    threads: int | None = Field(
+        None, gt=0, description="CPU threads of a cell; default: all cores, shared by the cells at once"
+    )
+    workers: Literal["auto"] | Annotated[int, Field(gt=0, lt=1000)] | None = Field(
+        None,
+        description="cells measured at once; default: one on each GPU, one on a CPU; auto: on a CPU several where a "
+        "trial shows that to be faster",
+    )
 
 
 def _switch(value: object) -> object:

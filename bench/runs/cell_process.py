@@ -7,13 +7,11 @@ whose driver does not survive a fork once a library has so much as asked it for 
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +23,6 @@ from types import ModuleType
 from typing import Any
 
 from bench.core import own_packages
-from bench.core.errors import CellTimeoutError
 
 # what most cells import; a library that is missing or broken is reported by the cell that needs it
 _PRELOADED = [
@@ -40,7 +37,6 @@ _PRELOADED = [
     "bm25s",
     "rouge_score.rouge_scorer",
 ]
-_SILENCE_S = 1.0
 _CUDA = Path("/dev/nvidiactl")  # there where the driver is, which can be known without torch
 # the tracker of shared resources would warn of those that a cell held when it was ended
 _QUIET = {"PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker"}
@@ -52,28 +48,10 @@ _ALWAYS = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}  # read whe
 
 @dataclass(frozen=True)
 class Child:
-    """A cell's process and the line to it."""
+    """A cell's process, and the line on which it sends mappings until it ends."""
 
     process: Any  # multiprocessing's Process, of whichever context
     line: Connection
-
-    def messages(self, seconds: float | None) -> Iterator[Mapping[str, Any]]:
-        """What the process says, until it ends; an empty message for every second in which it says nothing.
-
-        Raises:
-            CellTimeoutError: it says nothing and does not end within what is left of `seconds`.
-        """
-        deadline = math.inf if seconds is None else time.monotonic() + seconds
-        while True:
-            if self.line.poll(max(0.0, min(_SILENCE_S, deadline - time.monotonic()))):
-                try:
-                    yield self.line.recv()
-                except (EOFError, ConnectionResetError):
-                    return
-            elif time.monotonic() >= deadline:
-                raise CellTimeoutError("the cell ran longer than cell_timeout_s allows")
-            else:
-                yield {}
 
     def code(self) -> int:
         """The exit code, once the process has ended; -n where signal n ended it."""

@@ -1,19 +1,22 @@
-"""Where cells are measured: an executor takes the job file of a cell and tells what becomes of it.
+"""Where cells are measured: an executor takes the job files of cells and tells what becomes of them.
 
-The record of a cell is what its job leaves in its folder; an executor only starts jobs, follows them and ends them.
+The record of a cell is what its job leaves in its folder; an executor only starts jobs, follows them and ends them. It
+keeps to its capacity and knows nothing of suites: which cell comes next is for `bench.runs.runner` to say.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from multiprocessing import connection
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from bench.core.errors import CellError, CrashedError
-from bench.model.visible import VARIABLE, visible_device
+from bench.core.errors import CellError, CellTimeoutError, CrashedError
+from bench.model.visible import VARIABLE
 from bench.runs import cell_process
 
 
@@ -26,68 +29,112 @@ class Progress:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A job has ended and, unless it failed, left a record."""
+
+    failure: CellError | None = None
+
+
+Event: TypeAlias = Progress | Ended
+
+
 class Submission(Protocol):
     """A job that was handed to an executor."""
 
-    def events(self) -> Iterator[Progress]:
-        """What the job reports, the latest again while it says nothing, until it has left a record.
-
-        Raises:
-            CellError: it left none, for a reason of this kind.
-        """
-
     def cancel(self) -> None:
-        """End the job, if it has not ended; nothing of it runs afterwards."""
+        """End the job, if it has not ended, and give its place free; nothing of it runs afterwards."""
 
 
 class Executor(Protocol):
     """Starts the jobs of cells."""
 
+    @property
+    def capacity(self) -> int:
+        """Jobs that run at once."""
+
+    @property
+    def per_machine(self) -> int:
+        """Of these at most so many share a machine, and with it memory, caches and cores."""
+
     def submit(self, job: Path, log: Path) -> Submission:
-        """Start the job of a file; what it prints goes to `log`."""
+        """Start the job of a file; what it prints goes to `log`. Not asked for more than `capacity` at once."""
+
+    def wait(self, seconds: float) -> Iterable[tuple[Submission, Event]]:
+        """What the jobs report, as soon as any does; nothing where none does for so long. `Ended` is a job's last."""
 
 
-@dataclass(frozen=True)
-class LocalProcess:
-    """One cell at a time on this machine, in a process of its own."""
+@dataclass
+class LocalProcesses:
+    """Cells on this machine, each in a process of its own."""
 
-    device: str = "auto"  # as a suite names it
+    devices: Sequence[str]  # for each cell at once what it sees of CUDA's devices; "": the CPU
     threads: int | None = None  # of a cell; None: as the libraries choose
     timeout_s: float | None = None
+    _running: dict[LocalSubmission, str] = field(default_factory=dict)  # with its device
+
+    @property
+    def capacity(self) -> int:
+        return len(self.devices)
+
+    @property
+    def per_machine(self) -> int:
+        return self.capacity
 
     def submit(self, job: Path, log: Path) -> LocalSubmission:
-        variables = {VARIABLE: visible_device(self.device, os.environ.get(VARIABLE))}
-        resources = ExitStack()
-        process = resources.enter_context(cell_process.start(job, log, variables, self.threads))
-        return LocalSubmission(process, log, self.timeout_s, resources)
+        free = list((Counter(self.devices) - Counter(self._running.values())).elements())
+        with ExitStack() as started:
+            process = started.enter_context(cell_process.start(job, log, {VARIABLE: free[0]}, self.threads))
+            submission = LocalSubmission(process, log, _deadline(self.timeout_s), started.pop_all())
+        submission.resources.callback(self._running.pop, submission, None)
+        self._running[submission] = free[0]
+        return submission
+
+    def wait(self, seconds: float) -> Iterator[tuple[LocalSubmission, Event]]:
+        running = tuple(self._running)
+        soonest = min((each.deadline for each in running), default=0.0) - time.monotonic()
+        ready = connection.wait([each.process.line for each in running], max(0.0, min(seconds, soonest)))
+        for each in running:
+            event = each.received() if each.process.line in ready else None
+            if not isinstance(event, Ended):
+                event = each.overdue() or event
+            if event is not None:
+                yield each, event
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class LocalSubmission:
     """A job whose process was started."""
 
     process: cell_process.Child
     log: Path
-    timeout_s: float | None
+    deadline: float  # by time.monotonic
     resources: ExitStack
+    end: Ended | None = None  # as the process said it, before it was gone
 
-    def events(self) -> Iterator[Progress]:
-        latest = Progress("start", 0, 0)
-        for message in self.process.messages(self.timeout_s):
-            if not message:
-                yield latest
-            elif "progress" in message:
-                latest = Progress(*message["progress"])
-                yield latest
-            elif "failure" in message:
-                raise _typed(message["failure"])
-            elif "done" in message:
-                self.process.code()
-                return
-        raise CrashedError(_how_it_ended(self.process.code(), self.log))
+    def received(self) -> Event | None:
+        """What the process has to say now."""
+        try:
+            message = self.process.line.recv()
+        except (EOFError, ConnectionResetError):
+            return self.end or Ended(CrashedError(_how_it_ended(self.process.code(), self.log)))
+        if "progress" in message:
+            return Progress(*message["progress"])
+        self.end = Ended(_typed(message["failure"]) if "failure" in message else None)
+        return None
+
+    def overdue(self) -> Ended | None:
+        """The end of a job whose time is over."""
+        if time.monotonic() < self.deadline:
+            return None
+        return self.end or Ended(CellTimeoutError("the cell ran longer than cell_timeout_s allows"))
 
     def cancel(self) -> None:
         self.resources.close()
+
+
+def _deadline(timeout_s: float | None) -> float:
+    return float("inf") if timeout_s is None else time.monotonic() + timeout_s
 
 
 def _typed(failure: Mapping[str, str]) -> CellError:

@@ -61,6 +61,11 @@ def work(cell: Cell) -> float:
     return sum(work_by_phase(cell).values())
 
 
+def relative_seconds(cell: Cell) -> float:
+    """How long a cell takes in comparison with others: its work, by the size of its model."""
+    return work(cell) * cell.model.parameters
+
+
 def work_by_phase(cell: Cell) -> dict[PhaseName, float]:
     """The same in each phase that grows with it."""
     weights, train = cell.method.weights, len(cell.task.train[: cell.train_size])
@@ -148,10 +153,10 @@ def _estimate(cell: Cell, record: Record | None, rate: float | None) -> Estimate
     amount = work(cell)
     state = "to do" if record is None else "done" if record.status == "ok" else "failed"
     seconds = 0.0 if state == "done" else None if rate is None else rate * amount + _OVERHEAD_S
-    return Estimate(cell, state, amount, seconds, _memory(cell))
+    return Estimate(cell, state, amount, seconds, memory_bytes(cell))
 
 
-def _memory(cell: Cell) -> int:
+def memory_bytes(cell: Cell) -> int:
     """Host and device bytes together: weights, what training keeps beside them, and the process itself."""
     model = cell.model
     cost = cell.method.weights.cost(len(cell.task.train), cell.trials)

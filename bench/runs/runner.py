@@ -1,35 +1,44 @@
-"""Runs the cells of a suite, each in its own process, and leaves a record of every one of them."""
+"""Runs the cells of a suite, each in its own process, and leaves a record of every one of them.
+
+As many cells as the executor takes are under way at once. A cell that has ended is published at once; whatever ends
+this process, at most the cells under way are lost.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.cell.job import Job
 from bench.config.suite import Suite
-from bench.core.errors import AdaptbenchError, CellError
-from bench.core.method import parts_of
-from bench.core.record import Failure, Record
+from bench.core.errors import CellError
+from bench.core.record import Record
 from bench.runs import winners
 from bench.runs.cells import Cell
-from bench.runs.executor import Executor, LocalProcess, Submission
+from bench.runs.executor import Ended, Executor, Progress, Submission
+from bench.runs.graph import Queue, chains, waits
+from bench.runs.jobs import failed, job_of
+from bench.runs.plan import relative_seconds
 from bench.store.json_files import write_json
 from bench.store.listing import read_listing
 from bench.store.run_folder import LOG, VECTORS, Store, write_record
 
 _JOB = "job.json"
+_STARTED = Progress("start", 0, 0)
+_SILENCE_S = 1.0  # after which what is known is shown again
 
 
 class Display(Protocol):
     """Shows a run as it goes; see `bench.runs.progress`."""
 
+    def say(self, text: str) -> None: ...
+
     def start(self, cell: Cell) -> None: ...
 
-    def progress(self, phase: str, done: int, total: int) -> None: ...
+    def progress(self, cell: Cell, phase: str, done: int, total: int) -> None: ...
 
     def finish(self, cell: Cell, record: Record, cached: bool) -> None: ...
 
@@ -43,34 +52,25 @@ class RunOutcome:
     cached: int
 
 
-def run(
-    suite: Suite, cells: Sequence[Cell], store: Store, display: Display, executor: Executor | None = None
-) -> RunOutcome:
+def run(suite: Suite, cells: Sequence[Cell], store: Store, display: Display, executor: Executor) -> RunOutcome:
     """Measure every cell that has no record yet; a failed one is tried again unless the suite keeps failures.
 
-    `executor`: where; None: in processes of this machine, as the suite says. With `keep: winner` weights that cannot
-    win go once all cells of their model and task are there; a shard, which has no verdict, keeps them.
+    With `keep: winner` weights that cannot win go once all cells of their model and task are there; a shard, which has
+    no verdict, keeps them.
     """
-    executor = executor or LocalProcess(suite.engine.device, suite.engine.threads, suite.cell_timeout_s)
-    ok = failed = cached = 0
-    records: dict[str, Record] = {}
+    driver = _Driver(suite, store, display, executor, Counter(map(_contest, cells)))
+    known = measured(suite, cells, store)
     for cell in cells:
-        record = store.record(cell.ref)
-        known = record is not None and (record.status == "ok" or suite.failed == "keep")
-        if record is None or not known:
-            display.start(cell)
-            record = _measure(suite, cell, store, display, executor, records.get(cell.chooser or ""))
-        records[cell.key] = record
-        display.finish(cell, record, known)
-        cached += known
-        ok += record.status == "ok"
-        failed += record.status != "ok"
-        group = {other.key for other in cells if _contest(other) == _contest(cell)}
-        if suite.keep == "winner" and group <= records.keys() and not read_listing(store.path).shard:
-            winners.prune(store.path, *_contest(cell))
-    if not failed or suite.failed == "keep":  # nothing is left to be measured
+        if cell.key in known:
+            driver.ended(cell, known[cell.key], cached=True)
+    try:
+        driver.measure([cell for cell in cells if cell.key not in known])
+    finally:
+        driver.cancel()
+    failures = len(cells) - driver.ok
+    if not failures or suite.failed == "keep":  # nothing is left to be measured
         shutil.rmtree(store.path / VECTORS, ignore_errors=True)
-    return RunOutcome(ok, failed, cached)
+    return RunOutcome(driver.ok, failures, len(known))
 
 
 def _contest(cell: Cell) -> tuple[str, str]:
@@ -78,92 +78,117 @@ def _contest(cell: Cell) -> tuple[str, str]:
     return cell.model.name, cell.task.name
 
 
-def _measure(
-    suite: Suite, cell: Cell, store: Store, display: Display, executor: Executor, chooser: Record | None
-) -> Record:
-    """The cell's record, published; a failure of any kind becomes a record with its reason.
-
-    `chooser` is the record of the cell whose choice of options this one takes over.
-    """
-    staging = store.staging(cell.ref)
-    try:
-        chosen = _chosen(chooser) if cell.chooser else None
-        write_json(staging / _JOB, asdict(_job(suite, cell, store, staging, chosen)))
-        _follow(executor.submit(staging / _JOB, staging / LOG), display)
-    except CellError as error:
-        write_record(staging, _failed(cell, error))
-    (staging / _JOB).unlink(missing_ok=True)
-    store.publish(staging, cell.ref)
-    record = store.record(cell.ref)
-    assert record is not None
-    return record
+def measured(suite: Suite, cells: Iterable[Cell], store: Store) -> dict[str, Record]:
+    """The records of those cells, by key, that are not measured again."""
+    found = store.records([cell.ref for cell in cells])
+    return {key: record for key, record in found.items() if record.status == "ok" or suite.failed == "keep"}
 
 
-def _chosen(chooser: Record | None) -> dict[str, Any]:
-    if chooser is None or chooser.tuning is None:
-        seed = "the first seed" if chooser is None else f"seed {chooser.seed}"
-        raise CellError(f"its options are chosen on {seed}, and that cell failed")
-    return dict(chooser.tuning.chosen)
+@dataclass
+class _UnderWay:
+    """A cell that is being measured."""
+
+    cell: Cell
+    staging: Path
+    latest: Progress = _STARTED
 
 
-def _job(suite: Suite, cell: Cell, store: Store, out: Path, chosen: dict[str, Any] | None) -> Job:
-    weights, context = cell.method.weights, cell.method.context
-    return Job(
-        key=cell.key,
-        identity=cell.identity,
-        model={**asdict(cell.model), "folder": str(cell.model.folder)},
-        task=cell.task_path,
-        limit=cell.limit,
-        train_size=cell.train_size,
-        probes=list(cell.probes),
-        probe_limit=suite.probe_limit,
-        adapter_scales=suite.adapter_scales if cell.probes and not cell.is_base else [],
-        counterfactuals=0 if cell.is_base else suite.counterfactuals,
-        checkpoints=suite.checkpoints if cell.probes and not cell.is_base else 0,
-        method=cell.method.name,
-        options={**weights.options.model_dump(mode="json"), **context.options.model_dump(mode="json")},
-        trials=suite.trials,
-        chosen=chosen,
-        label=cell.label,
-        suite_method=cell.suite_method,
-        seed=cell.seed,
-        embedder=suite.embedder,
-        device=suite.engine.device.partition(":")[0],  # the worker sees one device only
-        batch_tokens=suite.engine.batch_tokens,
-        train_tokens=suite.engine.train_tokens,
-        batch_size=suite.engine.batch_size,
-        micro_batch=suite.engine.micro_batch,
-        out=str(out),
-        keeps_weights=suite.keep != "none" and not cell.is_base,
-        vectors=str(store.path / VECTORS),
-        turned_off=list(suite.measure.turned_off),
-        times_tail="latency_p95_s" in (suite.decide.get("require") or {}),
-    )
+@dataclass
+class _Driver:
+    suite: Suite
+    store: Store
+    display: Display
+    executor: Executor
+    open: Counter[tuple[str, str]]  # cells that have not ended, by what they are compared in
+    ok: int = 0
+    chosen: dict[str, CellError | dict[str, Any]] = field(default_factory=dict)  # options, by the cell they are of
+    under_way: dict[Submission, _UnderWay] = field(default_factory=dict)
 
+    def measure(self, cells: Sequence[Cell]) -> None:
+        """Start what may start as long as there is room, and follow what is under way, until all have ended."""
+        by_key, after = {cell.key: cell for cell in cells}, waits(cells)
+        urgency = dict.fromkeys(after, 0.0)  # one by one they go in the suite's order
+        if self.executor.capacity > 1:
+            urgency = chains(after, {cell.key: relative_seconds(cell) for cell in cells})
+        queue = Queue(after, urgency)
+        while True:
+            while len(self.under_way) < self.executor.capacity and (key := queue.pop()) is not None:
+                if not self._start(by_key[key]):
+                    queue.done(key)
+            if not self.under_way:
+                return
+            for key in self._follow():
+                queue.done(key)
 
-def _follow(submission: Submission, display: Display) -> None:
-    """Show what a job reports until it has ended; raises the CellError it ended with."""
-    try:
-        for event in submission.events():
-            display.progress(event.phase, event.done, event.total)
-    finally:
-        submission.cancel()
+    def _start(self, cell: Cell) -> bool:
+        """Whether a cell is under way now; one that cannot be is a record of its failure."""
+        self.display.start(cell)
+        staging = self.store.staging(cell.ref)
+        try:
+            chosen = self._chosen(cell)
+            job = job_of(self.suite, cell, self.store, staging, chosen, self.executor.per_machine)
+            write_json(staging / _JOB, asdict(job))
+            self.under_way[self.executor.submit(staging / _JOB, staging / LOG)] = _UnderWay(cell, staging)
+        except CellError as error:
+            self._publish(cell, staging, error)
+            return False
+        return True
 
+    def _follow(self) -> list[str]:
+        """Show what the cells under way report; the keys of those that have ended."""
+        heard, ended = set(), []
+        for submission, event in self.executor.wait(_SILENCE_S):
+            current = self.under_way[submission]
+            if isinstance(event, Ended):
+                submission.cancel()
+                del self.under_way[submission]
+                self._publish(current.cell, current.staging, event.failure)
+                ended.append(current.cell.key)
+            else:
+                current.latest = event
+                self._show(current)
+                heard.add(submission)
+        for submission, current in self.under_way.items():
+            if submission not in heard:
+                self._show(current)
+        return ended
 
-def _failed(cell: Cell, error: AdaptbenchError) -> Record:
-    return Record(
-        key=cell.key,
-        model=cell.model.name,
-        task=cell.task.name,
-        method=cell.label,
-        seed=cell.seed,
-        suite_method=cell.suite_method,
-        train_size=cell.train_size,
-        parts=parts_of(cell.method),
-        status="failed",
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        failure=Failure(error.kind, str(error)),
-        kind=cell.task.kind,
-        items=len(cell.task.test),
-        identity=cell.identity,
-    )
+    def _show(self, current: _UnderWay) -> None:
+        latest = current.latest
+        self.display.progress(current.cell, latest.phase, latest.done, latest.total)
+
+    def _publish(self, cell: Cell, staging: Path, failure: CellError | None) -> None:
+        """A failure of any kind becomes a record with its reason."""
+        if failure is not None:
+            write_record(staging, failed(cell, failure))
+        (staging / _JOB).unlink(missing_ok=True)
+        self.store.publish(staging, cell.ref)
+        record = self.store.record(cell.ref)
+        assert record is not None
+        self.ended(cell, record, cached=False)
+
+    def ended(self, cell: Cell, record: Record, cached: bool) -> None:
+        """Keep of a record what other cells take over, and show how the cell ended."""
+        self.ok += record.status == "ok"
+        if cell.identity.tuning and cell.chooser is None:
+            failure = CellError(f"its options are chosen on seed {record.seed}, and that cell failed")
+            self.chosen[cell.key] = dict(record.tuning.chosen) if record.tuning else failure
+        self.display.finish(cell, record, cached)
+        self.open[_contest(cell)] -= 1
+        if self.suite.keep == "winner" and not self.open[_contest(cell)] and not read_listing(self.store.path).shard:
+            winners.prune(self.store.path, *_contest(cell))
+
+    def _chosen(self, cell: Cell) -> dict[str, Any] | None:
+        if cell.chooser is None:
+            return None
+        found = self.chosen.get(cell.chooser)
+        if found is None:
+            raise CellError("its options are chosen on the first seed, and that cell failed")
+        if isinstance(found, CellError):
+            raise found
+        return found
+
+    def cancel(self) -> None:
+        """End what is under way."""
+        for submission in self.under_way:
+            submission.cancel()

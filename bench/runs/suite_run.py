@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from bench.config import suite as suites
 from bench.config.suite import Suite
@@ -14,6 +15,7 @@ from bench.core.errors import UsageError
 from bench.core.identity import Surroundings
 from bench.runs import RESULTS, cell_process, runner, shards
 from bench.runs.cells import Cell, expand, left_out
+from bench.runs.graph import waits
 from bench.runs.plan import work_by_phase
 from bench.runs.time_left import CellWork
 from bench.store.listing import read_listing
@@ -30,7 +32,12 @@ class Finished:
 
 
 def read(
-    suite: str, limit: int | None, device: str | None, seeds: Sequence[int] | None, keep_failed: bool = False
+    suite: str,
+    limit: int | None,
+    device: str | None,
+    seeds: Sequence[int] | None,
+    keep_failed: bool = False,
+    workers: int | Literal["auto"] | None = None,
 ) -> tuple[Path, Suite]:
     """The file of a suite given by bundled name or path, and its checked content with these changes.
 
@@ -38,11 +45,12 @@ def read(
         UsageError: there is no such suite, or something in it is wrong.
     """
     file = suites.find(suite)
+    engine = {name: value for name, value in (("device", device), ("workers", workers)) if value is not None}
     changes = {
         "limit": limit,
         "seeds": None if seeds is None else list(seeds),
         "failed": "keep" if keep_failed else None,
-        "engine": None if device is None else {"device": device},
+        "engine": engine or None,
     }
     return file, suites.load(file, {key: value for key, value in changes.items() if value is not None})
 
@@ -67,16 +75,20 @@ def measure(
     every = expand(suite, file, partial(_prepared_surroundings, folder))
     cells = shards.part(every, shard) if shard else every
     part = Part(str(shard), frozenset(cell.key for cell in cells)) if shard else None
+    from bench.runs import workers  # which loads torch, as the suite is known to be right
+
+    after = waits(cells)
     with (
         open_run(folder, file, suite.name, [cell.ref for cell in every], part, left_out(suite, every)) as opened,
-        display({cell.key: _work(cell) for cell in cells}) as shown,
+        display({cell.key: _work(cell, after[cell.key]) for cell in cells}) as shown,
     ):
-        outcome = runner.run(suite, cells, opened, shown)
+        count = workers.at_once(suite, cells, opened, shown)
+        outcome = runner.run(suite, cells, opened, shown, workers.executor(suite, count))
     return Finished(outcome, len(cells), len(every))
 
 
-def _work(cell: Cell) -> CellWork:
-    return CellWork(cell.model.digest, cell.task.name, cell.label, work_by_phase(cell))
+def _work(cell: Cell, after: frozenset[str]) -> CellWork:
+    return CellWork(cell.model.digest, cell.task.name, cell.label, work_by_phase(cell), after)
 
 
 def _prepared_surroundings(folder: Path, suite: Suite) -> Surroundings:

@@ -1,23 +1,27 @@
-"""How long a run will still take, learnt from the phases of its cells, those of the cell under way included.
+"""How long a run will still take, learnt from the phases of its cells, those of the cells under way included.
 
 A cell is the phases that grow with its work (tokens through the model, `bench.runs.plan`) and an overhead. Seconds for
 a token come from the same phase of the same model and task where there are any, else from what is nearest; the overhead
-comes from cells of the same method, and where none has ended it is what evaluations may take.
+comes from cells of the same method, and where none has ended it is what evaluations may take. Cells that are measured
+at once are laid out as the run will start them.
 """
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from bench.core.phases import PhaseName, spent
 from bench.core.record import Record
 from bench.metrics.formats import duration
+from bench.runs.graph import chains, makespan
 
 _OF_WORK = 1 / 3  # an overhead that is not known yet: evaluations take a quarter of a cell
 _UNKNOWN = "time left: not known yet"
+_EVERY_S = 1.0  # for which an estimate is shown again, unless a cell has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +32,15 @@ class CellWork:
     task: str
     method: str
     tokens: Mapping[PhaseName, float]  # through the model, by the phases that grow with them
+    waits: frozenset[str] = frozenset()  # keys of the cells that have to end before
 
 
 @dataclass
 class UnderWay:
-    """The cell that is being measured: seconds of its phases so far."""
+    """A cell that is being measured: seconds of its phases so far."""
 
-    key: str
+    started: float
+    entered: float  # when its phase was last looked at
     phase: str = ""
     done: float = 0.0  # share of the phase
     seconds: dict[str, float] = field(default_factory=dict)
@@ -44,71 +50,109 @@ class UnderWay:
         return self.done if name == self.phase else float(name in self.seconds)
 
 
+class _Sums:
+    """Tokens and seconds of phases, by every description of where they are from that may be asked for."""
+
+    def __init__(self, before: _Sums | None = None) -> None:
+        self._sums: defaultdict[tuple[str, ...], tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
+        self._sums.update(before._sums if before else {})
+
+    def add(self, cell: CellWork, phase: PhaseName, tokens: float, seconds: float) -> None:
+        for name in _descriptions(cell, phase):
+            before = self._sums[name]
+            self._sums[name] = before[0] + tokens, before[1] + seconds
+
+    def __bool__(self) -> bool:
+        return any(tokens for tokens, _ in self._sums.values())
+
+    def rate(self, cell: CellWork, phase: PhaseName) -> float | None:
+        """Seconds for a token, of the nearest phases there are."""
+        known = (self._sums[name] for name in _descriptions(cell, phase) if name in self._sums)
+        return next((seconds / tokens for tokens, seconds in known if tokens), None)
+
+
+def _descriptions(cell: CellWork, phase: PhaseName) -> Iterator[tuple[str, ...]]:
+    """The nearest first."""
+    yield phase, cell.model, cell.task, cell.method
+    yield phase, cell.model, cell.task
+    yield phase, cell.model
+    yield "", cell.model, cell.task
+    yield "", cell.model
+    yield ("",)
+
+
+Overheads: TypeAlias = dict[tuple[str, ...], tuple[float, int]]  # where from -> seconds and cells
+
+
 class Clock:
     """Time left of the cells of a run, by key."""
 
     def __init__(self, cells: Mapping[str, CellWork]) -> None:
         self.cells = cells
         self.left = dict.fromkeys(cells)
-        self.current: UnderWay | None = None
-        self.started = self._entered = 0.0
-        self._phases: list[tuple[CellWork, PhaseName, float, float]] = []  # that ended: cell, phase, tokens, seconds
-        self._overheads: list[tuple[CellWork, float]] = []
+        self.under_way: dict[str, UnderWay] = {}
+        self.most = 1  # cells under way at once, so far
+        self._ended, self._overheads = _Sums(), Overheads()
+        self._said, self._said_at = "", float("-inf")
 
     def start(self, key: str) -> None:
         """A cell begins."""
-        self.started = self._entered = time.monotonic()
-        self.current = UnderWay(key)
+        now = time.monotonic()
+        self.under_way[key] = UnderWay(now, now)
+        self.most = max(self.most, len(self.under_way))
 
-    def progress(self, phase: str, done: int, total: int) -> None:
-        """The cell under way says where it is."""
-        current, now = self.current, time.monotonic()
+    def progress(self, key: str, phase: str, done: int, total: int) -> None:
+        """A cell under way says where it is."""
+        current, now = self.under_way.get(key), time.monotonic()
         if current is None:
             return
         if current.phase:
-            current.seconds[current.phase] = current.seconds.get(current.phase, 0.0) + now - self._entered
-        self._entered = now
+            current.seconds[current.phase] = current.seconds.get(current.phase, 0.0) + now - current.entered
+        current.entered = now
         same = phase == current.phase
         current.phase, current.done = phase, done / total if total else current.done if same else 0.0
 
     def finish(self, key: str, record: Record, cached: bool) -> None:
         """A cell has ended."""
         self.left.pop(key, None)
-        self.current = None
-        if cached or record.failure:  # neither says how long a cell takes
+        self._said_at = float("-inf")
+        current = self.under_way.pop(key, None)
+        if cached or record.failure or current is None:  # none of them says how long a cell takes
             return
         cell, worked = self.cells[key], 0.0
         for name, tokens in cell.tokens.items():
             if tokens and name in record.phases:
                 worked += spent(record.phases[name])
-                self._phases.append((cell, name, tokens, spent(record.phases[name])))
-        self._overheads.append((cell, max(0.0, time.monotonic() - self.started - worked)))
+                self._ended.add(cell, name, tokens, spent(record.phases[name]))
+        overhead = max(0.0, time.monotonic() - current.started - worked)
+        for place in ((cell.model, cell.task, cell.method), (cell.model, cell.method)):
+            seconds, count = self._overheads.get(place, (0.0, 0))
+            self._overheads[place] = seconds + overhead, count + 1
 
     def seconds_left(self) -> float | None:
-        """Seconds that all cells still take; None before anything tells."""
-        seen = [*self._phases, *self._so_far()]
-        if not sum(tokens for *_, tokens, _ in seen):
+        """Seconds until all cells have ended; None before anything tells."""
+        seen = _Sums(self._ended)
+        for key, current in self.under_way.items():
+            for name, tokens in self.cells[key].tokens.items():
+                if tokens * current.share(name):
+                    seen.add(self.cells[key], name, tokens * current.share(name), current.seconds.get(name, 0.0))
+        if not seen:
             return None
-        return sum(self._of_cell(key, seen) for key in self.left)
+        seconds = {key: self._of_cell(key, seen) for key in self.left}
+        after = {key: self.cells[key].waits & self.left.keys() for key in self.left}
+        started = dict.fromkeys(self.under_way, float("inf"))
+        return makespan(after, seconds, {**chains(after, seconds), **started}, self.most)
 
     def remaining(self) -> str:
         """The same in words."""
-        seconds = self.seconds_left()
-        return _UNKNOWN if seconds is None else f"about {duration(seconds, rough=True)} left"
+        if time.monotonic() - self._said_at >= _EVERY_S:
+            seconds, self._said_at = self.seconds_left(), time.monotonic()
+            self._said = _UNKNOWN if seconds is None else f"about {duration(seconds, rough=True)} left"
+        return self._said
 
-    def _so_far(self) -> Iterator[tuple[CellWork, PhaseName, float, float]]:
-        """The phases of the cell under way, as far as they are done."""
-        if self.current is None:
-            return
-        cell = self.cells[self.current.key]
-        for name, tokens in cell.tokens.items():
-            done = tokens * self.current.share(name)
-            if done:
-                yield cell, name, done, self.current.seconds.get(name, 0.0)
-
-    def _of_cell(self, key: str, seen: list[tuple[CellWork, PhaseName, float, float]]) -> float:
-        cell, current = self.cells[key], self.current if self.current and self.current.key == key else None
-        whole = {name: tokens * _rate(cell, name, seen) for name, tokens in cell.tokens.items()}
+    def _of_cell(self, key: str, seen: _Sums) -> float:
+        cell, current = self.cells[key], self.under_way.get(key)
+        whole = {name: tokens * (seen.rate(cell, name) or 0.0) for name, tokens in cell.tokens.items()}
         overhead = self._overhead(cell, sum(whole.values()))
         if current is None:
             return sum(whole.values()) + overhead
@@ -116,29 +160,8 @@ class Clock:
         return sum(each * (1 - current.share(name)) for name, each in whole.items()) + max(0.0, overhead - beside)
 
     def _overhead(self, cell: CellWork, work_s: float) -> float:
-        for alike in (("model", "task", "method"), ("model", "method")):
-            known = [seconds for other, seconds in self._overheads if _same(cell, other, alike)]
-            if known:
-                return statistics.fmean(known)
+        for place in ((cell.model, cell.task, cell.method), (cell.model, cell.method)):
+            if place in self._overheads:
+                seconds, count = self._overheads[place]
+                return seconds / count
         return work_s * _OF_WORK
-
-
-def _rate(cell: CellWork, phase: PhaseName, seen: Iterable[tuple[CellWork, PhaseName, float, float]]) -> float:
-    """Seconds for a token, of the nearest phases there are."""
-    nearness: tuple[tuple[tuple[str, ...], bool], ...] = (
-        (("model", "task", "method"), True), (("model", "task"), True), (("model",), True),
-        (("model", "task"), False), (("model",), False), ((), False),
-    )  # fmt: skip
-    for alike, same_phase in nearness:
-        found = [
-            (tokens, seconds)
-            for other, name, tokens, seconds in seen
-            if _same(cell, other, alike) and (name == phase or not same_phase)
-        ]
-        if found:
-            return sum(seconds for _, seconds in found) / sum(tokens for tokens, _ in found)
-    return 0.0
-
-
-def _same(cell: CellWork, other: CellWork, names: Iterable[str]) -> bool:
-    return all(getattr(cell, name) == getattr(other, name) for name in names)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -63,6 +63,12 @@ class Store:
         """The record of a cell, or None where there is none."""
         folder = self.folder(cell)
         return read_record(folder / RECORD) if folder else None
+
+    def records(self, cells: Iterable[CellRef]) -> dict[str, Record]:
+        """The records of those cells that have one, by key."""
+        folders = cell_folders(self.path)
+        there = ((cell.key, folders[cell.key[:12]]) for cell in cells if cell.key[:12] in folders)
+        return {key: read_record(folder / RECORD) for key, folder in there}
 
     def staging(self, cell: CellRef) -> Path:
         """A fresh folder to write the cell into."""

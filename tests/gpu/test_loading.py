@@ -17,6 +17,7 @@ from bench.model.fingerprint import fingerprint
 from bench.model.load import load_base
 from bench.model.resolve import ModelSpec, resolve
 from bench.retrieval import embedders
+from bench.runs.executor import Ended
 from tests.small import measure, write_suite
 
 
@@ -92,7 +93,7 @@ def test_an_unchanged_model_is_loaded_once_and_a_changed_one_is_gone_before_its_
         return made
 
     monkeypatch.setattr(load, "_load", watched)
-    monkeypatch.setattr("bench.runs.executor.LocalProcess.submit", in_this_process)
+    monkeypatch.setattr("bench.runs.workers.executor", lambda suite, cells_at_once: InThisProcess())
     options = {"learning_rate": 1e-3, "max_steps": 1, "batch_size": 4}
     file = write_suite(tmp_path, tiny_model, methods=["zero-shot", {"full": options}], probes=["paint"])
     _, _, run = measure(file, tmp_path / "run")
@@ -103,15 +104,19 @@ def test_an_unchanged_model_is_loaded_once_and_a_changed_one_is_gone_before_its_
     assert loaded == [0] * 4  # the probe's base cell, zero-shot, full, and full's base
 
 
-def in_this_process(self: Any, job: Path, log: Path) -> Any:
-    class Done:
-        def events(self) -> Any:
-            assert worker.run(job, lambda message: None) == 0
-            return iter(())
+class InThisProcess:
+    """An executor that measures a cell when it is submitted."""
 
-        def cancel(self) -> None: ...
+    capacity = per_machine = 1
 
-    return Done()
+    def submit(self, job: Path, log: Path) -> InThisProcess:
+        assert worker.run(job, lambda message: None) == 0
+        return self
+
+    def wait(self, seconds: float) -> list[tuple[InThisProcess, Ended]]:
+        return [(self, Ended())]
+
+    def cancel(self) -> None: ...
 
 
 def test_documents_fill_a_card() -> None:
