@@ -10,7 +10,7 @@ import yaml
 from bench.config.suite import Suite, load
 from bench.core.identity import Surroundings
 from bench.core.record import Record, Run
-from bench.runs import runner, shards, workers
+from bench.runs import runner, shards
 from bench.runs.cells import Cell, expand
 from bench.store import run_folder
 
@@ -54,6 +54,8 @@ class Silent:
 def measure(
     file: Path, out: Path, shard: str | None = None, **changes: Any
 ) -> tuple[runner.RunOutcome, list[str], Run]:
+    from bench.runs import workers  # which loads torch
+
     suite, cells = cells_of(file, **changes)
     own = cells if shard is None else shards.part(cells, shards.parse(shard))
     part = None if shard is None else run_folder.Part(shard, frozenset(cell.key for cell in own))

@@ -51,6 +51,10 @@ def explain(
         if not outer and not _is_misspelt(one, errors):
             beginning, end = _line(one, place, described)
             lines.setdefault((place.path, beginning), []).append(end)
+    for path, start in list(lines):  # branches of a union that say "allowed" and "must be"
+        merged = path, start.replace("; allowed: ", "; it must be ")
+        if merged[1] != start and merged in lines:
+            lines[merged] = [*lines.pop((path, start)), *lines[merged]]
     written = [plain(start + " or ".join(dict.fromkeys(ends))) for (_, start), ends in lines.items()]
     more = len(written) - MOST + error.error_count() - len(first)
     return written[:MOST] + ([f"(+{more} more)"] if more > 0 else [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 
@@ -11,6 +12,7 @@ from bench.config.suite import EngineSettings, Suite
 from bench.core.errors import UsageError
 from bench.model.devices import pick_device
 from bench.model.visible import VARIABLE, visible_device
+from bench.runs import runner, trial
 from bench.runs.cells import Cell
 from bench.runs.executor import LocalProcesses
 from bench.runs.runner import Display
@@ -26,7 +28,16 @@ def at_once(suite: Suite, cells: Sequence[Cell], store: Store, display: Display)
     asked, there = suite.engine.workers, _cards(suite.engine)
     if there:
         return there if asked in (None, "auto") else int(asked)
-    return asked if isinstance(asked, int) else 1
+    if asked != "auto":
+        return asked or 1
+    known = runner.measured(suite, cells, store)
+    todo = [cell for cell in cells if cell.key not in known]
+    before = [record.environment.cells_at_once for record in known.values() if record.status == "ok"]
+    if before and todo:
+        display.say(f"workers: auto: {max(before)} at once, as the cells that are measured already")
+    if before or not todo:
+        return max(before, default=1)
+    return trial.choose(suite, todo, store, display, partial(executor, suite))
 
 
 def executor(suite: Suite, cells_at_once: int) -> LocalProcesses:
