@@ -99,6 +99,9 @@ def test_all_shards_together_are_the_undivided_run_of_cells_at_once(
     for cell in (tmp_path / "deep" / "joined" / "cells").iterdir():
         original = next(each for folder in shards for each in (folder / "cells").glob(cell.name))
         assert {f.name: f.read_bytes() for f in cell.iterdir()} == {f.name: f.read_bytes() for f in original.iterdir()}
+        at_once = tmp_path / "whole" / "cells" / cell.name  # one by one or at once: the same to the last bit
+        assert (cell / run_folder.PREDICTIONS).read_bytes() == (at_once / run_folder.PREDICTIONS).read_bytes()
+    assert {record.environment.cells_at_once for record in whole.records} == {2}
 
 
 def test_what_is_missing_or_failed_is_named(tmp_path: Path) -> None:

@@ -71,7 +71,8 @@ def costs(run: Run, prices: Prices) -> DataFrame:
         found = {_column(m.kind, m.name, m.unit): m.value for m in measures(record) if m.kind in _COSTS}
         priced = cost(record, prices).model_dump()
         money = {f"money_{name}": math.nan if value is None else value for name, value in priced.items()}
-        rows.append({**_cell(record), **found, **money, "currency": prices.currency})
+        setting = {"currency": prices.currency, "cells_at_once": record.environment.cells_at_once}
+        rows.append({**_cell(record), **found, **money, **setting})
     return DataFrame(rows, columns=None if rows else _CELL)
 
 

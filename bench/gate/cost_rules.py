@@ -18,8 +18,8 @@ def outcome(one: Measured, floor: float | None, mode: Mode) -> tuple[Status, str
     assert one.baseline is not None
     assert one.candidate is not None
     if one.planned.name in costs.MEASURED:
-        if not one.same_hardware:
-            return "not_comparable", "measured on other hardware than the baseline"
+        if one.not_comparable:
+            return "not_comparable", one.not_comparable
         if floor is None:
             return "inconclusive", "its noise was never measured; run `adaptbench calibrate`"
     if one.candidate <= one.baseline * (1 + margin) * (1 + TINY):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.analysis import cells_at_once
 from bench.core.phases import ANSWERING, PRODUCTION, Phase, PhaseName
 from bench.core.record import Record
 
@@ -116,6 +117,20 @@ def varies(counter: str, records: Sequence[Record]) -> bool:
 def hardware(records: Sequence[Record]) -> set[tuple[object, ...]]:
     """The fingerprints of the machines that measured these cells."""
     return {tuple(getattr(record.environment, name) for name in _HARDWARE) for record in records}
+
+
+def same_conditions(a: Sequence[Record], b: Sequence[Record]) -> bool:
+    """Whether measured costs of both compare: the same hardware, with as many cells at once."""
+    return same_hardware(a, b) and len(cells_at_once.counts([*a, *b])) == 1
+
+
+def why_not_comparable(new: Sequence[Record], old: Sequence[Record]) -> str:
+    """Why measured costs of two runs do not compare; "" where they do."""
+    now, before = (cells_at_once.counts(records) for records in (new, old))
+    if now.keys() != before.keys() or len(now) > 1:
+        measured, baseline = cells_at_once.words(now), cells_at_once.words(before)
+        return f"measured {measured}, the baseline {baseline}: costs of cells alone and at once do not compare"
+    return "" if same_hardware(new, old) else "measured on other hardware than the baseline"
 
 
 def same_hardware(a: Sequence[Record], b: Sequence[Record]) -> bool:

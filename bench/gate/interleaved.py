@@ -36,9 +36,12 @@ def in_turns(new: Sequence[Record], old: Sequence[Record]) -> list[tuple[Record,
 
     In turns: on one machine that was not started anew between them, as many cells of each, and each turn's two cells
     ended before those of the next. Which of the two came first does not matter. A cell that took vectors over from an
-    earlier one counts that one's seconds: they are not of its turn, and would hide how far turns lie apart.
+    earlier one counts that one's seconds: they are not of its turn, and would hide how far turns lie apart. A cell that
+    was measured beside others shares its turn with those.
     """
     boots = {record.environment.boot for record in (*new, *old)}
+    if any(record.environment.cells_at_once > 1 for record in (*new, *old)):
+        return []
     if len(new) != len(old) or len(new) < LEAST or len(boots) > 1 or None in boots:
         return []
     if any(phase.reused_s for record in (*new, *old) for phase in record.phases.values()):

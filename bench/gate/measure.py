@@ -42,7 +42,7 @@ class Measured:
     answers: tuple[Answers, Answers] | None = None  # of a score: candidate's, baseline's
     seeds: tuple[int, int] = (0, 0)  # of the candidate and of the baseline
     resampled: bool = False  # whether another seed of either could say something else
-    same_hardware: bool = True  # of a measured cost
+    not_comparable: str = ""  # of a measured cost: why figures of the two runs do not compare, unless in turns
     ratio: interleaved.Ratio | None = None  # of a measured cost, where both runs were measured in turns
     problem: Problem = ""
     reason: str = ""
@@ -188,7 +188,7 @@ def _cost(one: Planned, pair: _Pair) -> Measured:
         raise MissingError(f"{'the candidate' if now is None else 'the baseline'} holds no {one.name}")
     if one.name in costs.MEASURED:
         ratio = interleaved.ratio(new, old, one.name, pair.alpha)
-        return Measured(one, before, now, same_hardware=costs.same_hardware(new, old), ratio=ratio)
+        return Measured(one, before, now, not_comparable=costs.why_not_comparable(new, old), ratio=ratio)
     if not before or not costs.varies(one.name, [*new, *old]):
         return Measured(one, before, now)
     values = counters.figures(one.name, *pair.lines(""))

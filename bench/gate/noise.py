@@ -120,7 +120,7 @@ def _figures(runs: Sequence[Run], cells: Sequence[Sequence[Record]]) -> dict[tup
     """(kind, probe, name) -> a value for each run, of what all of them hold."""
     each = [dict(_of_run(run, records)) for run, records in zip(runs, cells, strict=True)]
     together = [record for records in cells for record in records]
-    alike = costs.same_hardware(together, together)
+    alike = costs.same_conditions(together, together)
     return {
         key: [own[key] for own in each]
         for key in each[0]

@@ -26,8 +26,9 @@ def pytest_json(runs: Sequence[Run]) -> str:
     """The wall seconds of every phase of the cells that ended, as pytest-benchmark's JSON.
 
     The same records give the same bytes. A benchmark's `fullname` is `suite::model::task[method]::phase`, so that
-    two runs of one suite compare; where it is there twice, the later one ends in " (2)". Records do not say which
-    commit they were measured at, so `commit_info` says that it is not known.
+    two runs of one suite compare. Cells that were measured at once share a machine: their names say so, and nothing
+    compares them with cells measured alone. Where a name is there twice, the later one ends in " (2)". Records do not
+    say which commit they were measured at, so `commit_info` says that it is not known.
     """
     records = [record for run in runs for record in run.records if record.status == "ok"]
     content = {
@@ -49,10 +50,11 @@ def pytest_json(runs: Sequence[Run]) -> str:
 
 
 def _benchmarks(run: Run) -> Iterator[dict[str, Any]]:
-    cells: dict[tuple[str, str, str], list[Record]] = {}
+    cells: dict[tuple[str, str, str, int], list[Record]] = {}
     for record in run.records:
-        cells.setdefault((record.model, record.task, record.method), []).append(record)
-    for names, asked in cells.items():
+        at_once = record.environment.cells_at_once
+        cells.setdefault((record.model, record.task, record.method, at_once), []).append(record)
+    for (*names, at_once), asked in cells.items():
         model, task, method = map(clean, names)
         ended = [record for record in asked if record.status == "ok"]
         for phase in dict.fromkeys(name for record in ended for name in record.phases):
@@ -60,7 +62,7 @@ def _benchmarks(run: Run) -> Iterator[dict[str, Any]]:
             timed = {seed: seconds for seed, seconds in timed.items() if math.isfinite(seconds)}
             if not timed:
                 continue
-            name = f"{task}[{method}]::{clean(phase)}"
+            name = f"{task}[{method}]::{clean(phase)}" + (f", {at_once} cells at once" if at_once > 1 else "")
             yield {
                 "group": f"{model}: {task}: {clean(phase)}",  # what is worth comparing: methods
                 "name": name,

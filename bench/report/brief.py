@@ -26,7 +26,7 @@ def overviews(runs: Sequence[Run], console: Console) -> Iterator[RenderableType]
     for run in runs:
         shard = f", shard {clean(run.shard)}" if run.shard else ""
         yield Text(f"{clean(run.suite)}{shard} ({clean(run.path)})", style="bold")
-        yield from map(Folded, notes.models([run]))
+        yield from map(Folded, notes.warnings([run]))
         own = [case for case in found if case.run is run]
         for case in own:
             yield from _lines(case)

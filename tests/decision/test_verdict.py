@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from click.testing import CliRunner
+from rich.console import Console
 
 from bench.analysis.decision.lines import BreakEven
 from bench.analysis.decision.verdict import Verdict, verdicts
@@ -17,12 +20,13 @@ from bench.analysis.statistics.paired import PairedTable, newcombe
 from bench.cli import cli
 from bench.config import assumptions
 from bench.config.prices import replaced
-from bench.core.errors import UsageError
+from bench.core.errors import NotComparableError, UsageError
 from bench.core.identity import MethodParts, PartSettings
 from bench.core.measured import Environment, Latency
 from bench.core.phases import Phase
 from bench.core.record import Record, Run, Score
 from bench.core.training import Training
+from bench.report.brief import overviews
 from bench.report.tables.decision import tables, to_json
 from bench.store import run_folder
 from bench.store.listing import RUN_FILE
@@ -44,6 +48,7 @@ def method(
     p95: float = 0.2,
     seed: int = 0,
     last: bool = False,
+    at_once: int = 1,
     **changes: Any,
 ) -> Record:
     """A record of `right` answers among the first (or last) items, that took so many seconds."""
@@ -52,7 +57,8 @@ def method(
     return answers(
         folder, label, seed, scored(values[::-1] if last else values),
         phases={name: phase for name, phase in phases.items() if phase.wall_s},
-        environment=Environment(device="cpu", threads=1), latency={"served": Latency(query, p95, 0.0)},
+        environment=Environment(device="cpu", threads=1, cells_at_once=at_once),
+        latency={"served": Latency(query, p95, 0.0)},
         training=Training(steps=1) if train else None, **changes,
     )  # fmt: skip
 
@@ -83,6 +89,34 @@ def test_a_clear_winner(tmp_path: Path) -> None:
         "The choice stays the same from 0 to 1,000 times the assumed queries, and with up to 1,000 updates a month.",
         "Not measured: what it forgets.",
     ]
+
+
+def test_costs_of_cells_at_once_are_said_to_be_so_and_never_stand_beside_those_of_cells_alone(tmp_path: Path) -> None:
+    few_shot = method(tmp_path, "few-shot", 100, 200, query=0.3, at_once=2)
+    full = method(tmp_path, "full", 180, 200, train=50, at_once=2)
+    shared = "Costs were measured with 2 cells at once: they compare with each other, not with those of cells alone."
+    found = run(tmp_path, few_shot, full)
+    assert shared in sentences(verdict(found), "EUR")
+    assert brief_of(found)[1] == shared
+    alone = replace(full, environment=replace(full.environment, cells_at_once=1))
+    mixed = (
+        "Costs of cells measured alone and 2 at once are not compared, as cells at once share a machine "
+        "(1 alone, 1 with 2 at once)."
+    )
+    with pytest.raises(NotComparableError) as error:
+        verdict(run(tmp_path, few_shot, alone))
+    assert str(error.value) == f"{mixed} Measure them again in one way."
+    _, *lines = brief_of(run(tmp_path, few_shot, alone))
+    assert lines[:2] == [mixed, f"mail: {mixed} Measure them again in one way."]
+
+
+def brief_of(found: Run) -> list[str]:
+    """The lines that a terminal shows at first."""
+    console = Console(file=io.StringIO(), width=300)
+    for line in overviews([found], console):
+        console.print(line)
+    assert isinstance(console.file, io.StringIO)
+    return [line.strip() for line in console.file.getvalue().splitlines()]
 
 
 def test_a_tie_goes_to_the_cheaper_and_flips_with_the_volume(tmp_path: Path) -> None:

@@ -236,6 +236,13 @@ def test_seconds_are_compared_on_the_same_hardware_with_known_noise_alone(tmp_pa
     assert verdict(old, new, **policy).exit_code == 3  # its noise was never measured
     assert verdict(old, other, **policy).exit_code == 5
     assert verdict(old, unknown, **policy).exit_code == 5
+    beside = simple(tmp_path / "beside", [1.0] * 10, environment=replace(HARDWARE, cells_at_once=2))
+    found = verdict(old, beside, **policy)
+    assert (found.exit_code, only(found).reason) == (
+        5, "measured 2 at once, the baseline alone: costs of cells alone and at once do not compare",
+    )  # fmt: skip
+    again = simple(tmp_path / "again", [1.0] * 10, environment=replace(HARDWARE, cells_at_once=2))
+    assert verdict(beside, again, **policy).exit_code == 3  # these compare, once their noise is known
     supporting = [{"counter": "predict_s", "limit": "20%", "tier": "supporting"}]
     assert verdict(old, other, quality=QUALITY, cost=supporting).findings[1].status == "not_comparable"
 

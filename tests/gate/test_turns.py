@@ -49,6 +49,7 @@ def test_three_turns_by_hand(tmp_path: Path) -> None:
         ([1, 2, 3], {}),  # 0 4 5 and 1 2 3: the second of these is before the turn of the first is over
         ([1, 6, 7], {"environment": replace(HERE, boot="b1")}),
         ([1, 6, 7], {"environment": HARDWARE}),  # before records said it
+        ([1, 6, 7], {"environment": replace(HERE, cells_at_once=2)}),  # cells of other turns were measured meanwhile
     ],
 )
 def test_what_is_not_in_turns(tmp_path: Path, minutes: Sequence[int], changes: Any) -> None:

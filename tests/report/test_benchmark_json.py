@@ -115,6 +115,14 @@ class TestContent:
             "trial::m::mail[lora]::predict (2)",
         ]
 
+    def test_cells_at_once_are_compared_with_none_that_were_alone(self) -> None:
+        beside = timed("lora", 1, 3.0)
+        beside = replace(beside, environment=replace(beside.environment, cells_at_once=2))
+        found = benchmarks(run(timed("lora", 0, 2.0), beside))
+        assert {b["name"]: b["stats"]["data"] for b in found} == {
+            "mail[lora]::predict": [2.0], "mail[lora]::predict, 2 cells at once": [3.0],
+        }  # fmt: skip
+
     def test_nothing_that_ended(self) -> None:
         found = json.loads(pytest_json([run(failed("lora"))]))
         assert (found["benchmarks"], found["datetime"]) == ([], None)

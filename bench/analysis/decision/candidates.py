@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from bench.analysis import costs
+from bench.analysis import cells_at_once, costs
 from bench.analysis.comparison import Answers, Family
 from bench.analysis.costs import CellCost
 from bench.analysis.decision.lines import Line
@@ -39,6 +39,7 @@ class Candidate:
     memory_bytes: int
     losses: tuple[Loss, ...]  # the largest on any probe of each unit; () where none was measured
     not_measurable: tuple[str, ...] = ()  # probes of which the base model knows no more than chance
+    cells_at_once: int = 1  # wherever its costs were measured, and those of the others
 
     @cached_property
     def price(self) -> Price:
@@ -68,7 +69,12 @@ def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -
     """The methods of a family that can be chosen, the best first; one whose queries have no price is left out.
 
     Controls (rag with the gold or with random passages) show what retrieval is worth and cannot be served.
+
+    Raises:
+        NotComparableError: costs of cells measured alone stand beside those of cells that shared a machine.
     """
+    served = [r for r in run.records if (r.model, r.task) == (family.model, family.task) and not r.parts.is_control]
+    together = cells_at_once.refuse_mixed(served)
     base = base_scores(run, family.model)
     found = []
     for answers in family.answers:
@@ -89,6 +95,7 @@ def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -
                 memory_bytes=max(_memory(record) for record in own),
                 losses=losses(run, own, base),
                 not_measurable=_not_measurable(own, base),
+                cells_at_once=together,
             )
         )
     return found

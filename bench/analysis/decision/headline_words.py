@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.analysis.cells_at_once import shared
 from bench.analysis.comparison import Difference
 from bench.analysis.decision.headline import Headline
 from bench.analysis.decision.nearest_answer import NEAREST
@@ -53,8 +54,10 @@ def _of_choice(found: Headline, leads: Standing, currency: str) -> list[tuple[st
     """What the choice forgets and costs; the larger figure of both first."""
     seconds, assumed = leads.candidate.latency_p95_s, found.verdict.assumed
     spent = (f"cost a month ({assumed.counted})", cost(found, currency))
+    number = leads.candidate.cells_at_once
+    beside = [("measured", shared(number))] if number > 1 else []
     facts_ = [("forgets", forgotten(leads)), ("latency (p95)", "" if seconds is None else f"{seconds * 1000:,.0f} ms")]
-    return [*facts_, spent] if leads.cost / assumed.months < SMALL else [spent, *facts_]
+    return [*facts_, spent, *beside] if leads.cost / assumed.months < SMALL else [spent, *beside, *facts_]
 
 
 def three_lines(name: str, found: Headline, currency: str) -> list[str]:

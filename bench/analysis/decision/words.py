@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bench.analysis.cells_at_once import shared
 from bench.analysis.comparison import Difference
 from bench.analysis.decision.again_words import again, items_of, minus, p_text
 from bench.analysis.decision.learning import Overtaking
@@ -169,6 +170,8 @@ def _cost(verdict: Verdict, currency: str) -> Iterator[str]:
         monthly = cost_text(chosen.cost / assumed.months, currency)
         period = f"{assumed.months:g} months of {queries}"
         yield f"It costs {cost_text(chosen.cost, currency)} over {period}, {monthly} a month ({assumed.counted})."
+    if chosen.candidate.cells_at_once > 1:
+        yield shared(chosen.candidate.cells_at_once)
     yield from _forgotten(chosen)
 
 

@@ -40,7 +40,7 @@ def html(runs: Sequence[Run], *, whole: bool = False) -> str:
         _facts(runs),
         summary.mark(sections(cases(runs))),
         skip="Skip to the verdict",
-        warnings=notes.models(runs),
+        warnings=notes.warnings(runs),
         prints="whole" if whole else "summary",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
+from bench.analysis import cells_at_once
 from bench.analysis.summary import SummaryRow
 from bench.core.record import Failure, Run
 from bench.metrics.formats import clean
@@ -32,11 +33,14 @@ def tables(run: Run, rows: Sequence[SummaryRow]) -> list[ReportTable]:
         ("Left out to fit the model's context", _left_out),
         ("Not run", _missing),
     ]
+    shared = cells_at_once.sentence((*run.base, *run.records))
     turned_off = sorted({_SIDE[name] for record in run.records for name in record.turned_off})
     found = [(heading, [line for row in rows for line in write(row)]) for heading, write in kinds]
     found[-1][1].extend(unread)
     found.append(("Methods that a model cannot have", [clean(line) for line in run.left_out]))
     found.append(("Measured on different GPUs, whose rounding differs", _cards(run)))
+    if shared:
+        found.append(("Cells measured at once", [shared]))
     if turned_off:
         found.append(("Not measured", [f"{', '.join(turned_off)}: turned off by `measure` of the suite"]))
     if not rows and not unread:
@@ -59,6 +63,12 @@ _NATURES = {
     "deployed.",
     "random": "{} has random weights: it knows nothing, its scores mean nothing, and only time and memory can be read.",
 }
+
+
+def warnings(runs: Sequence[Run]) -> list[str]:
+    """What has to be known before any figure is read: of the models, and of costs of cells that shared a machine."""
+    shared = (cells_at_once.sentence(run.records) for run in runs)
+    return [*models(runs), *dict.fromkeys(filter(None, shared))]
 
 
 def models(runs: Sequence[Run]) -> list[str]:

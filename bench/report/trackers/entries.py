@@ -127,6 +127,7 @@ def _tags(run: Run, record: Record, role: str) -> dict[str, str]:
         "adaptbench.created": record.created,
         "adaptbench.questions": record.questions,
         "adaptbench.device": environment.device,
+        "adaptbench.cells_at_once": str(environment.cells_at_once),
         "adaptbench.device_name": environment.device_name,
         "adaptbench.python": environment.python,
         "adaptbench.version": environment.adaptbench,
