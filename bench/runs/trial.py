@@ -152,7 +152,7 @@ class _Timer:
 def measure(suite: Suite, cell: Cell, folder: Store, executor: Executor, count: int) -> Speed:
     """What a shortened cell takes, `count` of it at once."""
     off = MeasureSettings(latency="off", training_items="off", flop_check="off")
-    bare = suite.model_copy(update={"measure": off, "counterfactuals": 0, "checkpoints": 0, "cell_timeout_s": None})
+    bare = suite.model_copy(update={"measure": off, "counterfactuals": 0, "checkpoints": 0, "keep": "none"})
     shutil.rmtree(folder.path, ignore_errors=True)
     timer, short = _Timer(), [shortened(cell, number) for number in range(count)]
     runner.run(bare, short, folder, timer, executor)
