@@ -20,7 +20,7 @@ from pydantic import Field, PositiveInt
 
 from bench.core.hashing import derive_seed
 from bench.core.item import Example, Item
-from bench.core.method import Context, ContextCost, ContextPart, Evidence, Material, Search
+from bench.core.method import Context, ContextCost, ContextPart, Evidence, Material, Pool, Search
 from bench.core.prompt import Block, Prompt
 from bench.core.task import Task
 from methods.options import ContextOptions, Grid, Retriever, only
@@ -66,6 +66,10 @@ class SimilarExamples(Context):
         # One more than needed: a training item that asks for context finds itself first.
         hits = self.index.search([self.prompt.query(item) for item in items], self.k + 1)
         return [self._evidence(item, found) for item, found in zip(items, hits, strict=True)]
+
+    def pool(self) -> Pool:
+        texts = tuple(self.prompt.query(example) for example in self.train)
+        return Pool(self.index, texts, tuple(example_block(e, self.prompt) for e in self.train), self.k)
 
     def _evidence(self, item: Item, found: Sequence[int]) -> Evidence:
         near = [self.train[i] for i in found if self.train[i].id != item.id][: self.k]

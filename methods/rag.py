@@ -17,7 +17,7 @@ from pydantic import Field, PositiveInt
 
 from bench.core.hashing import derive_seed
 from bench.core.item import Item, Passage
-from bench.core.method import Context, ContextCost, ContextPart, Evidence, Material, Search
+from bench.core.method import Context, ContextCost, ContextPart, Evidence, Material, Pool, Search
 from bench.core.prompt import Block, Prompt
 from bench.core.task import Task
 from methods.few_shot import SAMPLE
@@ -39,6 +39,12 @@ class Passages(Context):
 
     def find(self, items: Sequence[Item]) -> list[Evidence]:
         return [self._evidence(ranked) for ranked in self._rank(items)]
+
+    def pool(self) -> Pool | None:
+        if self.index is None:
+            return None
+        blocks = tuple(Block("passage", passage.id, self.prompt.passage(passage)) for passage in self.corpus)
+        return Pool(self.index, tuple(map(self.prompt.document, self.corpus)), blocks, self.top_k)
 
     def _rank(self, items: Sequence[Item]) -> list[list[Passage]]:
         if self.index is not None:

@@ -44,6 +44,8 @@ def test_parts_are_found_by_themselves_and_options_do_not_clash() -> None:
         "last-layers",
         "head",
         "scratch",
+        "adapter",
+        "checkpoint",
     }
     weights = [part for part in methods.own().values() if issubclass(part, WeightsPart)]
     contexts = [part for part in methods.own().values() if issubclass(part, ContextPart)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bench.adapt.frozen import FrozenLearner
+from bench.adapt.frozen import FrozenLearner, GivenLearner
 from bench.adapt.gradient import GradientLearner
 from bench.adapt.learner import Adapted, Learner, Observer
 from bench.adapt.linear_probe import LinearProbe
@@ -14,10 +14,11 @@ from bench.adapt.session import AdaptSession
 from bench.adapt.tuning import search
 from bench.config.search_space import grid, settle
 from bench.core.errors import NotApplicableError, unknown
-from bench.core.method import FROZEN, GRADIENT, LINEAR_PROBE, Method
+from bench.core.method import FROZEN, GIVEN, GRADIENT, LINEAR_PROBE, Method
 
 LEARNERS: Mapping[str, Learner] = {
     FROZEN.name: FrozenLearner(),
+    GIVEN.name: GivenLearner(),
     GRADIENT.name: GradientLearner(),
     LINEAR_PROBE.name: LinearProbe(),
 }

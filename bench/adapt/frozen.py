@@ -1,9 +1,10 @@
-"""The learner `frozen`: the weights stay as the part gives them, options are judged by the answers."""
+"""The learners `frozen` and `given`: the weights stay as the part gives them, options are judged by the answers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 from bench.adapt.learner import Adapted, Judgement, Observer, parameters
 from bench.adapt.session import AdaptSession
@@ -14,6 +15,7 @@ from bench.engine.prompts import Writer
 from bench.meters.flop_check import of_answers
 from bench.metrics import NAMES
 from bench.metrics.scoring import score
+from methods.given import Given
 from tasks.loader.splits import TRIAL_ITEMS, sample
 
 
@@ -49,3 +51,12 @@ class FrozenLearner:
             return Judged(options, score(task, predictions).scores[criterion].value)
 
         return Judgement(criterion, NAMES[criterion].higher_is_better, len(asked), judge)
+
+
+class GivenLearner(FrozenLearner):
+    """Answers with weights that were trained elsewhere: what they hold is counted, what they took is not known."""
+
+    def adapt(self, method: Method, session: AdaptSession, writer: Writer, observer: Observer) -> Adapted:
+        made = super().adapt(method, session, writer, observer)
+        numbers, nbytes = cast(Given, method.weights).sizes()
+        return replace(made, parameters=replace(made.parameters, trained=numbers, stored_bytes=nbytes))

@@ -42,6 +42,7 @@ class Answers:
     suite_method: str = ""  # the label without the size of a learning curve's point
     train_size: int | None = None  # training items; None: all
     context: str = ""  # name of the context part
+    trained_elsewhere: bool = False  # its weights were brought along
 
     @property
     def curve_size(self) -> int | None:
@@ -118,6 +119,7 @@ def of_lines(
         suite_method=records[0].suite_method,
         train_size=records[0].train_size,
         context=records[0].parts.context.name,
+        trained_elsewhere=records[0].parts.trained_elsewhere,
         ids=tuple(ids),
         groups=tuple(line.get("group", "") for line in files[0]),
         outputs=tuple(tuple(line["output"] for line in lines) for lines in files),

@@ -24,7 +24,7 @@ class CellCost(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     search: float  # choosing options, once for a task
-    production: float  # index and training, once for each version that is served
+    production: float | None  # index and training, once for each version; None where training was done elsewhere
     thousand_queries: float | None  # answered in batches; None where nothing was answered
     thousand_single: float | None  # answered one by one, by the median latency; None where that was not measured
     correct_answer: float | None  # in batches; None for a metric that is no share of correct answers, or where none was
@@ -38,7 +38,7 @@ def cost(record: Record, prices: Prices) -> CellCost:
     served = record.latency.get("served")
     return CellCost(
         search=_seconds(record, SEARCH) * rate,
-        production=_seconds(record, PRODUCTION) * rate,
+        production=None if record.parts.trained_elsewhere else _seconds(record, PRODUCTION) * rate,
         thousand_queries=None if query is None else 1000 * query,
         thousand_single=None if served is None else 1000 * served.p50 * rate,
         correct_answer=_correct(record, query),

@@ -131,3 +131,4 @@ class MethodParts(Strict):
     context: PartSettings = field(default_factory=PartSettings)  # what it puts in the context
     retrieves: bool = False  # it searches an index for every item
     is_control: bool = False  # it shows what retrieval can be worth and cannot be served
+    trained_elsewhere: bool = False  # its weights were brought along: what training them took is unknown

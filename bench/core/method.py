@@ -35,7 +35,8 @@ class Method:
 def parts_of(method: Method) -> MethodParts:
     """A method as records describe it."""
     weights, context = (_settings(part) for part in (method.weights, method.context))
-    return MethodParts(weights, context, method.context.retrieves, method.context.is_control)
+    elsewhere = method.weights.learner is GIVEN
+    return MethodParts(weights, context, method.context.retrieves, method.context.is_control, elsewhere)
 
 
 def option_values(dumped: Mapping[str, Any]) -> Mapping[str, OptionValue]:
@@ -89,6 +90,16 @@ class Material:
     gold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # filled only for controls
 
 
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What a context searches for an item: the first blocks of the ranking stand in its prompt."""
+
+    index: Search
+    texts: tuple[str, ...]  # as they are indexed
+    blocks: tuple[Block, ...]  # what each of them is in a prompt
+    shown: int  # blocks of one prompt
+
+
 @dataclass(frozen=True)
 class Context:
     """A context part, built for one task: blocks shared by every item, and blocks for each item."""
@@ -99,6 +110,10 @@ class Context:
     def find(self, items: Sequence[Item]) -> list[Evidence]:
         """The blocks of each item; none, unless a subclass finds some."""
         return [Evidence()] * len(items)
+
+    def pool(self) -> Pool | None:
+        """What is searched; None where `find` does not search."""
+        return None
 
 
 class Options(BaseModel):
@@ -123,6 +138,7 @@ class LearnerKind:
 
 FROZEN = LearnerKind("frozen", reads_train=False, uses_seed=False, moves_weights=False)
 GRADIENT = LearnerKind("gradient", reads_train=True, uses_seed=True, moves_weights=True)
+GIVEN = LearnerKind("given", reads_train=False, uses_seed=False, moves_weights=True)  # trained elsewhere
 LINEAR_PROBE = LearnerKind("linear probe", reads_train=True, uses_seed=False, moves_weights=False)
 
 

@@ -54,9 +54,9 @@ class Thinking:
 class ChatTemplate:
     """The chat template of a tokenizer.
 
-    `options` are handed to the template. `closing` is the text that ends an answer, and `gap` the spaces that part an
-    answer from the end of `opening`. `thinking` is None where the template writes none. `unranked` says why choices
-    cannot be ranked behind it; "" where they can.
+    `options` are handed to the template, `source`. `closing` is the text that ends an answer, and `gap` the spaces that
+    part an answer from the end of `opening`. `thinking` is None where the template writes none. `unranked` says why
+    choices cannot be ranked behind it; "" where they can.
 
     Raises:
         CellError: the template does not carry a prompt.
@@ -65,9 +65,9 @@ class ChatTemplate:
     def __init__(self, tokenizer: Any, options: Mapping[str, Any] | None = None) -> None:
         self._tokenizer = tokenizer
         self._options = dict(options or {})
-        self._source = _dated(tokenizer.get_chat_template())
-        self._names_system = bool(re.search(r"""(["'])system\1""", self._source))
-        self.thinking = next((Thinking(*texts) for texts in (*_THINKING, _CHANNELS) if texts[0] in self._source), None)
+        self.source = _dated(tokenizer.get_chat_template())
+        self._names_system = bool(re.search(r"""(["'])system\1""", self.source))
+        self.thinking = next((Thinking(*texts) for texts in (*_THINKING, _CHANNELS) if texts[0] in self.source), None)
         self._system, self._parts = self._shape()
         self._lead, self.gap, self.closing, self.unranked = self._ends((_SYSTEM, _USER))
 
@@ -87,6 +87,12 @@ class ChatTemplate:
         if lost is not None:
             raise CellError(f"the model's chat template drops or changes the text {_quoted(lost)}; {_REMEDY}")
         return (text if thinks else text + self._lead).rstrip(" \t")
+
+    def settings(self, *, thinks: bool = False) -> dict[str, Any]:
+        """What renders the same conversations elsewhere, with `source` as the tokenizer's template."""
+        options = {"enable_thinking": thinks, "thinking": thinks, **self._options}
+        lead = "" if thinks else self._lead
+        return {"system": self._system, "parts": self._parts, "lead": lead, "options": options}
 
     def _shape(self) -> tuple[bool, bool]:
         """Whether the template takes a system turn, and whether it wants content as a list of parts."""
@@ -133,7 +139,7 @@ class ChatTemplate:
         options = {"enable_thinking": thinks, "thinking": thinks, **self._options}
         try:
             text = self._tokenizer.apply_chat_template(
-                messages, chat_template=self._source, add_generation_prompt=asks, tokenize=False, **options
+                messages, chat_template=self.source, add_generation_prompt=asks, tokenize=False, **options
             )
         except Exception as error:  # a template is the checkpoint's own code and may raise anything
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

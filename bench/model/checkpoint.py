@@ -72,6 +72,14 @@ def read(folder: Path) -> Checkpoint:
     )
 
 
+def unlike(folder: Path, other: Path) -> str:
+    """The setting that decides shapes in which the configurations of two folders differ; "" where all are alike."""
+    configs = [_json(each / "config.json") for each in (folder, other)]
+    ours, theirs = ({**config, **_mapping(config.get("text_config"))} for config in configs)
+    shapes = (name for name in ("model_type", *_COUNTS) if name not in _FREE)
+    return next((name for name in shapes if ours.get(name) != theirs.get(name)), "")
+
+
 def kind(folder: Path) -> ModelKind:
     """What the checkpoint in `folder` was saved as, by its configuration.
 

@@ -31,7 +31,7 @@ BUILT_IN = {
     **{name: source.description for name, source in SOURCES.items()},
 }
 MINI = Path(__file__).parent / "mini"
-_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py"]
 _IDENTITY_SUFFIXES = {".safetensors", ".json", ".txt", ".model", ".jinja", ".py"}
@@ -152,14 +152,14 @@ def _locate(text: str, spec: ModelSpec, base: Path) -> tuple[Path, str | None]:
         return _from_gguf(local) or local.resolve(), None
     if os.path.isfile(local):
         return _from_file(local), None
-    looks_local = text.startswith((".", "/", "~")) or text.count("/") > 1 or not _HUB_ID.fullmatch(text)
+    looks_local = text.startswith((".", "/", "~")) or text.count("/") > 1 or not HUB_ID.fullmatch(text)
     if looks_local or "/" not in text:
         hint = nearest(text, BUILT_IN) or nearest(local.name, _siblings(local))
         raise UsageError(
             f"no model folder {quoted(text)}{hint}; "
             f"give a folder, a GGUF file, a Hub id (owner/name) or one of: {', '.join(BUILT_IN)}"
         )
-    return _from_hub(text, spec.revision)
+    return from_hub(text, spec.revision)
 
 
 def _from_file(file: Path) -> Path:
@@ -190,7 +190,7 @@ def _siblings(path: Path) -> list[str]:
     return [p.name for p in path.parent.iterdir() if p.is_dir()] if os.path.isdir(path.parent) else []
 
 
-def _from_hub(repository: str, revision: str | None) -> tuple[Path, str]:
+def from_hub(repository: str, revision: str | None) -> tuple[Path, str]:
     """Download (or find in the local cache) one commit; its id is the snapshot folder's name."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError

@@ -38,7 +38,8 @@ class Codec:
     """A tokenizer as prompts need it.
 
     `end` closes an answer in training, `stops` are ids that end generation, `pad` fills up rows. `chat` is the chat
-    template, None where prompts are plain text; `single_turn` writes few-shot examples into one user turn.
+    template, None where prompts are plain text; `single_turn` writes few-shot examples into one user turn. `begin` are
+    the ids in front of plain text.
     `answer_length`: the most tokens of an answer; None where it follows the prompt, in the prompt's context.
     """
 
@@ -52,8 +53,8 @@ class Codec:
         *,
         single_turn: bool = False,
     ) -> None:
-        self.tokenizer, self.chat, self._single_turn = tokenizer, chat, single_turn
-        self._begin = () if chat else self._bos()
+        self.tokenizer, self.chat, self.single_turn = tokenizer, chat, single_turn
+        self.begin = () if chat else self._bos()
         eos = tokenizer.eos_token_id
         added = tokenizer.added_tokens_decoder.items()
         self.specials = frozenset(number for number, token in added if token.special)
@@ -73,12 +74,12 @@ class Codec:
         """A prompt as the model reads it, up to where it answers or, if it `thinks`, thinks; `question`: the item."""
         if self.chat is None:
             return prompt.text(blocks, question)
-        turns = prompt.single_turn if self._single_turn else prompt.turns
+        turns = prompt.single_turn if self.single_turn else prompt.turns
         return self.chat.opening(turns(blocks, question), thinks=thinks)
 
     def encode(self, text: str) -> Ids:
         """Ids of a whole prompt, begin-of-text included; of plain text, as it stands in front of a word."""
-        return self._begin + self._ahead(text)
+        return self.begin + self._ahead(text)
 
     def tokens(self, text: str) -> Ids:
         """Ids of a text alone; special tokens that are written out in it count as such."""
@@ -154,7 +155,7 @@ class Codec:
         kept = alone[-at_end - 2 :]
         if kept and ids[-len(kept) :] == kept:
             return at_end, more
-        return self._following(text, ids[len(self._begin) :], follows)
+        return self._following(text, ids[len(self.begin) :], follows)
 
     def _after_cue(self, cue: str, follows: str) -> tuple[Ids, int, Ids]:
         alone = self._ahead(cue)

@@ -6,7 +6,9 @@ comes first, and neither the other queries of a call nor its depth changes an or
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -105,6 +107,23 @@ class DenseSearch:
         chunks = (vectors[start : start + _FAISS_QUERIES] for start in range(0, len(queries), _FAISS_QUERIES))
         return [ranking for chunk in chunks for ranking in self._nearest(chunk, min(depth, self._size))]
 
+    def write(self, folder: Path) -> dict[str, object]:
+        """Write the vectors and the encoder into `folder`; what a search elsewhere needs to know of them.
+
+        Raises:
+            UsageError: the encoder is in no folder that could be copied.
+        """
+        import faiss
+
+        encoder = getattr(self._embedder, "folder", None)
+        if encoder is None:
+            raise UsageError(f"the sentence encoder {self._embedder.name} cannot be copied: it is no folder")
+        faiss.write_index(self._index, str(folder / "index.faiss"))
+        shutil.copytree(encoder, folder / "embedder", ignore=shutil.ignore_patterns("*.py*", "__pycache__"))
+        owners = self._document.tolist() if self._in_parts else None
+        said = {"name": self._embedder.name, "digest": self._embedder.digest}
+        return {"retriever": "dense", "embedder": said, "owners": owners}
+
     @property
     def nbytes(self) -> int:
         """Bytes of the vectors."""
@@ -155,6 +174,10 @@ class HybridSearch:
     def __init__(self, dense: DenseSearch, lexical: LexicalSearch) -> None:
         self._dense = dense
         self._lexical = lexical
+
+    def write(self, folder: Path) -> dict[str, object]:
+        """What both write."""
+        return {**self._lexical.write(folder), **self._dense.write(folder), "retriever": "hybrid"}
 
     @property
     def nbytes(self) -> int:

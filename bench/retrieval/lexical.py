@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,10 @@ class LexicalSearch:
             rest = (position for position in range(self._size) if position not in known)
             rankings.append(matched + [next(rest) for _ in range(missing)])
         return rankings
+
+    def write(self, folder: Path) -> dict[str, object]:
+        """What a search elsewhere needs beside the texts, from which the index is built again."""
+        return {"retriever": "lexical", "run": _RUN.pattern, "paired": _IS_PAIRED.pattern}
 
     @property
     def nbytes(self) -> int:

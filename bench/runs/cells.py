@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import methods
 import tasks
 from bench.config.search_space import candidates, grid
-from bench.config.suite import Suite, labelled_methods
+from bench.config.suite import Asked, Suite, labelled_methods
 from bench.core.errors import UsageError
 from bench.core.hashing import canonical, sha256
 from bench.core.identity import CounterfactualSettings, Identity, ProbeSettings, Surroundings, TuningSettings
@@ -22,6 +22,7 @@ from bench.core.task import Task
 from bench.metrics import refuse_unfit
 from bench.model.chat import identity as chat_identity
 from bench.model.resolve import ResolvedModel, resolve
+from bench.runs.given import located, other_base
 from bench.runs.identity import identity_of
 
 
@@ -92,13 +93,16 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Surro
         if task.rules:
             rules = ", ".join(task.rules)
             raise UsageError(f"probes: {Path(path).name} lists several rules of normalise ({rules}); a probe needs one")
+    asked = {label: replace(one, method=located(one.method, here)) for label, one in labelled_methods(suite).items()}
     around = surroundings(suite)
     cells: dict[str, Cell] = {}
     for model in models:
         _require_task(model, [task for _, task in loaded])
         near = replace(around, chat=chat_identity(model))
-        for cell in (*_base_cells(suite, model, probes, near), *_cells(suite, model, loaded, probes, near)):
+        own = _cells(suite, asked, model, loaded, probes, near)
+        for cell in (*_base_cells(suite, model, probes, near), *own):
             cells.setdefault(cell.key, cell)
+    _require_base(asked, models)
     return list(cells.values())
 
 
@@ -120,6 +124,14 @@ def _require_task(model: ResolvedModel, loaded: Sequence[Task]) -> None:
         raise UsageError(f"no task of the suite is for model {model.name}, {DESCRIPTIONS[model.kind]}: {reasons[0]}")
 
 
+def _require_base(asked: Mapping[str, Asked], models: Sequence[ResolvedModel]) -> None:
+    """Refuse weights from elsewhere that were trained on none of the models."""
+    for one in asked.values():
+        reasons = [other_base(one.method, model) for model in models]
+        if all(reasons):
+            raise UsageError(reasons[0])
+
+
 def left_out(suite: Suite, cells: Sequence[Cell]) -> tuple[str, ...]:
     """Sentences: methods and tasks that a model is not for, and so has no cells of; who is not asked the probes."""
     asked = labelled_methods(suite).items()
@@ -129,6 +141,9 @@ def left_out(suite: Suite, cells: Sequence[Cell]) -> tuple[str, ...]:
     for name, kind in kinds.items():
         if labels := [label for label, entry in asked if not fits(entry.method, kind)]:
             sentences.append(f"{', '.join(labels)}: not for {name}, which is {DESCRIPTIONS[kind]}")
+        measured = {cell.suite_method for cell in cells if cell.model.name == name}
+        if labels := [label for label, entry in asked if fits(entry.method, kind) and label not in measured]:
+            sentences.append(f"{', '.join(labels)}: not for {name}, which is another base")
         if unfitting := [task_name for task_name, task in every_task.items() if unfit(kind, task)]:
             sentences.append(f"{', '.join(unfitting)}: not for {name}; {unfit(kind, every_task[unfitting[0]])}")
         if suite.probes and kind not in REMEMBERING:
@@ -147,15 +162,22 @@ def _base_cells(suite: Suite, model: ResolvedModel, probes: Loaded, around: Surr
         yield Cell(model, task, path, method, "base", 0, identity, "base", limit=suite.probe_limit, is_base=True)
 
 
-def _cells(suite: Suite, model: ResolvedModel, loaded: Loaded, probes: Loaded, around: Surroundings) -> Iterator[Cell]:
+def _cells(
+    suite: Suite,
+    asked: Mapping[str, Asked],
+    model: ResolvedModel,
+    loaded: Loaded,
+    probes: Loaded,
+    around: Surroundings,
+) -> Iterator[Cell]:
     probes = probes if model.kind in REMEMBERING else []
     paths = tuple(path for path, _ in probes)
     for reference, (path, task) in zip(suite.tasks, loaded, strict=True):
-        for label, asked_for in labelled_methods(suite).items():
+        for label, asked_for in asked.items():
             if asked_for.tasks is not None and reference not in asked_for.tasks:
                 continue
             method = asked_for.method
-            if not fits(method, model.kind) or unfit(model.kind, task):
+            if not fits(method, model.kind) or unfit(model.kind, task) or other_base(method, model):
                 continue
             open_ = grid(method)
             for size in _sizes(suite, method, task):

@@ -31,6 +31,8 @@ KNOWN = Path(__file__).with_name("known_settings.json")
 SUITE, MODEL = "suite", "suite.models"  # groups of settings; the others are named as the parts are
 # Settings that decide no prediction, or that stand in an identity in a way of their own.
 ELSEWHERE: Mapping[str, Collection[str]] = {
+    "adapter": ("path", "any_base"),
+    "checkpoint": ("path",),
     MODEL: ("path", "name", "revision", "digest", "kind"),
     SUITE: (
         *("name", "description", "models", "tasks", "methods", "defaults", "seeds", "limit", "train_sizes", "trials"),

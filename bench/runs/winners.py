@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
 from pathlib import Path
 
 from bench.analysis.decision.verdict import Verdict, verdicts
@@ -14,7 +13,7 @@ from bench.core.record import Run
 from bench.store.run_folder import read_run, weights_folders
 
 
-def able(verdict: Verdict) -> Collection[str]:
+def able(verdict: Verdict) -> tuple[str, ...]:
     """The methods that a verdict chooses: one, or where it is undecided all that may be the better choice."""
     if verdict.choice is None:
         return ()

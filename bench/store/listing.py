@@ -28,6 +28,7 @@ class Listing(Strict):
     cells: tuple[CellRef, ...]
     shard: str = ""  # such as "1/3" where it is a part
     left_out: tuple[str, ...] = ()  # sentences: methods without cells, as a model is of a kind that they are not for
+    suite_folder: str = ""  # of the suite's file, as seen from the run: its models' paths start there
     schema: Literal[2] = 2
 
 

@@ -7,6 +7,7 @@ disk: a kill leaves no half run. Reads no predictions and loads no model.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -177,7 +178,9 @@ def _write(
     sync(folder / _SUITE)
     home = {cell.key: one.path for one in reversed(sources) for cell in one.listing.cells}
     moved = (replace(relocated(cell, home[cell.key], out), elsewhere=False) for cell in cells)
-    write_listing(folder, replace(sources[0].listing, cells=tuple(moved), shard=""))
+    first = sources[0]
+    place = first.listing.suite_folder and os.path.relpath(first.path / first.listing.suite_folder, out)
+    write_listing(folder, replace(first.listing, cells=tuple(moved), shard="", suite_folder=place))
     sync(folder)
 
 

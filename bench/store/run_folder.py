@@ -14,6 +14,7 @@ Killing the process at any moment leaves finished cells whole and unfinished one
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -131,7 +132,8 @@ def open_run(
             replace(relocated(cell, Path(), path), elsewhere=bool(part and cell.key not in part.keys)) for cell in cells
         )
         write_atomically(path / "suite.yaml", suite_file.read_text(encoding="utf-8"))
-        write_listing(path, Listing(suite_name, listed, part.name if part else "", tuple(left_out)))
+        place = os.path.relpath(suite_file.parent, path)
+        write_listing(path, Listing(suite_name, listed, part.name if part else "", tuple(left_out), place))
         yield Store(path)
 
 

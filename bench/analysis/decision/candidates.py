@@ -14,7 +14,7 @@ from bench.analysis.decision.lines import Line
 from bench.analysis.retention import BaseScore, Loss, base_scores, losses
 from bench.config.assumptions import Assumptions
 from bench.config.prices import Prices
-from bench.core.phases import REFRESH
+from bench.core.phases import PRODUCTION, REFRESH
 from bench.core.record import Record, Run
 
 
@@ -38,6 +38,7 @@ class Candidate:
     latency_p95_s: float | None
     memory_bytes: int
     losses: tuple[Loss, ...]  # the largest on any probe of each unit; () where none was measured
+    trained_elsewhere: bool = False  # what training took is unknown, and in none of its prices
     not_measurable: tuple[str, ...] = ()  # probes of which the base model knows no more than chance
     cells_at_once: int = 1  # wherever its costs were measured, and those of the others
 
@@ -94,6 +95,7 @@ def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -
                 latency_p95_s=statistics.median(tails) if len(tails) == len(own) else None,
                 memory_bytes=max(_memory(record) for record in own),
                 losses=losses(run, own, base),
+                trained_elsewhere=own[0].parts.trained_elsewhere,
                 not_measurable=_not_measurable(own, base),
                 cells_at_once=together,
             )
@@ -110,7 +112,8 @@ def _price(record: Record, prices: Prices, assumed: Assumptions) -> Price | None
     thousand = cost.thousand_queries if assumed.serving == "batches" else cost.thousand_single
     if thousand is None:
         return None
-    return Price(cost.search, cost.production, costs.of_phases(record, prices, REFRESH), thousand / 1000)
+    production = costs.of_phases(record, prices, PRODUCTION)  # all of it that is known
+    return Price(cost.search, production, costs.of_phases(record, prices, REFRESH), thousand / 1000)
 
 
 def _memory(record: Record) -> int:

@@ -46,7 +46,8 @@ def headline(run: Run, verdict: Verdict) -> Headline:
 
 
 def _against(family: Family, leads: Standing, reference: Answers | None) -> Iterator[Difference]:
-    plain = {one.label for one in family.answers if not one.trained and one.context == ZeroShot.name}
+    untrained = (one for one in family.answers if not one.trained and not one.trained_elsewhere)
+    plain = {one.label for one in untrained if one.context == ZeroShot.name}
     for one in family.differences:
         pair = {one.a.label, one.b.label}
         if leads.label in pair and leads.label not in plain and pair & plain:

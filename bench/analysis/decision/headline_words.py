@@ -182,7 +182,8 @@ def ahead_of(one: Difference, label: str) -> str:
 def cost(found: Headline, currency: str) -> str:
     """Money a month."""
     assert found.leads is not None
-    return cost_text(found.leads.cost / found.verdict.assumed.months, currency)
+    known = cost_text(found.leads.cost / found.verdict.assumed.months, currency)
+    return f"{known}, and its training, which is unknown" if found.leads.candidate.trained_elsewhere else known
 
 
 def forgotten(one: Standing) -> str:

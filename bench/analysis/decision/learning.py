@@ -26,7 +26,9 @@ class Overtaking:
 def overtakings(family: Family) -> Iterable[Overtaking]:
     """From learning curves: trained methods against few-shot prompting with as many items."""
     trained = curves(one for one in family.answers if one.trained)
-    prompted = curves(one for one in family.answers if not one.trained and one.context == FewShot.name)
+    prompted = curves(
+        one for one in family.answers if not (one.trained or one.trained_elsewhere) and one.context == FewShot.name
+    )
     better = {(one.a.label, one.b.label) for one in family.differences if one.differ}  # the better one first
     for method in sorted(trained):
         for other in sorted(prompted):

@@ -229,6 +229,9 @@ def _overtaking(one: Overtaking) -> str:
 
 
 def _missing(verdict: Verdict) -> Iterator[str]:
+    brought = [clean(one.label) for one in verdict.standings if one.candidate.trained_elsewhere]
+    if brought:
+        yield f"What training {', '.join(brought)} took is unknown, and in no cost."
     if verdict.choice is None or verdict.undecided:
         return
     chosen = _of(verdict, verdict.choice).candidate

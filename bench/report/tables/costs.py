@@ -27,7 +27,6 @@ _KEPT = ("trained", "stored_bytes", "index_bytes")
 _FULL_REACH = 0.9  # share of block weights below which it is said how far adapters reach
 _LEFT_OUT = 4  # kinds of matrices without an adapter that are named
 _MONEY: tuple[tuple[str, Callable[[CellCost], float | None]], ...] = (
-    ("setup", lambda cost: cost.production),
     ("1,000\nin batches", lambda cost: cost.thousand_queries),
     ("1,000\none by one", lambda cost: cost.thousand_single),
     ("a correct\nanswer", lambda cost: cost.correct_answer),
@@ -139,11 +138,13 @@ def _serving(run: Run, model: str, task: str) -> list[ReportTable]:
             *(_latency(own, "served", figure) for figure in ("p50", "p95", "retrieval_p50")),
             *(_latency(own, way, "p50") for way in ways),
             _amount([max(cost.search for cost in paid)]),  # done with the first seed alone
+            "unknown" if own[0].parts.trained_elsewhere else _amount([cost.production for cost in paid]),
             *(_amount([read(cost) for cost in paid]) for _, read in _MONEY),
         ]
         lines.append(cells(clean(method), *figures))
     compared_heads = (f"p50\n{way}" for way in ways)
-    heads = ("method", "p50", "p95", "of p50:\nprompt", *compared_heads, "tuning", *(head for head, _ in _MONEY))
+    paid_heads = ("tuning", "setup", *(head for head, _ in _MONEY))
+    heads = ("method", "p50", "p95", "of p50:\nprompt", *compared_heads, *paid_heads)
     return [ReportTable(f"{clean(model)}: serving {clean(task)}, and cost (compute only)", heads, tuple(lines))]
 
 

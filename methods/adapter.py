@@ -1,0 +1,51 @@
+"""Weights part `adapter`: an adapter that was trained elsewhere, as a folder that peft reads or a Hub id.
+
+It is merged into the weights for prediction, as an adapter of `lora` is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from bench.core.errors import CellError
+from methods.given import Given, GivenOptions
+from methods.lora import adapted
+
+
+class AdapterOptions(GivenOptions):
+    any_base: bool = Field(False, description="use it although it names another base than the suite's model")
+
+
+class Adapter(Given):
+    """An adapter that was trained elsewhere, merged into the weights."""
+
+    name = "adapter"
+    Options = AdapterOptions
+    options: AdapterOptions
+    needed = "adapter_config.json"
+    patterns = ("adapter_config.json", "adapter_model*.safetensors")
+
+    def start(self, model: Any, seed: int) -> Any:
+        from peft import get_peft_model_state_dict
+        from safetensors import safe_open
+
+        file = Path(self.options.path) / "adapter_model.safetensors"
+        try:
+            whole = adapted(model, Path(self.options.path))
+        except Exception as error:  # peft raises anything for what does not fit
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise CellError(f"the adapter {self.options.path} does not fit the model: {reason}") from error
+        with safe_open(file, framework="numpy") as tensors:
+            kept = set(tensors.keys())
+        if other := sorted(kept ^ set(get_peft_model_state_dict(whole))):
+            raise CellError(f"the adapter {self.options.path} does not fit the model: {other[0]} has no counterpart")
+        return whole
+
+    def finish(self, model: Any) -> Any:
+        return model.merge_and_unload(safe_merge=True)
+
+
+PART = Adapter
