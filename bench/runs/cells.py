@@ -15,7 +15,7 @@ from bench.config.suite import Asked, Suite, labelled_methods
 from bench.core.errors import UsageError
 from bench.core.hashing import canonical, sha256
 from bench.core.identity import CounterfactualSettings, Identity, ProbeSettings, Surroundings, TuningSettings
-from bench.core.method import Method
+from bench.core.method import GIVEN, Method
 from bench.core.model_kind import DESCRIPTIONS, REMEMBERING, fits, unfit
 from bench.core.record import CellRef
 from bench.core.task import Task
@@ -142,7 +142,10 @@ def left_out(suite: Suite, cells: Sequence[Cell]) -> tuple[str, ...]:
         if labels := [label for label, entry in asked if not fits(entry.method, kind)]:
             sentences.append(f"{', '.join(labels)}: not for {name}, which is {DESCRIPTIONS[kind]}")
         measured = {cell.suite_method for cell in cells if cell.model.name == name}
-        if labels := [label for label, entry in asked if fits(entry.method, kind) and label not in measured]:
+        brought = [
+            label for label, entry in asked if entry.method.weights.learner is GIVEN and fits(entry.method, kind)
+        ]
+        if labels := [label for label in brought if label not in measured]:
             sentences.append(f"{', '.join(labels)}: not for {name}, which is another base")
         if unfitting := [task_name for task_name, task in every_task.items() if unfit(kind, task)]:
             sentences.append(f"{', '.join(unfitting)}: not for {name}; {unfit(kind, every_task[unfitting[0]])}")
