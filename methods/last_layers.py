@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from bench.core.errors import NotApplicableError
+from bench.core.model_kind import ModelKind
 from methods.full import Full, FullOptions
 from methods.read_by_text import in_a_block, read_by_text
 
@@ -23,6 +24,7 @@ class LastLayers(Full):
     """Only the top blocks are trained, and the norm after them; of an encoder-decoder model, the decoder's."""
 
     name = "last-layers"
+    kinds = frozenset[ModelKind]({"causal", "seq2seq"})
     Options = LastLayersOptions
     options: LastLayersOptions
 

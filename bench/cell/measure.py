@@ -70,7 +70,7 @@ def measure(job: Job, progress: Progress) -> Record:
             on_train = on_training_items(adapted.predictor, task)
     changed, probes = _probed(job, method, adapted, session, first) if job.probes else (None, {})
     side_evals.serve("served", adapted.predictor)  # within what the others have left of the budget
-    if adapted.predictor.writer.context.shared:
+    if adapted.predictor.writer.context.shared and any(prompt.prefix for prompt in prompts):
         side_evals.serve("uncached", adapted.predictor, cached=False)
     apart = None if changed is None else _distance(changed, adapted, session, prompts)
     return replace(
@@ -142,6 +142,12 @@ def _distance(changed: bool, adapted: Adapted, session: AdaptSession, prompts: S
         return distance_from_base(local(adapted.predictor.backend), session, prompts)
 
 
+def _rule(adapted: Adapted) -> str:
+    """The rule that ranks choices, and whether their likelihoods are with the EOS token: lengths differ then."""
+    ended = adapted.predictor.writer.codec.answer_length is not None
+    return f"{adapted.predictor.task.normalise}{', with the EOS token' if ended else ''}"
+
+
 def _record(
     job: Job,
     task: Task,
@@ -171,7 +177,7 @@ def _record(
         status="ok",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         kind=task.kind,
-        ranked_by=adapted.predictor.task.normalise if task.kind == "choice" else "",
+        ranked_by=_rule(adapted) if task.kind == "choice" else "",
         questions=question_digest(task),
         scores=scores,
         items=len(predictions),

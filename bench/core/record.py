@@ -127,7 +127,7 @@ class Record(Strict):
     train_size: Count | None = None  # training items; null: all
     parts: MethodParts = field(default_factory=MethodParts)  # what the method is made of
     kind: Literal["choice", "text", "prose", ""] = ""  # the task's kind
-    ranked_by: str = ""  # the rule that ranked choices, see bench.engine.ranking; "" for other kinds
+    ranked_by: str = ""  # the rule that ranked choices, and whether with the EOS token; "" for other kinds
     questions: str = ""  # sha256 over prompt, decoding and test items: equal where the same was asked
     scores: Scores = field(default_factory=dict)  # metric -> score over all test items; the first is the primary one
     items: Count = 0  # test items asked
