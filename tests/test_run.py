@@ -308,8 +308,9 @@ def no_process_is_left() -> Iterator[None]:
             process.kill()
 
 
-def start(suite_file: Path, out: Path) -> subprocess.Popen[str]:
+def start(suite_file: Path, out: Path, workers: int = 1) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "bench", "run", str(suite_file), "--out", str(out), "--device", "cpu"]
+    command += ["--workers", str(workers)]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts
     )
@@ -349,9 +350,8 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize(
-    "moment", [m if m == "between two cells" else pytest.param(m, marks=pytest.mark.slow) for m in MOMENTS]
-)
+@pytest.mark.slow  # tests/test_workers.py kills runs whose jobs take no time
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_and_run_again_nothing_finished_is_lost_or_run_twice(
     suite_file: Path, tmp_path: Path, moment: str
 ) -> None:
@@ -373,23 +373,22 @@ def test_killed_and_run_again_nothing_finished_is_lost_or_run_twice(
     assert not list(finished.glob(".*"))
 
 
-def test_interrupted_it_says_how_to_go_on_and_leaves_no_worker(suite_file: Path, tmp_path: Path) -> None:
-    process = start(suite_file, tmp_path / "run")
-    wait_for(lambda: any((tmp_path / "run" / "cells").glob(".writing-*/log.txt")))
-    process.send_signal(signal.SIGINT)
+@pytest.mark.parametrize(
+    "end",
+    [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)],
+    ids=lambda end: end.name,
+)
+def test_no_process_of_a_cell_outlives_the_run(suite_file: Path, tmp_path: Path, end: signal.Signals) -> None:
+    process = start(suite_file, tmp_path / "run", workers=2)
+    wait_for(lambda: len(list((tmp_path / "run" / "cells").glob(".writing-*/log.txt"))) == 2)
+    cells = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(end)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err.strip().splitlines()[-1].endswith("run the same command to go on")
-    assert "Traceback" not in err
-    assert "resource_tracker" not in err
-
-
-def test_a_worker_does_not_outlive_the_run(suite_file: Path, tmp_path: Path) -> None:
-    process = start(suite_file, tmp_path / "run")
-    wait_for(lambda: any((tmp_path / "run" / "cells").glob(".writing-*/log.txt")))
-    workers = psutil.Process(process.pid).children(recursive=True)
-    process.kill()
-    process.wait()
-    _, alive = psutil.wait_procs(workers, timeout=60)
-    assert workers
+    _, alive = psutil.wait_procs(cells, timeout=60)
+    assert len(cells) >= 2
     assert not alive
+    if end is signal.SIGINT:  # it says how to go on
+        assert process.returncode == 130
+        assert err.strip().splitlines()[-1].endswith("run the same command to go on")
+        assert "Traceback" not in err
+        assert "resource_tracker" not in err
