@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import pytest
 import torch
@@ -83,6 +87,23 @@ def test_a_trial_that_cannot_be_kept_or_read_is_made_anew(monkeypatch: pytest.Mo
     monkeypatch.setenv("ADAPTBENCH_CACHE", str(tmp_path / "file"))
     assert kept("kind", of, lambda: next(results)) == ({"n": 2}, False)
     assert kept("kind", of, lambda: next(results)) == ({"n": 3}, False)
+
+
+def test_of_cells_at_once_one_tries() -> None:
+    both, tried = Barrier(2), list[int]()
+
+    def trial() -> dict[str, Any]:
+        tried.append(1)
+        time.sleep(0.05)
+        return {"n": len(tried)}
+
+    def cell(_: int) -> tuple[dict[str, Any], bool]:
+        both.wait()
+        return kept("kind", {"model": "m"}, trial)
+
+    with ThreadPoolExecutor(2) as threads:
+        found = sorted(threads.map(cell, range(2)), key=lambda result: result[1])
+    assert found == [({"n": 1}, False), ({"n": 1}, True)]
 
 
 def test_the_gain_is_a_ratio_of_two_times() -> None:

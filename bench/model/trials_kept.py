@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,38 @@ def kept(kind: str, of: Mapping[str, Any], trial: Callable[[], dict[str, Any]]) 
     Where the cache cannot be written, every process tries anew.
     """
     file = cache_folder() / "trials" / f"{kind}-{sha256(canonical(dict(of)))[:16]}.json"
+    known = _read(file, of)
+    if known is not None:
+        return known, True
+    with _alone(file):  # of cells that are measured at once, one tries and the others take what it found
+        known = _read(file, of)
+        if known is not None:
+            return known, True
+        result = trial()
+        _write(file, {"of": dict(of), "result": result})
+    return result, False
+
+
+def _read(file: Path, of: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is kept of a trial; None where it was never made, or is damaged."""
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
-        if known["of"] == dict(of):
-            return dict(known["result"]), True
+        return dict(known["result"]) if known["of"] == dict(of) else None
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # never tried, or damaged
-    result = trial()
-    _write(file, {"of": dict(of), "result": result})
-    return result, False
+        return None
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Keep other processes from the same trial meanwhile, where the cache can be written."""
+    from filelock import FileLock
+
+    with ExitStack() as held:
+        with suppress(OSError, NotImplementedError):
+            lock = cache_folder() / "locks" / file.stem
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(FileLock(lock))
+        yield
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:

@@ -149,8 +149,10 @@ def _measure(job: str, log: str, line: Connection, variables: Mapping[str, str],
     if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)
         import torch
+        from threadpoolctl import threadpool_limits
 
         torch.set_num_threads(threads)
+        threadpool_limits(threads)  # other libraries that are loaded already, which read no variable any more
     from bench.cell import worker
     from bench.model import memory
 
