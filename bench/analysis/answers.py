@@ -43,6 +43,7 @@ class Answers:
     train_size: int | None = None  # training items; None: all
     context: str = ""  # name of the context part
     trained_elsewhere: bool = False  # its weights were brought along
+    method: str = ""  # as its records name it, where `label` names its model too
 
     @property
     def curve_size(self) -> int | None:

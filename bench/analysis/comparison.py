@@ -105,17 +105,25 @@ def within(run: Run, task: str | None = None, metric: str | None = None, methods
     found = []
     for (model, name), records in _by_task(run, task, methods).items():
         answers, left_out = _answers(run, records, metric)
-        if not answers:
-            continue
-        higher = NAMES[answers[0].metric].higher_is_better
-        ranked = sorted(answers, key=lambda one: -one.score if higher else one.score)
-        differences = _family(combinations(ranked, 2))
-        p = {(d.a.label, d.b.label): d.p for d in differences}
-        ties = tie_groups([one.label for one in ranked], different_pairs(p, alpha=ALPHA)) if p else None
-        found.append(Family(model, name, answers[0].metric, tuple(differences), tuple(ranked), ties, left_out))
+        if answers:
+            found.append(family_of(model, name, answers, left_out))
     if not found:
         raise UsageError(f"{run.path} has no measured cell to compare")
     return found
+
+
+def family_of(model: str, task: str, answers: Sequence[Answers], left_out: tuple[str, ...] = ()) -> Family:
+    """All pairs of at least one method, the better first.
+
+    Raises:
+        NotComparableError: they were not asked the same.
+    """
+    higher = NAMES[answers[0].metric].higher_is_better
+    ranked = sorted(answers, key=lambda one: -one.score if higher else one.score)
+    differences = _family(combinations(ranked, 2))
+    p = {(d.a.label, d.b.label): d.p for d in differences}
+    ties = tie_groups([one.label for one in ranked], different_pairs(p, alpha=ALPHA)) if p else None
+    return Family(model, task, answers[0].metric, tuple(differences), tuple(ranked), ties, left_out)
 
 
 def among(family: Family, labels: Collection[str]) -> Family:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, computed_field
 
+from bench.core.model_kind import NAMES
 from bench.core.phases import PhaseName
 from bench.core.record import Failure, Record, Run
 from bench.core.values import Count
@@ -103,6 +104,13 @@ def by_method(
         if record.model == model and record.status == "ok" and wanted(record):
             groups.setdefault((record.method, record.task), []).append(record)
     return groups
+
+
+def with_kind(run: Run, model: str) -> str:
+    """The name of a model, with its kind where the run has models of another than causal."""
+    kinds = {record.model: record.identity.model.kind for record in (*run.base, *run.records)}
+    said = model in kinds and set(kinds.values()) != {"causal"}
+    return f"{model} ({NAMES[kinds[model]]})" if said else model
 
 
 def plain(value: Any) -> Any:

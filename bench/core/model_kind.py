@@ -18,6 +18,13 @@ DESCRIPTIONS: Final[Mapping[ModelKind, str]] = {
     "served": "a model behind an endpoint, whose weights are not here",
     "classical": "no language model",
 }
+NAMES: Final[Mapping[ModelKind, str]] = {
+    "causal": "causal model",
+    "seq2seq": "encoder-decoder model",
+    "encoder": "encoder",
+    "served": "served model",
+    "classical": "no language model",
+}
 LANGUAGE_MODELS: Final = frozenset[ModelKind]({"causal", "seq2seq", "served"})  # kinds that are given a prompt
 ALL_KINDS: Final = frozenset[ModelKind](DESCRIPTIONS)
 REMEMBERING: Final = frozenset[ModelKind]({"causal", "seq2seq"})  # kinds that are asked what they knew before

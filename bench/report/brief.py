@@ -13,7 +13,7 @@ from bench.analysis.decision.verdict import Verdict
 from bench.analysis.summary import summarise
 from bench.core.record import Run
 from bench.metrics.formats import clean
-from bench.report.cases import Case, cases
+from bench.report.cases import Case, cases, over_models
 from bench.report.tables import notes, overview
 from bench.report.terminal import Folded, lay_out
 
@@ -28,7 +28,7 @@ def overviews(runs: Sequence[Run], console: Console) -> Iterator[RenderableType]
         yield Text(f"{clean(run.suite)}{shard} ({clean(run.path)})", style="bold")
         yield from map(Folded, notes.warnings([run]))
         own = [case for case in found if case.run is run]
-        for case in own:
+        for case in (*over_models(own), *own):
             yield from _lines(case)
         for model in dict.fromkeys(case.model for case in own):
             of_model = [case for case in own if case.model == model]

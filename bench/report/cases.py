@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from bench.analysis import comparison
 from bench.analysis.comparison import Answers, Family
+from bench.analysis.decision.across import ALL_MODELS
 from bench.analysis.decision.candidates import candidates
 from bench.analysis.decision.headline import Headline, headline
 from bench.analysis.decision.learning import at_full_size
 from bench.analysis.decision.rule import quality_intervals
-from bench.analysis.decision.verdict import Verdict, decide
+from bench.analysis.decision.verdict import Verdict, decide, verdicts_over_models
 from bench.analysis.statistics.intervals import Interval
 from bench.config import assumptions
 from bench.config.prices import Prices, replaced
@@ -57,13 +58,35 @@ def cases(runs: Sequence[Run]) -> list[Case]:
     marks = marks_of(runs)
     for run in runs:
         for model, task in dict.fromkeys((record.model, record.task) for record in run.records):
-            title = clean(task)
-            if several_models:
-                title += f" with {clean(model)}"
-            if len(runs) > 1:
-                title += f" in {clean(run.path.name)}"
+            title = _title(run, task, model if several_models else "", len(runs) > 1)
             found.append(replace(_case(f"case-{len(found) + 1}", title, run, model, task), marks=marks))
     return found
+
+
+def over_models(found: Sequence[Case]) -> list[Case]:
+    """The tasks that several models of a run have, each as a case over all of them."""
+    over: list[Case] = []
+    several_runs = len({id(case.run) for case in found}) > 1
+    for run, own in of_runs(found):
+        known = [case.verdict for case in own if case.verdict]
+        try:
+            decided = verdicts_over_models(known, known[0].assumed, run.suite) if known else []
+            headlines = [headline(run, verdict) for verdict in decided]
+        except AdaptbenchError as error:
+            over.append(Case(f"over-{len(over) + 1}", ALL_MODELS, run, ALL_MODELS, "", (), own[0].prices,
+                             problem=clean(error)))  # fmt: skip
+            continue
+        for verdict, first in zip(decided, headlines, strict=True):
+            family = verdict.family
+            over.append(Case(f"over-{len(over) + 1}", _title(run, family.task, family.model, several_runs), run,
+                             family.model, family.task, (), own[0].prices, family, verdict, first))  # fmt: skip
+    return over
+
+
+def _title(run: Run, task: str, model: str, several_runs: bool) -> str:
+    """`model`: "" where there is no other."""
+    title = f"{clean(task)} with {clean(model)}" if model else clean(task)
+    return f"{title} in {clean(run.path.name)}" if several_runs else title
 
 
 def marks_of(runs: Sequence[Run]) -> dict[str, int]:

@@ -42,6 +42,11 @@ class Candidate:
     not_measurable: tuple[str, ...] = ()  # probes of which the base model knows no more than chance
     cells_at_once: int = 1  # wherever its costs were measured, and those of the others
 
+    @property
+    def method(self) -> str:
+        """As the suite names it: what hosting and people's time go by."""
+        return self.answers.method or self.label
+
     @cached_property
     def price(self) -> Price:
         """Means over seeds; the search is done once, so it is that of the seed that has one."""
@@ -53,16 +58,16 @@ class Candidate:
 
     def line(self, assumed: Assumptions) -> Line:
         """Money over the period as a line in the queries of a month."""
-        return line_of(self.price, self.label, assumed)
+        return line_of(self.price, self.method, assumed)
 
 
-def line_of(price: Price, label: str, assumed: Assumptions) -> Line:
+def line_of(price: Price, method: str, assumed: Assumptions) -> Line:
     """A line in the queries of a month, each of which costs months × query.
 
     It starts at search + production + people's setup + months × (updates × refresh + hosting + people's upkeep).
     """
-    once = price.search + price.production + assumed.people_once(label)
-    monthly = assumed.updates_per_month * price.refresh + assumed.hosting(label) + assumed.people_monthly(label)
+    once = price.search + price.production + assumed.people_once(method)
+    monthly = assumed.updates_per_month * price.refresh + assumed.hosting(method) + assumed.people_monthly(method)
     return Line(once + assumed.months * monthly, assumed.months * price.query)
 
 

@@ -46,7 +46,8 @@ def headline(run: Run, verdict: Verdict) -> Headline:
 
 
 def _against(family: Family, leads: Standing, reference: Answers | None) -> Iterator[Difference]:
-    untrained = (one for one in family.answers if not one.trained and not one.trained_elsewhere)
+    own = [one for one in family.answers if one.model == leads.candidate.answers.model]
+    untrained = (one for one in own if not one.trained and not one.trained_elsewhere)
     plain = {one.label for one in untrained if one.context == ZeroShot.name}
     for one in family.differences:
         pair = {one.a.label, one.b.label}

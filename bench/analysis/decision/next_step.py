@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.analysis.decision.across import ALL_MODELS
 from bench.analysis.decision.lines import rounded
 from bench.analysis.decision.rule import lead
 from bench.analysis.decision.verdict import Verdict
@@ -43,7 +44,8 @@ def next_step(run: Run, verdict: Verdict, *, useful: bool = True) -> NextStep | 
     """
     family, again = verdict.family, verdict.again
     missing = [cell for cell in run.missing if not cell.elsewhere]
-    if any(cell.model == family.model and (cell.is_base or cell.task == family.task) for cell in missing):
+    own = [cell for cell in missing if family.model in (cell.model, ALL_MODELS)]
+    if any(cell.is_base or cell.task == family.task for cell in own):
         seconds = _sum(_typical(run, cell.task, cell.method) for cell in missing)
         return NextStep("cells", len(missing), _run_command(run), seconds)
     if verdict.evidence == "one method":
@@ -78,7 +80,8 @@ def _items(run: Run, items: int, needed: int) -> NextStep:
 def _there(run: Run, verdict: Verdict) -> int:
     """Test items that the task has, of which the run may have used some only."""
     family = verdict.family
-    own = next(r for r in run.records if (r.model, r.task, r.status) == (family.model, family.task, "ok"))
+    measured = (r for r in run.records if (r.task, r.status) == (family.task, "ok"))
+    own = next(r for r in measured if family.model in (r.model, ALL_MODELS))
     used = len(family.answers[0].ids)
     return (test_items(run, own) or used) if own.identity.task.limit == used else used
 

@@ -42,7 +42,7 @@ def reference_line(run: Run, family: Family) -> Answers | None:
 
 
 def _is_of(answers: Answers, *names: str) -> bool:
-    return (answers.model, answers.task, answers.label) == names
+    return (answers.model, answers.task, answers.method or answers.label) == names
 
 
 def _answers(like: Answers, label: str, scores: Sequence[float]) -> Answers:

@@ -58,7 +58,7 @@ def _between(a: Candidate, b: Candidate, assumed: Assumptions) -> tuple[float, f
 def lines_of(one: Candidate, assumed: Assumptions) -> list[Line]:
     """The line of each seed; the search is paid once, whichever seed it is."""
     search = one.price.search
-    return [line_of(replace(price, search=search), one.label, assumed) for price in one.prices]
+    return [line_of(replace(price, search=search), one.method, assumed) for price in one.prices]
 
 
 def flips_of(

@@ -1,4 +1,4 @@
-"""The decision for one task with one model: what to choose, how sure that is, and what would change it."""
+"""The decision for one task, with one model or over several: what to choose, how sure that is, what would change it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.analysis.comparison import Difference, Family, Retraining, among, within
+from bench.analysis.decision.across import over_models
 from bench.analysis.decision.candidates import Candidate, candidates
 from bench.analysis.decision.learning import Overtaking, at_full_size, overtakings
 from bench.analysis.decision.lines import highest, lowest
@@ -113,13 +114,19 @@ def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions, sui
 
 
 def verdicts(run: Run, prices: Prices, assumed: Assumptions, task: str | None = None) -> list[Verdict]:
-    """The verdict on each model and task of a run.
+    """The verdicts on a run: over all models, for each task that several have; then on each model and task.
 
     Raises:
         UsageError, NotComparableError: as `comparison.within`.
     """
     families: list[Family] = within(run, task)
-    return [decide(family, candidates(run, family, prices, assumed), assumed, run.suite) for family in families]
+    found = [decide(family, candidates(run, family, prices, assumed), assumed, run.suite) for family in families]
+    return [*verdicts_over_models(found, assumed, run.suite), *found]
+
+
+def verdicts_over_models(found: Sequence[Verdict], assumed: Assumptions, suite: str) -> list[Verdict]:
+    """The verdict on each task over all models, from those on the single models of a run."""
+    return [decide(family, named, assumed, suite) for family, named in over_models(found)]
 
 
 def _evidence(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from bench.analysis.summary import SummaryRow, summarise
+from bench.analysis.summary import SummaryRow, summarise, with_kind
 from bench.core.record import Run
 from bench.metrics.formats import clean, number, title
 from bench.report.cases import Case
@@ -49,7 +49,9 @@ def table(run: Run, model: str, cases: Sequence[Case], width: int, *, bold: bool
     if bold and any(cell.style == "best" for column in kept for cell in column):
         notes.append("bold: these checkpoints are significantly better than those of every other method")
     heads, *lines = zip(first, *kept, strict=True)
-    return ReportTable(f"{clean(model)}: scores", tuple(head.text for head in heads), tuple(lines), tuple(notes))
+    return ReportTable(
+        f"{clean(with_kind(run, model))}: scores", tuple(head.text for head in heads), tuple(lines), tuple(notes)
+    )
 
 
 def _labels(rows: Sequence[SummaryRow]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bench.analysis.comparison import Family, within
 from bench.analysis.decision.reference_line import reference_line
-from bench.analysis.summary import Spread, SummaryRow
+from bench.analysis.summary import Spread, SummaryRow, with_kind
 from bench.core.errors import AdaptbenchError
 from bench.core.record import Run
 from bench.metrics.formats import clean, number, title
@@ -42,7 +42,7 @@ def _primary(run: Run, model: str, tasks: Sequence[str], rows: Sequence[SummaryR
     ]
     lines += _reference_lines(run, families)
     notes = (*_legend(rows, any(best)), *(note for family in families for note in _ties(family)))
-    return ReportTable(f"{clean(model)}: scores", ("method", *heads), tuple(lines), notes)
+    return ReportTable(f"{clean(with_kind(run, model))}: scores", ("method", *heads), tuple(lines), notes)
 
 
 def _reference_lines(run: Run, families: Sequence[Family | None]) -> Iterator[tuple[Text, ...]]:

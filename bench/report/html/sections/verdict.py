@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from bench.analysis.decision.headline import Headline
 from bench.analysis.decision.headline_words import advice, facts, merely_leads, score
 from bench.analysis.decision.words import sentences
-from bench.report.cases import Case, of_runs
+from bench.report.cases import Case, of_runs, over_models
 from bench.report.html.blocks import Block, Decision, Decisions, Heading, More, Points, Section, Table, Tone, as_blocks
 from bench.report.tables import decision, overview
 
@@ -15,8 +15,8 @@ _UNLIMITED = 10_000  # characters: a page has room for every task
 
 
 def section(cases: Sequence[Case]) -> Section:
-    """The headline of every task, then each in sentences."""
-    return Section("verdict", "What to choose", _lead(cases), tuple(_blocks(cases)))
+    """The headline of every task, first over all models where there are several; then each in sentences."""
+    return Section("verdict", "What to choose", _lead(cases), tuple(_blocks(cases, over_models(cases))))
 
 
 def _lead(cases: Sequence[Case]) -> str:
@@ -31,13 +31,13 @@ def _lead(cases: Sequence[Case]) -> str:
     )
 
 
-def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
-    yield Decisions(tuple(_decision(case) for case in cases))
+def _blocks(cases: Sequence[Case], over: Sequence[Case]) -> Iterator[Block]:
+    yield Decisions(tuple(_decision(case) for case in (*over, *cases)))
     for run, own in of_runs(cases):
         for model in dict.fromkeys(case.model for case in own):
             of_model = [case for case in own if case.model == model]
             yield Table(overview.table(run, model, of_model, _UNLIMITED, bold=True))
-    for case in cases:
+    for case in (*over, *cases):
         if case.verdict is None:
             continue
         currency = case.prices.currency
