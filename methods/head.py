@@ -16,7 +16,7 @@ from pydantic import Field
 from bench.core.method import LINEAR_PROBE, LearningCost, Options, WeightsPart
 from bench.core.model_kind import ModelKind
 from bench.core.task import Task
-from methods.options import Grid
+from methods.options import Grid, without_labels
 
 
 class HeadOptions(Options):
@@ -36,11 +36,7 @@ class Head(WeightsPart):
     options: HeadOptions
 
     def requires(self, task: Task) -> str | None:
-        if not task.train:
-            return "head needs a train split"
-        if task.kind != "choice" or len({example.choices for example in task.train}) > 1:
-            return "head needs a choice task whose items all have the same choices"
-        return None
+        return without_labels(self.name, task)
 
     def cost(self, examples: int, trials: int) -> LearningCost:
         return LearningCost(read=2 if trials else 1)  # all trials share what the model makes of the prompts

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from bench.core.method import LearningCost, Options
+from bench.core.task import Task
 
 T = TypeVar("T")
 
@@ -35,6 +36,15 @@ def only(values: tuple[T, ...]) -> T:
     """The value of an option that has been chosen; raises ValueError where several are left."""
     [value] = values
     return value
+
+
+def without_labels(name: str, task: Task) -> str | None:
+    """Why the part `name`, which learns the labels of a task, cannot work on it, or None."""
+    if not task.train:
+        return f"{name} needs a train split"
+    if task.kind != "choice" or len({example.choices for example in task.train}) > 1:
+        return f"{name} needs a choice task whose items all have the same choices"
+    return None
 
 
 class ContextOptions(Options):

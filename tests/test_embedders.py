@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from bench.core.errors import UsageError
-from bench.retrieval.embedders import HUB_ID, VARIABLE, WHEEL, WHEEL_SHA256, SentenceEncoder, find_embedder
+from bench.core.words import tokens_of
+from bench.model.minilm import HUB_ID, WHEEL, WHEEL_SHA256
+from bench.retrieval.embedders import VARIABLE, SentenceEncoder, find_embedder
 from bench.retrieval.embedders import weights_digest as digest_of
-from bench.retrieval.lexical import LexicalSearch, tokens_of
+from bench.retrieval.lexical import LexicalSearch
 from tests.encoder import WORDS
 
 
@@ -111,7 +113,7 @@ def test_a_wheel_with_the_published_weights_is_taken_without_importing_it(
     install_wheel(tmp_path / "site", b"genuine")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
     genuine = hashlib.sha256(b"genuine").hexdigest()
-    monkeypatch.setattr("bench.retrieval.embedders.WHEEL_SHA256", genuine)
+    monkeypatch.setattr("bench.model.minilm.WHEEL_SHA256", genuine)
     found = find_embedder()
     assert found is not None
     assert (found.name, found.digest) == (f"{WHEEL} 9.9", genuine)

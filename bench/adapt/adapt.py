@@ -6,21 +6,26 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bench.adapt.classical import NearestAnswer, TfIdf
 from bench.adapt.frozen import FrozenLearner, GivenLearner
 from bench.adapt.gradient import GradientLearner
 from bench.adapt.learner import Adapted, Learner, Observer
 from bench.adapt.linear_probe import LinearProbe
 from bench.adapt.session import AdaptSession
+from bench.adapt.set_fit import SetFit
 from bench.adapt.tuning import search
 from bench.config.search_space import grid, settle
 from bench.core.errors import NotApplicableError, unknown
-from bench.core.method import FROZEN, GIVEN, GRADIENT, LINEAR_PROBE, Method
+from bench.core.method import FROZEN, GIVEN, GRADIENT, LINEAR_PROBE, NEAREST_ANSWER, SET_FIT, TF_IDF, Method
 
 LEARNERS: Mapping[str, Learner] = {
     FROZEN.name: FrozenLearner(),
     GIVEN.name: GivenLearner(),
     GRADIENT.name: GradientLearner(),
     LINEAR_PROBE.name: LinearProbe(),
+    NEAREST_ANSWER.name: NearestAnswer(),
+    SET_FIT.name: SetFit(),
+    TF_IDF.name: TfIdf(),
 }
 
 

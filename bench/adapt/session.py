@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 
@@ -17,11 +17,12 @@ from bench.engine.encoder_prompts import EncoderWriter
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
 from bench.engine.seq2seq_engine import Seq2SeqEngine
+from bench.engine.text_backend import TextBackend, TextWriter
 from bench.engine.thinking import CLOSING_TOKENS
 from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
 from bench.meters.phases import Meter
-from bench.model.base import Base, EncoderBase
+from bench.model.base import Base, EncoderBase, NoBase
 from bench.model.budget import batch_tokens
 from bench.model.seq2seq import is_seq2seq
 from tasks.loader.splits import sample
@@ -87,6 +88,8 @@ class AdaptSession:
     def writer(self, context: Context) -> Writer:
         """Writes the prompts of a context."""
         base, thinks = self.base, self.thinking_tokens > 0
+        if isinstance(base, NoBase):
+            return TextWriter(base.codec, self.task.prompt, context, 0, 0)
         if isinstance(base, EncoderBase):
             return EncoderWriter(base.codec, self.task.prompt, context, base.context_length, 0, labels=self.labels)
         reserve = reserve_of(self.task) + (self.thinking_tokens + CLOSING_TOKENS if thinks else 0)
@@ -94,6 +97,8 @@ class AdaptSession:
 
     def backend(self, model: Any) -> LocalBackend:
         """Answers prompts with a model."""
+        if isinstance(model, TextBackend):
+            return cast(LocalBackend, model)
         codec, limits = self.base.codec, self.limits
         tokens = limits.batch_tokens or batch_tokens(model)
         if isinstance(self.base, EncoderBase):

@@ -30,6 +30,7 @@ from bench.meters.flop_check import of_answers, of_prediction
 from bench.meters.phases import Meter
 from bench.metrics.retrieval import retrieval_scores
 from bench.metrics.scoring import score
+from bench.model.base import NoBase
 from bench.model.devices import pick_device
 from bench.model.fingerprint import FirstWeights
 from bench.store import run_folder
@@ -52,7 +53,8 @@ def measure(job: Job, progress: Progress) -> Record:
         session = session.joined()
     side_evals = SideEvals(job, task, session.base, meter, progress)
     adapted = _adapt(job, method, session, side_evals)
-    require_reachable(task, session.material, session.base.codec)  # not before: nothing is chosen by test labels
+    if not isinstance(session.base, NoBase):
+        require_reachable(task, session.material, session.base.codec)  # not before: nothing is chosen by test labels
     items = [question(example) for example in task.test]
     with meter.phase("retrieve"):
         prompts = adapted.predictor.writer.write(items)
@@ -144,8 +146,9 @@ def _distance(changed: bool, adapted: Adapted, session: AdaptSession, prompts: S
 
 def _rule(adapted: Adapted) -> str:
     """The rule that ranks choices, and whether their likelihoods are with the EOS token: lengths differ then."""
-    ended = adapted.predictor.writer.codec.answer_length is not None
-    return f"{adapted.predictor.task.normalise}{', with the EOS token' if ended else ''}"
+    predictor = adapted.predictor
+    ended = predictor.backend.is_local and predictor.writer.codec.answer_length is not None
+    return f"{predictor.task.normalise}{', with the EOS token' if ended else ''}"
 
 
 def _record(

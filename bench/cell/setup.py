@@ -16,7 +16,7 @@ from bench.core.errors import CellError, NotApplicableError
 from bench.core.method import Material, Method, Search
 from bench.core.task import Task
 from bench.meters.phases import Meter
-from bench.model.base import EncoderBase
+from bench.model.base import EncoderBase, NoBase
 from bench.model.load import load_base
 from bench.model.precision import pick_dtype
 from bench.model.tokenizer import Codec
@@ -48,7 +48,7 @@ def session_for(job: Job, task: Task, method: Method, meter: Meter, progress: Pr
     thinks = task.kind == "text" and not method.weights.learner.reads_train
     budget = job.resolved.thinking_tokens if thinks else 0
     blind, validation_items = replace(task, test=()), job.identity.validation_items
-    if isinstance(base, EncoderBase):  # a label's likelihood has no length of its own to be divided by
+    if isinstance(base, EncoderBase | NoBase):  # a label's likelihood has no length of its own to be divided by
         blind = replace(blind, normalise="none", rules=())
     return AdaptSession(base, blind, material, limits(job, meter.device), meter, progress, budget, validation_items)
 

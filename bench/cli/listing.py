@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.core.errors import TaskError, UsageError
+from bench.core.method import Method
+from bench.core.model_kind import DESCRIPTIONS, fits
 
 
 def lines(what: str, results: Path) -> Iterator[str]:
@@ -39,17 +41,24 @@ def _tasks() -> Iterator[str]:
 def _methods() -> Iterator[str]:
     import methods
 
-    yield from _columns(list(methods.available().items()))
+    yield from _columns(
+        [(name, _kinds(methods.create(name)), description) for name, description in methods.available().items()]
+    )
     broken = (error for error in methods.plugins().values() if isinstance(error, UsageError))
     yield from (f"cannot be used: {error}" for error in broken)
     yield "join a weights part (lora, full, scratch) and a context part (few-shot, rag) with +, as in lora+rag"
+
+
+def _kinds(method: Method) -> str:
+    """The kinds of models that a method is for."""
+    return ", ".join(kind for kind in DESCRIPTIONS if fits(method, kind))
 
 
 def _models() -> Iterator[str]:
     from bench.model.resolve import BUILT_IN
 
     yield from _columns(list(BUILT_IN.items()))
-    yield "or any folder with a causal language model in safetensors, a GGUF file, or any Hub id (owner/name)"
+    yield "or any folder with a causal language model or an encoder in safetensors, a GGUF file, or any Hub id"
 
 
 def _suites() -> Iterator[str]:

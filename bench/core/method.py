@@ -140,6 +140,9 @@ FROZEN = LearnerKind("frozen", reads_train=False, uses_seed=False, moves_weights
 GRADIENT = LearnerKind("gradient", reads_train=True, uses_seed=True, moves_weights=True)
 GIVEN = LearnerKind("given", reads_train=False, uses_seed=False, moves_weights=True)  # trained elsewhere
 LINEAR_PROBE = LearnerKind("linear probe", reads_train=True, uses_seed=False, moves_weights=False)
+SET_FIT = LearnerKind("set fit", reads_train=True, uses_seed=True, moves_weights=True)
+TF_IDF = LearnerKind("tf-idf", reads_train=True, uses_seed=False, moves_weights=False)
+NEAREST_ANSWER = LearnerKind("nearest answer", reads_train=True, uses_seed=False, moves_weights=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 
+from bench.core.errors import NotApplicableError
 from bench.model.tokenizer import Codec
 
 
@@ -22,6 +23,27 @@ class Base:
     numbers: int  # of hidden state for a token: layers × width
     parameters: int = 0  # by its configuration; 0 where that is not known
     digest: str = ""  # sha256 over weights and tokenizer
+
+
+class _Absent:
+    """In place of what there is not: whoever uses it is told so."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotApplicableError("this needs the weights or the tokenizer of a model, and there is none")
+
+
+@dataclass(frozen=True)
+class NoBase(Base):
+    """In place of a language model where none is used: texts are what is learnt from."""
+
+
+def without_model() -> NoBase:
+    """Nothing can be loaded of it."""
+
+    def load(full_precision: bool) -> Any:
+        return _Absent().model
+
+    return NoBase(load, cast(Codec, _Absent()), 0, torch.float32, 0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 from bench.core.errors import CellError
 from bench.core.hashing import sha256
+from bench.core.model_kind import LANGUAGE_MODELS
 from bench.core.prompt import Turn
 from bench.model.resolve import ResolvedModel
 
@@ -185,7 +186,7 @@ def identity(model: ResolvedModel) -> dict[str, Any]:
 
     A fixed conversation is part of it as the template renders it now, whatever it is rendered from.
     """
-    if model.chat_template == "off" or not _has_template(model.folder):
+    if model.kind not in LANGUAGE_MODELS or model.chat_template == "off" or not _has_template(model.folder):
         return {}
     from transformers import AutoTokenizer
 

@@ -22,7 +22,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from bench.core.errors import CellError, OutOfMemoryError
-from bench.model.base import Base
+from bench.model.base import Base, without_model
 from bench.model.causal import require_causal
 from bench.model.chat import chat_template
 from bench.model.encoder import encoder_base
@@ -46,6 +46,8 @@ def load_base(model: ResolvedModel, device: torch.device, quick: bool = True) ->
     Raises:
         CellError: the configuration, tokenizer or architecture cannot be loaded as a model of its kind.
     """
+    if model.kind == "classical":
+        return without_model()
     dtype = pick_dtype(model.dtype, device)
     with _readable(model):
         if model.kind == "encoder":

@@ -21,7 +21,7 @@ from bench.core.errors import UsageError, nearest
 from bench.core.identity import Nature
 from bench.core.model_kind import ModelKind
 from bench.core.quoting import quoted
-from bench.model import card, checkpoint, gguf
+from bench.model import card, checkpoint, gguf, minilm
 from bench.model.fetch import SOURCES, fetched
 from bench.model.prepared import file_digest
 
@@ -29,6 +29,8 @@ BUILT_IN = {
     "mini": "a small Llama that knows facts, reads and follows examples; comes with adaptbench",
     "tiny-random": "a Llama shape of 115,200 random weights that reads bytes; made on this machine",
     **{name: source.description for name, source in SOURCES.items()},
+    "minilm": "all-MiniLM-L6-v2, a sentence encoder of 22.7 million parameters; comes with the extra offline-embedder",
+    "classical": "no language model: for the methods tf-idf and nearest-answer",
 }
 MINI = Path(__file__).parent / "mini"
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -98,6 +100,8 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
     text = os.path.expandvars(os.path.expanduser(spec.path))
     if "$" in text:
         raise UsageError(f'model path "{spec.path}" names an environment variable that is not set; set it to a folder')
+    if text == "classical":
+        return _classical(spec)
     folder, commit = _locate(text, spec, base)
     sizes = checkpoint.read(folder)
     digest = folder_digest(folder)
@@ -117,6 +121,21 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
         nature=card.nature(folder),
         kind=checkpoint.kind(folder) if spec.kind == "auto" else spec.kind,
         **asdict(sizes),
+    )
+
+
+def _classical(spec: ModelSpec) -> ResolvedModel:
+    """What stands for a model where a method uses none."""
+    if unused := sorted(spec.model_fields_set - {"path", "name"}):
+        raise UsageError(f'model "classical" is no language model; {", ".join(unused)} cannot be set of it')
+    return ResolvedModel(
+        name=spec.name or "classical",
+        folder=Path(),
+        digest=hashlib.sha256(b"no language model").hexdigest(),
+        dtype=spec.dtype,
+        chat_template=spec.chat_template,
+        trust_remote_code=False,
+        kind="classical",
     )
 
 
@@ -141,6 +160,8 @@ def _locate(text: str, spec: ModelSpec, base: Path) -> tuple[Path, str | None]:
         if not (MINI / "config.json").is_file():
             raise UsageError(f"{MINI} holds no model: the installation is incomplete; install adaptbench again")
         return MINI, None
+    if text == "minilm":
+        return minilm.folder(), None
     if text in SOURCES:
         return fetched(text), None
     if text in BUILT_IN:

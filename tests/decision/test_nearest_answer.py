@@ -106,11 +106,11 @@ def test_without_the_tasks_folder_there_is_none(tmp_path: Path, folder: Path) ->
 
 def test_an_answer_is_that_of_the_example_and_not_of_its_place() -> None:
     """Whatever the order of the training examples."""
-    from bench.analysis.decision.nearest_answer import copied
+    from bench.core.nearest import Nearest, text_of
 
     train = [
         Example(f"train/{at}", {"q": question}, references=(answer,)) for at, (question, answer) in enumerate(TRAIN)
     ]
     test = [Example(f"test/{at}", {"q": question}) for at, (question, _) in enumerate(TEST)]
     for turned in (train, train[::-1]):
-        assert tuple(copied(turned, test)) == COPIED
+        assert tuple(Nearest(turned).answers([text_of(item) for item in test])) == COPIED

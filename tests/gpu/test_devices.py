@@ -33,7 +33,7 @@ from bench.model.devices import now, pick_device
 from bench.model.precision import multiplies_bf16_apart, pick_dtype
 from bench.report.tables import notes
 from bench.runs.surroundings import surroundings
-from bench.training.trainer import _arguments, train
+from bench.training.trainer import arguments, train
 from tests.report.test_report import record
 from tests.small import write_suite
 from tests.test_training import drawn, setting
@@ -71,10 +71,10 @@ def test_a_card_that_is_not_there_is_one_line_before_anything_runs(
 @pytest.mark.usefixtures("cards")
 @pytest.mark.parametrize(("device", "count"), [("cuda:0", 1), ("cuda:3", 1), ("cpu", 0)])
 def test_a_training_takes_the_device_of_its_model_and_no_other(tmp_path: Path, device: str, count: int) -> None:
-    arguments = _arguments(str(tmp_path), 4, False, setting(), torch.device(device))
-    assert (str(arguments.device), arguments.n_gpu) == (device, count)
-    assert arguments.train_batch_size == 4  # eight cards would take eight times as many rows
-    assert arguments.dataloader_pin_memory is (device != "cpu")
+    told = arguments(str(tmp_path), 4, False, setting(), torch.device(device))
+    assert (str(told.device), told.n_gpu) == (device, count)
+    assert told.train_batch_size == 4  # eight cards would take eight times as many rows
+    assert told.dataloader_pin_memory is (device != "cpu")
 
 
 @pytest.mark.usefixtures("cards")
