@@ -111,6 +111,10 @@ class ScaledScores(Strict):
     probes: Mapping[str, Scores]  # by probe task
 
 
+# model or task -> name -> what models are known to have seen of the tasks, as suite and tasks say it
+Contamination: TypeAlias = Mapping[Literal["model", "task"], Mapping[str, str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Record(Strict):
     """What one cell measured, and all that is needed to measure it again."""
@@ -182,3 +186,4 @@ class Run:
     task_paths: Mapping[str, str] = field(default_factory=dict)  # task -> bundled name, or folder as seen from `path`
     shard: str = ""  # such as "1/3" where it is a part: cells of other parts are not missing
     left_out: tuple[str, ...] = ()  # sentences: methods without cells, as a model is of a kind that they are not for
+    contamination: Contamination = field(default_factory=dict)

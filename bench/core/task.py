@@ -42,4 +42,5 @@ class Task:
     lowercase: bool = False  # compare text lower-cased
     extract: Extract | None = None  # the part of a generated text that is scored; None: all of it
     counterfactuals: tuple[Slot, ...] = ()  # changes of an item that ought not to change its answer
+    contamination: str = ""  # which models are known to have seen it
     digest: str = ""  # sha256 over prompt, rows, corpus and decoding: what decides predictions

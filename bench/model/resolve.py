@@ -68,6 +68,7 @@ class ModelSpec(BaseModel):
     )
     trust_remote_code: bool = False
     digest: str = Field("", description="refuse any other content: the model's digest, as records give it")
+    contamination: str = Field("", description="what it is known to have seen of the tasks; the report shows it")
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class ResolvedModel:
     width: int = 1  # of the MLP
     nature: Nature = ""  # toy, or random weights; as its card says
     kind: ModelKind = "causal"
+    contamination: str = ""  # what it is known to have seen of the tasks
 
 
 def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
@@ -119,6 +121,7 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
         trust_remote_code=spec.trust_remote_code,
         commit=commit,
         nature=card.nature(folder),
+        contamination=spec.contamination,
         kind=checkpoint.kind(folder) if spec.kind == "auto" else spec.kind,
         **asdict(sizes),
     )

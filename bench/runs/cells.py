@@ -17,7 +17,7 @@ from bench.core.hashing import canonical, sha256
 from bench.core.identity import CounterfactualSettings, Identity, ProbeSettings, Surroundings, TuningSettings
 from bench.core.method import GIVEN, Method
 from bench.core.model_kind import DESCRIPTIONS, REMEMBERING, fits, unfit
-from bench.core.record import CellRef
+from bench.core.record import CellRef, Contamination
 from bench.core.task import Task
 from bench.metrics import refuse_unfit
 from bench.model.chat import identity as chat_identity
@@ -152,6 +152,16 @@ def left_out(suite: Suite, cells: Sequence[Cell]) -> tuple[str, ...]:
         if suite.probes and kind not in REMEMBERING:
             sentences.append(f"the probes are not asked of {name}: what it forgets is unknown")
     return tuple(sentences)
+
+
+def contamination(cells: Sequence[Cell]) -> Contamination:
+    """What the models and tasks of a suite say of having been seen."""
+    models = {cell.model.name: cell.model.contamination for cell in cells}
+    seen = {cell.task.name: cell.task.contamination for cell in cells}
+    return {
+        "model": {name: note for name, note in models.items() if note},
+        "task": {name: note for name, note in seen.items() if note},
+    }
 
 
 Loaded = list[tuple[str, Task]]  # path, task

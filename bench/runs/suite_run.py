@@ -14,7 +14,7 @@ from bench.config.suite import Suite
 from bench.core.errors import UsageError
 from bench.core.identity import Surroundings
 from bench.runs import RESULTS, cell_process, runner, shards
-from bench.runs.cells import Cell, expand, left_out
+from bench.runs.cells import Cell, contamination, expand, left_out
 from bench.runs.graph import waits
 from bench.runs.plan import work_by_phase
 from bench.runs.time_left import CellWork
@@ -79,7 +79,9 @@ def measure(
 
     after = waits(cells)
     with (
-        open_run(folder, file, suite.name, [cell.ref for cell in every], part, left_out(suite, every)) as opened,
+        open_run(
+            folder, file, suite.name, [cell.ref for cell in every], part, left_out(suite, every), contamination(every)
+        ) as opened,
         display({cell.key: _work(cell, after[cell.key]) for cell in cells}) as shown,
     ):
         count = workers.at_once(suite, cells, opened, shown)

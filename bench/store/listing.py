@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import tasks
 from bench.core.errors import UsageError, nearest
-from bench.core.record import CellRef
+from bench.core.record import CellRef, Contamination
 from bench.core.values import Strict
 from bench.store import upgrade
 from bench.store.archive import SUFFIX, files_of
@@ -28,6 +28,7 @@ class Listing(Strict):
     cells: tuple[CellRef, ...]
     shard: str = ""  # such as "1/3" where it is a part
     left_out: tuple[str, ...] = ()  # sentences: methods without cells, as a model is of a kind that they are not for
+    contamination: Contamination = field(default_factory=dict)
     suite_folder: str = ""  # of the suite's file, as seen from the run: its models' paths start there
     schema: Literal[2] = 2
 

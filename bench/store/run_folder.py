@@ -28,7 +28,7 @@ from pydantic import TypeAdapter, ValidationError
 from bench.core.errors import UsageError
 from bench.core.hashing import sha256_of_files
 from bench.core.measured import KeptWeights
-from bench.core.record import SCHEMA, CellRef, Prediction, Record, Run
+from bench.core.record import SCHEMA, CellRef, Contamination, Prediction, Record, Run
 from bench.core.yaml_file import parse
 from bench.store import upgrade
 from bench.store.archive import SUFFIX, RunPath, files_of
@@ -109,11 +109,12 @@ def open_run(
     cells: Sequence[CellRef],
     part: Part | None = None,
     left_out: Sequence[str] = (),
+    contamination: Contamination | None = None,
 ) -> Iterator[Store]:
     """Create or go on with the run at `path`, locked against other processes.
 
     `cells` are all of the suite; `part`: the shard that is measured here, and its keys; `left_out`: what has no cells,
-    in sentences.
+    in sentences; `contamination`: what models are known to have seen of the tasks.
 
     Raises:
         UsageError: another process is writing this run, or the folder cannot be written.
@@ -133,7 +134,8 @@ def open_run(
         )
         write_atomically(path / "suite.yaml", suite_file.read_text(encoding="utf-8"))
         place = os.path.relpath(suite_file.parent, path)
-        write_listing(path, Listing(suite_name, listed, part.name if part else "", tuple(left_out), place))
+        shard = part.name if part else ""
+        write_listing(path, Listing(suite_name, listed, shard, tuple(left_out), contamination or {}, place))
         yield Store(path)
 
 
@@ -166,7 +168,9 @@ def read_run(path: Path) -> Run:
             missing.append(cell)
     places = {cell.task: cell.task_path for cell in listing.cells}
     found = tuple(records), tuple(missing), tuple(base)
-    return Run(path, listing.suite, *found, *_said(path), places, listing.shard, listing.left_out)
+    return Run(
+        path, listing.suite, *found, *_said(path), places, listing.shard, listing.left_out, listing.contamination
+    )
 
 
 def _said(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

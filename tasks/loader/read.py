@@ -178,5 +178,6 @@ def _task(spec: TaskSpec, splits: Mapping[str, list[Draft]], corpus: tuple[Passa
         lowercase=spec.lowercase,
         extract=spec.extract,
         counterfactuals=spec.slots(),
+        contamination=spec.contamination,
     )
     return replace(task, digest=task_digest(task))

@@ -176,6 +176,7 @@ class TaskSpec(Keys):
     description: str = Field("", description="one or two sentences")
     licence: str = Field("", description="the licence of the data")
     source: str = Field("", description="where the data comes from")
+    contamination: str = Field("", description="which models are known to have seen the data; the report shows it")
     instruction: str = Field("", description="text that stands once before everything else")
     template: str = Field(
         min_length=1,

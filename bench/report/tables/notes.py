@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bench.analysis import cells_at_once
+from bench.analysis.decision.across import ALL_MODELS
 from bench.analysis.summary import SummaryRow
 from bench.core.record import Failure, Run
 from bench.metrics.formats import clean
@@ -39,6 +40,7 @@ def tables(run: Run, rows: Sequence[SummaryRow]) -> list[ReportTable]:
     found[-1][1].extend(unread)
     found.append(("Methods that a model cannot have", [clean(line) for line in run.left_out]))
     found.append(("Measured on different GPUs, whose rounding differs", _cards(run)))
+    found.append(("Contamination", list(contamination(run))))
     if shared:
         found.append(("Cells measured at once", [shared]))
     if turned_off:
@@ -68,7 +70,17 @@ _NATURES = {
 def warnings(runs: Sequence[Run]) -> list[str]:
     """What has to be known before any figure is read: of the models, and of costs of cells that shared a machine."""
     shared = (cells_at_once.sentence(run.records) for run in runs)
-    return [*models(runs), *dict.fromkeys(filter(None, shared))]
+    seen = (f"Contamination of {line}" for run in runs for line in contamination(run))
+    return [*models(runs), *dict.fromkeys(seen), *dict.fromkeys(filter(None, shared))]
+
+
+def contamination(run: Run, model: str = ALL_MODELS, task: str | None = None) -> Iterator[str]:
+    """What the models and tasks of a run say of having been seen; of one model or task where it is named."""
+    for what, noted in run.contamination.items():
+        wanted = model if what == "model" else task
+        for name, note in noted.items():
+            if wanted in (ALL_MODELS, None, name):
+                yield f"{clean(name)}: {clean(note)}"
 
 
 def models(runs: Sequence[Run]) -> list[str]:

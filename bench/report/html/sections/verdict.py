@@ -9,7 +9,7 @@ from bench.analysis.decision.headline_words import advice, facts, merely_leads, 
 from bench.analysis.decision.words import sentences
 from bench.report.cases import Case, of_runs, over_models
 from bench.report.html.blocks import Block, Decision, Decisions, Heading, More, Points, Section, Table, Tone, as_blocks
-from bench.report.tables import decision, overview
+from bench.report.tables import decision, notes, overview
 
 _UNLIMITED = 10_000  # characters: a page has room for every task
 
@@ -57,7 +57,8 @@ def _decision(case: Case) -> Decision:
     doubt = [fact for fact in known if fact[0] == "caution"]
     others = [fact for fact in known if fact[0] not in ("caution", "choice")]
     scored = ("leader's score" if merely_leads(found) else "score", score(found.verdict, case.headline.leads))
-    return Decision(case.title, advice(found), _tone(found), (*doubt, scored, *others))
+    seen = [("contamination", line) for line in notes.contamination(case.run, case.model, case.task)]
+    return Decision(case.title, advice(found), _tone(found), (*doubt, *seen, scored, *others))
 
 
 def _tone(found: Headline) -> Tone:
