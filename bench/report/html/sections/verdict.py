@@ -27,7 +27,8 @@ def _lead(cases: Sequence[Case]) -> str:
     updates = f"{assumed.updates_per_month:g} update{'' if assumed.updates_per_month == 1 else 's'}"
     return (
         f"For {assumed.queries_per_month:,.0f} queries a month over {assumed.months:g} months, answered in "
-        f"{assumed.serving}, {updates} a month. Brackets: 95% intervals of these checkpoints. Cost: {assumed.counted}."
+        f"{assumed.serving}, {updates} a month. Cost: {assumed.counted}. Brackets: 95% intervals. These checkpoints: "
+        "the models as they were measured, on new items; training again: whether new trainings would rank alike."
     )
 
 
