@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.cell import budget
+from bench.cell import budget, side_evals
 from bench.config.suite import MeasureSettings
 from bench.core.errors import UsageError
 from bench.core.item import Item
@@ -70,6 +71,9 @@ class Slow:
     def one_at_a_time(self) -> Slow:
         return self
 
+    def shortened(self) -> Slow:
+        return self
+
     def answer(self, items: Sequence[Item], prompts: object) -> None:
         self.clock[0] += self.seconds[self.answered]
         self.answered += 1
@@ -88,15 +92,43 @@ def test_no_question_is_begun_that_would_end_too_late(monkeypatch: pytest.Monkey
     assert (found.questions, found.p50, found.p95) == (4, 1.0, None)
 
 
-def test_three_questions_are_timed_however_long_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_questions_are_timed_however_long_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
     found = timed(monkeypatch, [50.0, 10.0, 30.0, 20.0, 10.0], limit_s=-1.0)
-    assert (found.questions, found.p50, found.p95) == (3, 20.0, None)
+    assert (found.questions, found.p50, found.p95) == (2, 20.0, None)
 
 
 def test_twenty_where_the_tail_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
     found = timed(monkeypatch, [1.0, *[float(n) for n in range(1, 25)]], limit_s=0.0, fewest=20)
     assert found.questions == 20
     assert found.p95 == pytest.approx(19.05)  # of 1 to 20, linear between the 19th and the 20th
+
+
+@pytest.mark.parametrize(
+    ("predicted", "served_s", "ways"),
+    [(3.0, 0.9, ["served", "uncached"]), (3.0, 1.1, ["served"]), (0.0, 0.04, ["served", "uncached"])],
+)
+def test_latency_without_a_cache_is_left_out_where_the_budget_is_spent(
+    monkeypatch: pytest.MonkeyPatch, predicted: float, served_s: float, ways: list[Any]
+) -> None:
+    """A quarter of 4 s is 1 s; what takes no twentieth of a second is never left out."""
+    monkeypatch.setattr(side_evals, "latency", lambda *args, **kwargs: Latency(served_s, None, 0.0, 1))
+    meter: Any = SimpleNamespace(
+        phases=phases(predict=predicted), side_s=0.0, device=CPU, phase=lambda name: nullcontext()
+    )
+    job: Any = SimpleNamespace(turned_off=[], times_tail=False)
+    task: Any = SimpleNamespace(test=())
+    evals = side_evals.SideEvals(job, task, None, meter, lambda *args: None)  # type: ignore[arg-type]
+    for way in ("served", "uncached"):
+        evals.serve(way, None)  # type: ignore[arg-type]
+    assert list(evals.latency) == ways
+    assert evals.left_out == ([] if "uncached" in ways else ["latency without the prefix cache"])
+
+
+def test_what_is_beyond_the_budget_is_said(task_folder: Path, tmp_path: Path, tiny_model: Path) -> None:
+    _, _, run = measure(write_suite(tmp_path, tiny_model, methods=["zero-shot"]), tmp_path / "run")
+    over = replace(run.records[0], over_budget=("latency without the prefix cache",))
+    said = [note for table in notes.tables(replace(run, records=(over, over)), []) for note in table.notes]
+    assert said == ["latency without the prefix cache: of 2 cells, a quarter of whose time was spent"]
 
 
 @pytest.mark.parametrize(

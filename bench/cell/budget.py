@@ -13,6 +13,7 @@ from bench.core.phases import SIDE, Phase, PhaseName, spent
 from bench.meters.phases import Meter
 
 SHARE = 0.25  # of a cell's seconds
+_SHORT_S = 0.05
 LONGEST_S = 10.0  # for the latency of one way of serving
 _PARTS: Mapping[Serving, float] = {"unmerged": 1 / 8, "served": 1 / 2, "uncached": 1.0}  # in the order they are timed
 
@@ -22,6 +23,11 @@ def left_s(phases: Mapping[PhaseName, Phase], side_s: float = 0.0) -> float:
     evaluated = side_s + sum(spent(phase) for name, phase in phases.items() if name in SIDE)
     worked = sum(map(spent, phases.values())) - evaluated
     return worked * SHARE / (1 - SHARE) - evaluated
+
+
+def is_spent(meter: Meter, seconds: float) -> bool:
+    """Whether an evaluation of so many seconds is too long for what is left; one below `_SHORT_S` never is."""
+    return seconds > max(_SHORT_S, left_s(meter.phases, meter.side_s))
 
 
 def for_latency(meter: Meter, way: Serving) -> float:

@@ -85,6 +85,7 @@ def measure(job: Job, progress: Progress) -> Record:
         curve=tuple(side_evals.curve),
         scaled=tuple(side_evals.scaled),
         latency=side_evals.latency,
+        over_budget=tuple(side_evals.left_out),
         flop_check=checks,
     )
 

@@ -46,6 +46,7 @@ class SideEvals:
     latency: dict[Serving, Latency] = field(default_factory=dict)
     curve: list[CheckpointScores] = field(default_factory=list)
     scaled: list[ScaledScores] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # what the budget has no seconds for
     flips: dict[str, dict[str, bool]] = field(default_factory=dict)  # slot -> item -> whether its answer changed
 
     def serve(self, way: Serving, predictor: ModelPredictor, cached: bool = True) -> None:
@@ -54,7 +55,11 @@ class SideEvals:
         if "latency" in self.job.turned_off:
             return
         limit_s, tail = budget.for_latency(self.meter, way), way == "served"
-        fewest, most = TAIL_ITEMS if tail and self.job.times_tail else FEWEST, SAMPLE if tail else FEW
+        served = self.latency.get("served")
+        if way == "uncached" and served and budget.is_spent(self.meter, served.p50):
+            self.left_out.append("latency without the prefix cache")
+            return
+        fewest, most = TAIL_ITEMS if tail and self.job.times_tail else FEWEST if tail else 1, SAMPLE if tail else FEW
         measured = partial(latency, predictor, items, self.meter.device, cached)
         with self.meter.phase("serve"):
             timed = optional("latency", lambda: measured(fewest=fewest, most=most, limit_s=limit_s))
@@ -121,8 +126,10 @@ def distance_from_base(adapted: LocalBackend, session: AdaptSession, prompts: Se
     def apart() -> float | None:
         moved = next_tokens(adapted, prompts)
         adapted.forget()
+        on_gpu = adapted.model.device.type == "cuda"
         adapted.model.to("meta")
-        free_cached()
+        if on_gpu:  # a CPU has the weights back by then
+            free_cached()
         before = None if moved is None else next_tokens(session.backend(session.base.load(False)), prompts)
         return None if moved is None or before is None else divergence(moved, before)
 

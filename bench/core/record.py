@@ -155,6 +155,7 @@ class Record(Strict):
     curve: tuple[CheckpointScores, ...] = ()  # scores at checkpoints of the training
     scaled: tuple[ScaledScores, ...] = ()  # scores at shares of an adapter's update
     turned_off: tuple[SideMeasure, ...] = ()  # what the suite asked not to measure
+    over_budget: tuple[str, ...] = ()  # what was not measured because a quarter of the cell was spent
     identity: Identity = field(default_factory=Identity)  # what the key is hashed from
     environment: Environment = field(default_factory=Environment)  # versions and hardware
     schema: Literal[2] = SCHEMA  # version of this format

@@ -53,6 +53,10 @@ class ModelPredictor:
         """The same, asked one item after the other, with nothing kept of those asked so far."""
         return replace(self, backend=self.backend.one_at_a_time(), progress=lambda done, total: None)
 
+    def shortened(self) -> ModelPredictor:
+        """The same, which writes a token where an answer is a text."""
+        return replace(self, task=replace(self.task, max_new_tokens=1), thinking_tokens=0)
+
     def _choose(self, items: Sequence[Item], prompts: Sequence[Encoded], report: Done) -> list[Prediction]:
         return self.choose(items, prompts, self.backend.score(prompts, report))
 

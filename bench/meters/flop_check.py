@@ -18,7 +18,7 @@ from bench.meters.optional import optional
 from bench.training.batches import Pair, Pairs, collate
 from bench.training.loss import arranged, on, summed_loss
 
-_TOKENS = 8  # generated for a count
+_TOKENS = 2  # generated for a count: one of them by a step of its own
 _ROWS = 2  # of the batch: attention is done as plain products while torch counts, which takes memory
 
 

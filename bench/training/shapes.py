@@ -25,7 +25,7 @@ from bench.training.loss import arrangement_of, on, padded_arrangement_of, summe
 from bench.training.packed_attention import packed_attention
 
 GAIN = 1.1  # times as many tokens a second as the best shape so far: less is noise
-SHORTEST = 128  # times the rows of a micro-batch that a training must have: a trial takes 15 to 33 times those rows
+SHORTEST = 256  # times the rows of a micro-batch that a training must have: a trial takes 15 to 33 times those rows
 _ROUNDS = 3  # over the same rows; the first pays for what is set up once and is not timed
 _MOST_TIMES = 4  # rows of a micro-batch at most, as many times those by width: memory grows with them
 

@@ -74,6 +74,7 @@ def full(**changes: Any) -> Record:
             "probes": {"facts": scores},
             "counterfactual": {"name": {"test/1": True}},
             "curve": (CheckpointScores(4, scores, {"facts": scores}),),
+            "over_budget": ("latency without the prefix cache",),
             "scaled": (ScaledScores(0.5, scores, {"facts": scores}),),
             "identity": Identity(
                 3, ModelIdentity("d", {"dtype": "auto"}), TaskIdentity("t", 9), {"lora": options, "rag": {}}, 0,

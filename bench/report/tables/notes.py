@@ -43,8 +43,11 @@ def tables(run: Run, rows: Sequence[SummaryRow]) -> list[ReportTable]:
     found.append(("Contamination", list(contamination(run))))
     if shared:
         found.append(("Cells measured at once", [shared]))
-    if turned_off:
-        found.append(("Not measured", [f"{', '.join(turned_off)}: turned off by `measure` of the suite"]))
+    unmeasured = [f"{', '.join(turned_off)}: turned off by `measure` of the suite"] if turned_off else []
+    over = Counter(clean(what) for record in run.records for what in record.over_budget)
+    unmeasured += [f"{what}: of {cells:,} cells, a quarter of whose time was spent" for what, cells in over.items()]
+    if unmeasured:
+        found.append(("Not measured", unmeasured))
     if not rows and not unread:
         found.append(("Nothing yet", ["no cell of this run has been measured"]))
     return [ReportTable(heading, notes=_capped(lines)) for heading, lines in found if lines]
