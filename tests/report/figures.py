@@ -207,7 +207,7 @@ def of_json(file: str) -> set[float]:
             for one in value:
                 walk(one)
         elif isinstance(value, int | float):
-            found.update((float(value), value / 1e6, 100.0 * value))
+            found.add(value / 1e6 if value > 1e6 else float(value))
 
     walk(json.loads((ROOT / file).read_text(encoding="utf-8")))
     return found

@@ -53,6 +53,14 @@ def test_verdicts_first_then_one_table_within_the_width(tasks: int, tmp_path: Pa
     assert ("more tasks with --full" in text) == (tasks == 7)
 
 
+def test_a_long_label_is_cut_only_where_room_is_short(tmp_path: Path) -> None:
+    label = "few-shot (similar), 192 items"
+    found = run(tmp_path, method(tmp_path, label, 5, 40), method(tmp_path, "full", 34, 40))
+    assert label in [row[0].text for row in overview.table(found, "m", cases([found]), 80, bold=False).rows]
+    [first, _] = overview.table(found, "m", cases([found]), 35, bold=False).rows
+    assert first[0].text == "few-shot (similar), 192…"
+
+
 def test_spreads_are_shown_where_they_fit(tmp_path: Path) -> None:
     assert "0.863 ± 0.018" in printed(several(tmp_path / "a", 1))  # 34 and 35 of 40
     assert "±" not in printed(several(tmp_path / "b", 3), 60)

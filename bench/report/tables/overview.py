@@ -1,6 +1,7 @@
 """The scores of a run's methods in one table that fits a terminal, with the line that shows what knowing nothing gives.
 
-Where room is short the spread over seeds goes first, then whole tasks; what was left out is said below.
+Where room is short long labels are cut first, then the spread over seeds goes, then whole tasks; what was left out is
+said below.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ def table(run: Run, model: str, cases: Sequence[Case], width: int, *, bold: bool
         return _column(task, rows, by_task.get(task), lines_below, spread=spread)
 
     columns = [column(task, True) for task in tasks]
-    first = [Text("method"), *map(Text, _labels(rows)), *(Text(label, "faint") for label in lines_below)]
+    labels = [clean(name) for name in dict.fromkeys(row.method for row in rows)]
+    if _width([[Text("method"), *map(Text, labels)], *columns]) > width:
+        labels = [_cut(label) for label in labels]
+    first = [Text("method"), *map(Text, labels), *(Text(label, "faint") for label in lines_below)]
     notes = []
     if _width([first, *columns]) > width:
         columns = [column(task, False) for task in tasks]
@@ -54,9 +58,8 @@ def table(run: Run, model: str, cases: Sequence[Case], width: int, *, bold: bool
     )
 
 
-def _labels(rows: Sequence[SummaryRow]) -> list[str]:
-    names = [clean(name) for name in dict.fromkeys(row.method for row in rows)]
-    return [name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…" for name in names]
+def _cut(label: str) -> str:
+    return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
 
 
 def _references(cases: Sequence[Case]) -> list[str]:
