@@ -8,8 +8,9 @@ come from cells of the same run that are already measured; before there are any,
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from rich.box import SIMPLE
@@ -77,25 +78,58 @@ def work_by_phase(cell: Cell) -> dict[PhaseName, float]:
 
 def _tokens(cell: Cell, cost: LearningCost, answered: float = 0.0) -> float:
     """Tokens through the model of learning at this cost, and of so many times the test items."""
-    task, train = cell.task, cell.task.train[: cell.train_size]  # of the split others are taken, about as long
+    task, found = cell.task, _lengths(_ByIdentity(cell.task), cell.train_size)
     trains = cell.method.weights.learner.moves_weights
     context = _context_tokens(cell.method.context.cost(task), trains)
-
-    def tokens(split: Sequence[Example], of: Callable[[Task, Example], float]) -> float:
-        return sum(of(task, example) + context for example in split)
-
-    test = tokens(task.test, _item_tokens)
-    trial = test * min(len(task.validation), TRIAL_ITEMS) / max(1, len(task.test))
+    train, validation, test = (of_split.with_context(context) for of_split in found)
+    trial = test.items * min(len(task.validation), TRIAL_ITEMS) / max(1, len(task.test))
     sampled = cell.identity.validation_items
     share = 1.0 if sampled is None else sampled / len(task.validation)
     passed = [
-        (answered, test),
-        (cost.trained * _PASSES_TRAINED, tokens(train, _example_tokens)),
-        (cost.judged * share, tokens(task.validation, _example_tokens)),
-        (cost.read, tokens(train, _item_tokens) + share * tokens(task.validation, _item_tokens)),
+        (answered, test.items),
+        (cost.trained * _PASSES_TRAINED, train.examples),
+        (cost.judged * share, validation.examples),
+        (cost.read, train.items + share * validation.items),
         (cost.answered, trial),
     ]
     return sum(times * amount for times, amount in passed)
+
+
+@dataclass(frozen=True, slots=True)
+class _SplitTokens:
+    """Tokens of all prompts of a split: with their answers, and with what is ranked or written behind them."""
+
+    count: int
+    examples: float
+    items: float
+
+    def with_context(self, tokens: float) -> _SplitTokens:
+        """The same with so many tokens more in each prompt."""
+        return replace(self, examples=self.examples + self.count * tokens, items=self.items + self.count * tokens)
+
+
+class _ByIdentity:
+    """A task as a key: all cells of a suite share one object, whose rows need not be hashed."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByIdentity) and self.task is other.task
+
+    def __hash__(self) -> int:
+        return id(self.task)
+
+
+@lru_cache(maxsize=64)
+def _lengths(of: _ByIdentity, train_size: int | None) -> tuple[_SplitTokens, _SplitTokens, _SplitTokens]:
+    """Of train, validation and test, without context. Of the training split others are taken, about as long."""
+
+    def sums(split: Sequence[Example]) -> _SplitTokens:
+        examples = sum(_example_tokens(of.task, example) for example in split)
+        return _SplitTokens(len(split), examples, sum(_item_tokens(of.task, example) for example in split))
+
+    return sums(of.task.train[:train_size]), sums(of.task.validation), sums(of.task.test)
 
 
 def _context_tokens(cost: ContextCost, trains: bool) -> float:
