@@ -30,10 +30,11 @@ ROOMS: dict[str, set[str]] = {
     "store": {"core", "tasks"},
     "config": {"core", "methods", "metrics", "model", "tasks"},
     "engine": {"core", "model"},
+    "served": {"core", "model", "engine"},
     "training": {"core", "model", "methods", "engine"},
     "meters": {"core", "model", "engine", "training"},
     "retrieval": {"core", "model", "meters"},
-    "adapt": {"core", "tasks", "methods", "metrics", "config", "model", "engine", "training", "meters"},
+    "adapt": {"core", "tasks", "methods", "metrics", "config", "model", "engine", "served", "training", "meters"},
     "analysis": {"core", "tasks", "methods", "metrics", "config", "store"},
     "authoring": {"core", "tasks", "metrics", "analysis"},
 }

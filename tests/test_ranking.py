@@ -20,14 +20,13 @@ from bench.core.item import Example, Item
 from bench.core.prompt import Prompt
 from bench.core.task import Rule, Task
 from bench.engine.choice_tree import PlacedTree, TokenRead, Tree, place_trees, trees_of, with_ancestors
-from bench.engine.prompts import Encoded
 from bench.engine.ranking import ranked
 from tests.small import measure, write_suite
 from tests.test_engine import engine, plain_score
 from tests.toy import adapted, blind, choice_task
 
 ITEM = Item("test/1", {}, ("ab", "abcd"))
-PROMPT = Encoded("test/1", (), (1,), ((5,), (6, 7, 8)))
+LENGTHS = (1, 3)  # tokens
 
 
 @pytest.mark.parametrize(
@@ -35,7 +34,7 @@ PROMPT = Encoded("test/1", (), (1,), ((5,), (6, 7, 8)))
     [("none", [-2.0, -3.0]), ("tokens", [-2.0, -1.0]), ("chars", [-1.0, -0.75]), ("pmi", [-1.5, 1.0])],
 )
 def test_rules_by_hand(rule: Rule, values: list[float]) -> None:
-    assert ranked(rule, ITEM, PROMPT, [-2.0, -3.0], [-0.5, -4.0]) == values
+    assert ranked(rule, ITEM, LENGTHS, [-2.0, -3.0], [-0.5, -4.0]) == values
 
 
 @pytest.mark.parametrize(
@@ -83,7 +82,7 @@ def test_pmi_is_that_of_plain_passes(tiny_model: Path, shots: int) -> None:
             - likelihood(model, tokenizer, f"{before}Colour:", f" {choice}")
             for choice in example.choices
         ]
-        found = ranked("pmi", example, PROMPT, prediction.scores, priors)
+        found = ranked("pmi", example, LENGTHS, prediction.scores, priors)
         assert found == pytest.approx(expected, abs=1e-6 * max(map(abs, prediction.scores)))
         assert prediction.output == example.choices[max(range(3), key=lambda i: expected[i])]
 

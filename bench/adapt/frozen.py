@@ -28,9 +28,8 @@ class FrozenLearner:
 
     def adapt(self, method: Method, session: AdaptSession, writer: Writer, observer: Observer) -> Adapted:
         with session.meter.phase("load"):
-            model = method.weights.finish(session.start(method, session.material.seed)).to(session.base.dtype)
-        total = sum(p.numel() for p in model.parameters())
-        return Adapted(session.predictor(model, writer), None, parameters(total, 0, session))
+            model = session.answering(method)
+        return Adapted(session.predictor(model, writer), None, parameters(session.size(model), 0, session))
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
         """The score of the answers to validation items."""
@@ -38,7 +37,7 @@ class FrozenLearner:
         asked = sample(session.material.validation, TRIAL_ITEMS, 0)
         task = replace(session.task, test=asked)
         items = [question(example) for example in asked]
-        model = method.weights.finish(session.start(method, session.material.seed)).to(session.base.dtype)
+        model = session.answering(method)
 
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
             predictor = session.predictor(model, session.writer(method.context.build(session.material)))

@@ -68,6 +68,7 @@ class AdaptSession:
     progress: Callable[[str, int, int], None]
     thinking_tokens: int = 0
     validation_items: int | None = None
+    writes_choices: bool = False  # a choice is the one that a written text names; else the likeliest
 
     @property
     def validation(self) -> tuple[Example, ...]:
@@ -93,7 +94,8 @@ class AdaptSession:
         if isinstance(base, EncoderBase):
             return EncoderWriter(base.codec, self.task.prompt, context, base.context_length, 0, labels=self.labels)
         reserve = reserve_of(self.task) + (self.thinking_tokens + CLOSING_TOKENS if thinks else 0)
-        return Writer(base.codec, self.task.prompt, context, base.context_length, reserve, thinks)
+        ranks = not self.writes_choices
+        return Writer(base.codec, self.task.prompt, context, base.context_length, reserve, thinks, ranks)
 
     def backend(self, model: Any) -> LocalBackend:
         """Answers prompts with a model."""
@@ -117,7 +119,16 @@ class AdaptSession:
             self.task,
             lambda done, total: self.progress(self.meter.current or "predict", done, total),
             thinking_tokens=self.thinking_tokens,
+            writes_choices=self.writes_choices,
         )
+
+    def answering(self, method: Method) -> Any:
+        """The model that a method whose weights stay as they are answers with."""
+        return method.weights.finish(self.start(method, self.material.seed)).to(self.base.dtype)
+
+    def size(self, model: Any) -> int:
+        """Parameters of a model."""
+        return sum(p.numel() for p in model.parameters())
 
     def start(self, method: Method, seed: int, full_precision: bool = False) -> Any:
         """The model that the method's weights part learns or answers with, from a fresh base."""

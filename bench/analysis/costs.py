@@ -1,7 +1,8 @@
-"""What a cell's seconds cost at the prices of a dated file: search, making the method ready, and answering.
+"""What a cell costs at the prices of a dated file: search, making the method ready, and answering.
 
 Reads records alone, so that another price needs no new measurement. Rented hours are what is counted; the price of
-energy is shown beside them and never added, as a rented hour includes it.
+energy is shown beside them and never added, as a rented hour includes it. What a served model answers costs its tokens:
+the time that is spent on waiting for it costs nothing here, that of finding passages costs what it does elsewhere.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class CellCost(BaseModel):
 def cost(record: Record, prices: Prices) -> CellCost:
     """What a cell that ended cost."""
     rate = prices.hour(record.environment) / _HOUR
+    if record.served is not None:
+        return _served(record, prices, rate)
     query = _seconds(record, ANSWERING) * rate / record.items if record.items else None
     served = record.latency.get("served")
     return CellCost(
@@ -43,6 +46,29 @@ def cost(record: Record, prices: Prices) -> CellCost:
         thousand_single=None if served is None else 1000 * served.p50 * rate,
         correct_answer=_correct(record, query),
         energy=_energy(record, prices),
+    )
+
+
+def paid(record: Record, prices: Prices, phase: PhaseName) -> float | None:
+    """Money for the requests to an endpoint in a phase; None where they have no price."""
+    assert record.served is not None
+    price, used = prices.tokens.get(record.model) or record.served.price, record.served.used.get(phase)
+    if price is None:
+        return None
+    return 0.0 if used is None else price.money(used)
+
+
+def _served(record: Record, prices: Prices, rate: float) -> CellCost:
+    answers, search = paid(record, prices, "predict"), paid(record, prices, "tune")
+    known = answers is not None and record.items > 0
+    query = ((answers or 0.0) + _seconds(record, ("retrieve",)) * rate) / record.items if known else None
+    return CellCost(
+        search=search or 0.0,
+        production=_seconds(record, ("index",)) * rate,
+        thousand_queries=None if query is None else 1000 * query,
+        thousand_single=None if query is None else 1000 * query,  # tokens cost the same one by one
+        correct_answer=_correct(record, query),
+        energy=None,  # spent elsewhere
     )
 
 

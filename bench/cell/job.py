@@ -48,6 +48,7 @@ class Job:
     keeps_weights: bool = False  # writes what was trained beside the record
     joins_validation: bool = False  # learns from the validation split too, which then judges nothing
     vectors: str | None = None  # where vectors of documents are kept; None: nowhere
+    answers: str | None = None  # where answers of endpoints are kept; None: in the cell's folder
 
     @property
     def resolved(self) -> ResolvedModel:

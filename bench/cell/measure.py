@@ -13,11 +13,13 @@ from statistics import fmean
 from bench.adapt.adapt import adapt
 from bench.adapt.learner import Adapted, Observer
 from bench.adapt.ranking import with_one_rule
+from bench.adapt.served import ServedSession
 from bench.adapt.session import AdaptSession
+from bench.cell import served
 from bench.cell.job import Job
 from bench.cell.setup import Progress, require_reachable, session_for, task_and_method
 from bench.cell.side_evals import SideEvals, distance_from_base, leaves_weights, on_training_items, still_known
-from bench.core.measured import FlopCheck
+from bench.core.measured import FlopCheck, ServedBy
 from bench.core.method import Method, Search, parts_of
 from bench.core.phases import PhaseName
 from bench.core.record import Prediction, Record, Scores
@@ -33,6 +35,7 @@ from bench.metrics.scoring import score
 from bench.model.base import NoBase
 from bench.model.devices import pick_device
 from bench.model.fingerprint import FirstWeights
+from bench.served.backend import ServedBackend
 from bench.store import run_folder
 from bench.training.checkpoints import CheckpointCallback
 from tasks.loader.digest import question_digest
@@ -43,6 +46,7 @@ def measure(job: Job, progress: Progress) -> Record:
     meter = Meter(pick_device(job.device), lambda phase: progress(phase, 0, 0))
     task, method = task_and_method(job)
     session = session_for(job, task, method, meter, progress)
+    task = replace(task, metrics=session.task.metrics)  # those that can be had of how choices are read
     first = FirstWeights(session.base)
     if job.probes and not leaves_weights(method.weights):
         session = replace(session, base=first.watched())
@@ -60,6 +64,8 @@ def measure(job: Job, progress: Progress) -> Record:
         prompts = adapted.predictor.writer.write(items)
     with meter.phase("predict"):
         predictions = adapted.predictor.answer(items, prompts)
+    if isinstance(session, ServedSession):
+        side_evals.latency |= served.latency(adapted.predictor, meter, len(items))
     if job.counterfactuals and task.counterfactuals:
         side_evals.counterfactuals(adapted.predictor, job.counterfactuals)
     checks = _count(job, adapted, prompts, predictions, meter)
@@ -71,9 +77,10 @@ def measure(job: Job, progress: Progress) -> Record:
         with meter.phase("overfit"):
             on_train = on_training_items(adapted.predictor, task)
     changed, probes = _probed(job, method, adapted, session, first) if job.probes else (None, {})
-    side_evals.serve("served", adapted.predictor)  # within what the others have left of the budget
-    if adapted.predictor.writer.context.shared and any(prompt.prefix for prompt in prompts):
-        side_evals.serve("uncached", adapted.predictor, cached=False)
+    if not isinstance(session, ServedSession):  # where every question is paid for, none is asked to time it
+        side_evals.serve("served", adapted.predictor)  # within what the others have left of the budget
+        if adapted.predictor.writer.context.shared and any(prompt.prefix for prompt in prompts):
+            side_evals.serve("uncached", adapted.predictor, cached=False)
     apart = None if changed is None else _distance(changed, adapted, session, prompts)
     return replace(
         _record(job, task, method, adapted, predictions, scored.scores, meter),
@@ -87,7 +94,14 @@ def measure(job: Job, progress: Progress) -> Record:
         latency=side_evals.latency,
         over_budget=tuple(side_evals.left_out),
         flop_check=checks,
+        served=_served(session, adapted, predictions, task),
     )
+
+
+def _served(session: AdaptSession, adapted: Adapted, predictions: Sequence[Prediction], task: Task) -> ServedBy | None:
+    if not isinstance(session, ServedSession):
+        return None
+    return served.observed(session, adapted.predictor, predictions, task)
 
 
 def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEvals) -> Adapted:
@@ -145,10 +159,14 @@ def _distance(changed: bool, adapted: Adapted, session: AdaptSession, prompts: S
         return distance_from_base(local(adapted.predictor.backend), session, prompts)
 
 
-def _rule(adapted: Adapted) -> str:
-    """The rule that ranks choices, and whether their likelihoods are with the EOS token: lengths differ then."""
-    predictor = adapted.predictor
-    ended = predictor.backend.is_local and predictor.writer.codec.answer_length is not None
+def _ranked_by(adapted: Adapted) -> str:
+    """What ranks choices: a reader, or a rule, and whether likelihoods are with the EOS token: lengths differ then."""
+    predictor, backend = adapted.predictor, adapted.predictor.backend
+    if isinstance(backend, ServedBackend):
+        return predictor.task.normalise if backend.rung.name == "echo" else backend.rung.name
+    if predictor.writes_choices:
+        return "generation"
+    ended = backend.is_local and predictor.writer.codec.answer_length is not None
     return f"{predictor.task.normalise}{', with the EOS token' if ended else ''}"
 
 
@@ -181,7 +199,7 @@ def _record(
         status="ok",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         kind=task.kind,
-        ranked_by=_rule(adapted) if task.kind == "choice" else "",
+        ranked_by=_ranked_by(adapted) if task.kind == "choice" else "",
         questions=question_digest(task),
         scores=scores,
         items=len(predictions),

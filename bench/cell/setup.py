@@ -12,8 +12,10 @@ import methods
 import tasks
 from bench.adapt.session import AdaptSession, Limits, answers_shown
 from bench.cell.job import Job
+from bench.cell.reading import as_read
+from bench.cell.served import serve, session_with
 from bench.core.errors import CellError, NotApplicableError
-from bench.core.method import Material, Method, Search
+from bench.core.method import LINEAR_PROBE, Material, Method, Search
 from bench.core.task import Task
 from bench.meters.phases import Meter
 from bench.model.base import EncoderBase, NoBase
@@ -42,7 +44,12 @@ def task_and_method(job: Job) -> tuple[Task, Method]:
 def session_for(job: Job, task: Task, method: Method, meter: Meter, progress: Progress) -> AdaptSession:
     """The session of a cell. Nothing that adapts can read a test label in it."""
     vectors = Path(job.vectors) if job.vectors else None
+    served = serve(job, task, meter) if job.resolved.endpoint else None
+    reader = served.rung.name if served else _reader(job, method)
+    task = as_read(task, reader)
     material = material_of(task, method, job.seed, meter, progress, embedder=job.embedder, vectors=vectors)
+    if served is not None:
+        return session_with(job, served, replace(task, test=()), material, meter, progress)
     base = load_base(job.resolved, meter.device)
     # what is trained on holds no thoughts, and labels are ranked, not written
     thinks = task.kind == "text" and not method.weights.learner.reads_train
@@ -50,7 +57,15 @@ def session_for(job: Job, task: Task, method: Method, meter: Meter, progress: Pr
     blind, validation_items = replace(task, test=()), job.identity.validation_items
     if isinstance(base, EncoderBase | NoBase):  # a label's likelihood has no length of its own to be divided by
         blind = replace(blind, normalise="none", rules=())
-    return AdaptSession(base, blind, material, limits(job, meter.device), meter, progress, budget, validation_items)
+    allowed, writes = limits(job, meter.device), bool(reader) and task.kind == "choice"
+    return AdaptSession(base, blind, material, allowed, meter, progress, budget, validation_items, writes)
+
+
+def _reader(job: Job, method: Method) -> str:
+    """How a model on this disk is read among choices: "" for log-likelihoods, as a head has labels of its own."""
+    reader, learner = job.resolved.reader, method.weights.learner
+    labels = learner == LINEAR_PROBE or job.resolved.kind == "encoder"
+    return "" if labels or reader in ("auto", "likelihood") else reader
 
 
 def require_reachable(task: Task, material: Material, codec: Codec) -> None:

@@ -153,7 +153,7 @@ def compare(
     "require",
     multiple=True,
     metavar="NAME=VALUE",
-    help="quality, latency_p95_s, retention_loss, memory_gib or money_per_month; may be given several times.",
+    help="quality, latency_p95_s, retention_loss, memory_gib, money_per_month, data_stays=true; repeatable.",
 )
 @click.option("--full", is_flag=True, help="Add every method, where costs cross, and the reasons in sentences.")
 @click.option("--markdown", "style", flag_value="markdown", help="Print Markdown.")
@@ -256,7 +256,7 @@ def show(style: str | None, chapters: Callable[[], Sequence[Chapter]], content: 
 def _required(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
     try:
-        return name, float(value)
+        return name, 1.0 if value == "true" else float(value)
     except ValueError:
         raise UsageError(f"--require {text}: give NAME=VALUE, for example quality=0.8") from None
 

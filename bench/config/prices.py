@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.core.errors import UsageError
 from bench.core.explain import explain
-from bench.core.measured import Environment
+from bench.core.measured import Environment, TokenPrices
 from bench.core.yaml_file import read_mapping
 
 DEFAULT = Path(__file__).parent / "prices.yaml"
@@ -30,6 +30,9 @@ class Prices(BaseModel):
     )
     cpu_core_hour: float = Field(ge=0)
     kwh: float = Field(ge=0)
+    tokens: Mapping[str, TokenPrices] = Field(
+        default={}, description="name of a served model: price of a million tokens, in place of the one of its endpoint"
+    )
     sources: Mapping[str, str] = Field(default={}, description="name of a price: where it comes from")
 
     def hour(self, environment: Environment) -> float:

@@ -81,6 +81,18 @@ class CrashedError(CellError):
     kind = "crashed"
 
 
+class EndpointError(CellError):
+    """A served model did not answer as it has to; answers that arrived are kept, and the run can go on."""
+
+    kind = "endpoint"
+
+
+class BudgetError(CellError):
+    """What a suite allows to be spent on a served model is spent."""
+
+    kind = "budget"
+
+
 class NotComparableError(AdaptbenchError):
     """Two results are not of the same questions, or not scored the same way."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import astuple, dataclass, field
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BeforeValidator
 
 from bench.core.values import Amount, Count, Strict
 
@@ -76,3 +78,58 @@ class Environment(Strict):
     def platform(self) -> str:
         """Operating system and instruction set."""
         return f"{self.system} {self.machine}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class TokensUsed(Strict):
+    """Tokens of requests to an endpoint, as it says."""
+
+    requests: Count = 0
+    prompt: Count = 0  # tokens, those from the server's cache included
+    cached: Count = 0  # of these: from the server's cache
+    output: Count = 0  # tokens, thoughts included
+    unmetered: Count = 0  # requests without a usage that can be right: their tokens are estimates from characters
+
+    def __add__(self, other: TokensUsed) -> TokensUsed:
+        return TokensUsed(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def __sub__(self, other: TokensUsed) -> TokensUsed:
+        return TokensUsed(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def tokens(self) -> int:
+        """Of prompts and answers."""
+        return self.prompt + self.output
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrices(Strict):
+    """Money for a million tokens, in the currency of the suite's prices."""
+
+    input: Amount
+    output: Amount
+    cached_input: Amount | None = None  # of the server's cache; null: as input
+    date: Annotated[str, BeforeValidator(str)] = ""  # the day they were looked up: ISO 8601
+
+    def money(self, used: TokensUsed) -> float:
+        """What requests cost."""
+        cached = self.input if self.cached_input is None else self.cached_input
+        fresh = used.prompt - used.cached
+        return (fresh * self.input + used.cached * cached + used.output * self.output) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class ServedBy(Strict):
+    """The endpoint of a served model, and how its answers were read."""
+
+    base_url: str
+    model: str  # as its answers name it; "" where they name none
+    reader: str  # decisions, systemone, echo, schema, generation
+    conversation: bool  # prompts as turns; else as plain text
+    stays: bool  # on this machine: what is asked leaves it for no other
+    at_once: Count | None = None  # choices of one question; null: all
+    dropped: tuple[str, ...] = ()  # better readers, and why they were not taken
+    used: Mapping[str, TokensUsed] = field(default_factory=dict)  # by phase
+    price: TokenPrices | None = None  # null where the suite gives none
+    repeated: Count = 0  # items that were asked twice
+    changed: Count = 0  # of these: answered otherwise the second time

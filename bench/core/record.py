@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from bench.core.identity import Identity, MethodParts
-from bench.core.measured import Environment, FlopCheck, KeptWeights, Latency, Parameters, Serving, SideMeasure
+from bench.core.measured import (
+    Environment,
+    FlopCheck,
+    KeptWeights,
+    Latency,
+    Parameters,
+    ServedBy,
+    Serving,
+    SideMeasure,
+)
 from bench.core.phases import Phase, PhaseName
 from bench.core.training import Training, Tuning
 from bench.core.values import Count, Strict
@@ -131,7 +140,7 @@ class Record(Strict):
     train_size: Count | None = None  # training items; null: all
     parts: MethodParts = field(default_factory=MethodParts)  # what the method is made of
     kind: Literal["choice", "text", "prose", ""] = ""  # the task's kind
-    ranked_by: str = ""  # the rule that ranked choices, and whether with the EOS token; "" for other kinds
+    ranked_by: str = ""  # the rule that ranked choices, and whether with the EOS token; or a reader; "" for other kinds
     questions: str = ""  # sha256 over prompt, decoding and test items: equal where the same was asked
     scores: Scores = field(default_factory=dict)  # metric -> score over all test items; the first is the primary one
     items: Count = 0  # test items asked
@@ -156,6 +165,7 @@ class Record(Strict):
     scaled: tuple[ScaledScores, ...] = ()  # scores at shares of an adapter's update
     turned_off: tuple[SideMeasure, ...] = ()  # what the suite asked not to measure
     over_budget: tuple[str, ...] = ()  # what was not measured because a quarter of the cell was spent
+    served: ServedBy | None = None  # where a served model was asked, and what that took; null for others
     identity: Identity = field(default_factory=Identity)  # what the key is hashed from
     environment: Environment = field(default_factory=Environment)  # versions and hardware
     schema: Literal[2] = SCHEMA  # version of this format

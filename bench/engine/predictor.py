@@ -12,6 +12,7 @@ from bench.engine.backend import Backend, Done
 from bench.engine.prompts import Encoded, Writer
 from bench.engine.ranking import Priors, ranked
 from bench.engine.thinking import Thought, think
+from bench.engine.told_choices import NO_CHOICE, STOP, answer_tokens, named
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class ModelPredictor:
     progress: Callable[[int, int], None]
     priors: Priors = field(default_factory=Priors)  # of choices, where the task's rule asks for them
     thinking_tokens: int = 0  # that the model may think before it writes an answer
+    writes_choices: bool = False  # a choice is the one that a written text names; else the likeliest
 
     def predict(self, items: Sequence[Item]) -> list[Prediction]:
         """A prediction for each item, in order; an item that cannot fit is a prediction with a failure."""
@@ -58,7 +60,17 @@ class ModelPredictor:
         return replace(self, task=replace(self.task, max_new_tokens=1), thinking_tokens=0)
 
     def _choose(self, items: Sequence[Item], prompts: Sequence[Encoded], report: Done) -> list[Prediction]:
+        if self.writes_choices:
+            return self._choose_by_writing(items, prompts, report)
         return self.choose(items, prompts, self.backend.score(prompts, report))
+
+    def _choose_by_writing(self, items: Sequence[Item], prompts: Sequence[Encoded], report: Done) -> list[Prediction]:
+        most = max((answer_tokens(item.choices) for item in items), default=0)
+        texts = self.backend.generate(prompts, STOP, most, report)
+        return [
+            read_off(_prediction(prompt, text.text, text.tokens), item)
+            for item, prompt, text in zip(items, prompts, texts, strict=True)
+        ]
 
     def choose(
         self, items: Sequence[Item], prompts: Sequence[Encoded], scores: Sequence[Sequence[float]]
@@ -70,7 +82,7 @@ class ModelPredictor:
         return [self._chosen(*each) for each in zip(items, prompts, scores, priors, strict=True)]
 
     def _chosen(self, item: Item, prompt: Encoded, scores: Sequence[float], priors: Sequence[float]) -> Prediction:
-        values = ranked(self.task.normalise, item, prompt, scores, priors)
+        values = ranked(self.task.normalise, item, [len(ids) for ids in prompt.choices], scores, priors)
         order = tuple(sorted(range(len(values)), key=lambda i: -values[i]))  # ties go to the choice named first
         answer = item.choices[order[0]]
         return replace(_prediction(prompt, answer, len(prompt.choices[order[0]])), scores=tuple(scores), order=order)
@@ -93,6 +105,19 @@ class ModelPredictor:
         if not self.thinking_tokens or codec.chat is None or codec.chat.thinking is None:
             return [Thought(prompt, 0, False) for prompt in prompts]
         return think(self.backend, codec, codec.chat.thinking, prompts, self.thinking_tokens)
+
+
+def read_off(prediction: Prediction, item: Item) -> Prediction:
+    """A written answer as the choice that it names; a failure where it names none, or several."""
+    place = named(prediction.output, item.choices)
+    if place is None:
+        return replace(prediction, failure=NO_CHOICE)
+    return replace(prediction, output=item.choices[place], order=first_of(place, len(item.choices)))
+
+
+def first_of(place: int, count: int) -> tuple[int, ...]:
+    """The places of `count` choices, of which one comes first."""
+    return (place, *(other for other in range(count) if other != place))
 
 
 def question(example: Example) -> Item:

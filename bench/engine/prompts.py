@@ -17,6 +17,7 @@ from bench.core.errors import CellError
 from bench.core.item import Example, Item
 from bench.core.method import Context, Evidence
 from bench.core.prompt import Block, Prompt
+from bench.engine.told_choices import answer_tokens
 from bench.model.chat import alike
 from bench.model.tokenizer import Codec, Ids, Opening
 
@@ -66,6 +67,7 @@ class Writer:
     context_length: int
     reserve: int
     thinks: bool = False
+    ranks: bool = True  # choices are ranked behind a prompt; else they are written, like any text
 
     def write(self, items: Sequence[Item]) -> list[Encoded]:
         """Prompts for `items`, in their order, each as it would be were it alone.
@@ -73,7 +75,7 @@ class Writer:
         Raises:
             CellError: the items have choices, and the model's chat template leaves no place to rank them.
         """
-        if self.codec.chat and self.codec.chat.unranked and any(item.choices for item in items):
+        if self.ranks and self.codec.chat and self.codec.chat.unranked and any(item.choices for item in items):
             raise CellError(self.codec.chat.unranked)
         return [self._draft(i, e).encoded() for i, e in zip(items, self.context.find(items), strict=True)]
 
@@ -156,7 +158,7 @@ class _Draft:
         ranking = self.evidence.ranking
         if not self.fits:
             return Encoded(self.item.id, (), self.ids, (), TOO_LONG, ranking=ranking)
-        joined = [self._answer(choice) for choice in self.item.choices]
+        joined = [self._answer(choice) for choice in self._ranked]
         keep = min((n for n, _ in joined), default=len(self.ids))
         choices = tuple(self.ids[keep:n] + more for n, more in joined)
         opening = self.writer.opening(self.shared).ids
@@ -194,7 +196,13 @@ class _Draft:
         """Tokens of the longest answer."""
         if self.solution is not None:
             return len(self._answer(self.solution, closed=True)[1])
-        return max((len(self._answer(choice)[1]) for choice in self.item.choices), default=self.writer.reserve)
+        if self.item.choices and not self.writer.ranks:
+            return answer_tokens(self.item.choices)
+        return max((len(self._answer(choice)[1]) for choice in self._ranked), default=self.writer.reserve)
+
+    @property
+    def _ranked(self) -> tuple[str, ...]:
+        return self.item.choices if self.writer.ranks else ()
 
     def _written(self, shared: Sequence[Block], own: Sequence[Block]) -> tuple[str, Ids]:
         writer = self.writer

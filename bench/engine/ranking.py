@@ -11,14 +11,16 @@ from bench.engine.prompts import Encoded
 from bench.model.tokenizer import Ids
 
 
-def ranked(rule: Rule, item: Item, prompt: Encoded, scores: Sequence[float], priors: Sequence[float]) -> list[float]:
+def ranked(
+    rule: Rule, item: Item, tokens: Sequence[int], scores: Sequence[float], priors: Sequence[float]
+) -> list[float]:
     """What the choices of an item are ranked by, from their log-likelihoods in nats; the highest is the answer.
 
-    `none`: the log-likelihood; `tokens`, `chars`: for each token or character of the choice; `pmi`: less `priors`, the
+    `none`: the log-likelihood; `tokens`, `chars`: for each of its `tokens` or characters; `pmi`: less `priors`, the
     choice's log-likelihood without the item (pointwise mutual information: Holtzman et al. 2021, arXiv:2104.08315).
     """
     if rule == "tokens":
-        return [score / len(ids) for score, ids in zip(scores, prompt.choices, strict=True)]
+        return [score / count for score, count in zip(scores, tokens, strict=True)]
     if rule == "chars":
         return [score / len(text) for score, text in zip(scores, item.choices, strict=True)]
     if rule == "pmi":

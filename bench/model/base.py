@@ -34,7 +34,7 @@ class _Absent:
 
 @dataclass(frozen=True)
 class NoBase(Base):
-    """In place of a language model where none is used: texts are what is learnt from."""
+    """In place of a language model where none is used, or where it answers elsewhere."""
 
 
 def without_model() -> NoBase:

@@ -186,7 +186,8 @@ def identity(model: ResolvedModel) -> dict[str, Any]:
 
     A fixed conversation is part of it as the template renders it now, whatever it is rendered from.
     """
-    if model.kind not in LANGUAGE_MODELS or model.chat_template == "off" or not _has_template(model.folder):
+    prompted = model.kind in LANGUAGE_MODELS and not model.endpoint
+    if not prompted or model.chat_template == "off" or not _has_template(model.folder):
         return {}
     from transformers import AutoTokenizer
 

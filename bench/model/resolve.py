@@ -15,13 +15,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bench.core.errors import UsageError, nearest
 from bench.core.identity import Nature
 from bench.core.model_kind import ModelKind
 from bench.core.quoting import quoted
 from bench.model import card, checkpoint, gguf, minilm
+from bench.model.endpoint import EndpointSpec, Reader
 from bench.model.fetch import SOURCES, fetched
 from bench.model.prepared import file_digest
 
@@ -33,6 +34,9 @@ BUILT_IN = {
     "classical": "no language model: for the methods tf-idf and nearest-answer",
 }
 MINI = Path(__file__).parent / "mini"
+_LOCAL_READERS = ("auto", "likelihood", "generation")
+_REMOTE_READERS = ("decisions", "echo", "schema", "generation")
+_OF_ENDPOINTS = {"endpoint", "name", "reader", "chat_examples", "contamination"}
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py"]
@@ -45,8 +49,9 @@ class ModelSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str = Field(
-        description="local folder, GGUF file, Hub id or built-in name; environment variables are expanded"
+        "", description="local folder, GGUF file, Hub id or built-in name; environment variables are expanded"
     )
+    endpoint: EndpointSpec | None = Field(None, description="in place of a path: where a served model is asked")
     name: str = Field(
         "",
         pattern=r"^[^/\\\x00-\x1f\x7f]*$",
@@ -69,6 +74,23 @@ class ModelSpec(BaseModel):
     trust_remote_code: bool = False
     digest: str = Field("", description="refuse any other content: the model's digest, as records give it")
     contamination: str = Field("", description="what it is known to have seen of the tasks; the report shows it")
+    reader: Reader = Field(
+        "auto", description="how an answer is read among choices; auto: likelihood, or the best that an endpoint has"
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> ModelSpec:
+        if self.endpoint is None:
+            if not self.path:
+                raise ValueError("names no model; give path, or endpoint")
+            if self.reader not in _LOCAL_READERS:
+                raise ValueError(f"reader {self.reader} is for endpoints; allowed: {', '.join(_LOCAL_READERS)}")
+            return self
+        for name in self.model_fields_set - _OF_ENDPOINTS:
+            raise ValueError(f"{name} is not for endpoints; leave it out")
+        if self.reader == "likelihood":
+            raise ValueError(f"reader likelihood is not for endpoints; allowed: auto, {', '.join(_REMOTE_READERS)}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -91,6 +113,13 @@ class ResolvedModel:
     nature: Nature = ""  # toy, or random weights; as its card says
     kind: ModelKind = "causal"
     contamination: str = ""  # what it is known to have seen of the tasks
+    reader: str = "auto"
+    endpoint: Mapping[str, Any] = field(default_factory=dict)  # of a served model, whose folder says nothing
+
+    @property
+    def served_at(self) -> EndpointSpec | None:
+        """Where the model is asked; None for one on this disk."""
+        return EndpointSpec.model_validate(self.endpoint) if self.endpoint else None
 
 
 def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
@@ -99,6 +128,8 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
     Raises:
         UsageError: no such folder, built-in or Hub id; no safetensors; an unset environment variable.
     """
+    if spec.endpoint is not None:
+        return _served(spec, spec.endpoint)
     text = os.path.expandvars(os.path.expanduser(spec.path))
     if "$" in text:
         raise UsageError(f'model path "{spec.path}" names an environment variable that is not set; set it to a folder')
@@ -123,6 +154,7 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
         nature=card.nature(folder),
         contamination=spec.contamination,
         kind=checkpoint.kind(folder) if spec.kind == "auto" else spec.kind,
+        reader=spec.reader,
         **asdict(sizes),
     )
 
@@ -139,6 +171,25 @@ def _classical(spec: ModelSpec) -> ResolvedModel:
         chat_template=spec.chat_template,
         trust_remote_code=False,
         kind="classical",
+    )
+
+
+def _served(spec: ModelSpec, endpoint: EndpointSpec) -> ResolvedModel:
+    name = spec.name or endpoint.model.rstrip("/").rpartition("/")[2]
+    if endpoint.key_env and not os.environ.get(endpoint.key_env):
+        raise UsageError(f"model {name}: key_env names {endpoint.key_env}, an environment variable that is not set")
+    return ResolvedModel(
+        name=name,
+        folder=Path(),
+        digest=endpoint.digest,
+        dtype=spec.dtype,
+        chat_template=spec.chat_template,
+        trust_remote_code=False,
+        chat_examples=spec.chat_examples,
+        kind="served",
+        contamination=spec.contamination,
+        reader=spec.reader,
+        endpoint=endpoint.model_dump(mode="json", by_alias=True),
     )
 
 

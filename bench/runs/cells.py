@@ -99,6 +99,8 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Surro
     for model in models:
         _require_task(model, [task for _, task in loaded])
         near = replace(around, chat=chat_identity(model))
+        if model.kind == "served":  # its answers depend on no device of this machine
+            near = replace(near, device="", auto_dtype="", batches={})
         own = _cells(suite, asked, model, loaded, probes, near)
         for cell in (*_base_cells(suite, model, probes, near), *own):
             cells.setdefault(cell.key, cell)

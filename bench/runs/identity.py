@@ -33,7 +33,7 @@ SUITE, MODEL = "suite", "suite.models"  # groups of settings; the others are nam
 ELSEWHERE: Mapping[str, Collection[str]] = {
     "adapter": ("path", "any_base"),
     "checkpoint": ("path",),
-    MODEL: ("path", "name", "revision", "digest", "kind", "contamination"),
+    MODEL: ("path", "endpoint", "name", "revision", "digest", "kind", "contamination"),
     SUITE: (
         *("name", "description", "models", "tasks", "methods", "defaults", "seeds", "limit", "train_sizes", "trials"),
         *("probes", "probe_limit", "counterfactuals", "checkpoints", "adapter_scales", "embedder", "engine"),

@@ -13,7 +13,7 @@ from bench.core.errors import AdaptbenchError
 from bench.core.method import parts_of
 from bench.core.record import Failure, Record
 from bench.runs.cells import Cell
-from bench.store.run_folder import VECTORS, Store
+from bench.store.run_folder import ANSWERS, VECTORS, Store
 
 
 def job_of(
@@ -49,6 +49,7 @@ def job_of(
         out=str(out),
         keeps_weights=suite.keep != "none" and not cell.is_base,
         vectors=str(store.path / VECTORS),
+        answers=str(store.path / ANSWERS),
         turned_off=list(suite.measure.turned_off),
         cells_at_once=cells_at_once,
         times_tail="latency_p95_s" in (suite.decide.get("require") or {}),

@@ -53,7 +53,11 @@ def plan(cells: Sequence[Cell], store: Store | None, *, device: str = "auto", pi
     records = {cell.key: store.record(cell.ref) if store else None for cell in cells}
     rates = _measured_rates(cells, records)
     if pilot:
-        todo = {c.model.digest: c for c in cells if c.model.digest not in rates and records[c.key] is None}
+        todo = {
+            c.model.digest: c
+            for c in cells
+            if c.model.digest not in rates and records[c.key] is None and not c.model.endpoint
+        }
         rates |= {digest: _timed_rate(cell, device) for digest, cell in todo.items()}
     return [_estimate(cell, records[cell.key], rates.get(cell.model.digest)) for cell in cells]
 

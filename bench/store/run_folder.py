@@ -5,6 +5,7 @@
 <run>/suite.yaml                    the suite as it was given
 <run>/cells/<name>-<key>/           record.json, predictions.jsonl, log.txt
 <run>/cells/<name>-<key>/weights/   what was trained, where the suite keeps it
+<run>/answers/                      all that endpoints answered, a file for each; kept, as it was paid for
 <run>/vectors/                      embeddings of documents, shared by cells; removed when all are measured
 ```
 A cell is written into a folder whose name begins with a dot, its files are synced, and the folder is renamed.
@@ -42,6 +43,7 @@ RECORD = "record.json"
 PREDICTIONS = "predictions.jsonl"
 LOG = "log.txt"
 WEIGHTS = "weights"  # of a cell: what was trained
+ANSWERS = "answers"  # where cells keep what endpoints answered
 VECTORS = "vectors"  # where cells leave each other embeddings of documents
 _RECORD = TypeAdapter(Record)
 

@@ -37,6 +37,7 @@ class Candidate:
     prices: tuple[Price, ...]  # of each seed
     latency_p95_s: float | None
     memory_bytes: int
+    data_stays: bool  # what it is asked goes to no other machine
     losses: tuple[Loss, ...]  # the largest on any probe of each unit; () where none was measured
     trained_elsewhere: bool = False  # what training took is unknown, and in none of its prices
     not_measurable: tuple[str, ...] = ()  # probes of which the base model knows no more than chance
@@ -99,6 +100,7 @@ def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -
                 prices=tuple(price for price in paid if price is not None),
                 latency_p95_s=statistics.median(tails) if len(tails) == len(own) else None,
                 memory_bytes=max(_memory(record) for record in own),
+                data_stays=all(record.served is None or record.served.stays for record in own),
                 losses=losses(run, own, base),
                 trained_elsewhere=own[0].parts.trained_elsewhere,
                 not_measurable=_not_measurable(own, base),

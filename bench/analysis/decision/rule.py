@@ -109,6 +109,8 @@ def _checks(one: Candidate, interval: Interval, cost: float, assumed: Assumption
         yield Check("quality", require.quality, one.answers.score, status)
     if require.retention_loss is not None:
         yield _retention(one.losses, require.retention_loss)
+    if require.data_stays:
+        yield Check("data_stays", 1.0, float(one.data_stays), "meets" if one.data_stays else "fails")
     memory = one.memory_bytes / _GIB
     for name, most, measured in (
         ("latency_p95_s", require.latency_p95_s, one.latency_p95_s),

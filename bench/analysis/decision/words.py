@@ -20,6 +20,7 @@ _CHECKS = {
     "retention_loss": "the retention asked for",
     "memory_gib": "the memory allowed",
     "money_per_month": "the money allowed",
+    "data_stays": "that data stay on this machine",
 }
 _ASSUMPTIONS = {
     "queries_per_month": ("queries a month", "{:,.0f}"),
@@ -91,6 +92,8 @@ def failures(one: Standing, metric: str) -> str:
 
 
 def _failed(check: Check, metric: str) -> str:
+    if check.name == "data_stays":
+        return _CHECKS[check.name]
     asked = number(metric, check.asked) if check.name == "quality" else f"{check.asked:g}"
     measured = "–" if check.measured is None else f"{check.measured:.3g}"
     return f"{_CHECKS[check.name]} ({measured} for {asked})"

@@ -12,7 +12,7 @@ from bench.analysis.summary import summarise
 from bench.core.record import Run
 from bench.metrics.formats import clean
 from bench.report.table import Chapter, ReportTable
-from bench.report.tables import bias, calibration, costs, notes, retention, retrieval, scores, tuning
+from bench.report.tables import bias, calibration, costs, notes, retention, retrieval, scores, served, tuning
 
 
 def chapters(runs: Sequence[Run]) -> list[Chapter]:
@@ -34,6 +34,7 @@ def tables(run: Run) -> list[ReportTable]:
         every += scores.tables(run, model, tasks, model_rows)
         every += calibration.tables(run, model)
         every += costs.tables(run, model, tasks, model_rows)
+        every += served.tables(run, model)
         every += retrieval.tables(model, model_rows)
         every += tuning.tables(run, model)
         every += retention.tables(run, model)
