@@ -32,8 +32,8 @@ def overviews(runs: Sequence[Run], console: Console) -> Iterator[RenderableType]
             yield from _lines(case)
         for model in dict.fromkeys(case.model for case in own):
             of_model = [case for case in own if case.model == model]
-            table = overview.table(run, model, of_model, console.width, bold=console.is_terminal)
-            yield from lay_out(table, console.width)
+            table = overview.table(run, model, of_model, console.width)
+            yield from lay_out(table, console)
         yield from _troubles(run)
         yield Text(f"more: adaptbench report {clean(run.path)} --full, or --html FILE", style="dim")
 

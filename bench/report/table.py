@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 NOTHING = "–"
+BOLD = "bold: "  # begins a note on what is bold, which is left out where nobody can see that
 
 
 @dataclass(frozen=True, slots=True)

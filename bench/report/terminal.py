@@ -12,7 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text as RichText
 
-from bench.report.table import Chapter, ReportTable
+from bench.report.table import BOLD, Chapter, ReportTable
 
 _STYLES = {"": "", "best": "bold", "faint": "dim", "bad": "red"}
 _GAP = 3  # between two columns: padding and the box's own
@@ -49,12 +49,12 @@ class Folded:
         yield shown
 
 
-def lay_out(table: ReportTable, width: int) -> Iterator[RenderableType]:
-    """A table with its title and notes; one that is too wide some columns at a time."""
+def lay_out(table: ReportTable, console: Console, width: int | None = None) -> Iterator[RenderableType]:
+    """A table with its title and notes; one that is wider than `width` or the console some columns at a time."""
     yield RichText(f"\n{table.title}" if table.title else "", style="bold")
     if table.rows:
-        yield from _tables(table, width)
-    for note in table.notes:
+        yield from _tables(table, width or console.width)
+    for note in table.notes if console.is_terminal else (one for one in table.notes if not one.startswith(BOLD)):
         yield RichText(note, style="dim" if table.rows else "")
 
 
@@ -73,7 +73,7 @@ class _Terminal:
         for heading, found in self.runs:
             yield RichText(heading, style="bold underline")
             for table in found:
-                yield from lay_out(table, options.max_width)
+                yield from lay_out(table, console, options.max_width)
             yield RichText()
 
 

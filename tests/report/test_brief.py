@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.core.record import Run
-from bench.report import brief
+from bench.report import brief, tables
 from bench.report.cases import cases
 from bench.report.tables import overview
 from bench.report.terminal import show
+from bench.report.terminal import terminal as laid_out
 from tests.decision.test_verdict import method
 from tests.test_comparison import answers, run
 
@@ -56,8 +57,8 @@ def test_verdicts_first_then_one_table_within_the_width(tasks: int, tmp_path: Pa
 def test_a_long_label_is_cut_only_where_room_is_short(tmp_path: Path) -> None:
     label = "few-shot (similar), 192 items"
     found = run(tmp_path, method(tmp_path, label, 5, 40), method(tmp_path, "full", 34, 40))
-    assert label in [row[0].text for row in overview.table(found, "m", cases([found]), 80, bold=False).rows]
-    [first, _] = overview.table(found, "m", cases([found]), 35, bold=False).rows
+    assert label in [row[0].text for row in overview.table(found, "m", cases([found]), 80).rows]
+    [first, _] = overview.table(found, "m", cases([found]), 35).rows
     assert first[0].text == "few-shot (similar), 192…"
 
 
@@ -70,18 +71,23 @@ def test_bold_is_explained_to_those_who_see_it(tmp_path: Path) -> None:
     found = several(tmp_path, 1)
     assert "bold:" in printed(found, terminal=True)
     assert "bold:" not in printed(found)
+    for watched in (True, False):
+        console = Console(file=io.StringIO(), width=80, force_terminal=watched, color_system=None)
+        show(laid_out(tables.chapters([found])), console=console)
+        assert isinstance(console.file, io.StringIO)
+        assert ("bold:" in console.file.getvalue()) == watched
 
 
 def test_the_reference_line_is_the_last_row(tmp_path: Path) -> None:
     lines = [{"metrics": {"accuracy": 1.0}, "counts": {"macro_f1": [i % 4, i % 4]}} for i in range(8)]
     found = run(tmp_path, answers(tmp_path, "lora", 0, lines))
-    table = overview.table(found, "m", cases([found]), 80, bold=False)
+    table = overview.table(found, "m", cases([found]), 80)
     assert [cell.text for cell in table.rows[-1]] == ["majority class", "0.250"]
 
 
 def test_blanks_at_the_ends_of_lines_are_left_to_terminals() -> None:
-    for terminal, expected in ((True, "a   \n"), (False, "a\n")):
-        console = Console(file=io.StringIO(), width=20, force_terminal=terminal, color_system=None)
+    for watched, expected in ((True, "a   \n"), (False, "a\n")):
+        console = Console(file=io.StringIO(), width=20, force_terminal=watched, color_system=None)
         show(Text("a   "), console=console)
         assert isinstance(console.file, io.StringIO)
         assert console.file.getvalue() == expected

@@ -11,7 +11,7 @@ from bench.analysis.statistics.intervals import Interval
 from bench.analysis.statistics.two_questions import FEWEST_SEEDS
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number, signed, title
-from bench.report.table import NOTHING, ReportTable, Text
+from bench.report.table import BOLD, NOTHING, ReportTable, Text
 
 _LONGEST = 80  # characters of an answer
 
@@ -110,7 +110,8 @@ def _notes(family: Family) -> Iterator[str]:
         return
     yield f"{family.differences[0].n:,} items; seeds: {_seeds(family)}"
     over = f" after Holm's correction over the {rows} rows" if rows > 1 else ""
-    yield f"bold: differs at {ALPHA:g}{over}; MDE: smallest difference detectable with 80% power"
+    yield f"{BOLD}differs at {ALPHA:g}{over}"
+    yield "MDE: smallest difference detectable with 80% power"
     if family.ties:
         for group in family.ties.groups:
             if len(group) > 1:

@@ -15,7 +15,7 @@ from bench.analysis.summary import SummaryRow, summarise, with_kind
 from bench.core.record import Run
 from bench.metrics.formats import clean, number, title
 from bench.report.cases import Case
-from bench.report.table import NOTHING, ReportTable, Text
+from bench.report.table import BOLD, NOTHING, ReportTable, Text
 from bench.report.tables.scores import winner
 
 GAP = 3  # between two columns
@@ -23,8 +23,8 @@ _LONGEST_LABEL, _HEAD = 24, 9  # characters of a method's label, and of a line i
 _CUT = "*"
 
 
-def table(run: Run, model: str, cases: Sequence[Case], width: int, *, bold: bool) -> ReportTable:
-    """Methods × tasks of a model; `bold`: whether the reader can see what is bold."""
+def table(run: Run, model: str, cases: Sequence[Case], width: int) -> ReportTable:
+    """Methods × tasks of a model, in so many characters."""
     rows = [row for row in summarise(run) if row.model == model]
     tasks = list(dict.fromkeys(row.task for row in rows))
     by_task = {case.task: case for case in cases}
@@ -50,8 +50,8 @@ def table(run: Run, model: str, cases: Sequence[Case], width: int, *, bold: bool
         notes.append(f"{len(columns) - len(kept)} more tasks with --full")
     if any(cell.text.endswith(_CUT) for column in kept for cell in column):
         notes.append(f"{_CUT} not all of its cells ended, or some items failed")
-    if bold and any(cell.style == "best" for column in kept for cell in column):
-        notes.append("bold: these checkpoints are significantly better than those of every other method")
+    if any(cell.style == "best" for column in kept for cell in column):
+        notes.append(f"{BOLD}these checkpoints are significantly better than those of every other method")
     heads, *lines = zip(first, *kept, strict=True)
     return ReportTable(
         f"{clean(with_kind(run, model))}: scores", tuple(head.text for head in heads), tuple(lines), tuple(notes)

@@ -11,7 +11,7 @@ from bench.analysis.summary import Spread, SummaryRow, with_kind
 from bench.core.errors import AdaptbenchError
 from bench.core.record import Run
 from bench.metrics.formats import clean, number, title
-from bench.report.table import NOTHING, ReportTable, Text
+from bench.report.table import BOLD, NOTHING, ReportTable, Text
 
 
 def tables(run: Run, model: str, tasks: Sequence[str], rows: Sequence[SummaryRow]) -> list[ReportTable]:
@@ -72,7 +72,7 @@ def _legend(rows: Sequence[SummaryRow], bold: bool) -> tuple[str, ...]:
     if any(len(row.seeds) > 1 for row in rows):
         legend.append("mean ± standard deviation over n seeds; where there is no ±, one seed was measured")
     if bold:
-        legend.append("bold: these checkpoints are significantly better than those of every other method (Holm, 0.05)")
+        legend.append(f"{BOLD}these checkpoints are significantly better than those of every other method (Holm, 0.05)")
     return tuple(legend)
 
 

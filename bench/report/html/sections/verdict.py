@@ -37,7 +37,7 @@ def _blocks(cases: Sequence[Case], over: Sequence[Case]) -> Iterator[Block]:
     for run, own in of_runs(cases):
         for model in dict.fromkeys(case.model for case in own):
             of_model = [case for case in own if case.model == model]
-            yield Table(overview.table(run, model, of_model, _UNLIMITED, bold=True))
+            yield Table(overview.table(run, model, of_model, _UNLIMITED))
     for case in (*over, *cases):
         if case.verdict is None:
             continue
