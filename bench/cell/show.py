@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from rich.text import Text
@@ -14,10 +14,13 @@ from bench.config.search_space import candidates, grid, settle
 from bench.core.errors import CellError, NotApplicableError, UsageError, nearest
 from bench.core.item import Example
 from bench.core.method import Method
+from bench.core.model_kind import DESCRIPTIONS, fits, unfit
 from bench.core.task import Task
+from bench.engine.encoder_prompts import EncoderWriter
 from bench.engine.predictor import question
 from bench.engine.prompts import Encoded, Writer
 from bench.meters.phases import Meter
+from bench.model.base import EncoderBase, NoBase
 from bench.model.load import load_base
 from bench.model.resolve import ResolvedModel
 from bench.model.tokenizer import Codec, Ids
@@ -64,7 +67,8 @@ class ShownPrompt:
         if self.answer:
             self._part(shown, "answer that is trained on", before, self.answer)
         stops = [str(self.codec.tokenizer.convert_ids_to_tokens(token)) for token in sorted(self.codec.stops)]
-        return shown.append(f"\nan answer ends at: {', '.join([*stops, *map(repr, self.stop)])}\n", "dim")
+        ends = [*stops, *map(repr, self.stop)]
+        return shown.append(f"\nan answer ends at: {', '.join(ends)}\n", "dim") if ends else shown
 
     def _part(self, shown: Text, name: str, before: Sequence[int], ids: Ids) -> None:
         shown.append(f"\n── {name}: {len(ids)} token{'s' * (len(ids) != 1)}\n", "bold")
@@ -90,7 +94,9 @@ def show(task: Task, model: ResolvedModel, method: Method, item: str | None, see
         UsageError: there is no such item, the method does not fit the task, or the model cannot be asked.
     """
     reason = method.weights.requires(task) or method.context.requires(task)
-    if reason:
+    if not reason and not fits(method, model.kind):
+        reason = f"it is not for {model.name}, which is {DESCRIPTIONS[model.kind]}"
+    if reason or (reason := unfit(model.kind, task)):
         raise UsageError(f"{method.name}: {reason} (task {task.name})")
     example = _example(task, item)
     open_ = grid(method)
@@ -99,16 +105,25 @@ def show(task: Task, model: ResolvedModel, method: Method, item: str | None, see
     device = torch.device("cpu")
     try:
         base = load_base(model, device)
+        if isinstance(base, NoBase):
+            raise UsageError(f"{model.name} is no language model: it gets the item's text and no prompt")
         material = material_of(task, method, seed, Meter(device), lambda *_: None, embedder=embedder)
         context = method.context.build(material)
-        writer = Writer(base.codec, task.prompt, context, base.context_length, reserve_of(task))
-        (encoded,) = writer.write([question(example)])
-        solved = writer.write_solved([example])
+        if isinstance(base, EncoderBase):
+            written = EncoderWriter(base.codec, task.prompt, context, base.context_length, 0, labels=example.choices)
+            (encoded,), solved = written.write([question(example)]), []  # its labels are no tokens
+            encoded = replace(encoded, choices=())
+        else:
+            writer = Writer(base.codec, task.prompt, context, base.context_length, reserve_of(task))
+            (encoded,) = writer.write([question(example)])
+            solved = writer.write_solved([example])
     except (CellError, NotApplicableError) as error:
         raise UsageError(str(error)) from None
     chosen = "".join(f", {name}={value}" for name, value in taken.items())
     heading = f"{model.name} · {task.name} · {method.name}{chosen} · seed {seed} · {example.id}"
-    return ShownPrompt(heading, encoded, solved[0][1] if solved else (), base.codec, task.stop)
+    return ShownPrompt(
+        heading, encoded, solved[0][1] if solved else (), base.codec, () if model.kind == "encoder" else task.stop
+    )
 
 
 def _example(task: Task, item: str | None) -> Example:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -17,6 +17,7 @@ from bench.core.errors import UsageError, nearest, unknown
 from bench.core.explain import explain
 from bench.core.measured import SideMeasure
 from bench.core.method import Method
+from bench.core.model_kind import ModelKind, fits
 from bench.core.names import LONGEST_NAME, NAME, NAME_RULE, as_name
 from bench.core.quoting import quoted, shown
 from bench.core.yaml_file import read_mapping
@@ -185,6 +186,11 @@ class Asked:
 
     method: Method
     tasks: tuple[str, ...] | None  # as the suite names them; None: all
+    models: tuple[str, ...] | None = None  # as reports call them; None: all that it is for
+
+    def is_for(self, model: str, kind: ModelKind) -> bool:
+        """Whether a model of this name and kind is to be adapted by it."""
+        return fits(self.method, kind) and (self.models is None or model in self.models)
 
 
 def labelled_methods(suite: Suite) -> dict[str, Asked]:
@@ -204,7 +210,7 @@ def labelled_methods(suite: Suite) -> dict[str, Asked]:
         if label in labelled:
             same = "under one label" if one.label else "with the same options"
             raise UsageError(f'method "{label}" stands twice in the suite {same}')
-        labelled[label] = Asked(method, one.tasks)
+        labelled[label] = Asked(method, one.tasks, one.models)
     return labelled
 
 
@@ -216,6 +222,7 @@ class _Entry:
     options: dict[str, Any]
     tasks: tuple[str, ...] | None = None
     label: str = ""
+    models: tuple[str, ...] | None = None
 
 
 def _entry(value: str | dict[str, dict[str, Any] | None], suite: Suite) -> _Entry:
@@ -230,14 +237,20 @@ def _entry(value: str | dict[str, dict[str, Any] | None], suite: Suite) -> _Entr
         raise UsageError(
             f"label of method {name} must be a text of up to {LONGEST_NAME} characters; got {shown(label)}"
         )
+    models = _some_of("model", name, options.pop("models", None), [model.called for model in suite.models])
+    return _Entry(name, options, _some_of("task", name, only, suite.tasks), label, models)
+
+
+def _some_of(what: str, method: str, only: object, known: Sequence[str]) -> tuple[str, ...] | None:
+    """The tasks or models of the suite that an entry is for; None: all."""
     if only is None:
-        return _Entry(name, options, None, label)
+        return None
     if not isinstance(only, list) or not only:
-        raise UsageError(f"tasks of method {name} must be a list of tasks of the suite; got {shown(only)}")
-    for task in only:
-        if task not in suite.tasks:
-            raise UsageError(unknown(f"task of method {name}:", str(task), suite.tasks))
-    return _Entry(name, options, tuple(only), label)
+        raise UsageError(f"{what}s of method {method} must be a list of {what}s of the suite; got {shown(only)}")
+    for each in only:
+        if each not in known:
+            raise UsageError(unknown(f"{what} of method {method}:", str(each), known))
+    return tuple(only)
 
 
 def _with_defaults(suite: Suite, name: str, given: Mapping[str, Any]) -> dict[str, Any]:

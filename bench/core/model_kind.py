@@ -28,6 +28,7 @@ NAMES: Final[Mapping[ModelKind, str]] = {
 LANGUAGE_MODELS: Final = frozenset[ModelKind]({"causal", "seq2seq", "served"})  # kinds that are given a prompt
 ALL_KINDS: Final = frozenset[ModelKind](DESCRIPTIONS)
 REMEMBERING: Final = frozenset[ModelKind]({"causal", "seq2seq"})  # kinds that are asked what they knew before
+LABELLING: Final = frozenset[ModelKind]({"encoder", "classical"})  # kinds that give labels, not words
 CLASSIFIES: Final = "single_label_classification"  # `problem_type` of a loaded model whose outputs are labels
 
 

@@ -92,6 +92,11 @@ class ModelSpec(BaseModel):
             raise ValueError(f"reader likelihood is not for endpoints; allowed: auto, {', '.join(_REMOTE_READERS)}")
         return self
 
+    @property
+    def called(self) -> str:
+        """How reports call it."""
+        return self.name or Path(os.path.expandvars(os.path.expanduser(self.path))).name.removesuffix(".gguf")
+
 
 @dataclass(frozen=True)
 class ResolvedModel:
@@ -141,7 +146,7 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
     if spec.digest not in ("", digest):
         raise UsageError(f'model "{spec.path}" is another than the suite asks for: its digest is {digest}')
     return ResolvedModel(
-        name=spec.name or Path(text).name.removesuffix(".gguf"),
+        name=spec.called,
         folder=folder,
         digest=digest,
         dtype=spec.dtype,

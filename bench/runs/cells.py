@@ -111,7 +111,7 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Surro
 def _require_method(suite: Suite, model: ResolvedModel) -> None:
     """Refuse a model that no method of the suite is for."""
     asked = labelled_methods(suite).values()
-    if not any(fits(entry.method, model.kind) for entry in asked):
+    if not any(entry.is_for(model.name, model.kind) for entry in asked):
         fitting = [name for name in methods.available() if fits(methods.create(name), model.kind)]
         raise UsageError(
             f"no method of the suite is for model {model.name}, which is {DESCRIPTIONS[model.kind]}; "
@@ -141,7 +141,8 @@ def left_out(suite: Suite, cells: Sequence[Cell]) -> tuple[str, ...]:
     every_task = {cell.task.name: cell.task for cell in cells if not cell.is_base}
     sentences = []
     for name, kind in kinds.items():
-        if labels := [label for label, entry in asked if not fits(entry.method, kind)]:
+        wanted = [pair for pair in asked if pair[1].models is None or name in pair[1].models]
+        if labels := [label for label, entry in wanted if not fits(entry.method, kind)]:
             sentences.append(f"{', '.join(labels)}: not for {name}, which is {DESCRIPTIONS[kind]}")
         measured = {cell.suite_method for cell in cells if cell.model.name == name}
         brought = [
@@ -192,7 +193,7 @@ def _cells(
             if asked_for.tasks is not None and reference not in asked_for.tasks:
                 continue
             method = asked_for.method
-            if not fits(method, model.kind) or unfit(model.kind, task) or other_base(method, model):
+            if not asked_for.is_for(model.name, model.kind) or unfit(model.kind, task) or other_base(method, model):
                 continue
             open_ = grid(method)
             for size in _sizes(suite, method, task):

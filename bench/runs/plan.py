@@ -20,7 +20,7 @@ from rich.text import Text
 
 from bench.core.item import Example
 from bench.core.method import ContextCost, LearningCost
-from bench.core.model_kind import is_classifier
+from bench.core.model_kind import LABELLING, is_classifier
 from bench.core.phases import PhaseName, spent
 from bench.core.record import Record
 from bench.core.task import Task
@@ -82,7 +82,7 @@ def work_by_phase(cell: Cell) -> dict[PhaseName, float]:
 
 def _tokens(cell: Cell, cost: LearningCost, answered: float = 0.0) -> float:
     """Tokens through the model of learning at this cost, and of so many times the test items."""
-    task, found = cell.task, _lengths(_ByIdentity(cell.task), cell.train_size)
+    task, found = cell.task, _lengths(_ByIdentity(cell.task), cell.train_size, cell.model.kind in LABELLING)
     trains = cell.method.weights.learner.moves_weights
     context = _context_tokens(cell.method.context.cost(task), trains)
     train, validation, test = (of_split.with_context(context) for of_split in found)
@@ -126,12 +126,15 @@ class _ByIdentity:
 
 
 @lru_cache(maxsize=64)
-def _lengths(of: _ByIdentity, train_size: int | None) -> tuple[_SplitTokens, _SplitTokens, _SplitTokens]:
+def _lengths(
+    of: _ByIdentity, train_size: int | None, labelling: bool
+) -> tuple[_SplitTokens, _SplitTokens, _SplitTokens]:
     """Of train, validation and test, without context. Of the training split others are taken, about as long."""
+    item = _asked_tokens if labelling else _item_tokens
 
     def sums(split: Sequence[Example]) -> _SplitTokens:
         examples = sum(_example_tokens(of.task, example) for example in split)
-        return _SplitTokens(len(split), examples, sum(_item_tokens(of.task, example) for example in split))
+        return _SplitTokens(len(split), examples, sum(item(of.task, example) for example in split))
 
     return sums(of.task.train[:train_size]), sums(of.task.validation), sums(of.task.test)
 
@@ -148,8 +151,13 @@ def _example_tokens(task: Task, example: Example) -> float:
     return len(task.prompt.solved(example)) / CHARS_PER_TOKEN
 
 
+def _asked_tokens(task: Task, example: Example) -> float:
+    """Of what is read where a label is the number of a row, whatever its name."""
+    return len(task.prompt.ask(example)) / CHARS_PER_TOKEN
+
+
 def _item_tokens(task: Task, example: Example) -> float:
-    asked = len(task.prompt.ask(example)) / CHARS_PER_TOKEN
+    asked = _asked_tokens(task, example)
     if task.kind == "text":
         return asked + task.max_new_tokens
     return asked + sum(map(len, example.choices)) / CHARS_PER_TOKEN
