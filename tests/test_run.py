@@ -25,6 +25,7 @@ from bench.core.record import Prediction, Record, Score
 from bench.model import tiny_random
 from bench.model.visible import visible_device
 from bench.runs import executor
+from bench.runs.cells import left_out
 from bench.store import run_folder
 from bench.store.json_files import write_json
 from tasks.loader.splits import sample
@@ -187,7 +188,15 @@ def test_a_method_can_be_for_some_tasks_alone(task_folder: Path, tmp_path: Path,
         ("other", "zero-shot"),
         ("other", "few-shot"),
     ]
-    wrong: list[Any] = [{"few-shot": {"tasks": ["othr"]}}]
+    named = [{"path": str(tiny_model), "name": name} for name in ("one", "two")]
+    only = ["zero-shot", {"few-shot": {"k": 2, "models": ["two"]}}]
+    suite, cells = cells_of(write_suite(tmp_path, tiny_model, models=named, methods=only))
+    assert [(cell.model.name, cell.label) for cell in cells] == [("one", "zero-shot"), ("two", "few-shot")]
+    assert left_out(suite, cells) == ()
+    wrong: list[Any] = [{"few-shot": {"models": ["tow"]}}]
+    with pytest.raises(UsageError, match=r'unknown model of method few-shot: "tow" \(did you mean "two"\?\)'):
+        cells_of(write_suite(tmp_path, tiny_model, models=named, methods=wrong))
+    wrong = [{"few-shot": {"tasks": ["othr"]}}]
     with pytest.raises(UsageError, match=r'unknown task of method few-shot: "othr" \(did you mean "other"\?\)'):
         cells_of(write_suite(tmp_path, tiny_model, tasks=["paint", "other"], methods=wrong))
 
