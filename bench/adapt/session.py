@@ -12,6 +12,7 @@ from bench.core.item import Example
 from bench.core.method import GRADIENT, Context, Material, Method
 from bench.core.task import Task
 from bench.engine.backend import LocalBackend
+from bench.engine.decision_backend import DecisionBackend, RequestWriter
 from bench.engine.encoder_backend import EncoderBackend
 from bench.engine.encoder_prompts import EncoderWriter
 from bench.engine.predictor import ModelPredictor
@@ -24,6 +25,7 @@ from bench.engine.transformers_engine import Engine
 from bench.meters.phases import Meter
 from bench.model.base import Base, EncoderBase, NoBase
 from bench.model.budget import batch_tokens
+from bench.model.decision import Decider, DecisionBase
 from bench.model.seq2seq import is_seq2seq
 from tasks.loader.splits import sample
 
@@ -91,6 +93,8 @@ class AdaptSession:
         base, thinks = self.base, self.thinking_tokens > 0
         if isinstance(base, NoBase):
             return TextWriter(base.codec, self.task.prompt, context, 0, 0)
+        if isinstance(base, DecisionBase):
+            return RequestWriter(base.codec, self.task.prompt, context, base.context_length, 0)
         if isinstance(base, EncoderBase):
             return EncoderWriter(base.codec, self.task.prompt, context, base.context_length, 0, labels=self.labels)
         reserve = reserve_of(self.task) + (self.thinking_tokens + CLOSING_TOKENS if thinks else 0)
@@ -101,6 +105,8 @@ class AdaptSession:
         """Answers prompts with a model."""
         if isinstance(model, TextBackend):
             return cast(LocalBackend, model)
+        if isinstance(model, Decider):
+            return cast(LocalBackend, DecisionBackend(model))
         codec, limits = self.base.codec, self.limits
         tokens = limits.batch_tokens or batch_tokens(model)
         if isinstance(self.base, EncoderBase):

@@ -19,6 +19,7 @@ from bench.core.method import LINEAR_PROBE, Material, Method, Search
 from bench.core.task import Task
 from bench.meters.phases import Meter
 from bench.model.base import EncoderBase, NoBase
+from bench.model.decision import DecisionBase
 from bench.model.load import load_base
 from bench.model.precision import pick_dtype
 from bench.model.tokenizer import Codec
@@ -55,7 +56,9 @@ def session_for(job: Job, task: Task, method: Method, meter: Meter, progress: Pr
     thinks = task.kind == "text" and not method.weights.learner.reads_train
     budget = job.resolved.thinking_tokens if thinks else 0
     blind, validation_items = replace(task, test=()), job.identity.validation_items
-    if isinstance(base, EncoderBase | NoBase):  # a label's likelihood has no length of its own to be divided by
+    if isinstance(
+        base, DecisionBase | EncoderBase | NoBase
+    ):  # a label's likelihood has no length of its own to be divided by
         blind = replace(blind, normalise="none", rules=())
     allowed, writes = limits(job, meter.device), bool(reader) and task.kind == "choice"
     return AdaptSession(base, blind, material, allowed, meter, progress, budget, validation_items, writes)

@@ -9,12 +9,13 @@ if TYPE_CHECKING:
     from bench.core.method import Method
     from bench.core.task import Task
 
-ModelKind: TypeAlias = Literal["causal", "seq2seq", "encoder", "served", "classical"]
+ModelKind: TypeAlias = Literal["causal", "seq2seq", "encoder", "decision", "served", "classical"]
 
 DESCRIPTIONS: Final[Mapping[ModelKind, str]] = {
     "causal": "a decoder, which goes on with a text",
     "seq2seq": "an encoder-decoder model, which reads one text and writes another",
     "encoder": "an encoder, which reads a text and writes none",
+    "decision": "a decision model, which gives the options of a question their probabilities",
     "served": "a model behind an endpoint, whose weights are not here",
     "classical": "no language model",
 }
@@ -22,6 +23,7 @@ NAMES: Final[Mapping[ModelKind, str]] = {
     "causal": "causal model",
     "seq2seq": "encoder-decoder model",
     "encoder": "encoder",
+    "decision": "decision model",
     "served": "served model",
     "classical": "no language model",
 }
@@ -39,6 +41,8 @@ def fits(method: Method, kind: ModelKind) -> bool:
 
 def unfit(kind: ModelKind, task: Task) -> str | None:
     """Why a model of `kind` cannot be used on `task` whatever the method, or None."""
+    if kind == "decision":
+        return None if task.kind == "choice" else "it needs a choice task"
     if kind != "encoder":
         return None
     shared = {example.choices for split in (task.train, task.validation, task.test) for example in split}

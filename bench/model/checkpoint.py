@@ -83,7 +83,8 @@ def unlike(folder: Path, other: Path) -> str:
 def kind(folder: Path) -> ModelKind:
     """What the checkpoint in `folder` was saved as, by its configuration.
 
-    A folder of sentence-transformers is an encoder. What is taken for a decoder is checked when it is loaded.
+    A folder of sentence-transformers is an encoder, one with `decision.json` a decision model. What is taken for a
+    decoder is checked when it is loaded.
     """
     config = _json(folder / "config.json")
     if config.get("is_encoder_decoder") is True:
@@ -93,6 +94,8 @@ def kind(folder: Path) -> ModelKind:
         name.endswith("Model") and "LMHead" not in name for name in names
     )
     embeds = (folder / "modules.json").is_file()
+    if (folder / "decision.json").is_file() or any(name.endswith("ForDecision") for name in names):
+        return "decision"
     return "encoder" if embeds or headless or any(name.endswith(_ENCODERS) for name in names) else "causal"
 
 

@@ -25,6 +25,7 @@ from bench.core.errors import CellError, OutOfMemoryError
 from bench.model.base import Base, without_model
 from bench.model.causal import require_causal
 from bench.model.chat import chat_template
+from bench.model.decision import decision_base
 from bench.model.encoder import encoder_base
 from bench.model.memory import is_out_of_memory
 from bench.model.onednn_linear import use_onednn
@@ -53,6 +54,9 @@ def load_base(model: ResolvedModel, device: torch.device, quick: bool = True) ->
         if model.kind == "encoder":
             base = encoder_base(model, device, dtype, quick)
             return replace(base, load=_readably(model, base.load), classifier=_readably(model, base.classifier))
+        if model.kind == "decision":
+            decides = decision_base(model, device, dtype)
+            return replace(decides, load=_readably(model, decides.load))
         config = _config(model)
         tokenizer = AutoTokenizer.from_pretrained(model.folder, trust_remote_code=model.trust_remote_code)
         _require_kind(model, config)

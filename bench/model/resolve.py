@@ -59,7 +59,7 @@ class ModelSpec(BaseModel):
         description="how reports call it, up to 100 characters but slashes; default: the last part of the path",
     )
     revision: str | None = Field(None, description="Hub branch, tag or commit; default: main, resolved to its commit")
-    kind: Literal["auto", "causal", "seq2seq", "encoder"] = Field(
+    kind: Literal["auto", "causal", "seq2seq", "encoder", "decision"] = Field(
         "auto", description="what it is used as; auto: what its configuration says that it was saved as"
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

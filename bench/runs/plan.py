@@ -187,15 +187,30 @@ def _timed_rate(cell: Cell, asked: str) -> float:
     base = load_base(cell.model, device)
     model = base.load(False)
     texts = [cell.task.prompt.ask(example) for example in cell.task.test[:16]]
+    if cell.model.kind == "decision":
+        options = cell.task.test[0].choices
+        model.likelihoods(texts[0], cell.task.prompt.instruction, options)  # pays for set-up
+        start = now(device)
+        model.likelihoods(texts[0], cell.task.prompt.instruction, options)
+        return (now(device) - start) / max(1.0, _item_tokens(cell.task, cell.task.test[0]))
     rows = [list(base.codec.encode(text))[: base.context_length] or [base.codec.pad] for text in texts]
     width = max(map(len, rows))
     ids = torch.tensor([[base.codec.pad] * (width - len(row)) + row for row in rows], device=device)
-    given = {"attention_mask": torch.ones_like(ids)} if is_classifier(model) else {"logits_to_keep": 1}
+    given = _beside(model, ids)
     with torch.inference_mode():
         model(ids, **given)  # the first pass also pays for set-up
         start = now(device)
         model(ids, **given)
     return (now(device) - start) / ids.numel()
+
+
+def _beside(model: Any, ids: Any) -> dict[str, Any]:
+    """What a model needs beside the ids of a text, or what spares it work that answering does not need."""
+    if is_classifier(model):
+        return {"attention_mask": ids.new_ones(ids.shape)}
+    if model.config.is_encoder_decoder:
+        return {"decoder_input_ids": ids[:, :1]}
+    return {"logits_to_keep": 1}
 
 
 def _estimate(cell: Cell, record: Record | None, rate: float | None) -> Estimate:
