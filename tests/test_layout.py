@@ -42,6 +42,7 @@ ROOMS["cell"] = {*ROOMS["adapt"], "adapt", "retrieval", "store"}
 ROOMS["runs"] = {*ROOMS["cell"], "cell", "analysis"}
 ROOMS["report"] = {*ROOMS["analysis"], "analysis"}
 ROOMS["gate"] = {*ROOMS["report"], "report"}
+ROOMS["export"] = {*ROOMS["runs"], *ROOMS["report"], "runs", "report"}
 ROOMS["api"] = {*ROOMS}
 ROOMS["cli"] = {*ROOMS}
 ROOMS["bench"] = {"api", "cli", "core"}  # __init__.py and __main__.py

@@ -15,6 +15,7 @@ import click
 
 from bench import __version__
 from bench.cli.archive import merge, pack, unpack
+from bench.cli.export import export
 from bench.cli.gate import baseline, calibrate, gate
 from bench.cli.reports import compare, decide, history, list_, report
 from bench.cli.runs import plan, run
@@ -55,7 +56,7 @@ def cli() -> None:
 
 
 _READING = (report, compare, decide, history, gate, calibrate, baseline, list_)
-for command in (run, plan, merge, pack, unpack, *_READING, check, show, init, fetch, doctor):
+for command in (run, plan, merge, pack, unpack, *_READING, export, check, show, init, fetch, doctor):
     cli.add_command(command)
 
 

@@ -95,7 +95,7 @@ def _kept(folder: Path) -> str:
 
     kept = weights_folders(folder).values()
     total = sum(kept_weights(each).stored_bytes for each in kept)
-    return f"trained weights: of {len(kept)} cells, {size(total)}"
+    return f"trained weights: of {len(kept)} cells, {size(total)}; `adaptbench export` takes them from there"
 
 
 @click.command()

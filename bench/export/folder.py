@@ -1,0 +1,86 @@
+"""What `adaptbench export` writes: one folder, whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.core.errors import CellError, UsageError
+from bench.export import again, card, settings, weights
+from bench.export.again import Progress, Retrained
+from bench.export.chosen import Chosen
+from bench.export.serving_lines import of_adapter
+from bench.model.load import load_base
+from bench.store.atomic import sync
+from bench.store.pack import unpack
+from bench.store.staging import refuse_taken, staging
+
+_SCRIPT = Path(__file__).parent / "script"
+_ALWAYS, _RETRIEVAL = ("predict.py", "prompting.py"), "retrieval.py"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written."""
+
+    chosen: Chosen
+    form: weights.Form
+    again: Retrained | None  # None where the run's own weights were taken, or there are none to train
+
+
+@contextmanager
+def as_folder(run: Path) -> Iterator[Path]:
+    """The folder of a run; of an archive a copy beside it, from where tasks are found as from the archive."""
+    if not run.is_file():
+        yield run
+        return
+    folder = unpack(run, run.parent / f".exporting-{run.name}")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def export(chosen: Chosen, out: Path, merged: bool, retrain_on: str | None, progress: Progress) -> Exported:
+    """Write what serves a measured cell to the new folder `out`.
+
+    `merged`: a whole model in place of an adapter. `retrain_on`: "train" or "train+validation", to train it again.
+
+    Raises:
+        UsageError: weights that are not there, a method that cannot be exported, or a folder that is taken.
+    """
+    refuse_taken(out)
+    learns = chosen.method.weights.learner.reads_train
+    if retrain_on and not learns:
+        raise UsageError(f"{chosen.record.method} trains nothing; leave out --retrain-on")
+    if learns and chosen.weights is None and not retrain_on:
+        raise UsageError(
+            f"the run keeps no weights of {chosen.record.method} with seed {chosen.record.seed}; train them again with "
+            "--retrain-on train, or measure with keep: winner"
+        )
+    with TemporaryDirectory() as place, staging(out, "exporting") as folder:
+        trained = again.retrain(chosen, retrain_on, Path(place), progress) if retrain_on else None
+        form = _write(chosen, trained, folder, merged)
+        for file in (*folder.rglob("*"), folder):
+            file.chmod(0o755 if file.is_dir() else 0o644)  # safetensors writes files that none but their owner reads
+            sync(file)
+    return Exported(chosen, form, trained)
+
+
+def _write(chosen: Chosen, trained: Retrained | None, folder: Path, merged: bool) -> weights.Form:
+    session = settings.session_of(chosen, joined=trained is not None and trained.on != "train")
+    try:
+        base = load_base(chosen.cell_model, session.meter.device, quick=False)
+        form = weights.write(chosen, trained.weights if trained else chosen.weights, base, folder, merged)
+    except CellError as error:
+        raise UsageError(str(error)) from None
+    written = settings.write(chosen, session, form, folder)
+    served = {**written, **(of_adapter(folder) if form == "adapter" else {})}
+    for name in (*_ALWAYS, *([_RETRIEVAL] if written["prompt"]["retrieval"] else [])):
+        shutil.copy(_SCRIPT / name, folder)
+    (folder / "README.md").write_text(card.card(chosen, served, trained), encoding="utf-8")
+    return form

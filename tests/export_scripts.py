@@ -1,0 +1,67 @@
+"""The scripts of an export, as modules of this process, and as a process in which adaptbench cannot be imported."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.core.task import Task
+from bench.export import folder as exporting
+from bench.export.settings import as_line
+
+SCRIPTS = Path(exporting.__file__).parent / "script"
+_OURS = ("bench", "methods", "tasks", "adaptbench")
+# Serves each folder that is named, in one process: loading torch takes longer than all else.
+_DRIVER = """
+import io, json, runpy, sys
+for place in sys.argv[1:]:
+    for name in ("prompting", "retrieval"):
+        sys.modules.pop(name, None)
+    sys.path.insert(0, place)
+    stdin, stdout, argv = sys.stdin, sys.stdout, sys.argv
+    sys.stdin, sys.stdout, sys.argv = open(place + "/items.jsonl"), io.StringIO(), [place + "/predict.py"]
+    try:
+        runpy.run_path(place + "/predict.py", run_name="__main__")
+        text = sys.stdout.getvalue()
+    finally:
+        sys.stdin, sys.stdout, sys.argv = stdin, stdout, argv
+    sys.path.remove(place)
+    print(json.dumps([json.loads(line) for line in text.splitlines()]), flush=True)
+"""
+
+
+def script(name: str) -> Any:
+    """A script of exports as a module of its own."""
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def answers(folders: Sequence[tuple[Path, Task]], stubs: Path) -> list[list[dict[str, Any]]]:
+    """What predict.py of each folder answers to the test items of its task, in a process without adaptbench."""
+    stubs.mkdir()
+    for name in _OURS:
+        (stubs / f"{name}.py").write_text('raise ImportError("adaptbench is not here")\n')
+    for folder, task in folders:
+        lines = (json.dumps(as_line(example), ensure_ascii=False) + "\n" for example in task.test)
+        (folder / "items.jsonl").write_text("".join(lines), encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-c", _DRIVER, *(str(folder) for folder, _ in folders)],
+        cwd=stubs.parent,
+        env={**os.environ, "PYTHONPATH": str(stubs)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    return [json.loads(line) for line in ended.stdout.splitlines()]
