@@ -38,7 +38,7 @@ def export(
 ) -> None:
     """Write what serves the method that RUN's verdict chooses: weights or prompt, index, a card and predict.py.
 
-    Weights come from the run, where its suite has keep: winner or all; else they are trained again.
+    Weights come from the run, where its suite has keep: winner or all; else --retrain-on trains them again.
 
     \b
     Examples:

@@ -106,15 +106,19 @@ def _measured(chosen: Chosen, again: Retrained | None) -> Iterator[str]:
     record = chosen.record
     prices = replaced(chosen.run.prices, str(chosen.run.path))
     paid, currency = cost(record, prices), prices.currency
-    yield f"On {record.items} test items that it never learnt from. Brackets are 95% intervals of these checkpoints."
+    unseen = "" if record.parts.trained_elsewhere else ", which it never learnt from"
+    yield f"On {record.items} test items{unseen}. Brackets are 95% intervals of these checkpoints."
     yield ""
     yield f"- {_quality(chosen)}"
     rest = [f"{title(name)} {number(name, one.value)}" for name, one in list(record.scores.items())[1:]]
     if rest:
         yield f"- also, with seed {record.seed}: {'; '.join(rest)}"
-    elsewhere = record.parts.trained_elsewhere
     trained = duration(record.wall_s("train")) if "train" in record.phases else "nothing was trained"
-    setup = _UNKNOWN if elsewhere else f"{trained}; {money(paid.production or 0.0, currency)} with its index"
+    setup = (
+        _UNKNOWN
+        if record.parts.trained_elsewhere
+        else f"{trained}; {money(paid.production or 0.0, currency)} with its index"
+    )
     yield f"- training: {setup}; choosing its options: {money(paid.search, currency)}"
     if paid.thousand_queries is not None:
         yield f"- 1,000 queries in batches: {money(paid.thousand_queries, currency)} (compute alone)"
