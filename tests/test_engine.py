@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from bench.core.errors import OutOfMemoryError
+from bench.engine import transformers_engine
 from bench.engine.transformers_engine import Engine
 from bench.engine.trial import Reading
 from bench.model import memory
@@ -183,6 +184,24 @@ def test_batches_are_halved_when_memory_runs_out(tiny: Any, monkeypatch: pytest.
     scores = under_test.score([], [[i + 3] for i in range(8)], [[[5], [6]]] * 8)
     assert seen == [8, 4, 2, 2, 2, 2]  # what was found to fit is kept for the rest
     assert all(len(own) == 2 for own in scores)
+
+
+def test_long_rows_are_read_alone_with_the_same_scores(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(8)
+    queries = [drawn(rng, length, length) for length in (31, 12, 30, 29, 13, 30)]
+    choices = [[drawn(rng, 3, 3) for _ in range(2)] for _ in queries]
+    sizes: list[int] = []
+    scores = []
+    for longest in (30, 1000):
+        monkeypatch.setattr(transformers_engine, "LONG_ROW", longest)
+        under_test = engine(tiny)
+        under_test.progress = sizes.append
+        scores.append(under_test.score([5, 6], queries, choices))
+    assert sizes == [1, 1, 1, 3, 6]
+    for query, own, alone, together in zip(queries, choices, *scores, strict=True):
+        plain = [plain_score(tiny, [5, 6, *query], choice) for choice in own]
+        assert alone == pytest.approx(plain, abs=1e-4)
+        assert alone == pytest.approx(together, abs=1e-5)
 
 
 def test_one_item_that_does_not_fit_is_a_typed_error() -> None:

@@ -108,6 +108,7 @@ def test_a_record_says_what_the_cell_cost(task_folder: Path, tmp_path: Path, tin
         assert 0 < served.retrieval_p50 < served.p50
         assert served.p95 is None  # of six items
         assert 2 <= (served.questions or 0) <= 5  # at least two, and one of six warms up
+        assert record.batch_limits == {"batch_tokens": 8192}
         for check in record.flop_check.values():
             assert check.worked_out == pytest.approx(check.counted, rel=0.1)
         assert record.phases["predict"].flops

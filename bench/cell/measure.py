@@ -170,6 +170,15 @@ def _ranked_by(adapted: Adapted) -> str:
     return f"{predictor.task.normalise}{', with the EOS token' if ended else ''}"
 
 
+def _batch_limits(adapted: Adapted) -> dict[str, int]:
+    """Tokens of a batch at most, and what memory was found to hold; none of a model that is not in this process."""
+    backend = adapted.predictor.backend
+    if not backend.is_local:
+        return {}
+    engine = getattr(backend, "engine", backend)
+    return {"batch_tokens": engine.batch_tokens, **{name: int(most) for name, most in engine.held.items()}}
+
+
 def _record(
     job: Job,
     task: Task,
@@ -218,6 +227,7 @@ def _record(
         training=adapted.training,
         retrieval=retrieval,
         turned_off=tuple(job.turned_off),
+        batch_limits=_batch_limits(adapted),
         parameters=replace(adapted.parameters, index_bytes=index.nbytes if index else 0),
         kept=run_folder.kept_weights(weights) if weights.is_dir() else None,
         identity=job.identity,

@@ -164,6 +164,9 @@ class Record(Strict):
     curve: tuple[CheckpointScores, ...] = ()  # scores at checkpoints of the training
     scaled: tuple[ScaledScores, ...] = ()  # scores at shares of an adapter's update
     turned_off: tuple[SideMeasure, ...] = ()  # what the suite asked not to measure
+    batch_limits: Mapping[str, Count] = field(
+        default_factory=dict
+    )  # tokens of a batch, and what memory was found to hold
     over_budget: tuple[str, ...] = ()  # what was not measured because a quarter of the cell was spent
     served: ServedBy | None = None  # where a served model was asked, and what that took; null for others
     identity: Identity = field(default_factory=Identity)  # what the key is hashed from

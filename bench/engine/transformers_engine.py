@@ -30,6 +30,9 @@ from bench.model.memory import in_batches
 
 LOOK_EVERY = 8  # generated tokens between two looks at the text: each look copies from the device
 _READ_PART = 2
+# tokens: rows as long as this are read alone on a CPU. Without padding, attention skips the half that a token does not
+# see, which is then more than what products gain by several rows (decision 27)
+LONG_ROW = 1000
 _NOT_FINITE = -1  # stands for a token that was read off logits that are no numbers
 Kind = Literal["score", "generate", "outputs"]
 
@@ -196,6 +199,8 @@ class Engine:
         def size(start: int) -> int:
             length = len(rows[start].ids)
             at_once = min(max(1, self._tokens(kind) // max(1, beside + length)), most or len(rows))
+            if kind != "generate" and length >= LONG_ROW and self.model.device.type == "cpu":
+                at_once = 1
             batch = rows[start : start + at_once]
             return sum(len(row.ids) == length for row in batch) if alike else len(batch)
 

@@ -24,5 +24,5 @@ def surroundings(suite: Suite) -> Surroundings:
 
 def _batches(suite: Suite) -> dict[str, OptionValue]:
     """Batch limits that the suite sets: on a GPU the shape of a batch can turn a near tie of a greedy answer around."""
-    names = ("batch_tokens", "train_tokens", "batch_size")
-    return {name: value for name in names if (value := getattr(suite.engine, name)) is not None}
+    names = ("batch_tokens", "train_tokens", "micro_batch", "batch_size")
+    return {name: value for name in names if isinstance(value := getattr(suite.engine, name), int)}

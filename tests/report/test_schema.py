@@ -74,6 +74,7 @@ def full(**changes: Any) -> Record:
             "probes": {"facts": scores},
             "counterfactual": {"name": {"test/1": True}},
             "curve": (CheckpointScores(4, scores, {"facts": scores}),),
+            "batch_limits": {"batch_tokens": 8192},
             "over_budget": ("latency without the prefix cache",),
             "scaled": (ScaledScores(0.5, scores, {"facts": scores}),),
             "identity": Identity(
