@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from bench.adapt.adapt import adapt
 from bench.adapt.learner import Adapted, Observer
@@ -175,7 +176,7 @@ def _batch_limits(adapted: Adapted) -> dict[str, int]:
     backend = adapted.predictor.backend
     if not backend.is_local:
         return {}
-    engine = getattr(backend, "engine", backend)
+    engine: Any = getattr(backend, "engine", backend)
     return {"batch_tokens": engine.batch_tokens, **{name: int(most) for name, most in engine.held.items()}}
 
 
