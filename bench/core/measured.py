@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
+from operator import add, sub
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator
@@ -91,10 +92,15 @@ class TokensUsed(Strict):
     unmetered: Count = 0  # requests without a usage that can be right: their tokens are estimates from characters
 
     def __add__(self, other: TokensUsed) -> TokensUsed:
-        return TokensUsed(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return TokensUsed(*map(add, self.numbers, other.numbers))
 
     def __sub__(self, other: TokensUsed) -> TokensUsed:
-        return TokensUsed(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return TokensUsed(*map(sub, self.numbers, other.numbers))
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The fields, in their order."""
+        return self.requests, self.prompt, self.cached, self.output, self.unmetered
 
     @property
     def tokens(self) -> int:

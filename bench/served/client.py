@@ -14,7 +14,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -105,25 +105,35 @@ class Client:
     async def _send(
         self, missing: dict[str, Request], replies: dict[str, Reply], done: Callable[[int], None], tries: int | None
     ) -> None:
-        waiting = list(missing)[::-1]
-        running: dict[asyncio.Task[Reply], str] = {}
-        failure: BaseException | None = None
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=self.spec.concurrency)
-        async with httpx2.AsyncClient(limits=limits, **self._settings()) as session:
-            while running or (waiting and failure is None):
-                while waiting and failure is None and len(running) < self._pace.allowed:
+        waiting, failures = list(missing)[::-1], list[BaseException]()
+        open_: dict[asyncio.Task[Reply], tuple[str, httpx2.AsyncClient]] = {}
+        kept: dict[asyncio.Task[Reply], str] = {}  # answered, and on their way to the disk
+        free: list[httpx2.AsyncClient] = []  # one a request: the pool of one for all looks through them every time
+        async with AsyncExitStack() as sessions:
+            while open_ or kept or (waiting and not failures):
+                while waiting and not failures and len(open_) < self._pace.allowed:
                     key = waiting.pop()
-                    running[asyncio.create_task(self._one(session, missing[key], tries))] = key
-                ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    if not free:
+                        free.append(await sessions.enter_async_context(httpx2.AsyncClient(**self._settings())))
+                    session = free.pop()
+                    open_[asyncio.create_task(self._one(session, missing[key], tries))] = key, session
+                ended, _ = await asyncio.wait([*open_, *kept], return_when=asyncio.FIRST_COMPLETED)
                 for task in ended:
-                    key = running.pop(task)
-                    if task.exception() is not None:
-                        failure = failure or task.exception()  # what is in flight is paid for: it is waited for
-                    else:
-                        replies[key] = task.result()
-                        done(1)
-        if failure is not None:
-            raise failure
+                    error = task.exception()
+                    if error is not None:
+                        failures.append(error)  # what is in flight is paid for: it is waited for
+                    if task in kept:
+                        key = kept.pop(task)
+                        if error is None:
+                            replies[key] = task.result()
+                            done(1)
+                        continue
+                    key, session = open_.pop(task)
+                    free.append(session)
+                    if error is None:
+                        kept[asyncio.create_task(self._keep(missing[key], task.result()))] = key
+        if failures:
+            raise failures[0]
 
     async def _one(self, session: httpx2.AsyncClient, request: Request, tries: int | None) -> Reply:
         """One request until it is answered or refused."""
@@ -164,7 +174,7 @@ class Client:
             content = json.loads(response.text) if response.status_code == 200 else {}
             seconds = time.monotonic() - start
             if response.status_code == 200 and isinstance(content, dict):
-                return await self._keep(request, content, seconds), None
+                return Reply(200, content, seconds), None
             message = self.told(response.text) if response.status_code != 200 else "an answer that is no JSON object"
             status = response.status_code if response.status_code != 200 else 502
             return Reply(status, _dict(response.text), seconds, message=message), retry_after(
@@ -177,9 +187,12 @@ class Client:
         finally:
             self._open -= expected
 
-    async def _keep(self, request: Request, content: dict[str, Any], seconds: float) -> Reply:
-        used = usage_of(content, most_output(request.body), _characters(request.body))
-        answer = Kept(content, seconds, used)
+    async def _keep(self, request: Request, reply: Reply) -> Reply:
+        """A reply, once it is on the disk where it is an answer."""
+        if not reply.ok:
+            return reply
+        used = usage_of(reply.content, most_output(request.body), _characters(request.body))
+        answer = Kept(reply.content, reply.seconds, used)
         await self.kept.keep(request.key(self.spec.base_url), answer)
         return self._taken(answer)
 

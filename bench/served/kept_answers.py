@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class KeptAnswers:
         self._written = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._places: dict[str, tuple[int, int]] = {}
         self._read_to = 0
-        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._waiting: list[asyncio.Future[None]] = []
         self._syncing = False
         self.spent = TokensUsed()
         size = os.fstat(self._written).st_size
@@ -89,15 +89,13 @@ class KeptAnswers:
         return Kept(entry["content"], entry["seconds"], TokensUsed(*entry["usage"]))
 
     async def keep(self, key: str, answer: Kept) -> None:
-        """Write an answer; done when it is on the disk. Answers that arrive meanwhile are synced together."""
-        entry = {
-            "key": key,
-            "usage": astuple(answer.usage),
-            "seconds": round(answer.seconds, 6),
-            "content": answer.content,
-        }
+        """Write an answer at once; done when it is on the disk. Answers that arrive meanwhile are synced together."""
+        entry = {"key": key, "usage": answer.usage.numbers, "seconds": round(answer.seconds, 6)}
+        line = json.dumps({**entry, "content": answer.content}, ensure_ascii=False).encode() + b"\n"
+        while line:
+            line = line[os.write(self._written, line) :]
         done = asyncio.get_running_loop().create_future()
-        self._waiting.append((json.dumps(entry, ensure_ascii=False).encode() + b"\n", done))
+        self._waiting.append(done)
         if not self._syncing:
             await self._sync()
         await done
@@ -107,17 +105,12 @@ class KeptAnswers:
         try:
             while self._waiting:
                 waiting, self._waiting = self._waiting, []
-                await asyncio.to_thread(self._append, b"".join(line for line, _ in waiting))
+                await asyncio.to_thread(os.fdatasync, self._written)
                 self.refresh()
-                for _, done in waiting:
+                for done in waiting:
                     done.set_result(None)
         finally:
             self._syncing = False
-
-    def _append(self, lines: bytes) -> None:
-        while lines:
-            lines = lines[os.write(self._written, lines) :]
-        os.fdatasync(self._written)
 
     def _note(self, line: bytes) -> None:
         try:
