@@ -20,7 +20,7 @@ from bench.core.record import Record
 from bench.metrics.formats import title
 
 ROOT = Path(__file__).resolve().parents[2]
-FILE = re.compile(r"results/[\w/-]+\.(?:run\.zip|json)")
+FILE = re.compile(r"results/(?!gpu/|local/)[\w/-]+\.(?:run\.zip|json)")  # not what a reader is to make
 FIGURE = re.compile(r"(?P<below><\s*)?(?P<value>[+-]?\d[\d,]*(?:\.(?P<places>\d+))?)\s*(?P<unit>min\b|s\b|%)?")
 LABELS = {  # as pages call methods: their labels in the runs
     "LoRA": "lora",

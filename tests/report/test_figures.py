@@ -64,15 +64,16 @@ def test_a_table_names_its_file_which_holds_its_figures_or_a_command(section: Se
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_figures_of_sentences_stand_in_a_table_or_in_the_run(page: Path) -> None:
-    """Decimals of sections about runs: those of the page's tables, or scores, differences and chances of the run."""
-    of_runs = [one for one in sections(page) if any(file.endswith(".zip") for file in one.files)]
-    cells = [cell for section in of_runs for table in section.tables() for row in table[1:] for cell in row[1:]]
+    """Decimals of sections with files: those of the page's tables, or scores, differences and chances of a run."""
+    with_files = [one for one in sections(page) if one.files]
+    cells = [cell for section in with_files for table in section.tables() for row in table[1:] for cell in row[1:]]
     shown = {value for cell in cells for _, value, _ in figures_of(cell)}
-    for section in of_runs:
-        known = shown | PUBLISHED | {value for file in section.files for value in of_run(file)}
+    for section in with_files:
+        in_files = (of_json(file) if file.endswith(".json") else of_run(file) for file in section.files)
+        known = shown.union(PUBLISHED, *in_files)
         for figure in re.findall(r"[+-]?\d+\.\d+", plain(section.prose())):
             if missing(figure, known):
-                apart = {value for file in section.files for value in differences(file)}
+                apart = {value for file in section.files if file.endswith(".zip") for value in differences(file)}
                 assert not missing(figure, apart), f"{section.heading}: {figure} is in none of {section.files}"
 
 
