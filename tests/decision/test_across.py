@@ -16,12 +16,15 @@ from bench.analysis.decision.headline import headline
 from bench.analysis.decision.verdict import Verdict, verdicts
 from bench.analysis.decision.words import crossing
 from bench.config import assumptions
+from bench.config.prices import replaced
 from bench.core.errors import NotComparableError
 from bench.core.identity import Identity, MethodParts, ModelIdentity, PartSettings
+from bench.core.measured import ServedBy, TokenPrices, TokensUsed
 from bench.core.model_kind import ModelKind
 from bench.core.phases import Phase
 from bench.core.record import Record, Run
 from bench.report.html.page import html
+from bench.report.tables import notes
 from bench.report.tables.decision import tables
 from tests.decision.test_verdict import PRICES, method
 from tests.report.test_brief import printed
@@ -126,24 +129,48 @@ def test_reports_begin_with_it_and_say_what_kind_a_model_is(tmp_path: Path) -> N
     assert "zero-shot with large" in page
 
 
-# seconds of training, search and a query of the tuned model; of a query of the prompt; up to where that is cheaper
-WORKED = [
-    ((60, 0, 0.1), 0.4, "up to 200"),  # 60 / (0.4 − 0.1)
-    ((90, 30, 0.02), 0.05, "up to 4,000"),  # (90 + 30) / (0.05 − 0.02)
-    ((60, 0, 0.1), 0.1, "always"),  # a query costs the same: the training is never earned back
+# Tokens of 200 questions to the hosted model: prompts, of these cached, answers; a million cost 0.15, 0.075, 0.60.
+# Of the tuned model: seconds of training, of the search, and of a query; an hour costs 3.60, so a second 0.001.
+# The last is where both cost the same, over the months that are assumed.
+WORKED: list[tuple[tuple[int, int, int], tuple[float, float, float], float, str]] = [
+    # a query: (200 × 0.15 + 10 × 0.60) / 10⁶ = 0.000036 against 0.00002; 0.06 / 0.000016
+    ((40_000, 0, 2_000), (60, 0, 0.02), 1, "up to 3,750"),
+    # (200 × 0.15 + 800 × 0.075 + 10 × 0.60) / 10⁶ = 0.000096 against 0.00002; (0.06 + 0.012) / 0.000076 / 12
+    ((200_000, 160_000, 2_000), (60, 12, 0.02), 12, "up to 79"),
+    # (100 × 0.15 + 5 × 0.60) / 10⁶ = 0.000018 is less than 0.00002: the training is never earned back
+    ((20_000, 0, 1_000), (60, 0, 0.02), 1, "always"),
 ]
 
 
-@pytest.mark.parametrize(("tuned", "hosted", "expected"), WORKED)
+@pytest.mark.parametrize(("tokens", "tuned", "months", "expected"), WORKED)
 def test_up_to_which_volume_a_hosted_prompt_is_cheaper_than_a_tuned_model(
-    tuned: tuple[float, float, float], hosted: float, expected: str, tmp_path: Path
+    tokens: tuple[int, int, int], tuned: tuple[float, float, float], months: float, expected: str, tmp_path: Path
 ) -> None:
     train, search, query = tuned
     lora = of("small", "causal", tmp_path, "lora", 149, train=train, query=query)
-    phases = {**lora.phases, "tune": Phase(search, 2**30)} if search else lora.phases
-    records = (of("large", "served", tmp_path, "zero-shot", 150, query=hosted), replace(lora, phases=phases))
-    over, *_ = decided(run(tmp_path, *records))
+    lora = replace(lora, phases={**lora.phases, "tune": Phase(search, 2**30)})
+    used = {"predict": TokensUsed(200, *tokens)}
+    price = TokenPrices(input=0.15, output=0.60, cached_input=0.075)
+    served = ServedBy("https://example.org/v1", "large", "schema", True, False, used=used, price=price)
+    prompted = of("large", "served", tmp_path, "zero-shot", 150, query=9.0, served=served)  # waiting costs nothing
+    prices = replaced({"cpu_core_hour": 3.6, "currency": "EUR"}, "test")
+    assumed = assumptions.read({"queries_per_month": 100, "months": months}, "test")
+    over, *_ = verdicts(run(tmp_path, prompted, lora), prices, assumed)
     assert [(one.a, one.b, crossing(one)) for one in over.crossings] == [
         ("zero-shot with large", "lora with small", expected)
     ]
-    assert "Cheaper: mail with all models" in [table.title for table in tables([over], "EUR")]
+    shown = {table.title: table for table in tables([over], "EUR")}
+    assert "Cheaper: mail with all models" in shown
+    assert "cost\n(compute or tokens only)" in shown["Methods: mail with all models"].columns
+
+
+def test_a_hosted_model_without_a_price_is_named(tmp_path: Path) -> None:
+    served = ServedBy("https://example.org/v1", "large", "schema", True, False)
+    found = run(
+        tmp_path,
+        of("large", "served", tmp_path, "zero-shot", 150, served=served),
+        of("small", "causal", tmp_path, "lora", 149),
+    )
+    assert [one.family.model for one in decided(found)] == ["large", "small"]
+    [note] = [table for table in notes.tables(found, []) if table.title == "No price, so in no decision"]
+    assert note.notes == ("zero-shot on mail with large",)

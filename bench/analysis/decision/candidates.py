@@ -41,6 +41,7 @@ class Candidate:
     losses: tuple[Loss, ...]  # the largest on any probe of each unit; () where none was measured
     trained_elsewhere: bool = False  # what training took is unknown, and in none of its prices
     not_measurable: tuple[str, ...] = ()  # probes of which the base model knows no more than chance
+    pays_tokens: bool = False  # its queries cost the tokens of an endpoint, not the time of a machine
     cells_at_once: int = 1  # wherever its costs were measured, and those of the others
 
     @property
@@ -100,6 +101,7 @@ def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -
                 prices=tuple(price for price in paid if price is not None),
                 latency_p95_s=statistics.median(tails) if len(tails) == len(own) else None,
                 memory_bytes=max(_memory(record) for record in own),
+                pays_tokens=any(record.served is not None for record in own),
                 data_stays=all(record.served is None or record.served.stays for record in own),
                 losses=losses(run, own, base),
                 trained_elsewhere=own[0].parts.trained_elsewhere,

@@ -8,7 +8,7 @@ from bench.analysis.decision.headline import Headline
 from bench.analysis.decision.nearest_answer import NEAREST
 from bench.analysis.decision.next_step import NextStep
 from bench.analysis.decision.reference_line import CHANCE
-from bench.analysis.decision.rule import Standing, by_worth, lead
+from bench.analysis.decision.rule import Standing, by_worth, counted, lead
 from bench.analysis.decision.sensitivity import SCAN
 from bench.analysis.decision.verdict import Verdict
 from bench.analysis.decision.words import SMALL, cost_text, failures, flip_text, nearest_rival
@@ -53,7 +53,7 @@ def merely_leads(found: Headline) -> bool:
 def _of_choice(found: Headline, leads: Standing, currency: str) -> list[tuple[str, str]]:
     """What the choice forgets and costs; the larger figure of both first."""
     seconds, assumed = leads.candidate.latency_p95_s, found.verdict.assumed
-    spent = (f"cost a month ({assumed.counted})", cost(found, currency))
+    spent = (f"cost a month ({counted(assumed, [leads])})", cost(found, currency))
     number = leads.candidate.cells_at_once
     beside = [("measured", shared(number))] if number > 1 else []
     facts_ = [("forgets", forgotten(leads)), ("latency (p95)", "" if seconds is None else f"{seconds * 1000:,.0f} ms")]
@@ -80,7 +80,7 @@ def _known(found: Headline, leads: Standing, currency: str) -> str:
     """What the choice forgets and costs in a line; nothing where there is no choice."""
     if not chosen(found):
         return ""
-    spent = f"{cost(found, currency)} a month ({found.verdict.assumed.counted})"
+    spent = f"{cost(found, currency)} a month ({counted(found.verdict.assumed, [leads])})"
     lost = f"forgets {forgotten(leads)}"
     return "; ".join((lost, spent) if leads.cost / found.verdict.assumed.months < SMALL else (spent, lost))
 

@@ -173,6 +173,13 @@ def lead(one: Difference, label: str) -> tuple[float, float, float]:
     return ahead * one.difference, low, high
 
 
+def counted(assumed: Assumptions, standings: Sequence[Standing]) -> str:
+    """What the costs of some methods are made of, in words."""
+    tokens = {one.candidate.pays_tokens for one in standings}
+    queries = "compute or tokens" if len(tokens) > 1 else "tokens" if True in tokens else "compute"
+    return assumed.counted.replace("compute", queries)
+
+
 def by_worth(standings: Sequence[Standing], assumed: Assumptions) -> bool:
     """Whether worth less cost decides: a value is given, and the metric is a share of correct answers."""
     return assumed.value_of_right is not None and all(one.worth is not None for one in standings)

@@ -8,7 +8,7 @@ from bench.analysis.cells_at_once import shared
 from bench.analysis.comparison import Difference
 from bench.analysis.decision.again_words import again, items_of, minus, p_text
 from bench.analysis.decision.learning import Overtaking
-from bench.analysis.decision.rule import Check, Standing, by_worth, lead
+from bench.analysis.decision.rule import Check, Standing, by_worth, counted, lead
 from bench.analysis.decision.sensitivity import SCAN, ChoiceFlip, Crossing
 from bench.analysis.decision.verdict import Verdict
 from bench.analysis.retention import Loss
@@ -166,13 +166,13 @@ def _cost(verdict: Verdict, currency: str) -> Iterator[str]:
     if verdict.choice is None or verdict.undecided:
         return
     chosen, assumed = _of(verdict, verdict.choice), verdict.assumed
-    queries = f"{assumed.queries_per_month:,.0f} queries"
+    queries, made_of = f"{assumed.queries_per_month:,.0f} queries", counted(assumed, [chosen])
     if assumed.months == 1:
-        yield f"It costs {cost_text(chosen.cost, currency)} over a month of {queries} ({assumed.counted})."
+        yield f"It costs {cost_text(chosen.cost, currency)} over a month of {queries} ({made_of})."
     else:
         monthly = cost_text(chosen.cost / assumed.months, currency)
         period = f"{assumed.months:g} months of {queries}"
-        yield f"It costs {cost_text(chosen.cost, currency)} over {period}, {monthly} a month ({assumed.counted})."
+        yield f"It costs {cost_text(chosen.cost, currency)} over {period}, {monthly} a month ({made_of})."
     if chosen.candidate.cells_at_once > 1:
         yield shared(chosen.candidate.cells_at_once)
     yield from _forgotten(chosen)

@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.analysis.comparison import Difference
 from bench.analysis.decision.candidates import Candidate
+from bench.analysis.decision.rule import counted
 from bench.analysis.decision.verdict import Verdict
 from bench.analysis.decision.words import crossing, money, sentences
 from bench.analysis.summary import plain
@@ -48,7 +49,7 @@ def _methods(verdict: Verdict, where: str, currency: str) -> ReportTable:
         lines.append((label, *(Text(cell, "bad" if cell == "fails" else "") for cell in cells)))
     assumed = verdict.assumed
     worth = ["worth less\ncost"] if verdict.standings[0].worth is not None else []
-    cost = f"cost\n({assumed.counted})"
+    cost = f"cost\n({counted(assumed, verdict.standings)})"
     heads = ("method", title(metric), cost, *worth, "largest loss\non a probe", "Pareto", *asked)
     notes = (
         f"cost over {assumed.months:g} months of {assumed.queries_per_month:,.0f} queries in {assumed.serving}, "

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from bench.analysis import cells_at_once
+from bench.analysis import cells_at_once, costs
 from bench.analysis.decision.across import ALL_MODELS
 from bench.analysis.summary import SummaryRow
+from bench.config.prices import replaced
 from bench.core.record import Failure, Run
 from bench.metrics.formats import clean
 from bench.report.table import ReportTable
@@ -41,6 +42,7 @@ def tables(run: Run, rows: Sequence[SummaryRow]) -> list[ReportTable]:
     found.append(("Methods that a model cannot have", [clean(line) for line in run.left_out]))
     found.append(("Measured on different GPUs, whose rounding differs", _cards(run)))
     found.append(("Contamination", list(contamination(run))))
+    found.append(("No price, so in no decision", list(dict.fromkeys(_unpriced(run)))))
     if shared:
         found.append(("Cells measured at once", [shared]))
     unmeasured = [f"{', '.join(turned_off)}: turned off by `measure` of the suite"] if turned_off else []
@@ -51,6 +53,14 @@ def tables(run: Run, rows: Sequence[SummaryRow]) -> list[ReportTable]:
     if not rows and not unread:
         found.append(("Nothing yet", ["no cell of this run has been measured"]))
     return [ReportTable(heading, notes=_capped(lines)) for heading, lines in found if lines]
+
+
+def _unpriced(run: Run) -> Iterator[str]:
+    """Methods whose queries go to an endpoint that nobody gave a price for."""
+    prices = replaced(run.prices, str(run.path))
+    for record in run.records:
+        if record.served and record.status == "ok" and costs.cost(record, prices).thousand_queries is None:
+            yield f"{clean(record.method)} on {clean(record.task)} with {clean(record.model)}"
 
 
 def _cards(run: Run) -> list[str]:

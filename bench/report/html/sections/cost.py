@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from bench.analysis.decision.candidates import Candidate
+from bench.analysis.decision.rule import counted
 from bench.analysis.decision.sensitivity import lines_of
 from bench.analysis.decision.verdict import Verdict
 from bench.analysis.summary import summarise
@@ -74,7 +75,7 @@ def _pareto(case: Case, verdict: Verdict) -> Figure:
         scatter.draw,
         about,
         points,
-        f"{clean(currency)} a month, {verdict.assumed.counted}",
+        f"{clean(currency)} a month, {counted(verdict.assumed, verdict.standings)}",
         title(metric),
         y_better="higher" if NAMES[metric].higher_is_better else "lower",
         show_x=lambda value: f"{value:.3g}",
@@ -105,7 +106,7 @@ def _parts(case: Case, verdict: Verdict) -> Figure:
         f"Over {assumed.months:g} months of {assumed.queries_per_month:,.0f} queries and "
         f"{assumed.updates_per_month:g} updates a month.",
     )
-    title_ = f"{clean(currency)}, {assumed.counted}"
+    title_ = f"{clean(currency)}, {counted(assumed, verdict.standings)}"
     return figure(bars.draw, about, rows, title_, show=lambda value: f"{value:.3g}")
 
 
@@ -124,7 +125,7 @@ def _volumes(case: Case, verdict: Verdict) -> Figure:
         f"Over {assumed.months:g} months; bands go from the lowest to the highest seed. Where lines cross, the "
         "cheaper method changes.",
     )
-    titles = ("queries a month", f"{clean(currency)} over the period, {assumed.counted}")
+    titles = ("queries a month", f"{clean(currency)} over the period, {counted(assumed, verdict.standings)}")
     rules = ((assumed.queries_per_month, "assumed"),)
     return figure(lines.draw, about, series, *titles, log_x=True, log_y=True, rules=rules)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.analysis.decision.headline import Headline
 from bench.analysis.decision.headline_words import advice, facts, merely_leads, score
+from bench.analysis.decision.rule import counted
 from bench.analysis.decision.words import sentences
 from bench.report.cases import Case, of_runs, over_models
 from bench.report.html.blocks import Block, Decision, Decisions, Heading, More, Points, Section, Table, Tone, as_blocks
@@ -24,10 +25,11 @@ def _lead(cases: Sequence[Case]) -> str:
     if not found:
         return "No task has answers that could be compared."
     assumed = found[0].assumed
+    made_of = counted(assumed, [one for verdict in found for one in verdict.standings])
     updates = f"{assumed.updates_per_month:g} update{'' if assumed.updates_per_month == 1 else 's'}"
     return (
         f"For {assumed.queries_per_month:,.0f} queries a month over {assumed.months:g} months, answered in "
-        f"{assumed.serving}, {updates} a month. Cost: {assumed.counted}. Brackets: 95% intervals. These checkpoints: "
+        f"{assumed.serving}, {updates} a month. Cost: {made_of}. Brackets: 95% intervals. These checkpoints: "
         "the models as they were measured, on new items; training again: whether new trainings would rank alike."
     )
 

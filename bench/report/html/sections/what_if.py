@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from bench.analysis.decision.headline_words import chosen
-from bench.analysis.decision.rule import by_worth, differing, lead
+from bench.analysis.decision.rule import by_worth, counted, differing, lead
 from bench.analysis.decision.verdict import Verdict
 from bench.analysis.decision.words import money
 from bench.metrics.formats import clean, number, title
@@ -36,7 +36,7 @@ def scenario(case: Case, verdict: Verdict) -> Scenario:
         id=f"{case.id}-what-if",
         title=f"{case.title}: other volumes and prices",
         metric=title(metric),
-        cost=f"cost a month ({assumed.counted})",
+        cost=f"cost a month ({counted(assumed, verdict.standings)})",
         currency=clean(currency),
         queries=f"{assumed.queries_per_month:.15g}",
         updates=f"{assumed.updates_per_month:.15g}",
