@@ -45,7 +45,7 @@ class Cell:
     trials: int = 0  # combinations of open options to try
     chooser: str | None = None  # key of the cell whose choice of options this one takes over; None: it has its own
 
-    @property
+    @cached_property
     def key(self) -> str:
         """sha256 over the canonical JSON of the identity."""
         return sha256(canonical(self.identity.content()))

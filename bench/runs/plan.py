@@ -50,7 +50,8 @@ class Estimate:
 
 def plan(cells: Sequence[Cell], store: Store | None, *, device: str = "auto", pilot: bool = True) -> list[Estimate]:
     """Estimates for all cells; `pilot` allows a timed pass of a model that has no measured cell yet."""
-    records = {cell.key: store.record(cell.ref) if store else None for cell in cells}
+    found = store.records([cell.ref for cell in cells]) if store else {}
+    records = {cell.key: found.get(cell.key) for cell in cells}
     rates = _measured_rates(cells, records)
     if pilot:
         todo = {

@@ -7,6 +7,7 @@ this process, at most the cells under way are lost.
 from __future__ import annotations
 
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,7 +25,7 @@ from bench.runs.jobs import failed, job_of
 from bench.runs.plan import relative_seconds
 from bench.store.json_files import write_json
 from bench.store.listing import read_listing
-from bench.store.run_folder import LOG, VECTORS, Store, write_record
+from bench.store.run_folder import LOG, RECORD, VECTORS, Store, read_record, write_record
 
 _JOB = "job.json"
 _STARTED = Progress("start", 0, 0)
@@ -103,6 +104,7 @@ class _Driver:
     ok: int = 0
     chosen: dict[str, CellError | dict[str, Any]] = field(default_factory=dict)  # options, by the cell they are of
     under_way: dict[Submission, _UnderWay] = field(default_factory=dict)
+    shown_at: float = 0.0  # when cells that say nothing were shown again
 
     def measure(self, cells: Sequence[Cell]) -> None:
         """Start what may start as long as there is room, and follow what is under way, until all have ended."""
@@ -148,9 +150,10 @@ class _Driver:
                 current.latest = event
                 self._show(current)
                 heard.add(submission)
-        for submission, current in self.under_way.items():
-            if submission not in heard:
-                self._show(current)
+        if time.monotonic() - self.shown_at >= _SILENCE_S:
+            self.shown_at = time.monotonic()
+            for submission in self.under_way.keys() - heard:
+                self._show(self.under_way[submission])
         return ended
 
     def _show(self, current: _UnderWay) -> None:
@@ -162,10 +165,7 @@ class _Driver:
         if failure is not None:
             write_record(staging, failed(cell, failure))
         (staging / _JOB).unlink(missing_ok=True)
-        self.store.publish(staging, cell.ref)
-        record = self.store.record(cell.ref)
-        assert record is not None
-        self.ended(cell, record, cached=False)
+        self.ended(cell, read_record(self.store.publish(staging, cell.ref) / RECORD), cached=False)
 
     def ended(self, cell: Cell, record: Record, cached: bool) -> None:
         """Keep of a record what other cells take over, and show how the cell ended."""

@@ -22,6 +22,7 @@ from bench.runs.graph import chains, makespan
 _OF_WORK = 1 / 3  # an overhead that is not known yet: evaluations take a quarter of a cell
 _UNKNOWN = "time left: not known yet"
 _EVERY_S = 1.0  # for which an estimate is shown again, unless a cell has ended
+_TIMES = 50  # and for so many times what it took
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ class Clock:
         self.under_way: dict[str, UnderWay] = {}
         self.most = 1  # cells under way at once, so far
         self._ended, self._overheads = _Sums(), Overheads()
-        self._said, self._said_at = "", float("-inf")
+        self._said, self._said_at, self._took = "", float("-inf"), 0.0
+        self._has_ended = False  # a cell, since that was said
 
     def start(self, key: str) -> None:
         """A cell begins."""
@@ -115,7 +117,7 @@ class Clock:
     def finish(self, key: str, record: Record, cached: bool) -> None:
         """A cell has ended."""
         self.left.pop(key, None)
-        self._said_at = float("-inf")
+        self._has_ended = True
         current = self.under_way.pop(key, None)
         if cached or record.failure or current is None:  # none of them says how long a cell takes
             return
@@ -145,8 +147,12 @@ class Clock:
 
     def remaining(self) -> str:
         """The same in words."""
-        if time.monotonic() - self._said_at >= _EVERY_S:
-            seconds, self._said_at = self.seconds_left(), time.monotonic()
+        start = time.monotonic()
+        soonest = max(0.0 if self._has_ended else _EVERY_S, _TIMES * self._took)  # thousands of cells take a while
+        if start - self._said_at >= soonest:
+            seconds, self._has_ended = self.seconds_left(), False
+            self._said_at = time.monotonic()
+            self._took = self._said_at - start
             self._said = _UNKNOWN if seconds is None else f"about {duration(seconds, rough=True)} left"
         return self._said
 

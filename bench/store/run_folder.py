@@ -62,11 +62,6 @@ class Store:
         """The published folder of a cell, found by its key alone: labels may have changed."""
         return next(self.cells.glob(f"[!.]*-{cell.key[:12]}"), None)
 
-    def record(self, cell: CellRef) -> Record | None:
-        """The record of a cell, or None where there is none."""
-        folder = self.folder(cell)
-        return read_record(folder / RECORD) if folder else None
-
     def records(self, cells: Iterable[CellRef]) -> dict[str, Record]:
         """The records of those cells that have one, by key."""
         folders = cell_folders(self.path)
