@@ -56,6 +56,7 @@ def encoder_base(model: ResolvedModel, device: torch.device, dtype: torch.dtype,
         dtype=dtype,
         numbers=int(text.num_hidden_layers * text.hidden_size),
         parameters=model.parameters,
+        digest=model.digest,
         classifier=partial(_with_head, model, device, dtype, quick, tokenizer.pad_token_id),
     )
 
