@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,15 @@ def test_without_a_trial_where_the_machine_carries_one(
     )
     monkeypatch.setattr("os.sched_getaffinity", lambda process: {1})
     assert auto({})[1] == ["workers: auto: one cell at a time, as there is one core"]
+
+
+def test_no_endpoint_is_asked_for_a_trial(auto: Callable[..., Any], many: Path, tmp_path: Path) -> None:
+    suite, cells = cells_of(many)
+    served, shown = [replace(cell, model=replace(cell.model, kind="served")) for cell in cells], Silent()
+    assert trial.choose(suite, served, run_folder.Store(tmp_path), shown, partial(workers.executor, suite)) == 1
+    assert shown.said == [
+        "workers: auto: one cell at a time, as requests of a trial would be paid for; give a number instead"
+    ]
 
 
 def test_memory_bounds_how_many_are_tried(auto: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ class Speed:
         rate = {"predict": rates["predict"], "train": rates.get("train", rates["predict"])}
         rate["tune"] = rate["train"]
         tokens = sum(count * rate[phase] for phase, count in work_by_phase(cell).items())
-        return tokens * cell.model.parameters / self.parameters / (1 - SHARE) + self.overhead_s
+        return tokens * cell.model.parameters / max(1, self.parameters) / (1 - SHARE) + self.overhead_s
 
 
 def choose(
@@ -63,7 +63,13 @@ def choose(
     if most < 2:
         display.say(f"workers: auto: one cell at a time, {why}")
         return 1
-    heaviest = max(cells, key=lambda cell: (not cell.method.context.retrieves, relative_seconds(cell)))
+    local = [cell for cell in cells if cell.model.kind != "served"]
+    if not local:
+        display.say(
+            "workers: auto: one cell at a time, as requests of a trial would be paid for; give a number instead"
+        )
+        return 1
+    heaviest = max(local, key=lambda cell: (not cell.method.context.retrieves, relative_seconds(cell)))
     which = f"{heaviest.label} on {heaviest.task.name} with {heaviest.model.name}"
     display.say(f"workers: auto: a trial with {which} says how many cells at once are fastest")
     started, folder = time.monotonic(), Store(store.cells / ".trial")
