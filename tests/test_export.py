@@ -95,6 +95,7 @@ EVERY: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_every_kind_of_method_answers_alone_as_it_was_measured(tmp_path: Path, prompted: Path) -> None:
     """On mini: choices and texts, fixed and searched context, every form of weights, adapters merged too."""
     methods = [{method: {**options, "label": label}} for label, (method, options) in EVERY.items()]

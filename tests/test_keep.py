@@ -86,6 +86,14 @@ def test_a_run_keeps_counts_merges_and_packs_weights(kept: Path, tmp_path: Path)
     assert (unpacked / file.name).read_bytes() == file.read_bytes()
 
 
+def test_what_has_no_weights_to_keep_leaves_no_folder(tmp_path: Path, task_folder: Path) -> None:
+    file = write_suite(tmp_path, Path("classical"), methods=[{"tf-idf": {"c": 1.0}}], keep="all")
+    measure(file, tmp_path / "run")
+    [record] = run_folder.read_run(tmp_path / "run").records
+    assert (record.status, record.kept) == ("ok", None)
+    assert run_folder.weights_folders(tmp_path / "run") == {}
+
+
 def contest(folder: Path, right: dict[str, int]) -> Path:
     """A run of methods with so many right answers of 60, each with a folder of weights."""
     made = Made(folder)

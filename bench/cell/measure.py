@@ -126,6 +126,8 @@ def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEval
         )
     finally:
         shutil.rmtree(checkpoints, ignore_errors=True)
+        if keeps and not any(weights.iterdir()):  # of a learner that has none to keep
+            weights.rmdir()
 
 
 def _count(
