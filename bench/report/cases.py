@@ -10,14 +10,16 @@ from bench.analysis.comparison import Answers, Family
 from bench.analysis.decision.across import ALL_MODELS
 from bench.analysis.decision.candidates import candidates
 from bench.analysis.decision.headline import Headline, headline
+from bench.analysis.decision.headline_words import step
 from bench.analysis.decision.learning import at_full_size
+from bench.analysis.decision.next_step import missing_cells
 from bench.analysis.decision.rule import quality_intervals
 from bench.analysis.decision.verdict import Verdict, decide, verdicts_over_models
 from bench.analysis.statistics.intervals import Interval
 from bench.config import assumptions
 from bench.config.prices import Prices, replaced
 from bench.core.errors import AdaptbenchError
-from bench.core.record import Record, Run
+from bench.core.record import CellRef, Record, Run
 from bench.metrics.formats import clean
 
 
@@ -53,14 +55,20 @@ class Case:
 
 def cases(runs: Sequence[Run]) -> list[Case]:
     """Every model and task of every run, in the order of the runs."""
-    several_models = len({record.model for run in runs for record in run.records}) > 1
+    several_models = len({cell.model for run in runs for cell in _cells(run)}) > 1
     found: list[Case] = []
     marks = marks_of(runs)
     for run in runs:
-        for model, task in dict.fromkeys((record.model, record.task) for record in run.records):
+        for model, task in dict.fromkeys((cell.model, cell.task) for cell in _cells(run)):
             title = _title(run, task, model if several_models else "", len(runs) > 1)
             found.append(replace(_case(f"case-{len(found) + 1}", title, run, model, task), marks=marks))
     return found
+
+
+def _cells(run: Run) -> list[Record | CellRef]:
+    """What was measured, and what a run that has begun still lacks."""
+    missing = [cell for cell in run.missing if not cell.is_base and not cell.elsewhere]
+    return [*run.records, *(missing if run.records else ())]
 
 
 def over_models(found: Sequence[Case]) -> list[Case]:
@@ -99,6 +107,9 @@ def marks_of(runs: Sequence[Run]) -> dict[str, int]:
 def _case(name: str, title: str, run: Run, model: str, task: str) -> Case:
     prices = replaced(run.prices, str(run.path))
     records = tuple(r for r in run.records if (r.model, r.task) == (model, task))
+    if not records:
+        problem = f"not measured yet; next: {step(missing_cells(run, model, task))}"
+        return Case(name, title, run, model, task, records, prices, problem=problem)
     try:
         [family] = (one for one in comparison.within(Run(run.path, run.suite, records), task) if one.model == model)
         assumed = assumptions.read(run.decide, str(run.path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from bench.core.record import Run
+from bench.core.record import CellRef, Run
 from bench.report import brief, tables
 from bench.report.cases import cases
 from bench.report.tables import overview
@@ -60,6 +61,12 @@ def test_a_long_label_is_cut_only_where_room_is_short(tmp_path: Path) -> None:
     assert label in [row[0].text for row in overview.table(found, "m", cases([found]), 80).rows]
     [first, _] = overview.table(found, "m", cases([found]), 35).rows
     assert first[0].text == "few-shot (similar), 192…"
+
+
+def test_a_task_of_which_nothing_is_measured_yet_has_its_next_step(tmp_path: Path) -> None:
+    found = run(tmp_path, method(tmp_path, "few-shot", 5, 40))
+    text = printed(replace(found, missing=(CellRef("f" * 64, "m", "letters", "few-shot", 0),)))
+    assert "\nletters: not measured yet; next: measure the cell that is missing (about " in text
 
 
 def test_spreads_are_shown_where_they_fit(tmp_path: Path) -> None:

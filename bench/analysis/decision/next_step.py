@@ -43,11 +43,9 @@ def next_step(run: Run, verdict: Verdict, *, useful: bool = True) -> NextStep | 
     `useful`: whether what leads is better than what knows nothing; else there is nothing to choose the cheapest of.
     """
     family, again = verdict.family, verdict.again
-    missing = [cell for cell in run.missing if not cell.elsewhere]
-    own = [cell for cell in missing if family.model in (cell.model, ALL_MODELS)]
-    if any(cell.is_base or cell.task == family.task for cell in own):
-        seconds = _sum(_typical(run, cell.task, cell.method) for cell in missing)
-        return NextStep("cells", len(missing), _run_command(run), seconds)
+    missing = missing_cells(run, family.model, family.task)
+    if missing is not None:
+        return missing
     if verdict.evidence == "one method":
         return NextStep("methods", 0, "", None)
     if verdict.undecided or not useful:
@@ -57,6 +55,16 @@ def next_step(run: Run, verdict: Verdict, *, useful: bool = True) -> NextStep | 
         return NextStep("seeds", seeds, _run_command(run, seeds=seeds), _price_of_seeds(run, seeds))
     needed = again.items_needed
     return _items(run, needed, needed) if needed and needed <= _there(run, verdict) else None
+
+
+def missing_cells(run: Run, model: str, task: str) -> NextStep | None:
+    """To measure all cells that the run lacks, where some of them are of this model (or all) and task."""
+    missing = [cell for cell in run.missing if not cell.elsewhere]
+    own = [cell for cell in missing if model in (cell.model, ALL_MODELS)]
+    if not any(cell.is_base or cell.task == task for cell in own):
+        return None
+    seconds = _sum(_typical(run, cell.task, cell.method) for cell in missing)
+    return NextStep("cells", len(missing), _run_command(run), seconds)
 
 
 def _for_a_choice(run: Run, verdict: Verdict, useful: bool) -> NextStep:

@@ -54,7 +54,7 @@ def _blocks(cases: Sequence[Case], over: Sequence[Case]) -> Iterator[Block]:
 def _decision(case: Case) -> Decision:
     if case.headline is None or case.headline.leads is None:
         reason = case.problem or "no method has both answers and a price"
-        return Decision(case.title, "nothing to choose from", "bad", (("why", reason),))
+        return Decision(case.title, "nothing to choose from", "bad" if case.records else "open", (("why", reason),))
     found = case.headline
     known = facts(found, case.prices.currency)
     doubt = [fact for fact in known if fact[0] == "caution"]
