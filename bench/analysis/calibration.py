@@ -67,6 +67,8 @@ def _calibration(files: tuple[RunPath, ...]) -> Calibration | None:
         return None
     if not all(_places(line) for each in lines for line in each):
         return None
+    if not any(line["scores"] for each in lines for line in each):
+        return None  # choices were read off a text
     given = [[probabilities(line["scores"], line["right"]) for line in each] for each in lines]
     return Calibration(
         items=len(given[0]),

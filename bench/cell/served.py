@@ -73,7 +73,6 @@ def observed(session: ServedSession, predictor: ModelPredictor, answers: Sequenc
     first = {prediction.id: prediction for prediction in answers}
     with session.meter.phase("probe"):
         second = predictor.again().predict([question(example) for example in repeated])
-    counts = unsteady([first[prediction.id] for prediction in second], second)
     return ServedBy(
         base_url=spec.base_url,
         model=client.model,
@@ -84,8 +83,8 @@ def observed(session: ServedSession, predictor: ModelPredictor, answers: Sequenc
         dropped=rung.dropped,
         used=dict(client.used),
         price=spec.price,
-        repeated=counts.total(),
-        changed=counts[True],
+        repeated=len(second),
+        changed=unsteady([first[prediction.id] for prediction in second], second),
     )
 
 

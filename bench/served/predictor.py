@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -86,7 +85,6 @@ class ServedPredictor(ModelPredictor):
         )
 
 
-def unsteady(first: Sequence[Prediction], second: Sequence[Prediction]) -> Counter[bool]:
-    """How many answers to the same prompts are others the second time, under True; failed ones are left out."""
-    both = (pair for pair in zip(first, second, strict=True) if not (pair[0].failure or pair[1].failure))
-    return Counter(a.output != b.output for a, b in both)
+def unsteady(first: Sequence[Prediction], second: Sequence[Prediction]) -> int:
+    """How many answers to the same prompts are others the second time, or failures of another type."""
+    return sum((a.output, a.failure) != (b.output, b.failure) for a, b in zip(first, second, strict=True))

@@ -101,7 +101,7 @@ def test_a_served_model_is_measured_like_any_other(tmp_path: Path, server: Serve
     served = record.served
     assert served is not None
     assert (served.model, served.reader, served.conversation, served.stays) == ("m", "generation", True, True)
-    assert (served.repeated, served.changed) == (5, 0)
+    assert (served.repeated, served.changed) == (6, 0)
     assert served.used["predict"].requests == 6
     sent = [one.body for one in server.asked if one.path == "/chat/completions" and "response_format" not in one.body]
     told = sent[-1]["messages"][0]["content"].partition("Answer with one of these, and nothing else: ")[2]
@@ -109,7 +109,7 @@ def test_a_served_model_is_measured_like_any_other(tmp_path: Path, server: Serve
     assert all(body["temperature"] == 0 for body in sent)
     (table,) = served_table.tables(Run(tmp_path, "small", (record,)), "far")
     row = [cell.text for cell in table.rows[0]]
-    assert row[2:] == ["written text", "6", "120", "0", "20", "0.0004 USD", "0 of 5"]  # (120 x 2 + 20 x 8) / 10^6
+    assert row[2:] == ["written text", "6", "120", "0", "20", "0.0004 USD", "0 of 6"]  # (120 x 2 + 20 x 8) / 10^6
     assert "what is asked stays on this machine" in table.notes[0]
 
 
@@ -271,3 +271,21 @@ def test_a_decision_can_require_that_data_stay(stays: bool, status: str) -> None
     (found,) = standings_of([one], Assumptions(require=Requirements(data_stays=True)))
     assert [(check.name, check.status) for check in found.checks] == [("data_stays", status)]
     assert found.feasible == stays
+
+
+@pytest.mark.usefixtures("task_folder")
+def test_answers_that_differ_the_second_time_are_counted(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def fickle(path: str, body: dict[str, Any], before: int) -> Sent:
+        if path != "/chat/completions" or "response_format" in body:
+            return NOT_FOUND
+        last = body["messages"][-1]["content"]
+        asked.append(last)
+        return Sent(said("red" if asked.count(last) == 1 or "thing 2" not in last else "blue"))
+
+    with serving(fickle) as server:
+        served = measured(write(tmp_path, server.url, {"repeats": 6}), tmp_path / "out").served
+    assert served is not None
+    assert (served.repeated, served.changed) == (6, 1)
+    assert served.used["probe"].requests == 6

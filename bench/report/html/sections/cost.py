@@ -20,12 +20,12 @@ from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
 from bench.report.html.blocks import Block, Figure, Heading, More, Section, as_blocks, figure
 from bench.report.html.sections.what_if import scenario
-from bench.report.tables import costs
+from bench.report.tables import costs, served
 
 _LEAD = (
     "Money over the period: tuning and setup once, setup again for each update, and every query, as machine time at "
-    "the prices named at the end. Hosting and people's time are in it only where the suite's decide block names them. "
-    "Other prices need no new measurement."
+    "the prices named at the end; the queries of a served model as its tokens. Hosting and people's time are in it only "
+    "where the suite's decide block names them. Other prices need no new measurement."
 )
 _POINTS = 13  # of a line
 _REACH = 100.0  # volumes are shown from a hundredth to a hundredfold of the one assumed
@@ -52,7 +52,7 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
         for model in dict.fromkeys(case.model for case in own):
             model_rows = [row for row in rows if row.model == model]
             tasks = list(dict.fromkeys(row.task for row in model_rows))
-            tables += costs.tables(run, model, tasks, model_rows)
+            tables += [*costs.tables(run, model, tasks, model_rows), *served.tables(run, model)]
         yield More("Time, memory, tokens, latency and money as tables", tuple(as_blocks(tables)))
 
 
