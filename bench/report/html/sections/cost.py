@@ -24,7 +24,7 @@ from bench.report.tables import costs, served
 
 _LEAD = (
     "Money over the period: tuning and setup once, setup again for each update, and every query, as machine time at "
-    "the prices named at the end; the queries of a served model as its tokens. Hosting and people's time are in it only "
+    "the prices named at the end; queries of a served model as its tokens. Hosting and people's time are in it only "
     "where the suite's decide block names them. Other prices need no new measurement."
 )
 _POINTS = 13  # of a line
