@@ -28,7 +28,7 @@ from bench.store.listing import read_listing
 from bench.store.run_folder import LOG, RECORD, VECTORS, Store, read_record, write_record
 
 _JOB = "job.json"
-_STARTED = Progress("start", 0, 0)
+_STARTED = Progress("starting", 0, 0)
 _SILENCE_S = 1.0  # after which what is known is shown again
 
 
