@@ -94,7 +94,7 @@ class AdaptSession:
         if isinstance(base, NoBase):
             return TextWriter(base.codec, self.task.prompt, context, 0, 0)
         if isinstance(base, DecisionBase):
-            return RequestWriter(base.codec, self.task.prompt, context, base.context_length, 0)
+            return RequestWriter(base.codec, self.task.prompt, context, base.context_length, 0, written=base.written)
         if isinstance(base, EncoderBase):
             return EncoderWriter(base.codec, self.task.prompt, context, base.context_length, 0, labels=self.labels)
         reserve = reserve_of(self.task) + (self.thinking_tokens + CLOSING_TOKENS if thinks else 0)

@@ -14,13 +14,15 @@ from bench.config.search_space import candidates, grid, settle
 from bench.core.errors import CellError, NotApplicableError, UsageError, nearest
 from bench.core.item import Example
 from bench.core.method import Method
-from bench.core.model_kind import DESCRIPTIONS, fits, unfit
+from bench.core.model_kind import DESCRIPTIONS, LANGUAGE_MODELS, fits, unfit
 from bench.core.task import Task
+from bench.engine.decision_backend import RequestWriter
 from bench.engine.encoder_prompts import EncoderWriter
 from bench.engine.predictor import question
 from bench.engine.prompts import Encoded, Writer
 from bench.meters.phases import Meter
 from bench.model.base import EncoderBase, NoBase
+from bench.model.decision import DecisionBase
 from bench.model.load import load_base
 from bench.model.resolve import ResolvedModel
 from bench.model.tokenizer import Codec, Ids
@@ -59,7 +61,8 @@ class ShownPrompt:
         if encoded.failure:
             return shown.append(f"{encoded.failure}: the item alone does not fit into the model's context\n")
         before: list[int] = []
-        for name, ids in (("prefix, shared by all items", encoded.prefix), ("query, this item's", encoded.query)):
+        parts = (("prefix, shared by all items", encoded.prefix), ("query, this item's", encoded.query))
+        for name, ids in parts if encoded.prefix else parts[1:]:
             self._part(shown, name, before, ids)
             before += ids
         for number, choice in enumerate(encoded.choices, start=1):
@@ -109,10 +112,15 @@ def show(task: Task, model: ResolvedModel, method: Method, item: str | None, see
             raise UsageError(f"{model.name} is no language model: it gets the item's text and no prompt")
         material = material_of(task, method, seed, Meter(device), lambda *_: None, embedder=embedder)
         context = method.context.build(material)
+        solved: list[tuple[Ids, Ids]] = []
         if isinstance(base, EncoderBase):
             written = EncoderWriter(base.codec, task.prompt, context, base.context_length, 0, labels=example.choices)
-            (encoded,), solved = written.write([question(example)]), []  # its labels are no tokens
-            encoded = replace(encoded, choices=())
+            (encoded,) = written.write([question(example)])
+            encoded = replace(encoded, choices=())  # its labels are no tokens
+        elif isinstance(base, DecisionBase):
+            request = RequestWriter(base.codec, task.prompt, context, base.context_length, 0, written=base.written)
+            (encoded,) = request.write([question(example)])
+            encoded = replace(encoded, choices=())  # they stand in the prompt
         else:
             writer = Writer(base.codec, task.prompt, context, base.context_length, reserve_of(task))
             (encoded,) = writer.write([question(example)])
@@ -122,7 +130,7 @@ def show(task: Task, model: ResolvedModel, method: Method, item: str | None, see
     chosen = "".join(f", {name}={value}" for name, value in taken.items())
     heading = f"{model.name} · {task.name} · {method.name}{chosen} · seed {seed} · {example.id}"
     return ShownPrompt(
-        heading, encoded, solved[0][1] if solved else (), base.codec, () if model.kind == "encoder" else task.stop
+        heading, encoded, solved[0][1] if solved else (), base.codec, task.stop if model.kind in LANGUAGE_MODELS else ()
     )
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from bench.core.item import Item
 from bench.engine.backend import Done, Written
 from bench.engine.prompts import TOO_LONG, Encoded, Writer
 from bench.model.decision import Decider
-
-_TEMPLATE = 128  # tokens that the model's own template may need
+from bench.model.tokenizer import Ids
 
 
 @dataclass(frozen=True, slots=True)
 class Request(Encoded):
-    """A question with its options; the ids are those of its texts alone, without the model's template."""
+    """A question with its options; the ids are those that the model reads."""
 
     state: str = ""
     instructions: str = ""
@@ -25,15 +24,20 @@ class Request(Encoded):
 
 @dataclass(frozen=True)
 class RequestWriter(Writer):
-    """Writes items as requests: the task's instruction, the filled template as the state, the choices as options."""
+    """Writes items as requests: the task's instruction, the filled template as the state, the choices as options.
+
+    `written`: see `DecisionBase`.
+    """
+
+    written: Callable[[str, str, Sequence[str]], Ids] = field(kw_only=True)
 
     def write(self, items: Sequence[Item]) -> list[Encoded]:
         return [self._request(item) for item in items]
 
     def _request(self, item: Item) -> Request:
         state, instructions = self.prompt.ask(item), self.prompt.instruction
-        ids = self.codec.tokens("\n".join((instructions, state, *item.choices)))
-        failure = TOO_LONG if len(ids) + _TEMPLATE > self.context_length else None
+        ids = self.written(state, instructions, item.choices)
+        failure = TOO_LONG if len(ids) > self.context_length else None
         numbers = tuple((number,) for number in range(len(item.choices)))
         return Request(item.id, (), ids, numbers, failure, state=state, instructions=instructions, options=item.choices)
 

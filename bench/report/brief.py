@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from bench.analysis.decision.across import says_nothing_more
 from bench.analysis.decision.headline import headline
 from bench.analysis.decision.headline_words import facts, three_lines
 from bench.analysis.decision.verdict import Verdict
 from bench.analysis.summary import summarise
 from bench.core.record import Run
 from bench.metrics.formats import clean
-from bench.report.cases import Case, cases, over_models
+from bench.report.cases import Case, cases, to_decide
 from bench.report.tables import notes, overview
 from bench.report.terminal import Folded, lay_out
 
@@ -28,7 +29,7 @@ def overviews(runs: Sequence[Run], console: Console) -> Iterator[RenderableType]
         yield Text(f"{clean(run.suite)}{shard} ({clean(run.path)})", style="bold")
         yield from map(Folded, notes.warnings([run]))
         own = [case for case in found if case.run is run]
-        for case in (*over_models(own), *own):
+        for case in to_decide(own):
             yield from _lines(case)
         for model in dict.fromkeys(case.model for case in own):
             of_model = [case for case in own if case.model == model]
@@ -41,7 +42,7 @@ def overviews(runs: Sequence[Run], console: Console) -> Iterator[RenderableType]
 def decisions(run: Run, verdicts: Sequence[Verdict], currency: str) -> Iterator[RenderableType]:
     """What each decision rests on, a line for each fact."""
     several = len({verdict.family.model for verdict in verdicts}) > 1
-    for verdict in verdicts:
+    for verdict in (one for one in verdicts if not says_nothing_more(one, verdicts)):
         model = f" with {clean(verdict.family.model)}" if several else ""
         yield Text(f"{clean(verdict.family.task)}{model}", style="bold")
         for term, text in facts(headline(run, verdict), currency):

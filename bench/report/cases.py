@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from bench.analysis import comparison
 from bench.analysis.comparison import Answers, Family
-from bench.analysis.decision.across import ALL_MODELS
+from bench.analysis.decision.across import ALL_MODELS, says_nothing_more
 from bench.analysis.decision.candidates import candidates
 from bench.analysis.decision.headline import Headline, headline
 from bench.analysis.decision.headline_words import step
@@ -89,6 +89,13 @@ def over_models(found: Sequence[Case]) -> list[Case]:
             over.append(Case(f"over-{len(over) + 1}", _title(run, family.task, family.model, several_runs), run,
                              family.model, family.task, (), own[0].prices, family, verdict, first))  # fmt: skip
     return over
+
+
+def to_decide(found: Sequence[Case]) -> list[Case]:
+    """The cases with something to choose, those over several models first: one method of a model is no choice."""
+    every = [*over_models(found), *found]
+    known = [case.verdict for case in every if case.verdict]
+    return [case for case in every if case.verdict is None or not says_nothing_more(case.verdict, known)]
 
 
 def _title(run: Run, task: str, model: str, several_runs: bool) -> str:

@@ -122,6 +122,7 @@ def test_reports_begin_with_it_and_say_what_kind_a_model_is(tmp_path: Path) -> N
     text = printed(found, 100)
     assert text.splitlines()[1].startswith("mail with all models: choose zero-shot with large, Accuracy 0.950")
     assert text.index("mail with all models") < text.index("mail with small")
+    assert "mail with large" not in text  # of which one method is measured
     for said in ("small (causal model): scores", "old-t5 (encoder-decoder model): scores", "large (served model): "):
         assert said in text
     page = html([found])

@@ -41,6 +41,12 @@ def over_models(found: Sequence[Verdict]) -> Iterator[tuple[Family, list[Candida
         yield family, sorted(candidates, key=lambda one: places[one.label])
 
 
+def says_nothing_more(verdict: Verdict, found: Sequence[Verdict]) -> bool:
+    """Whether it is of one method alone, on a task with a verdict over all models among those found."""
+    over = any((one.family.model, one.family.task) == (ALL_MODELS, verdict.family.task) for one in found)
+    return over and verdict.family.model != ALL_MODELS and verdict.evidence == "one method"
+
+
 def _named(one: Candidate) -> Candidate:
     label = f"{one.label} with {one.answers.model}"
     answers: Answers = replace(one.answers, label=label, suite_method=label, method=one.label)

@@ -8,7 +8,7 @@ from bench.analysis.decision.headline import Headline
 from bench.analysis.decision.headline_words import advice, facts, merely_leads, score
 from bench.analysis.decision.rule import counted
 from bench.analysis.decision.words import sentences
-from bench.report.cases import Case, of_runs, over_models
+from bench.report.cases import Case, of_runs, to_decide
 from bench.report.html.blocks import Block, Decision, Decisions, Heading, More, Points, Section, Table, Tone, as_blocks
 from bench.report.tables import decision, notes, overview
 
@@ -17,7 +17,7 @@ _UNLIMITED = 10_000  # characters: a page has room for every task
 
 def section(cases: Sequence[Case]) -> Section:
     """The headline of every task, first over all models where there are several; then each in sentences."""
-    return Section("verdict", "What to choose", _lead(cases), tuple(_blocks(cases, over_models(cases))))
+    return Section("verdict", "What to choose", _lead(cases), tuple(_blocks(cases, to_decide(cases))))
 
 
 def _lead(cases: Sequence[Case]) -> str:
@@ -34,13 +34,13 @@ def _lead(cases: Sequence[Case]) -> str:
     )
 
 
-def _blocks(cases: Sequence[Case], over: Sequence[Case]) -> Iterator[Block]:
-    yield Decisions(tuple(_decision(case) for case in (*over, *cases)))
+def _blocks(cases: Sequence[Case], choices: Sequence[Case]) -> Iterator[Block]:
+    yield Decisions(tuple(_decision(case) for case in choices))
     for run, own in of_runs(cases):
         for model in dict.fromkeys(case.model for case in own):
             of_model = [case for case in own if case.model == model]
             yield Table(overview.table(run, model, of_model, _UNLIMITED))
-    for case in (*over, *cases):
+    for case in choices:
         if case.verdict is None:
             continue
         currency = case.prices.currency
