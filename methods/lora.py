@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import Field
 
 from bench.core.method import Reach, TrainedPart
-from bench.core.model_kind import ModelKind, is_classifier
+from bench.core.model_kind import ModelKind, head_layers, is_classifier
 from methods.options import TrainingOptions
 from methods.read_by_text import in_a_block, read_by_text
 
@@ -149,10 +149,9 @@ def head_modules(model: Any) -> list[str]:
     import torch
 
     linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
-    last = max(place for place, name in enumerate(linear) if in_a_block(name))
-    body = f"{model.base_model_prefix}."
-    behind = (name if name.startswith(body) else name.partition(".")[0] for name in linear[last + 1 :])
-    return list(dict.fromkeys(behind))
+    body = model.base_model_prefix
+    behind = head_layers(linear, body, in_a_block)
+    return list(dict.fromkeys(name if name.startswith(f"{body}.") else name.partition(".")[0] for name in behind))
 
 
 def linear_layers(model: Any, text: set[Any]) -> list[str]:

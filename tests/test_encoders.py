@@ -15,7 +15,7 @@ from peft import LoraConfig, get_peft_model
 from sentence_transformers import SentenceTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 import methods
 from bench.cell.show import show
@@ -187,6 +187,24 @@ def test_operations_are_those_that_torch_counts(encoder: Path) -> None:
         check = adapted(word_task(), method, options, encoder).flop_check
         assert check is not None
         assert check.worked_out == check.counted
+
+
+@pytest.mark.parametrize("family", ["xlm-roberta", "distilbert"])
+def test_other_encoders_train_with_their_own_heads(family: str, encoder: Path, tmp_path: Path) -> None:
+    """XLM-RoBERTa registers its head before its body; DistilBERT's has two parts."""
+    width = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48} if family == "distilbert" else {
+        "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}  # fmt: skip
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(family, vocab_size=17, max_position_embeddings=64, pad_token_id=0, **width)
+    AutoModel.from_config(config).save_pretrained(tmp_path)
+    for file in encoder.glob("*token*"):
+        shutil.copy(file, tmp_path)
+    made = adapted(word_task(), "lora", {**TRAINED, "max_steps": 1, "rank": 2}, tmp_path)
+    assert made.flop_check is not None
+    assert made.flop_check.worked_out == made.flop_check.counted
+    head = 32 * 32 + 32 + 3 * 32 + 3  # a dense layer and the rows of three labels
+    adapters = 2 * (4 * 2 * (32 + 32) + 2 * 2 * (32 + 48))
+    assert made.parameters.trained == head + adapters
 
 
 def test_a_text_that_is_too_long_fails_alone(encoder: Path) -> None:

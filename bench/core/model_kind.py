@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -54,3 +54,11 @@ def unfit(kind: ModelKind, task: Task) -> str | None:
 def is_classifier(model: Any) -> bool:
     """Whether a loaded model gives logits of labels for a text, not of tokens."""
     return getattr(model.config, "problem_type", None) == CLASSIFIES
+
+
+def head_layers(names: Sequence[str], body: str, in_block: Callable[[str], bool]) -> list[str]:
+    """Of a classifier's layers, in its order, those behind its blocks: outside of `body`, or after its last block."""
+    inside = [name for name in names if f".{body}." in f".{name}"]
+    last = max((place for place, name in enumerate(inside) if in_block(name)), default=-1)
+    before = set(inside[: last + 1])
+    return [name for name in names if name not in before]

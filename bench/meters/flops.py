@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from transformers.pytorch_utils import Conv1D
 
-from bench.core.model_kind import is_classifier
+from bench.core.model_kind import head_layers, is_classifier
 from bench.core.training import BatchWork
 from bench.engine.prompts import Encoded
 from bench.engine.trial import Reading, Writing
@@ -30,7 +30,8 @@ from bench.model.devices import onednn_pays
 from bench.model.seq2seq import is_seq2seq
 
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", "ffn_config")
-_UNLIKE = (*_EXPERTS, "num_hidden_groups")  # of experts, and of layers that share matrices (ALBERT)
+# of experts, of layers that share matrices (ALBERT), and of attention to positions as well (DeBERTa)
+_UNLIKE = (*_EXPERTS, "num_hidden_groups", "relative_attention")
 # projections of a layer's own input, by the names that architectures give them
 _READ_INPUT = ("q_proj", "k_proj", "v_proj", "qkv", "c_attn", "query_key_value", "self.query", "self.key", "self.value",
                "q_lin", "k_lin", "v_lin", "attn.q", "attn.k", "attn.v", "Wqkv")  # fmt: skip
@@ -72,8 +73,10 @@ def _shape(model: Any, config: Any) -> Shape:
     blocks = list(_matrices(model, output))
     head = [module.weight for module in (output.modules() if output else ()) if isinstance(module, _MATRIX)][:1]
     if is_classifier(model):
-        last = max(place for place, (name, _) in enumerate(blocks) if _layer(name) is not None)
-        blocks, head = blocks[: last + 1], [weight for _, weight in blocks[last + 1 :]]
+        names = [name for name, _ in blocks]
+        behind = head_layers(names, model.base_model_prefix, lambda name: _layer(name) is not None)
+        head = [weight for name, weight in blocks if name in behind]
+        blocks = [(name, weight) for name, weight in blocks if name not in behind]
     size_of_head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     lowest = 0 if _any_trained(model.get_input_embeddings()) else _lowest_trained(model)
     silent = 0 if lowest is None or _any_trained(model.get_input_embeddings()) else _silent(blocks, lowest)

@@ -64,6 +64,8 @@ def encoder_base(model: ResolvedModel, device: torch.device, dtype: torch.dtype,
 class SentenceClassifier(torch.nn.Module):
     """A sentence-transformers model whose logits are `layer` of its sentence embeddings: at first these themselves."""
 
+    base_model_prefix = "body"
+
     def __init__(self, body: Any, config: Any) -> None:
         super().__init__()
         self.body, self.config = body, config
