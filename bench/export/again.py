@@ -40,8 +40,10 @@ def retrain(chosen: Chosen, on: str, folder: Path, progress: Progress) -> Retrai
         UsageError: the training ended with an error.
     """
     job = job_of(chosen.suite, chosen.cell, Store(folder), folder, chosen.chosen)
+    training = chosen.record.training
     job = replace(
         job,
+        micro_batch=(training.micro_batch if training else None) or job.micro_batch,  # as it was found to be quickest
         options={**job.options, **(as_long(chosen) if on != "train" else {})},
         counterfactuals=0,
         turned_off=list(get_args(SideMeasure)),

@@ -144,7 +144,7 @@ def _retrieval(chosen: Chosen, context: Context, folder: Path) -> dict[str, Any]
         raise UsageError(f"{chosen.method.context.name} searches an index of its own; it cannot be exported")
     said = pool.index.write(folder)
     measured, encoder = chosen.record.identity.surroundings.embedder or "", said.get("embedder")
-    if isinstance(encoder, dict) and not measured.startswith(encoder["digest"]):
+    if isinstance(encoder, dict) and measured and not measured.startswith(encoder["digest"]):
         raise UsageError(f"another sentence encoder than was measured with: its digest is {encoder['digest'][:12]}")
     digest = _documents(pool, folder / DOCUMENTS)
     return {**said, "shown": pool.shown, "documents": len(pool.blocks), "digest": digest}
