@@ -85,7 +85,7 @@ class Environment(Strict):
 class TokensUsed(Strict):
     """Tokens of requests to an endpoint, as it says."""
 
-    requests: Count = 0
+    requests: Count = 0  # each answered once, whether now or in an earlier cell of the run
     prompt: Count = 0  # tokens, those from the server's cache included
     cached: Count = 0  # of these: from the server's cache
     output: Count = 0  # tokens, thoughts included
@@ -112,8 +112,8 @@ class TokensUsed(Strict):
 class TokenPrices(Strict):
     """Money for a million tokens, in the currency of the suite's prices."""
 
-    input: Amount
-    output: Amount
+    input: Amount  # of prompts
+    output: Amount  # generated, thoughts included
     cached_input: Amount | None = None  # of the server's cache; null: as input
     date: Annotated[str, BeforeValidator(str)] = ""  # the day they were looked up: ISO 8601
 
@@ -128,7 +128,7 @@ class TokenPrices(Strict):
 class ServedBy(Strict):
     """The endpoint of a served model, and how its answers were read."""
 
-    base_url: str
+    base_url: str  # its address, up to /v1
     model: str  # as its answers name it; "" where they name none
     reader: str  # decisions, systemone, echo, schema, generation
     conversation: bool  # prompts as turns; else as plain text
