@@ -34,6 +34,7 @@ from bench.model.load import load_base
 from bench.model.resolve import ModelSpec, resolve
 from bench.model.seq2seq import start_of
 from bench.training.loss import mean_loss
+from tests.small import measure, write_suite
 from tests.toy import adapted, blind, choice_task, text_task
 
 CPU = torch.device("cpu")
@@ -250,3 +251,22 @@ def test_a_prompt_has_the_encoder_for_itself(tmp_path: Path) -> None:
     assert (fitting, too_long) == (None, TOO_LONG)
     (prompt,) = Writer(base.codec, task.prompt, Context(), 512, reserve=511).write(blind(task.test))
     assert prompt.failure == TOO_LONG
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("task_folder")
+def test_its_cells_are_measured_like_any_others(tmp_path: Path) -> None:
+    """Probes, divergence, and what differs: the EOS token of a choice, no shared beginning, no operations."""
+    folder = save("t5", tmp_path / "t5")
+    methods = [{"few-shot": {"k": 2, "select": "stratified"}}, {"lora": {"learning_rate": 1e-2, "max_steps": 2}}]
+    file = write_suite(tmp_path, folder, methods=methods, probes=["paint"], tasks=["paint"])
+    _, _, found = measure(file, tmp_path / "run")
+    few_shot, lora = found.records
+    assert {record.ranked_by for record in found.records} == {"none, with the EOS token"}
+    assert (few_shot.weights_changed, few_shot.divergence) == (False, 0.0)
+    assert lora.weights_changed
+    assert lora.divergence
+    assert lora.divergence > 0
+    assert set(lora.probes) == {"paint"}
+    assert set(few_shot.latency) == {"served"}  # nothing is kept that could be left uncached
+    assert {phase.flops for record in found.records for phase in record.phases.values()} <= {None, 0}
