@@ -2,31 +2,24 @@
 
 `dtype: auto` is bfloat16 where the device multiplies it itself and clearly faster than float32. CPUs with AMX have
 units for it. AVX512-BF16 multiplies twice as fast at best, and a training takes two thirds of its time (decision 17):
-not enough for other numbers. Other processors with bfloat16 instructions are timed once, and the result is kept.
+not enough for other numbers. What the processor has decides, not a timed product: keys of cells depend on the answer,
+and a machine that is busy for a moment would change them.
 """
 
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import torch
 
 from bench.core.errors import UsageError
-from bench.model.devices import cpu, onednn_pays
-from bench.model.trials_kept import kept
+from bench.model.devices import cpu
 from bench.model.visible import VARIABLE, visible_device
 
-LEAST_GAIN = 3.0  # times as fast as float32; AVX512-BF16 reaches 2
-_ROWS, _IN, _OUT = 256, 512, 1024  # of the product that is timed: a millisecond of one core
-_ROUNDS = 12
 _FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86, x86 with tiles, Arm
 _LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # what a user lets oneDNN use
 
@@ -80,36 +73,13 @@ class CpuBf16:
 
 @cache
 def cpu_bf16() -> CpuBf16:
-    """The verdict for this processor; the first time on a machine it may take a tenth of a second."""
+    """The verdict for this processor."""
     flags = set(cpu("flags").split()) | set(cpu("Features").split())
-    if not flags & _FLAGS:
-        return CpuBf16(False, "the processor has no bfloat16 instructions")
     if "amx_bf16" in flags and _amx_is_allowed():
         return CpuBf16(True, "the processor multiplies bfloat16 in tiles (AMX)")
-    of = {"processor": cpu("model name") or platform.machine(), "torch": torch.__version__, "limit": _limit()}
-    result, _ = kept("bfloat16", of, lambda: {"gain": round(gain(), 2)})
-    times = float(result["gain"])
-    return CpuBf16(times >= LEAST_GAIN, f"bfloat16 multiplies {times:.1f} times as fast as float32; {LEAST_GAIN:g} pay")
-
-
-def gain() -> float:
-    """How many times as fast as float32 the processor multiplies bfloat16: fastest of rounds that take turns."""
-    x, weight = torch.randn(_ROWS, _IN), torch.randn(_OUT, _IN)
-    ways: list[tuple[str, Callable[[], Any]]] = [("float32", lambda: torch.nn.functional.linear(x, weight))]
-    if onednn_pays():
-        by_onednn = torch.ops.mkldnn._linear_pointwise
-        ways.append(("float32", lambda: by_onednn(x, weight, None, "none", [], "")))
-    x16, weight16 = x.bfloat16(), weight.bfloat16()
-    ways.append(("bfloat16", lambda: torch.nn.functional.linear(x16, weight16)))
-    fastest = {"float32": float("inf"), "bfloat16": float("inf")}
-    with torch.inference_mode():
-        for turn in range(_ROUNDS + 1):
-            for dtype, product in ways:
-                start = time.perf_counter()
-                product()
-                if turn:  # the first also pays for code that is written
-                    fastest[dtype] = min(fastest[dtype], time.perf_counter() - start)
-    return fastest["float32"] / fastest["bfloat16"]
+    if flags & _FLAGS:
+        return CpuBf16(False, "the processor multiplies bfloat16 without tiles (AMX), which gains too little")
+    return CpuBf16(False, "the processor has no bfloat16 instructions")
 
 
 def _amx_is_allowed() -> bool:
