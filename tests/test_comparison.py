@@ -24,6 +24,7 @@ from bench.analysis.comparison import between, flips, within
 from bench.analysis.statistics import two_questions
 from bench.cli import cli
 from bench.core.errors import NotComparableError, UsageError
+from bench.core.identity import Identity
 from bench.core.record import Prediction, Record, Run, Score
 from bench.core.training import Training
 from bench.report.tables.comparison import tables, to_json
@@ -148,6 +149,16 @@ def test_methods_without_seeds_have_one_question(tmp_path: Path) -> None:
     [family] = within(run(tmp_path, *records))
     assert family.differences[0].retraining is None
     assert len(tables([family])[0].columns) == 7
+
+
+def test_a_fit_without_anything_random_has_one_question_too(tmp_path: Path) -> None:
+    """Its key holds no seed: another one would measure the same again."""
+    fitted = {"training": Training(examples=20), "identity": Identity(stage=1, seed=None)}
+    drawn = {"training": Training(examples=20), "identity": Identity(stage=1, seed=0)}
+    zero_shot = answers(tmp_path, "zero-shot", 0, scored([0.0] * 40))
+    for method, changes, questions in (("tf-idf", fitted, 1), ("lora", drawn, 2)):
+        [family] = within(run(tmp_path, answers(tmp_path, method, 0, scored(HELD), **changes), zero_shot))
+        assert (family.differences[0].retraining is None) == (questions == 1)
 
 
 def test_seeds_of_grouped_items_are_compared_by_group(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ class Answers:
     suite_method: str = ""  # the label without the size of a learning curve's point
     train_size: int | None = None  # training items; None: all
     context: str = ""  # name of the context part
+    uses_seed: bool = True  # its training does; a fit without anything random does not
     trained_elsewhere: bool = False  # its weights were brought along
     method: str = ""  # as its records name it, where `label` names its model too
 
@@ -57,8 +58,8 @@ class Answers:
 
     @property
     def seeded(self) -> bool:
-        """Whether another seed would answer otherwise: a trained method, or one measured with several seeds."""
-        return self.trained or len(self.seeds) > 1
+        """Whether another seed would answer otherwise: a training that draws something, or one of several seeds."""
+        return (self.trained and self.uses_seed) or len(self.seeds) > 1
 
 
 def bound(metric: str) -> float | None:
@@ -117,6 +118,7 @@ def of_lines(
         questions=questions,
         seeds=tuple(record.seed for record in records),
         trained=records[0].training is not None,
+        uses_seed=records[0].uses_seed,
         suite_method=records[0].suite_method,
         train_size=records[0].train_size,
         context=records[0].parts.context.name,

@@ -178,6 +178,12 @@ class Record(Strict):
         """What people read: model, task, method and seed."""
         return cell_name(self.model, self.task, self.method, self.seed)
 
+    @property
+    def uses_seed(self) -> bool:
+        """Whether another seed could have answered otherwise: something random is in its key, as far as it has one."""
+        unknown = self.identity.stage == 0
+        return self.identity.seed is not None or (unknown and self.training is not None)
+
     def wall_s(self, phase: PhaseName) -> float:
         """Wall time of a phase; that of training without the validation losses on its way."""
         aside = (self.training.validation_s or 0.0) if self.training and phase == "train" else 0.0

@@ -94,7 +94,7 @@ def value(records: Sequence[Record], counter: str) -> float | None:
 
 def seeded(records: Sequence[Record]) -> bool:
     """Whether another seed could have answered otherwise: trained, or with examples or passages drawn by the seed."""
-    return any(record.training is not None or record.identity.seed is not None for record in records)
+    return any(record.uses_seed for record in records)
 
 
 def varies(counter: str, records: Sequence[Record]) -> bool:

@@ -163,7 +163,10 @@ def retrained(verdict: Verdict) -> str:
     if again.answer == "unsure":
         fewest = min((one.retraining.fewest for one in again.against if one.retraining), default=0)
         return f"not shown with {fewest} seeds"
-    return "better too" if again.answer == "yes" else "nothing is trained"
+    if again.answer == "yes":
+        return "better too"
+    trained = any(one.trained for one in verdict.family.answers if one.label == verdict.choice)
+    return "gives the same" if trained else "nothing is trained"
 
 
 def against(found: Headline) -> str:

@@ -110,7 +110,7 @@ def _change(
         p_adjusted=result.p,
         better=(difference > 0) == NAMES[metric].higher_is_better,
         how=result.method,
-        one_seed=a.trained and min(len(a.seeds), len(b.seeds)) == 1,
+        one_seed=a.seeded and min(len(a.seeds), len(b.seeds)) == 1,
         others=differing(before.record, after.record),
     )
 
