@@ -163,7 +163,7 @@ def test_switches(written: object, read: str) -> None:
     [
         ({"latency": "of"}, 'measure.latency is "of" (did you mean "off"?); allowed: on or off'),
         ({"latncy": "off"}, 'unknown key "measure.latncy" (did you mean "latency"?)'),
-        ({"validation_items": 0}, "measure.validation_items is 0; it must be greater than 0"),
+        ({"validation_items": 0}, "measure.validation_items is 0; it must be auto or greater than 0"),
     ],
 )
 def test_what_cannot_be_is_said(
