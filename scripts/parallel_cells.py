@@ -3,7 +3,8 @@
     python scripts/parallel_cells.py FOLDER --model mini --rounds 3
 
 Every round measures the suite anew in each way (`--workers 1`, `--workers N`, `--workers auto`), in an order that turns
-with the rounds, and compares the answers byte by byte. `auto` counts with its trial. Keep the machine quiet. Writes
+with the rounds, and compares the answers: outputs have to be the same, scores of choices differ by rounding where a
+cell has fewer threads. `auto` counts with its trial. Keep the machine quiet. Writes
 FOLDER/parallel_cells.json after every round and prints it at the end; the last line says which way was faster.
 """
 
@@ -52,8 +53,12 @@ def main() -> None:
             took, trial = measured(suite, asked.folder / f"workers-{way}", way)
             seconds[way].append(took)
             said += trial
-        same = all(answers(asked.folder / f"workers-{way}") == answers(asked.folder / "workers-1") for way in ways)
-        found = outcome(asked, seconds, said, same)
+        alone = answers(asked.folder / "workers-1")
+        together = [answers(asked.folder / f"workers-{way}") for way in ways]
+        found = outcome(asked, seconds, said) | {
+            "same_outputs": all(outputs(each) == outputs(alone) for each in together),
+            "largest_difference_of_scores": max(farthest(each, alone) for each in together),  # nats
+        }
         (asked.folder / "parallel_cells.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
     ratio = found["one_by_one_over_at_once"]
@@ -70,12 +75,28 @@ def measured(suite: Path, out: Path, way: str) -> tuple[float, list[str]]:
     return time.perf_counter() - start, [line for line in ended.stdout.splitlines() if line.startswith("workers: ")]
 
 
-def answers(run: Path) -> dict[str, bytes]:
-    """The answers of every cell, by the cell's folder."""
-    return {file.parent.name: file.read_bytes() for file in sorted(run.glob("cells/*/predictions.jsonl"))}
+Answers = dict[str, list[dict[str, Any]]]  # of every cell, by its folder
 
 
-def outcome(asked: argparse.Namespace, seconds: dict[str, list[float]], said: list[str], same: bool) -> dict[str, Any]:
+def answers(run: Path) -> Answers:
+    """What every cell of a run answered."""
+    files = sorted(run.glob("cells/*/predictions.jsonl"))
+    return {file.parent.name: [json.loads(line) for line in file.read_text("utf-8").splitlines()] for file in files}
+
+
+def outputs(cells: Answers) -> dict[str, list[str]]:
+    """The answers as texts."""
+    return {name: [line["output"] for line in lines] for name, lines in cells.items()}
+
+
+def farthest(cells: Answers, others: Answers) -> float:
+    """The largest difference between scores of the same choice, in nats."""
+    pairs = [(line, other) for name in cells for line, other in zip(cells[name], others[name], strict=True)]
+    scores = (zip(line.get("scores") or (), other.get("scores") or (), strict=True) for line, other in pairs)
+    return max((abs(a - b) for each in scores for a, b in each), default=0.0)
+
+
+def outcome(asked: argparse.Namespace, seconds: dict[str, list[float]], said: list[str]) -> dict[str, Any]:
     """What was measured so far."""
     medians = {way: median(found) for way, found in seconds.items()}
     return {
@@ -88,7 +109,6 @@ def outcome(asked: argparse.Namespace, seconds: dict[str, list[float]], said: li
         "one_by_one_over_at_once": medians["1"] / medians[str(asked.workers)],
         "one_by_one_over_auto": medians["1"] / medians["auto"],
         "auto": said,
-        "same_answers": same,
     }
 
 
