@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from bench.config.suite import EngineSettings
 from bench.core.explain import MOST, explain
 
 
@@ -67,6 +68,15 @@ def said(given: dict[str, Any], at: Sequence[str] = (), described: bool = False,
 def test_each_mistake_is_one_line(given: dict[str, Any], line: str) -> None:
     (found,) = said(given)
     assert found.startswith(line)
+
+
+def test_a_near_match_in_one_branch_of_a_union_is_the_line() -> None:
+    """A number would do too, but what was meant is known."""
+    with pytest.raises(ValidationError) as caught:
+        EngineSettings.model_validate({"micro_batch": "wide"})
+    assert explain(caught.value, EngineSettings) == [
+        'micro_batch is "wide" (did you mean "width"?); allowed: auto or width'
+    ]
 
 
 def test_where_the_model_stands_and_what_its_descriptions_say() -> None:

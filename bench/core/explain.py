@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from bench.core.errors import nearest
 from bench.core.quoting import plain, shown
 
 MOST = 20  # lines; the rest is counted
+_HINT = re.compile(r' \(did you mean "[^"]*"\?\)(?=; allowed: $)')
 _CONSIDERED = 1000  # errors; of a file with more, the rest is only counted
 
 
@@ -52,8 +54,13 @@ def explain(
             beginning, end = _line(one, place, described)
             lines.setdefault((place.path, beginning), []).append(end)
     for path, start in list(lines):  # branches of a union that say "allowed" and "must be"
-        merged = path, start.replace("; allowed: ", "; it must be ")
-        if merged[1] != start and merged in lines:
+        unhinted = _HINT.sub("", start)
+        merged = path, unhinted.replace("; allowed: ", "; it must be ")
+        if merged[1] == start or merged not in lines:
+            continue
+        if unhinted != start:  # what was meant is named: the other branches were not
+            del lines[merged]
+        else:
             lines[merged] = [*lines.pop((path, start)), *lines[merged]]
     written = [plain(start + " or ".join(dict.fromkeys(ends))) for (_, start), ends in lines.items()]
     more = len(written) - MOST + error.error_count() - len(first)

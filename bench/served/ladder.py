@@ -49,8 +49,9 @@ def climb(client: Client, reader: str, choices: int) -> Rung:
     """The best rung that works; `reader` of the suite allows it alone. `choices`: of an item at most, 0: texts.
 
     Raises:
-        EndpointError: none works.
+        EndpointError: none works, or nothing is there.
     """
+    client.look("/models")  # an address where nothing answers is one reason, not one for each rung
     dialect = Dialect(client.spec.model, extra=client.spec.extra)
     wanted = ["generation"] if not choices else ["decisions", "echo", "schema", "generation"]
     if reader != "auto" and choices:

@@ -78,6 +78,13 @@ def test_the_best_rung_that_works_is_taken(script: Script, rung: str, dropped: i
         assert (found.name, len(found.dropped)) == (rung, dropped)
 
 
+def test_nobody_there_is_one_reason(tmp_path: Path) -> None:
+    with serving(speaker()) as server:
+        url = server.url
+    with pytest.raises(EndpointError, match=r"^the endpoint \S+ cannot be reached: ConnectError[^;]*$"):
+        climb(client_of(url, tmp_path), "auto", 3)
+
+
 def test_a_rung_that_the_suite_names_is_the_only_one(tmp_path: Path) -> None:
     with serving(speaker(decision=True, echo="ignored")) as server:
         assert climb(client_of(server.url, tmp_path), "generation", 3).name == "generation"
