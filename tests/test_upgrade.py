@@ -22,7 +22,7 @@ from bench.store.json_files import read_json, write_json
 from bench.store.listing import RUN_FILE, Listing, read_listing
 
 ROOT = Path(__file__).parents[1]
-FIRST_FORMAT = ("any-model", "banking77", "e2e-nlg", "forgetting", "popqa", "reference")
+FIRST_FORMAT = ("any-model", "banking77", "e2e-nlg", "popqa", "reference")
 COMMITTED = [ROOT / "results" / f"{name}.run.zip" for name in FIRST_FORMAT]
 
 
