@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner, Result
 
 from bench import cli
 from bench.runs import surroundings
@@ -22,6 +24,13 @@ def adaptbench(*arguments: str, cwd: Path = ROOT, **environment: str) -> subproc
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", **environment}
     command = [sys.executable, "-m", "bench", *arguments]
     return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=110)
+
+
+def command(*arguments: str, code: int = 0) -> Result:
+    """The command within this process, whose cells start at once."""
+    done = CliRunner(env={"COLUMNS": "120"}).invoke(cli.cli, arguments)
+    assert done.exit_code == code, done.output
+    return done
 
 
 @pytest.fixture
@@ -52,13 +61,21 @@ def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def no_device_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_device_is_asked() -> Iterator[pytest.MonkeyPatch]:
     """Mistakes are found before any device is looked at: looking takes seconds."""
 
     def late(suite: object) -> None:
         raise AssertionError("the device was looked at before the input was checked")
 
-    monkeypatch.setattr(surroundings, "surroundings", late)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(surroundings, "surroundings", late)
+        yield patch
+
+
+@pytest.fixture
+def any_device(no_device_is_asked: pytest.MonkeyPatch) -> None:
+    """For what comes after the input was checked."""
+    no_device_is_asked.undo()
 
 
 @pytest.mark.parametrize(
@@ -189,25 +206,21 @@ def fastest(*arguments: str, code: int = 0) -> float:
     return min(times)
 
 
-def test_a_suite_from_init_to_report(tmp_path: Path) -> None:
+def test_a_suite_from_init_to_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, any_device: None) -> None:
     """What a new user does: their own CSV, a task, a plan, a run, a report."""
+    monkeypatch.chdir(tmp_path)
     rows = [f"message number {i} about {topic},{topic}" for i in range(40) for topic in ("water", "fire")]
-    (tmp_path / "mine.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
-    made = adaptbench("init", "mine.csv", cwd=tmp_path)
-    assert made.returncode == 0, made.stderr
-    suite = tmp_path / "mine.suite.yaml"
-    change(suite, methods=["zero-shot"], models=["tiny-random"], probes=[])
-    planned = adaptbench("plan", str(suite), "--json", "--no-pilot", cwd=tmp_path)
+    Path("mine.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
+    command("init", "mine.csv")
+    change(Path("mine.suite.yaml"), methods=["zero-shot"], models=["tiny-random"], probes=[])
+    planned = command("plan", "mine.suite.yaml", "--json", "--no-pilot")
     assert [entry["state"] for entry in json.loads(planned.stdout)] == ["to do"]
-    ran = adaptbench("run", str(suite), "--limit", "5", cwd=tmp_path)
-    assert ran.returncode == 0, ran.stderr
-    assert "zero-shot" in ran.stdout
-    (run,) = (tmp_path / "results" / "local").iterdir()
-    assert "zero-shot" in adaptbench("report", str(run), "--markdown", cwd=tmp_path).stdout
-    shown = json.loads(adaptbench("report", str(run), "--json", cwd=tmp_path).stdout)
+    assert "zero-shot" in command("run", "mine.suite.yaml", "--limit", "5").stdout
+    (run,) = Path("results", "local").iterdir()
+    assert "zero-shot" in command("report", str(run), "--markdown").stdout
+    shown = json.loads(command("report", str(run), "--json").stdout)
     assert shown["runs"][0]["records"][0]["items"] == 5
-    listed = adaptbench("list", "runs", cwd=tmp_path).stdout
-    assert "1 of 1 cells measured" in listed
+    assert "1 of 1 cells measured" in command("list", "runs").stdout
 
 
 @pytest.mark.slow
@@ -226,16 +239,16 @@ def test_questions_and_documents_from_init_to_a_run(tmp_path: Path) -> None:
     assert len(recalls) == 2
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(suite_file: Path) -> None:
-    done = adaptbench("run", str(suite_file), "--out", "/proc/nowhere")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: cannot write to /proc/nowhere")
-    assert len(done.stderr.splitlines()) == 1
+def test_a_folder_that_cannot_be_written_is_one_line(
+    suite_file: Path, capsys: pytest.CaptureFixture[str], any_device: None
+) -> None:
+    error = mistake(capsys, "run", str(suite_file), "--out", "/proc/nowhere")
+    assert error.startswith("error: cannot write to /proc/nowhere")
+    assert len(error.splitlines()) == 1
 
 
-def test_failed_cells_end_with_four(suite_file: Path, tmp_path: Path) -> None:
+def test_failed_cells_end_with_four(suite_file: Path, tmp_path: Path, any_device: None) -> None:
     file = change(suite_file, methods=[{"rag": {"control": "oracle"}}])
-    done = adaptbench("run", file, "--out", str(tmp_path / "run"))
-    assert done.returncode == 4
+    done = command("run", file, "--out", str(tmp_path / "run"), code=4)
     assert "needs a task with a corpus" in done.stdout
     assert "1 of 1 cells failed" in done.stderr
