@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from bench.core.errors import CellTimeoutError, DivergedError
 from bench.core.phases import Phase
-from bench.core.record import Record, Score
+from bench.core.record import Failure, Record, Score
 from bench.runs import cell_process, progress
 from bench.runs.executor import Ended, LocalSubmission, Progress
 from bench.runs.time_left import CellWork, Clock
@@ -99,9 +100,22 @@ def test_the_same_phase_of_the_same_task_is_asked_first(now: list[float]) -> Non
     assert clock.seconds_left() == pytest.approx((50 + 10) * 4 / 3)  # overheads of few-shot are not known
 
 
-def test_cells_measured_before_say_nothing_of_time() -> None:
+def test_cells_of_an_earlier_go_tell_what_is_not_seen_yet_in_proportion(now: list[float]) -> None:
+    cells = {"a": work("lora", train=10.0, predict=5.0), "b": work("lora", train=10.0, predict=5.0)}
+    clock = Clock(cells | {"c": work("full", train=20.0, predict=5.0)})
+    clock.finish("a", record(train=20.0, predict=5.0, probe=7.0), cached=True)
+    # b as a; c at the task's 2 s and 1 s a token, and an overhead of a third, as no cell of its method has ended
+    assert clock.seconds_left() == pytest.approx((20 + 5 + 7) + (40 + 5) * 4 / 3)
+    clock.start("b")
+    clock.progress("b", "train", 0, 10)
+    now[0] += 15.0
+    clock.progress("b", "train", 5, 10)  # 3 s a token: half as slow again, and so is all that was not seen now
+    assert clock.seconds_left() == pytest.approx(15 + 7.5 + 10.5 + (60 + 7.5) * 4 / 3)
+
+
+def test_failed_cells_say_nothing_of_time() -> None:
     clock = Clock({"a": work("full", predict=1.0), "b": work("full", predict=1.0)})
-    clock.finish("a", record(predict=50.0), cached=True)
+    clock.finish("a", replace(record(predict=50.0), failure=Failure("timeout", "")), cached=True)
     assert clock.seconds_left() is None
 
 

@@ -2,8 +2,9 @@
 
 A cell is the phases that grow with its work (tokens through the model, `bench.runs.plan`) and an overhead. Seconds for
 a token come from the same phase of the same model and task where there are any, else from what is nearest; the overhead
-comes from cells of the same method, and where none has ended it is what evaluations may take. Cells that are measured
-at once are laid out as the run will start them.
+comes from cells of the same method, and where none has ended it is what evaluations may take. Cells that were measured
+in an earlier go tell what this one has not seen yet: in proportion, as the machine may be faster or slower now. Cells
+that are measured at once are laid out as the run will start them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from bench.core.record import Record
 from bench.metrics.formats import duration
 from bench.runs.graph import chains, makespan
 
+_NEAREST = 4  # words of a description: phase, model, task and method
 _OF_WORK = 1 / 3  # an overhead that is not known yet: evaluations take a quarter of a cell
 _UNKNOWN = "time left: not known yet"
 _EVERY_S = 1.0  # for which an estimate is shown again, unless a cell has ended
@@ -66,10 +68,17 @@ class _Sums:
     def __bool__(self) -> bool:
         return any(tokens for tokens, _ in self._sums.values())
 
-    def rate(self, cell: CellWork, phase: PhaseName) -> float | None:
-        """Seconds for a token, of the nearest phases there are."""
-        known = (self._sums[name] for name in _descriptions(cell, phase) if name in self._sums)
-        return next((seconds / tokens for tokens, seconds in known if tokens), None)
+    def at(self, name: tuple[str, ...]) -> float | None:
+        """Seconds for a token where a description fits."""
+        tokens, seconds = self._sums.get(name, (0.0, 0.0))
+        return seconds / tokens if tokens else None
+
+    def over(self, other: _Sums) -> float:
+        """How many times as long as at the rates of `other` the phases took that both know: 1 where there are none."""
+        both = [(sums, other.at(name)) for name, sums in self._sums.items() if len(name) == _NEAREST]
+        took = sum(seconds for (_, seconds), rate in both if rate is not None)
+        expected = sum(tokens * rate for (tokens, _), rate in both if rate is not None)
+        return took / expected if took and expected else 1.0
 
 
 def _descriptions(cell: CellWork, phase: PhaseName) -> Iterator[tuple[str, ...]]:
@@ -80,6 +89,24 @@ def _descriptions(cell: CellWork, phase: PhaseName) -> Iterator[tuple[str, ...]]
     yield "", cell.model, cell.task
     yield "", cell.model
     yield ("",)
+
+
+class _Rates:
+    """Seconds for a token: as seen now, or in an earlier go and then in proportion to what was seen in both."""
+
+    def __init__(self, now: _Sums, earlier: _Sums) -> None:
+        self._now, self._earlier = now, earlier
+        self.slower = now.over(earlier)
+
+    def of(self, cell: CellWork, phase: PhaseName) -> float:
+        """Of the nearest phases there are; 0 where there are none."""
+        for name in _descriptions(cell, phase):
+            now, earlier = self._now.at(name), self._earlier.at(name)
+            if now is not None:
+                return now
+            if earlier is not None:
+                return earlier * self.slower
+        return 0.0
 
 
 Overheads: TypeAlias = dict[tuple[str, ...], tuple[float, int]]  # where from -> seconds and cells
@@ -94,6 +121,7 @@ class Clock:
         self.under_way: dict[str, UnderWay] = {}
         self.most = 1  # cells under way at once, so far
         self._ended, self._overheads = _Sums(), Overheads()
+        self._earlier, self._earlier_overheads = _Sums(), Overheads()  # of cells that were measured in an earlier go
         self._said, self._said_at, self._took = "", float("-inf"), 0.0
         self._has_ended = False  # a cell, since that was said
 
@@ -115,21 +143,22 @@ class Clock:
         current.phase, current.done = phase, done / total if total else current.done if same else 0.0
 
     def finish(self, key: str, record: Record, cached: bool) -> None:
-        """A cell has ended."""
+        """A cell has ended; `cached`: in an earlier go."""
         self.left.pop(key, None)
         self._has_ended = True
         current = self.under_way.pop(key, None)
-        if cached or record.failure or current is None:  # none of them says how long a cell takes
+        if record.failure or (current is None and not cached):  # neither says how long a cell takes
             return
         cell, worked = self.cells[key], 0.0
         for name, tokens in cell.tokens.items():
             if tokens and name in record.phases:
                 worked += spent(record.phases[name])
-                self._ended.add(cell, name, tokens, spent(record.phases[name]))
-        overhead = max(0.0, time.monotonic() - current.started - worked)
-        for place in ((cell.model, cell.task, cell.method), (cell.model, cell.method)):
-            seconds, count = self._overheads.get(place, (0.0, 0))
-            self._overheads[place] = seconds + overhead, count + 1
+                (self._earlier if cached else self._ended).add(cell, name, tokens, spent(record.phases[name]))
+        whole = time.monotonic() - current.started if current else sum(map(spent, record.phases.values()))
+        overheads = self._earlier_overheads if cached else self._overheads
+        for place in _places(cell):
+            seconds, count = overheads.get(place, (0.0, 0))
+            overheads[place] = seconds + max(0.0, whole - worked), count + 1
 
     def seconds_left(self) -> float | None:
         """Seconds until all cells have ended; None before anything tells."""
@@ -138,9 +167,10 @@ class Clock:
             for name, tokens in self.cells[key].tokens.items():
                 if tokens * current.share(name):
                     seen.add(self.cells[key], name, tokens * current.share(name), current.seconds.get(name, 0.0))
-        if not seen:
+        if not (seen or self._earlier):
             return None
-        seconds = {key: self._of_cell(key, seen) for key in self.left}
+        rates = _Rates(seen, self._earlier)
+        seconds = {key: self._of_cell(key, rates) for key in self.left}
         after = {key: self.cells[key].waits & self.left.keys() for key in self.left}
         started = dict.fromkeys(self.under_way, float("inf"))
         return makespan(after, seconds, {**chains(after, seconds), **started}, self.most)
@@ -156,18 +186,25 @@ class Clock:
             self._said = _UNKNOWN if seconds is None else f"about {duration(seconds, rough=True)} left"
         return self._said
 
-    def _of_cell(self, key: str, seen: _Sums) -> float:
+    def _of_cell(self, key: str, rates: _Rates) -> float:
         cell, current = self.cells[key], self.under_way.get(key)
-        whole = {name: tokens * (seen.rate(cell, name) or 0.0) for name, tokens in cell.tokens.items()}
-        overhead = self._overhead(cell, sum(whole.values()))
+        whole = {name: tokens * rates.of(cell, name) for name, tokens in cell.tokens.items()}
+        overhead = self._overhead(cell, sum(whole.values()), rates.slower)
         if current is None:
             return sum(whole.values()) + overhead
         beside = sum(seconds for name, seconds in current.seconds.items() if name not in whole)
         return sum(each * (1 - current.share(name)) for name, each in whole.items()) + max(0.0, overhead - beside)
 
-    def _overhead(self, cell: CellWork, work_s: float) -> float:
-        for place in ((cell.model, cell.task, cell.method), (cell.model, cell.method)):
-            if place in self._overheads:
-                seconds, count = self._overheads[place]
-                return seconds / count
+    def _overhead(self, cell: CellWork, work_s: float, slower: float) -> float:
+        for overheads, factor in ((self._overheads, 1.0), (self._earlier_overheads, slower)):
+            for place in _places(cell):
+                if place in overheads:
+                    seconds, count = overheads[place]
+                    return factor * seconds / count
         return work_s * _OF_WORK
+
+
+def _places(cell: CellWork) -> Iterator[tuple[str, ...]]:
+    """Where an overhead may be from, the nearest first."""
+    yield cell.model, cell.task, cell.method
+    yield cell.model, cell.method
