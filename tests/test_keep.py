@@ -26,7 +26,8 @@ from tests.toy import QUICK, adapted, choice_task
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("lora", {"rank": 2}), ("full", {}), ("last-layers", {"layers": 1}), ("scratch", {})]
+    ("name", "options"),
+    [("lora", {"rank": 2}), ("full", {}), ("last-layers", {"layers": 1}), ("scratch", {}), ("bitfit", {})],
 )
 def test_kept_weights_are_those_that_answered(
     name: str, options: dict[str, Any], tiny_model: Path, tmp_path: Path

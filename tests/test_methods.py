@@ -42,6 +42,7 @@ def test_parts_are_found_by_themselves_and_options_do_not_clash() -> None:
         "lora",
         "full",
         "last-layers",
+        "bitfit",
         "set-fit",
         "tf-idf",
         "nearest-answer",
