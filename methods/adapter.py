@@ -12,7 +12,7 @@ from pydantic import Field
 
 from bench.core.errors import CellError
 from methods.given import Given, GivenOptions
-from methods.lora import adapted
+from methods.peft_part import adapted
 
 
 class AdapterOptions(GivenOptions):

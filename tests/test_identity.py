@@ -57,7 +57,10 @@ def test_what_is_added_is_known_from_then_on() -> None:
     now = defaults()
     now["lora"]["gated"] = False
     listed = updated(known(), now)
-    assert (listed["always"], listed["added"]["lora"]) == (known()["always"], {"gated": False})
+    assert (listed["always"], listed["added"]["lora"]) == (
+        known()["always"],
+        {**known()["added"]["lora"], "gated": False},
+    )
     assert list(problems(listed, now)) == []
     assert json.loads(written(listed)) == listed
     now["lora"]["gated"] = True
