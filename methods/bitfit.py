@@ -14,7 +14,7 @@ from pydantic import Field
 from bench.core.errors import NotApplicableError
 from bench.core.method import TrainedPart
 from bench.core.model_kind import ModelKind, is_classifier
-from methods.lora import head_modules
+from methods.matrices import head_modules
 from methods.options import TrainingOptions
 from methods.read_by_text import read_by_text
 
