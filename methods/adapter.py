@@ -23,6 +23,7 @@ class Adapter(Given):
     """An adapter that was trained elsewhere, merged into the weights."""
 
     name = "adapter"
+    shares_base = True
     Options = AdapterOptions
     options: AdapterOptions
     needed = "adapter_config.json"

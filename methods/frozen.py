@@ -8,6 +8,7 @@ class Frozen(WeightsPart):
     """The base model as it is."""
 
     name = "frozen"
+    shares_base = True
     kinds = LANGUAGE_MODELS | frozenset[ModelKind]({"decision"})
 
 

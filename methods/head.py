@@ -31,6 +31,7 @@ class Head(WeightsPart):
 
     name = "head"
     learner = LINEAR_PROBE
+    shares_base = True
     kinds = frozenset[ModelKind]({"causal", "encoder"})
     Options = HeadOptions
     options: HeadOptions

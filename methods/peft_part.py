@@ -20,6 +20,8 @@ from methods.options import TrainingOptions
 class PeftPart(TrainedPart):
     """A part that one of peft's tuners trains; kept as a folder that peft reads."""
 
+    shares_base = True  # merging puts new tensors in the place of the base's
+
     def finish(self, model: Any) -> Any:
         return model.merge_and_unload(safe_merge=True)
 

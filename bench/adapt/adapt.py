@@ -54,7 +54,9 @@ def adapt(
         method = settle(method, tuning.chosen)
     with session.meter.phase("index"):
         writer = session.writer(method.context.build(session.material))
-    return replace(learner.adapt(method, session, writer, observer or Observer()), tuning=tuning)
+    observer = observer or Observer()
+    observer.written(writer)
+    return replace(learner.adapt(method, session, writer, observer), tuning=tuning)
 
 
 def _learner(method: Method) -> Learner:

@@ -72,6 +72,7 @@ class GradientLearner:
             reach = part.reach(model)
         if observer.weights:
             cast(TrainedPart, part).keep(model, observer.weights, session.base.dtype)
+        session.weights.release()  # weights that are merged are let go one by one
         model = part.finish(model).to(session.base.dtype)
         total = sum(p.numel() for p in model.parameters())
         sizes = parameters(total, trained, session)
@@ -111,7 +112,7 @@ class GradientLearner:
 
 
 def start(session: AdaptSession, method: Method, seed: int) -> Any:
-    """The model to train, from a fresh base, in the precision that its part asks for."""
+    """The model to train, from the base as it was read, in the precision that its part asks for."""
     return session.start(method, seed, cast(TrainedPart, method.weights).full_precision)
 
 

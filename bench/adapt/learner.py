@@ -46,6 +46,7 @@ class Observer:
     at_checkpoint: Callable[[int, ModelPredictor], None] = lambda step, predictor: None
     turned_off: Collection[SideMeasure] = ()  # what is not to be measured
     weights: Path | None = None  # an empty folder for what is trained; None: it is not kept
+    written: Callable[[Writer], None] = lambda writer: None  # before anything is learnt: what writes the prompts
 
 
 Judge = Callable[[int, int, Options, Method], Judged]  # trial, of how many, its options, the method with them

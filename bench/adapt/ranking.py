@@ -29,7 +29,7 @@ def with_one_rule(session: AdaptSession) -> AdaptSession:
         raise CellError("several rules of normalise need a validation split to choose on; name one")
     items = [question(example) for example in examples]
     predictor = session.predictor(
-        session.base.load(False), session.writer(methods.create("zero-shot", {}).context.build(session.material))
+        session.untouched(), session.writer(methods.create("zero-shot", {}).context.build(session.material))
     )
     prompts = predictor.writer.write(items)
     asked = [(item, prompt) for item, prompt in zip(items, prompts, strict=True) if prompt.failure is None]

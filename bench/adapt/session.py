@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, cast
 
 import torch
@@ -27,6 +28,7 @@ from bench.model.base import Base, EncoderBase, NoBase
 from bench.model.budget import batch_tokens
 from bench.model.decision import Decider, DecisionBase
 from bench.model.seq2seq import is_seq2seq
+from bench.model.shared_weights import SharedWeights
 from tasks.loader.splits import sample
 
 
@@ -71,6 +73,7 @@ class AdaptSession:
     thinking_tokens: int = 0
     validation_items: int | None = None
     writes_choices: bool = False  # a choice is the one that a written text names; else the likeliest
+    weights: SharedWeights = field(default_factory=SharedWeights)  # of the base, as long as they are to be used again
 
     @property
     def validation(self) -> tuple[Example, ...]:
@@ -130,15 +133,41 @@ class AdaptSession:
 
     def answering(self, method: Method) -> Any:
         """The model that a method whose weights stay as they are answers with."""
-        return method.weights.finish(self.start(method, self.material.seed)).to(self.base.dtype)
+        model = self.start(method, self.material.seed)
+        if method.weights.learner.moves_weights:
+            self.weights.release()  # weights that are merged are let go one by one
+        return method.weights.finish(model).to(self.base.dtype)
 
     def size(self, model: Any) -> int:
         """Parameters of a model."""
         return sum(p.numel() for p in model.parameters())
 
     def start(self, method: Method, seed: int, full_precision: bool = False) -> Any:
-        """The model that the method's weights part learns or answers with, from a fresh base."""
-        if isinstance(self.base, EncoderBase) and method.weights.learner == GRADIENT:
-            torch.manual_seed(seed)  # the head is drawn
-            return method.weights.start(self.base.classifier(len(self.labels), full_precision), seed)
-        return method.weights.start(self.base.load(full_precision), seed)
+        """The model that the method's weights part learns or answers with, from the base as it was read."""
+        heads = self._draws_head(method)
+        key = (len(self.labels), seed) if heads else ()
+        read = partial(self._with_head, *key) if heads else self.base.load
+        return method.weights.start(self._read(key, read, full_precision, method.weights.shares_base), seed)
+
+    def reads_once(self, method: Method) -> bool:
+        """Whether all that the method does is done on the weights that `untouched` gives."""
+        return method.weights.shares_base and not isinstance(self.base, NoBase) and not self._draws_head(method)
+
+    def untouched(self) -> Any:
+        """The base model, to be asked and not to be changed."""
+        return self._read((), self.base.load, full_precision=False, shares=True)
+
+    def _draws_head(self, method: Method) -> bool:
+        return isinstance(self.base, EncoderBase) and method.weights.learner == GRADIENT
+
+    def _with_head(self, labels: int, seed: int, full_precision: bool) -> Any:
+        torch.manual_seed(seed)  # the head is drawn
+        return cast(EncoderBase, self.base).classifier(labels, full_precision)
+
+    def _read(self, key: tuple[int, ...], read: Callable[[bool], Any], full_precision: bool, shares: bool) -> Any:
+        """A base model, by `key` what else it was made from: on weights that others read, or on weights of its own."""
+        if not shares:
+            self.weights.release()
+            return read(full_precision)
+        dtype = torch.float32 if full_precision else self.base.dtype
+        return self.weights.use((*key, dtype), partial(read, full_precision))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -49,20 +50,19 @@ def measure(job: Job, progress: Progress) -> Record:
     session = session_for(job, task, method, meter, progress)
     task = replace(task, metrics=session.task.metrics)  # those that can be had of how choices are read
     first = FirstWeights(session.base)
-    if job.probes and not leaves_weights(method.weights):
+    moves = bool(job.probes) and not leaves_weights(method.weights)
+    if moves:
         session = replace(session, base=first.watched())
-    if session.task.rules:
-        with meter.phase("tune"):
-            session = with_one_rule(session)
-    if job.joins_validation:
-        session = session.joined()
+    session = _ready(job, method, session)
     side_evals = SideEvals(job, task, session.base, meter, progress)
-    adapted = _adapt(job, method, session, side_evals)
+    adapted = _adapt(job, method, session, side_evals, moves)
     if not isinstance(session.base, NoBase):
         require_reachable(task, session.material, session.base.codec)  # not before: nothing is chosen by test labels
     items = [question(example) for example in task.test]
-    with meter.phase("retrieve"):
-        prompts = adapted.predictor.writer.write(items)
+    prompts = side_evals.prompts
+    if adapted.predictor.writer is not side_evals.writer:
+        with meter.phase("retrieve"):
+            prompts = adapted.predictor.writer.write(items)
     with meter.phase("predict"):
         predictions = adapted.predictor.answer(items, prompts)
     if isinstance(session, ServedSession):
@@ -77,12 +77,12 @@ def measure(job: Job, progress: Progress) -> Record:
     if method.weights.learner.reads_train and "training_items" not in job.turned_off:
         with meter.phase("overfit"):
             on_train = on_training_items(adapted.predictor, task)
-    changed, probes = _probed(job, method, adapted, session, first) if job.probes else (None, {})
+    changed, probes = _probed(job, moves, adapted, session, first) if job.probes else (None, {})
     if not isinstance(session, ServedSession):  # where every question is paid for, none is asked to time it
         side_evals.serve("served", adapted.predictor)  # within what the others have left of the budget
         if adapted.predictor.writer.context.shared and any(prompt.prefix for prompt in prompts):
             side_evals.serve("uncached", adapted.predictor, cached=False)
-    apart = None if changed is None else _distance(changed, adapted, session, prompts)
+    apart = None if changed is None else _distance(changed, adapted, side_evals)
     return replace(
         _record(job, task, method, adapted, predictions, scored.scores, meter),
         weights_changed=changed,
@@ -99,13 +99,24 @@ def measure(job: Job, progress: Progress) -> Record:
     )
 
 
+def _ready(job: Job, method: Method, session: AdaptSession) -> AdaptSession:
+    """The session that the method is adapted with: one rule for choices, and all that it may learn from."""
+    if session.reads_once(method):
+        with session.meter.phase("load"):  # whatever asks for the base first
+            session.untouched()
+    if session.task.rules:
+        with session.meter.phase("tune"):
+            session = with_one_rule(session)
+    return session.joined() if job.joins_validation else session
+
+
 def _served(session: AdaptSession, adapted: Adapted, predictions: Sequence[Prediction], task: Task) -> ServedBy | None:
     if not isinstance(session, ServedSession):
         return None
     return served.observed(session, adapted.predictor, predictions, task)
 
 
-def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEvals) -> Adapted:
+def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEvals, moves: bool) -> Adapted:
     checkpoints, weights = Path(job.out) / "checkpoints", Path(job.out) / run_folder.WEIGHTS
     keeps = job.keeps_weights and method.weights.learner.reads_train
     if keeps:
@@ -122,6 +133,7 @@ def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEval
                 side_evals.during,
                 job.turned_off,
                 weights if keeps else None,
+                partial(side_evals.ask_base, session) if moves else lambda writer: None,
             ),
         )
     finally:
@@ -144,22 +156,22 @@ def _count(
 
 
 def _probed(
-    job: Job, method: Method, adapted: Adapted, session: AdaptSession, first: FirstWeights
+    job: Job, moves: bool, adapted: Adapted, session: AdaptSession, first: FirstWeights
 ) -> tuple[bool, dict[str, Scores]]:
     """See `still_known`; nothing is compared where a method answers with the weights as they were loaded."""
-    if leaves_weights(method.weights):
+    if not moves:
         return False, {}
     adapted.release()
     with session.meter.phase("probe"):
         return still_known(job, local(adapted.predictor.backend), session, first.fingerprint)
 
 
-def _distance(changed: bool, adapted: Adapted, session: AdaptSession, prompts: Sequence[Encoded]) -> float | None:
-    """How far the weights are from the base's. Nothing can be asked of the adapted model afterwards."""
+def _distance(changed: bool, adapted: Adapted, side_evals: SideEvals) -> float | None:
+    """How far the weights are from the base's."""
     if not changed:
         return 0.0
-    with session.meter.phase("probe"):
-        return distance_from_base(local(adapted.predictor.backend), session, prompts)
+    with side_evals.meter.phase("probe"):
+        return distance_from_base(local(adapted.predictor.backend), side_evals.before, side_evals.prompts)
 
 
 def _ranked_by(adapted: Adapted) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from torch import Tensor
+
 from bench.adapt.learner import Scaled, training_sample
 from bench.adapt.session import AdaptSession
 from bench.cell import budget
@@ -20,14 +22,13 @@ from bench.core.record import CheckpointScores, ScaledScores, Scores
 from bench.core.task import Task
 from bench.engine.backend import LocalBackend
 from bench.engine.predictor import ModelPredictor, question
-from bench.engine.prompts import Encoded
+from bench.engine.prompts import Encoded, Writer
 from bench.meters.latency import FEW, FEWEST, SAMPLE, latency
 from bench.meters.optional import optional
 from bench.meters.phases import Meter
 from bench.metrics.scoring import score
 from bench.model.base import Base
 from bench.model.fingerprint import fingerprint
-from bench.model.memory import free_cached
 from tasks.loader.splits import sample
 
 Progress = Callable[[str, int, int], None]
@@ -48,6 +49,9 @@ class SideEvals:
     scaled: list[ScaledScores] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)  # what the budget has no seconds for
     flips: dict[str, dict[str, bool]] = field(default_factory=dict)  # slot -> item -> whether its answer changed
+    writer: Writer | None = None  # of what the base was asked
+    prompts: Sequence[Encoded] = ()  # of the test items, by that writer
+    before: Tensor | None = None  # see `next_tokens`: what the base says to them
 
     def serve(self, way: Serving, predictor: ModelPredictor, cached: bool = True) -> None:
         """Measure the latency of a way of serving: of "served" the tail too, of others the median alone."""
@@ -71,6 +75,14 @@ class SideEvals:
         items = [question(example) for example in self.task.test]
         with self.meter.phase("probe"):
             self.flips = changed(predictor, self.task.counterfactuals, items, limit)
+
+    def ask_base(self, session: AdaptSession, writer: Writer) -> None:
+        """Ask the base model the test's prompts while memory holds it, to compare the adapted one's answers with."""
+        with self.meter.phase("retrieve"):
+            self.writer, self.prompts = writer, writer.write([question(example) for example in self.task.test])
+        with self.meter.phase("probe"):
+            asked = partial(next_tokens, session.backend(session.untouched()), self.prompts)
+            self.before = optional("divergence from the base", asked)
 
     def during(self, step: int, predictor: ModelPredictor) -> None:
         """Ask the model of a step of its training."""
@@ -120,17 +132,11 @@ def still_known(
     return True, dict(asked)
 
 
-def distance_from_base(adapted: LocalBackend, session: AdaptSession, prompts: Sequence[Encoded]) -> float | None:
-    """See `divergence`. Memory holds one model at a time: the adapted one is emptied before its base is loaded."""
+def distance_from_base(adapted: LocalBackend, before: Tensor | None, prompts: Sequence[Encoded]) -> float | None:
+    """See `divergence`; `before` is what the base says to the prompts."""
 
     def apart() -> float | None:
         moved = next_tokens(adapted, prompts)
-        adapted.forget()
-        on_gpu = adapted.model.device.type == "cuda"
-        adapted.model.to("meta")
-        if on_gpu:  # a CPU has the weights back by then
-            free_cached()
-        before = None if moved is None else next_tokens(session.backend(session.base.load(False)), prompts)
         return None if moved is None or before is None else divergence(moved, before)
 
     return optional("divergence from the base", apart)

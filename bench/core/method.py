@@ -188,6 +188,9 @@ class WeightsPart(Part):
     """What a method does to the weights; nothing, unless a subclass does."""
 
     learner: ClassVar[LearnerKind] = FROZEN
+    # writes into no tensor of the base, in no training either, though it may put others in their place: a cell then
+    # reads its checkpoint once for all trainings; else it is read again for each
+    shares_base: ClassVar[bool] = False
 
     @property
     def bytes_per_weight(self) -> int:
