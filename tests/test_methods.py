@@ -43,6 +43,8 @@ def test_parts_are_found_by_themselves_and_options_do_not_clash() -> None:
         "full",
         "last-layers",
         "bitfit",
+        "prompt-tuning",
+        "prefix-tuning",
         "set-fit",
         "tf-idf",
         "nearest-answer",

@@ -169,7 +169,7 @@ def test_what_training_makes_of_it_answers_as_a_plain_loop_does(method: str, fam
     task = TASKS[0]
     unmerged: list[tuple[float, ...]] = []
     options = {**SHORT, **({"layers": 1} if method == "last-layers" else {})}
-    observer = Observer(lambda predictor, _: unmerged.extend(p.scores for p in predictor.predict(blind(task.test))))
+    observer = Observer(lambda predictor, *_: unmerged.extend(p.scores for p in predictor.predict(blind(task.test))))
     result = adapted(task, method, options, saved, observer=observer)
     require_plain_answers(result.predictor, task, family)
     if method == "lora":

@@ -98,7 +98,7 @@ def test_what_a_part_leaves_is_a_fresh_base(
 ) -> None:
     session, made = session_of(choice_task(), method, options, models[tied])
     before, during = session.untouched(), []
-    observer = Observer(unmerged=lambda predictor, scaled: during.append(session.untouched()))
+    observer = Observer(apart=lambda *_: during.append(session.untouched()))
     predictor = adapt(made, session, observer=observer).predictor
     predictor.predict([])
     assert len(read) == 1

@@ -11,6 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from bench.adapt.learner import Adapted, Observer, Scaled
+from bench.core.method import AdapterPart
 from bench.core.record import Prediction
 from bench.core.task import Task
 from bench.engine.backend import local
@@ -61,7 +62,7 @@ def answered(result: Adapted, task: Task) -> list[Prediction]:
 def test_lora_reaches_what_it_says_and_merges(task: Task, family: str, changes: dict[str, Any], saved: Path) -> None:
     before: list[Prediction] = []
 
-    def unmerged(predictor: ModelPredictor, scaled: Scaled) -> None:
+    def unmerged(predictor: ModelPredictor, scaled: Scaled, part: AdapterPart) -> None:
         before.extend(predictor.predict(blind(task.test)))
 
     result = adapted(task, "lora", SHORT, saved, observer=Observer(unmerged))

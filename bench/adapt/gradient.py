@@ -68,7 +68,7 @@ class GradientLearner:
         for step in checkpoints.each(model) if checkpoints else ():
             observer.at_checkpoint(step, session.predictor(model, writer))
         if isinstance(part, AdapterPart):
-            observer.unmerged(session.predictor(model, writer), partial(part.scaled, model))
+            observer.apart(session.predictor(model, writer), partial(part.scaled, model), part)
             reach = part.reach(model)
         if observer.weights:
             cast(TrainedPart, part).keep(model, observer.weights, session.base.dtype)

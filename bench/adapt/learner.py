@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from bench.adapt.session import AdaptSession
 from bench.core.measured import FlopCheck, Parameters, SideMeasure
-from bench.core.method import Method
+from bench.core.method import AdapterPart, Method
 from bench.core.training import Judged, Options, Training, Tuning
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
@@ -41,7 +41,8 @@ class Adapted:
 class Observer:
     """What looks at a model while it is adapted."""
 
-    unmerged: Callable[[ModelPredictor, Scaled], None] = lambda predictor, scaled: None  # before an adapter is merged
+    # while an adapter stands beside the weights
+    apart: Callable[[ModelPredictor, Scaled, AdapterPart], None] = lambda predictor, scaled, part: None
     checkpoints: CheckpointCallback | None = None
     at_checkpoint: Callable[[int, ModelPredictor], None] = lambda step, predictor: None
     turned_off: Collection[SideMeasure] = ()  # what is not to be measured

@@ -128,7 +128,7 @@ def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEval
             trials=job.trials,
             chosen=job.chosen,
             observer=Observer(
-                side_evals.unmerged,
+                side_evals.apart,
                 CheckpointCallback(checkpoints, job.checkpoints) if job.checkpoints else None,
                 side_evals.during,
                 job.turned_off,

@@ -51,7 +51,7 @@ def session_for(job: Job, task: Task, method: Method, meter: Meter, progress: Pr
     material = material_of(task, method, job.seed, meter, progress, embedder=job.embedder, vectors=vectors)
     if served is not None:
         return session_with(job, served, replace(task, test=()), material, meter, progress)
-    base = load_base(job.resolved, meter.device)
+    base = load_base(job.resolved, meter.device).behind(method.weights.virtual_tokens)
     # what is trained on holds no thoughts, and labels are ranked, not written
     thinks = task.kind == "text" and not method.weights.learner.reads_train
     budget = job.resolved.thinking_tokens if thinks else 0

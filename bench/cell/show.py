@@ -107,7 +107,7 @@ def show(task: Task, model: ResolvedModel, method: Method, item: str | None, see
     method = settle(method, taken)
     device = torch.device("cpu")
     try:
-        base = load_base(model, device)
+        base = load_base(model, device).behind(method.weights.virtual_tokens)
         if isinstance(base, NoBase):
             raise UsageError(f"{model.name} is no language model: it gets the item's text and no prompt")
         material = material_of(task, method, seed, Meter(device), lambda *_: None, embedder=embedder)

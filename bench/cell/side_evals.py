@@ -17,7 +17,7 @@ from bench.cell.divergence import divergence, next_tokens
 from bench.cell.job import Job
 from bench.cell.probes import ask
 from bench.core.measured import TAIL_ITEMS, Latency, Serving
-from bench.core.method import WeightsPart
+from bench.core.method import AdapterPart, WeightsPart
 from bench.core.record import CheckpointScores, ScaledScores, Scores
 from bench.core.task import Task
 from bench.engine.backend import LocalBackend
@@ -88,9 +88,10 @@ class SideEvals:
         """Ask the model of a step of its training."""
         self.curve.append(CheckpointScores(step, *self._midway(predictor)))
 
-    def unmerged(self, predictor: ModelPredictor, scaled: Scaled) -> None:
-        """Serve, and ask at shares of its update, a model whose adapter stands beside the weights."""
-        self.serve("unmerged", predictor)
+    def apart(self, predictor: ModelPredictor, scaled: Scaled, part: AdapterPart) -> None:
+        """Ask a model whose adapter stands beside the weights at shares of its update; serve it, if it gets merged."""
+        if part.merges:
+            self.serve("unmerged", predictor)
         for scale in self.job.adapter_scales:
             predictor.forget()
             with scaled(scale):

@@ -197,6 +197,11 @@ class WeightsPart(Part):
         """What learning holds in memory for each weight of the model."""
         return 4
 
+    @property
+    def virtual_tokens(self) -> int:
+        """Tokens of the model's context that stand in front of every prompt and are no part of it."""
+        return 0
+
     def cost(self, examples: int, trials: int) -> LearningCost:
         """What learning from so many examples takes, after so many trials of options (0: there is nothing to try)."""
         return LearningCost(answered=trials)
@@ -222,6 +227,7 @@ class TrainedPart(WeightsPart):
     learner = GRADIENT
     kinds = frozenset[ModelKind]({"causal", "seq2seq"})
     full_precision: ClassVar[bool] = False  # trains the base weights: they are held in fp32 while it does
+    merges: ClassVar[bool] = True  # what is trained is part of the weights that answer
 
     def requires(self, task: Task) -> str | None:
         return None if task.train else f"{self.name} needs a train split"
@@ -266,13 +272,15 @@ class Reach:
 
 @runtime_checkable
 class AdapterPart(Protocol):
-    """A trained part whose update stands apart from the weights until `finish` merges it into them."""
+    """A trained part whose update stands apart from the weights, at least until `finish`."""
+
+    merges: ClassVar[bool]  # it does so until `finish` merges it into them
 
     def scaled(self, model: Any, factor: float) -> AbstractContextManager[None]:
         """While it lasts, `model` uses `factor` of what was trained."""
 
-    def reach(self, model: Any) -> Reach:
-        """How much of the blocks' matrices has an adapter, of the trained `model`."""
+    def reach(self, model: Any) -> Reach | None:
+        """How much of the blocks' matrices has an adapter, of the trained `model`; None: it adapts no matrix."""
 
 
 class ContextPart(Part):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -23,6 +23,10 @@ class Base:
     numbers: int  # of hidden state for a token: layers × width
     parameters: int = 0  # by its configuration; 0 where that is not known
     digest: str = ""  # sha256 over weights and tokenizer
+
+    def behind(self, tokens: int) -> Base:
+        """The base whose prompts leave so many tokens of its context to what stands in front of all of them."""
+        return replace(self, context_length=self.context_length - tokens)
 
 
 class _Absent:

@@ -25,14 +25,19 @@ NAME = "adaptbench_line"
 def attend(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, *, layout: Layout, **kwargs: Any
 ) -> tuple[Tensor, None]:
-    """Attention over a line: queries, keys and values [1, heads, tokens, size] to [1, tokens, heads, size]."""
-    found, start, longest = [], 0, max(layout.own)
-    for before, own in ((0, layout.shared), *((layout.shared, own) for own in layout.own), (0, layout.filler)):
+    """Attention over a line: queries, keys and values [1, heads, tokens, size] to [1, tokens, heads, size].
+
+    There can be more keys and values than queries: those in front, of virtual tokens, are seen by all.
+    """
+    ahead = key.shape[2] - query.shape[2]
+    found, start, longest = [], 0, max(*layout.own, layout.shared if ahead else 0)
+    shared = ahead + layout.shared
+    for before, own in ((ahead, layout.shared), *((shared, own) for own in layout.own), (0, layout.filler)):
         if not own:
             continue
-        row = slice(start, start + own)
+        row, after = slice(start, start + own), slice(ahead + start, ahead + start + own)
         keys, values = (
-            torch.cat([of[:, :, :before], of[:, :, row]], 2) if before else of[:, :, row] for of in (key, value)
+            torch.cat([of[:, :, :before], of[:, :, after]], 2) if before else of[:, :, after] for of in (key, value)
         )
         mask = _mask(before, longest, query.dtype, query.device)[..., :own, : before + own] if before else None
         part, _ = sdpa_attention_forward(module, query[:, :, row], keys, values, mask, **kwargs)
