@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 
@@ -68,6 +70,19 @@ def bound(metric: str) -> float | None:
     return info.scale if info is not None and info.bounded else None
 
 
+_READ: ContextVar[dict[Hashable, Answers] | None] = ContextVar("read", default=None)
+
+
+@contextmanager
+def reading_once() -> Iterator[None]:
+    """While it lasts, answers are read from their files once: for a page that compares the same methods again."""
+    token = _READ.set({})
+    try:
+        yield
+    finally:
+        _READ.reset(token)
+
+
 def read(run: Run, label: str, records: Sequence[Record], metric: str | None) -> Answers:
     """The answers of the cells (seeds) of one method, in `metric` or the task's primary one.
 
@@ -75,6 +90,16 @@ def read(run: Run, label: str, records: Sequence[Record], metric: str | None) ->
         UsageError: no such metric, or predictions that are not there.
         NotComparableError: the seeds were not asked the same items.
     """
+    known = _READ.get()
+    if known is None:
+        return _read(run, label, records, metric)
+    name = (run.path, label, tuple(record.key for record in records), metric)
+    if name not in known:
+        known[name] = _read(run, label, records, metric)
+    return known[name]
+
+
+def _read(run: Run, label: str, records: Sequence[Record], metric: str | None) -> Answers:
     first = records[0]
     name = metric or next(iter(first.scores))
     if name not in first.scores:

@@ -51,13 +51,15 @@ def lines_of(file: RunPath) -> list[Line]:
         raise _damaged(file, place + first["msg"]) from None
     if not lines:
         raise _damaged(file, "it is empty")
-    if any(_scored_by(line) != _scored_by(lines[0]) for line in lines):
+    metrics, counts = lines[0]["metrics"].keys(), _counts(lines[0])
+    if any(line["metrics"].keys() != metrics or _counts(line) != counts for line in lines):
         raise _damaged(file, "its lines are not scored by the same metrics")
     return lines
 
 
-def _scored_by(line: Line) -> tuple[set[str], dict[str, int]]:
-    return set(line["metrics"]), {name: len(row) for name, row in line.get("counts", {}).items()}
+def _counts(line: Line) -> dict[str, int]:
+    """How many counts each corpus metric has."""
+    return {name: len(row) for name, row in line.get("counts", {}).items()}
 
 
 def _damaged(file: RunPath, problem: str) -> UsageError:

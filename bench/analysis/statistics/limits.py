@@ -56,13 +56,32 @@ def retrained_difference_limits(a: Array, b: Array, scale: float | None, level: 
     both sides' seeds have the degrees of freedom of Welch 1947 (Biometrika 34, 28-35), and Wilson's limits where
     scores are bounded, as good seeds are close together near the end of the scale.
     """
-    low, high = difference_limits(a, b, scale, level)
-    t = t_quantiles((1 + level) / 2, _welch(a, b))
-    (a_down, a_up), (b_down, b_up) = (_seeds_reach(side, scale, t) for side in (a, b))
-    difference = a.mean(axis=(-2, -1)) - b.mean(axis=(-2, -1))
-    low = difference - np.sqrt((difference - low) ** 2 + a_down**2 + b_up**2)
-    high = difference + np.sqrt((high - difference) ** 2 + a_up**2 + b_down**2)
-    return _within(low, high, scale)
+    return RetrainedDifference(a, b, scale).limits(level)
+
+
+class RetrainedDifference:
+    """What `retrained_difference_limits` needs of the scores, once for limits of any number of levels."""
+
+    def __init__(self, a: Array, b: Array, scale: float | None) -> None:
+        self._items = difference_parts(a, b, scale)
+        self._means = a.mean(axis=(-2, -1)), b.mean(axis=(-2, -1))
+        self._variances = tuple(seeds_variance(side) if side.shape[-2] > 1 else None for side in (a, b))
+        self._df, self._scale = _welch(a, b), scale
+
+    def limits(self, level: float | Array) -> tuple[Array, Array]:
+        """Of scores without axes before seeds and items, `level` may be an array [levels]."""
+        centre, error, df = self._items
+        half = t_quantiles((1 + level) / 2, df) * error
+        low, high = _within(centre - half, centre + half, self._scale)
+        t = t_quantiles((1 + level) / 2, self._df)
+        (a_down, a_up), (b_down, b_up) = (
+            _seeds_reach(mean, variance, self._scale, t)
+            for mean, variance in zip(self._means, self._variances, strict=True)
+        )
+        difference = self._means[0] - self._means[1]
+        low = difference - np.sqrt((difference - low) ** 2 + a_down**2 + b_up**2)
+        high = difference + np.sqrt((high - difference) ** 2 + a_up**2 + b_down**2)
+        return _within(low, high, self._scale)
 
 
 def difference_parts(a: Array, b: Array, scale: float | None) -> tuple[Array, Array, int]:
@@ -102,12 +121,10 @@ def _welch(a: Array, b: Array) -> Array:
     return np.where(weights > 0, total**2 / np.where(weights > 0, weights, 1.0), least)
 
 
-def _seeds_reach(scores: Array, scale: float | None, t: Array) -> tuple[Array, Array]:
-    """How far the limits over seeds lie below and above the mean."""
-    mean = scores.mean(axis=(-2, -1))
-    if scores.shape[-2] == 1:
+def _seeds_reach(mean: Array, variance: Array | None, scale: float | None, t: Array) -> tuple[Array, Array]:
+    """How far the limits over seeds lie below and above the mean; `variance`: None of a single seed."""
+    if variance is None:
         return np.zeros_like(mean), np.zeros_like(mean)
-    variance = seeds_variance(scores)
     if scale is None:
         return t * np.sqrt(variance), t * np.sqrt(variance)
     share, some = np.clip(mean / scale, 0.0, 1.0), variance > 0

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bench.analysis.statistics import checks, limits
-from bench.analysis.statistics.distributions import bisect, t_cdf
+from bench.analysis.statistics.distributions import first_where, t_cdf
 from bench.analysis.statistics.intervals import Interval
 from bench.analysis.statistics.paired import PairedResult, paired_shares
 
@@ -65,14 +65,15 @@ def retrained_difference(a: ArrayLike, b: ArrayLike, scale: float | None, *, lev
     found = apart(first, second)
     if first.shape[1] == 1:
         return PairedResult(found, _anything(scale, level), 1.0, 1, "one item")
+    of_levels = limits.RetrainedDifference(first, second, scale)
 
-    def reaches(tail: float) -> bool:
-        low, high = limits.retrained_difference_limits(first, second, scale, 1 - 2 * math.exp(tail))
-        return bool(low <= 0 <= high)
+    def excludes_0(tail: Array) -> NDArray[np.bool_]:
+        low, high = of_levels.limits(1 - 2 * np.exp(tail))
+        return (low > 0) | (high < 0)
 
     least, most = math.log(1e-12), math.log(0.5 - 1e-9)
-    p = 1.0 if found == 0 or reaches(most) else 2 * math.exp(bisect(lambda tail: not reaches(tail), least, most, 50))
-    interval = _interval(limits.retrained_difference_limits, level, first, second, scale)
+    p = 1.0 if found == 0 or not excludes_0(np.asarray(most)) else 2 * math.exp(first_where(excludes_0, least, most))
+    interval = _interval(of_levels.limits, level)
     return PairedResult(found, interval, min(1.0, p), first.shape[1], "items and seeds: limits joined by squares, t")
 
 

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench import __version__
+from bench.analysis.answers import reading_once
 from bench.core.record import Run
 from bench.metrics.formats import clean
 from bench.report.cases import cases
@@ -25,6 +26,7 @@ from bench.report.tables import notes
 _HERE = Path(__file__).parent
 
 
+@reading_once()
 def html(runs: Sequence[Run], *, whole: bool = False) -> str:
     """The report of some runs as one file; the same records give the same bytes.
 
