@@ -28,7 +28,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def work(method: str, task: str = "t", **tokens: float) -> CellWork:
-    return CellWork("m", task, method, tokens)  # type: ignore[arg-type]
+    return CellWork("m", task, method, tokens, 1000)  # type: ignore[arg-type]
 
 
 def record(**seconds: float) -> Record:
@@ -75,7 +75,7 @@ def test_the_cell_under_way_teaches_from_its_first_phase_on(now: list[float]) ->
 def test_cells_at_once_are_laid_out_as_they_will_start(now: list[float]) -> None:
     """Rates are 1 s a token: two workers, of which one is free after 10 s and the other after 30 s."""
     cells = {"a": work("full", train=30.0), "b": work("full", train=60.0), "c": work("full", train=45.0)}
-    cells["d"] = CellWork("m", "t", "full", {"train": 15.0}, waits=frozenset("c"))
+    cells["d"] = CellWork("m", "t", "full", {"train": 15.0}, 1000, waits=frozenset("c"))
     clock = Clock(cells)
     clock.start("a")
     clock.start("b")
@@ -111,6 +111,15 @@ def test_cells_of_an_earlier_go_tell_what_is_not_seen_yet_in_proportion(now: lis
     now[0] += 15.0
     clock.progress("b", "train", 5, 10)  # 3 s a token: half as slow again, and so is all that was not seen now
     assert clock.seconds_left() == pytest.approx(15 + 7.5 + 10.5 + (60 + 7.5) * 4 / 3)
+
+
+def test_another_model_takes_time_by_its_parameters(now: list[float]) -> None:
+    small = CellWork("small", "t", "full", {"train": 20.0}, 250)
+    clock = Clock({"a": work("full", train=10.0), "b": small, "c": CellWork("none", "t", "words", {"train": 9.0}, 0)})
+    clock.start("a")
+    now[0] += 40.0
+    clock.finish("a", record(train=40.0), cached=False)
+    assert clock.seconds_left() == pytest.approx(20 * 4.0 / 4 * 4 / 3)  # a quarter of 4 s a token; then what is beside
 
 
 def test_failed_cells_say_nothing_of_time() -> None:

@@ -90,7 +90,8 @@ def measure(
 
 
 def _work(cell: Cell, after: frozenset[str]) -> CellWork:
-    return CellWork(cell.model.digest, cell.task.name, cell.label, work_by_phase(cell), after)
+    work = work_by_phase(cell)
+    return CellWork(cell.model.digest, cell.task.name, cell.label, work, cell.model.parameters, after)
 
 
 def _prepared_surroundings(folder: Path, suite: Suite) -> Surroundings:

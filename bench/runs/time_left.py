@@ -1,10 +1,11 @@
 """How long a run will still take, learnt from the phases of its cells, those of the cells under way included.
 
 A cell is the phases that grow with its work (tokens through the model, `bench.runs.plan`) and an overhead. Seconds for
-a token come from the same phase of the same model and task where there are any, else from what is nearest; the overhead
-comes from cells of the same method, and where none has ended it is what evaluations may take. Cells that were measured
-in an earlier go tell what this one has not seen yet: in proportion, as the machine may be faster or slower now. Cells
-that are measured at once are laid out as the run will start them.
+a token come from the same phase of the same model and task where there are any, else from what is nearest, and from
+another model in proportion to its parameters; the overhead comes from cells of the same method, and where none has
+ended it is what evaluations may take. Cells that were measured in an earlier go tell what this one has not seen yet: in
+proportion, as the machine may be faster or slower now. Cells that are measured at once are laid out as the run will
+start them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from bench.core.record import Record
 from bench.metrics.formats import duration
 from bench.runs.graph import chains, makespan
 
+_ANY_MODEL = ("",)
 _NEAREST = 4  # words of a description: phase, model, task and method
 _OF_WORK = 1 / 3  # an overhead that is not known yet: evaluations take a quarter of a cell
 _UNKNOWN = "time left: not known yet"
@@ -35,6 +37,7 @@ class CellWork:
     task: str
     method: str
     tokens: Mapping[PhaseName, float]  # through the model, by the phases that grow with them
+    parameters: int  # of the model; 0: its time does not grow with them
     waits: frozenset[str] = frozenset()  # keys of the cells that have to end before
 
 
@@ -63,13 +66,13 @@ class _Sums:
     def add(self, cell: CellWork, phase: PhaseName, tokens: float, seconds: float) -> None:
         for name in _descriptions(cell, phase):
             before = self._sums[name]
-            self._sums[name] = before[0] + tokens, before[1] + seconds
+            self._sums[name] = before[0] + _amount(cell, name, tokens), before[1] + seconds
 
     def __bool__(self) -> bool:
         return any(tokens for tokens, _ in self._sums.values())
 
     def at(self, name: tuple[str, ...]) -> float | None:
-        """Seconds for a token where a description fits."""
+        """Seconds for a token where a description fits; for a token and parameter where it names no model."""
         tokens, seconds = self._sums.get(name, (0.0, 0.0))
         return seconds / tokens if tokens else None
 
@@ -88,7 +91,12 @@ def _descriptions(cell: CellWork, phase: PhaseName) -> Iterator[tuple[str, ...]]
     yield phase, cell.model
     yield "", cell.model, cell.task
     yield "", cell.model
-    yield ("",)
+    yield _ANY_MODEL
+
+
+def _amount(cell: CellWork, name: tuple[str, ...], tokens: float) -> float:
+    """What seconds grow with: tokens, times the model's parameters where models are compared."""
+    return tokens * cell.parameters if name == _ANY_MODEL else tokens
 
 
 class _Rates:
@@ -103,9 +111,9 @@ class _Rates:
         for name in _descriptions(cell, phase):
             now, earlier = self._now.at(name), self._earlier.at(name)
             if now is not None:
-                return now
+                return _amount(cell, name, now)
             if earlier is not None:
-                return earlier * self.slower
+                return _amount(cell, name, earlier) * self.slower
         return 0.0
 
 
