@@ -25,7 +25,7 @@ from bench.analysis.statistics import two_questions
 from bench.cli import cli
 from bench.core.errors import NotComparableError, UsageError
 from bench.core.identity import Identity
-from bench.core.record import Prediction, Record, Run, Score
+from bench.core.record import Failure, Prediction, Record, Run, Score
 from bench.core.training import Training
 from bench.report.tables.comparison import tables, to_json
 from bench.store import run_folder
@@ -286,8 +286,13 @@ def test_sheets_say_what_holds(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_measured_cell_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="has no measured cell to compare"):
+    with pytest.raises(UsageError, match="no cell is measured yet"):
         within(run(tmp_path))
+    failed = Record("k", "m", "t", "rag", 0, "failed", "now", Failure("timeout", "too slow"))
+    with pytest.raises(UsageError, match=r"the only cell failed \(timeout\)"):
+        within(run(tmp_path, failed))
+    with pytest.raises(UsageError, match=r"all 2 cells failed \(timeout\)"):
+        within(run(tmp_path, failed, replace(failed, seed=1)))
 
 
 def test_the_command_compares_and_names_what_is_unknown(tmp_path: Path) -> None:

@@ -108,8 +108,17 @@ def within(run: Run, task: str | None = None, metric: str | None = None, methods
         if answers:
             found.append(family_of(model, name, answers, left_out))
     if not found:
-        raise UsageError(f"{run.path} has no measured cell to compare")
+        raise UsageError(f"{run.path}: {nothing_measured(run.records)}; `adaptbench report` says more")
     return found
+
+
+def nothing_measured(records: Sequence[Record]) -> str:
+    """Why there is nothing to compare, where no cell has scores."""
+    kinds = dict.fromkeys(record.failure.kind for record in records if record.failure)
+    if not kinds:
+        return "no cell is measured yet"
+    every = f"all {len(records)} cells" if len(records) > 1 else "the only cell"
+    return f"{every} failed ({', '.join(kinds)})"
 
 
 def family_of(model: str, task: str, answers: Sequence[Answers], left_out: tuple[str, ...] = ()) -> Family:

@@ -117,6 +117,9 @@ def _case(name: str, title: str, run: Run, model: str, task: str) -> Case:
     if not records:
         problem = f"not measured yet; next: {step(missing_cells(run, model, task))}"
         return Case(name, title, run, model, task, records, prices, problem=problem)
+    if all(record.failure for record in records):
+        problem = f"{comparison.nothing_measured(records)}; mend what is said under failed cells, and run again"
+        return Case(name, title, run, model, task, records, prices, problem=problem)
     try:
         [family] = (one for one in comparison.within(Run(run.path, run.suite, records), task) if one.model == model)
         assumed = assumptions.read(run.decide, str(run.path))
