@@ -16,7 +16,7 @@ from pydantic import Field
 from bench.core.method import LINEAR_PROBE, LearningCost, Options, WeightsPart
 from bench.core.model_kind import ModelKind
 from bench.core.task import Task
-from methods.options import Grid, without_labels
+from methods.options import CRITERION, Criterion, Grid, without_labels
 
 
 class HeadOptions(Options):
@@ -24,6 +24,7 @@ class HeadOptions(Options):
         (0.01, 1.0, 100.0),
         description="inverse strength of the L2 penalty (scikit-learn's C), on standardised features",
     )
+    criterion: Criterion = Field("loss", description=CRITERION)
 
 
 class Head(WeightsPart):

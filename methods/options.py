@@ -5,6 +5,7 @@ A part never imports torch at module level and never sees a task's test labels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -27,6 +28,10 @@ def _plain(values: tuple[T, ...]) -> T | list[T]:
 # One value, or several to choose from on validation; written down as a value where there is one.
 Grid = Annotated[tuple[T, ...], BeforeValidator(_several), Field(min_length=1), PlainSerializer(_plain)]
 
+
+# What chooses options and the epoch that is kept, on validation items: their loss, or the task's own metric.
+Criterion = Literal["loss", "metric"]
+CRITERION = "what chooses options, and the epoch of a training: validation loss, or the task's metric on validation"
 
 # How an index is searched.
 Retriever = Literal["auto", "dense", "lexical", "hybrid"]
@@ -87,12 +92,19 @@ class TrainingOptions(Options):
     trial_share: float = Field(
         0.25, gt=0, le=1, description="length of a trial of the grid, as a share of the training"
     )
+    criterion: Criterion = Field("loss", description=CRITERION)
+
+    def steps(self, examples: int, share: float = 1.0) -> int:
+        """Optimizer steps of `share` of a training on so many examples, at least one."""
+        whole = self.max_steps or math.ceil(self.epochs * math.ceil(examples / self.batch_size))
+        return max(1, round(whole * share))
 
     def cost(self, examples: int, trials: int, bytes_per_weight: int = 4) -> LearningCost:
         """What training on so many examples takes, and before it so many shorter ones."""
         epochs = self.max_steps * self.batch_size / max(1, examples) if self.max_steps else self.epochs
         passes = epochs * (1 + trials * self.trial_share)
-        return LearningCost(trained=passes, judged=passes, bytes_per_weight=bytes_per_weight)
+        answered = epochs + trials * max(1.0, epochs * self.trial_share) if self.criterion == "metric" else 0.0
+        return LearningCost(trained=passes, judged=passes, answered=answered, bytes_per_weight=bytes_per_weight)
 
     @field_validator("learning_rate", mode="before")
     @classmethod

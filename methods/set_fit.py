@@ -13,7 +13,7 @@ from pydantic import Field
 from bench.core.method import SET_FIT, LearningCost, Options, WeightsPart
 from bench.core.model_kind import ModelKind
 from bench.core.task import Task
-from methods.options import Grid, without_labels
+from methods.options import CRITERION, Criterion, Grid, without_labels
 
 _Rate = Annotated[float, Field(gt=0, lt=1)]
 
@@ -28,6 +28,7 @@ class SetFitOptions(Options):
     c: Grid[Annotated[float, Field(gt=0)]] = Field(
         (0.1,), description="inverse strength of the classifier's L2 penalty, as of head"
     )
+    criterion: Criterion = Field("loss", description=CRITERION)
 
     def pairs(self, examples: int) -> int:
         """Pairs that are drawn of so many examples, at most."""
@@ -50,6 +51,9 @@ class SetFit(WeightsPart):
         whole = 1 + self.options.trial_share * min(trials, len(self.options.learning_rate))
         passes = 2 * self.options.pairs(examples) / max(1, examples) * whole
         return LearningCost(trained=passes, read=2 if trials else 1, bytes_per_weight=self.bytes_per_weight)
+
+    def length(self, examples: int) -> int:
+        return self.options.pairs(examples)
 
     @property
     def bytes_per_weight(self) -> int:

@@ -13,13 +13,14 @@ from pydantic import Field
 from bench.core.method import TF_IDF, LearningCost, Options, WeightsPart
 from bench.core.model_kind import ModelKind
 from bench.core.task import Task
-from methods.options import Grid, without_labels
+from methods.options import CRITERION, Criterion, Grid, without_labels
 
 
 class TfIdfOptions(Options):
     c: Grid[Annotated[float, Field(gt=0)]] = Field(
         (1.0, 10.0, 100.0), description="inverse strength of the L2 penalty (scikit-learn's C)"
     )
+    criterion: Criterion = Field("loss", description=CRITERION)
 
 
 class TfIdf(WeightsPart):

@@ -174,7 +174,7 @@ def test_out_of_memory_halves_the_micro_batch_then_recomputes_activations(
 ) -> None:
     tried: list[tuple[int, bool]] = []
 
-    def fails(make: Any, pairs: Any, validation: Any, given: Setting, progress: Any, beside: Any) -> Any:
+    def fails(make: Any, pairs: Any, validation: Any, given: Setting, *others: Any) -> Any:
         tried.append((given.micro_batch, given.checkpointing))
         raise torch.OutOfMemoryError("no more")
 

@@ -91,7 +91,7 @@ def test_the_best_score_on_validation_is_chosen(tiny_model: Path, monkeypatch: p
         assert all(example.id.startswith("validation/") for example in task.test)
         return type("Scored", (), {"scores": {"accuracy": type("Score", (), {"value": next(scored)})}})
 
-    monkeypatch.setattr("bench.adapt.frozen.score", fake)
+    monkeypatch.setattr("bench.adapt.validation.score", fake)
     found = adapted(choice_task(), "few-shot", {"k": [1, 2, 3]}, tiny_model).tuning
     assert found is not None
     assert [trial.value for trial in found.trials] == [0.25, 0.75, 0.75]

@@ -14,7 +14,7 @@ from bench.adapt.linear_probe import LinearProbe
 from bench.adapt.session import AdaptSession
 from bench.adapt.set_fit import SetFit
 from bench.adapt.tuning import search
-from bench.config.search_space import grid, settle
+from bench.config.search_space import SearchPlan, grid, settle
 from bench.core.errors import NotApplicableError, unknown
 from bench.core.method import FROZEN, GIVEN, GRADIENT, LINEAR_PROBE, NEAREST_ANSWER, SET_FIT, TF_IDF, Method
 
@@ -33,13 +33,13 @@ def adapt(
     method: Method,
     session: AdaptSession,
     *,
-    trials: int = 3,
+    plan: SearchPlan | None = None,
     chosen: Mapping[str, Any] | None = None,
     observer: Observer | None = None,
 ) -> Adapted:
     """Adapt the session's base model by `method`.
 
-    Options with several values are `chosen`, or else searched for in `trials` trials.
+    Options with several values are `chosen`, or else searched for by `plan`.
 
     Raises:
         CellError: the method cannot work here, training diverged, or memory ran out.
@@ -50,7 +50,7 @@ def adapt(
         method = settle(method, chosen)
     elif grid(method):
         with session.meter.phase("tune"):
-            tuning = search(learner, method, session, trials)
+            tuning = search(learner, method, session, plan or SearchPlan())
         method = settle(method, tuning.chosen)
     with session.meter.phase("index"):
         writer = session.writer(method.context.build(session.material))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench.adapt.learner import Adapted, Judgement, Observer
 from bench.adapt.session import AdaptSession
+from bench.adapt.validation import asked_by, judgement_of
 from bench.core.errors import CellError
 from bench.core.item import Example
 from bench.core.measured import Parameters
@@ -89,14 +90,20 @@ class TfIdf:
         return Adapted(session.predictor(backend, writer), _learnt(train, loss), size)
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
-        """The validation loss."""
+        """The validation loss, or the score of the answers."""
+        asked = asked_by(method, session)
 
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
             session.progress("tune", trial, trials)
             fitted = WordRegression.fit(session.material.train, session.labels, only(method.weights.options.c))
-            return Judged(options, fitted.loss(session.validation))
+            loss = fitted.loss(session.validation)
+            if asked is None:
+                return Judged(options, loss)
+            rows = fitted.likelihoods([text_of(example) for example in asked.examples])
+            found = {example.id: row for example, row in zip(asked.examples, rows, strict=True)}
+            return Judged(options, asked.ranked(found, session.labels), loss=loss)
 
-        return Judgement("validation loss", False, len(session.validation), judge)
+        return judgement_of(session, asked, judge)
 
 
 class NearestAnswer:

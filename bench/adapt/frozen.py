@@ -8,13 +8,10 @@ from typing import cast
 
 from bench.adapt.learner import Adapted, Judgement, Observer, parameters
 from bench.adapt.session import AdaptSession
+from bench.adapt.validation import ValidationItems, judgement_of
 from bench.core.method import Method
 from bench.core.training import Judged, Options
-from bench.engine.predictor import question
 from bench.engine.prompts import Writer
-from bench.meters.flop_check import of_answers
-from bench.metrics import NAMES
-from bench.metrics.scoring import score
 from methods.given import Given
 from tasks.loader.splits import TRIAL_ITEMS, sample
 
@@ -33,23 +30,17 @@ class FrozenLearner:
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
         """The score of the answers to validation items."""
-        criterion = session.task.metrics[0]
-        asked = sample(session.material.validation, TRIAL_ITEMS, 0)
-        task = replace(session.task, test=asked)
-        items = [question(example) for example in asked]
+        asked = ValidationItems(session, sample(session.material.validation, TRIAL_ITEMS, 0))
         model = session.answering(method)
 
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
             predictor = session.predictor(model, session.writer(method.context.build(session.material)))
             predictor = replace(predictor, progress=partial(_of_trial, session, trial, trials))
-            prompts = predictor.writer.write(items)
-            predictions = predictor.answer(items, prompts)
-            multiplied = of_answers(predictor, prompts, predictions)
-            if multiplied is not None:
-                session.meter.multiplied("tune", multiplied)
-            return Judged(options, score(task, predictions).scores[criterion].value)
+            before = asked.tokens
+            value = asked.answered(predictor, asked.written(predictor))
+            return Judged(options, value, tokens=asked.tokens - before)
 
-        return Judgement(criterion, NAMES[criterion].higher_is_better, len(asked), judge)
+        return judgement_of(session, asked, judge)
 
 
 class GivenLearner(FrozenLearner):

@@ -1,4 +1,4 @@
-"""The learner `gradient`: weights are moved by training on answers, options are judged by the validation loss."""
+"""The learner `gradient`: weights are moved by training on answers, options and epochs are judged on validation."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ import torch
 
 from bench.adapt.learner import Adapted, Judgement, Observer, once_for_each_context, parameters, training_sample
 from bench.adapt.session import AdaptSession
+from bench.adapt.validation import ValidationItems, asked_by, judgement_of
 from bench.core.errors import CellError, DivergedError
 from bench.core.hashing import derive_seed
 from bench.core.measured import FlopCheck
 from bench.core.method import AdapterPart, Method, Reach, TrainedPart
 from bench.core.phases import PhaseName
 from bench.core.training import Judged, Losses, Options, ShapeTrial, Training
-from bench.engine.prompts import Writer
+from bench.engine.prompts import Encoded, Writer
 from bench.meters import flops
 from bench.meters.flop_check import Checked, of_training
 from bench.meters.optional import optional
 from bench.model.budget import train_tokens
 from bench.model.devices import cpu, onednn_pays
 from bench.training.batches import Pair, divisor, micro_batch
+from bench.training.epochs import Scorer
 from bench.training.loss import mean_loss, work_of
 from bench.training.shapes import SHORTEST, fastest, shape_trial
-from bench.training.trainer import Setting, steps_of, train
+from bench.training.trainer import Setting, train
 from methods.options import only
 
 
@@ -43,6 +45,7 @@ class GradientLearner:
         if is_to_be_tried(session, setting, pairs):
             with meter.phase("shape"):
                 setting, tried = in_fastest_shape(session, method, setting, pairs)
+        asked = asked_by(method, session)
         with meter.phase("train"):
             model, result = train(
                 lambda: start(session, method, setting.seed),
@@ -51,7 +54,10 @@ class GradientLearner:
                 setting,
                 lambda done, steps: session.progress("train", done, steps),
                 [checkpoints] if checkpoints else [],
+                scorer(asked, session, writer) if asked else None,
             )
+        if result.metric_s is not None:
+            meter.move("train", "tune", result.metric_s)
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
         meter.side_s += result.validation_s or 0.0
         on_train: float | None = None
@@ -84,13 +90,18 @@ class GradientLearner:
         return Adapted(session.predictor(model, writer), training, sizes, flop_check)
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
-        """The lowest validation loss on the way of a short training."""
-        written = once_for_each_context(
-            lambda method: _written(session, session.writer(method.context.build(session.material)))
-        )
+        """The lowest validation loss on the way of a short training, or the score of the answers where that is best."""
+        asked = asked_by(method, session)
+
+        def prepared(method: Method) -> tuple[Sequence[Pair], Sequence[Pair], Scorer | None]:
+            writer = session.writer(method.context.build(session.material))
+            return *_written(session, writer), scorer(asked, session, writer) if asked else None
+
+        written = once_for_each_context(prepared)
 
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
-            pairs, validation = written(method)
+            pairs, validation, by_answers = written(method)
+            before = asked.tokens if asked else 0
             setting = replace(setting_for(session, method, pairs), share=method.weights.options.trial_share)
             if is_to_be_tried(session, setting, pairs):
                 setting, tried = in_fastest_shape(session, method, setting, pairs)
@@ -101,19 +112,36 @@ class GradientLearner:
 
             try:
                 model, result = train(
-                    lambda: start(session, method, setting.seed), pairs, validation, setting, progress
+                    lambda: start(session, method, setting.seed), pairs, validation, setting, progress, (), by_answers
                 )
             except DivergedError:
                 return Judged(options, None)
             _count(session, "tune", model, validation, result, judged=1)
-            return Judged(options, result.best_validation_loss, result.epochs)
+            tokens = result.tokens + len(result.validation_loss) * sum(len(p) + len(a) for p, a in validation)
+            loss, score = result.best_validation_loss, result.best_validation_metric
+            if asked is None:
+                return Judged(options, loss, result.epochs, tokens=tokens)
+            return Judged(options, score, result.epochs, loss, tokens + asked.tokens - before)
 
-        return Judgement("validation loss", False, len(session.validation), judge)
+        return judgement_of(session, asked, judge)
 
 
 def start(session: AdaptSession, method: Method, seed: int) -> Any:
     """The model to train, from the base as it was read, in the precision that its part asks for."""
     return session.start(method, seed, cast(TrainedPart, method.weights).full_precision)
+
+
+def scorer(asked: ValidationItems, session: AdaptSession, writer: Writer) -> Scorer:
+    """Scores the answers of a model that is being trained."""
+    prompts: list[Encoded] = []
+
+    def score(model: Any) -> float:
+        predictor = replace(session.predictor(model, writer), progress=lambda done, total: None)
+        if not prompts:
+            prompts.extend(asked.written(predictor))
+        return asked.answered(predictor, prompts)
+
+    return Scorer(score, asked.higher_is_better)
 
 
 def _written(session: AdaptSession, writer: Writer) -> tuple[Sequence[Pair], Sequence[Pair]]:
@@ -145,7 +173,7 @@ def is_to_be_tried(session: AdaptSession, setting: Setting, pairs: Sequence[Pair
     """
     limits = session.limits
     pinned = limits.micro_batch != "auto" or limits.train_tokens is not None
-    rows = steps_of(setting, len(pairs)) * setting.options.batch_size
+    rows = setting.options.steps(len(pairs), setting.share) * setting.options.batch_size
     long = rows >= SHORTEST * setting.micro_batch and setting.options.batch_size > setting.micro_batch
     return session.meter.device.type == "cpu" and not pinned and long and not limits.held
 

@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from bench.adapt.learner import Adapted, Judgement, Observer, once_for_each_context, parameters
 from bench.adapt.session import AdaptSession
+from bench.adapt.validation import ValidationItems, asked_by, judgement_of
 from bench.core.errors import CellError
 from bench.core.item import Example, Item
 from bench.core.method import Method
@@ -172,6 +173,22 @@ class Fitting:
         validation = mean_loss(layer, self.validation) if self.validation else None
         return Losses.of(mean_loss(layer, self.train), validation)
 
+    @property
+    def tokens(self) -> int:
+        """Of all prompts that were read."""
+        prompts = [*self.train.prompts, *(self.validation.prompts if self.validation else ())]
+        return sum(prompt.prompt_tokens for prompt in prompts)
+
+    def judged(self, options: Options, layer: torch.nn.Linear, asked: ValidationItems | None, tokens: int) -> Judged:
+        """A trial, in which `tokens` were read."""
+        loss = self.losses(layer).validation
+        if asked is None or self.validation is None:
+            return Judged(options, loss, tokens=tokens)
+        with torch.no_grad():
+            rows = layer(torch.from_numpy(self.validation.states)).log_softmax(-1).tolist()
+        found = {prompt.id: row for prompt, row in zip(self.validation.prompts, rows, strict=True)}
+        return Judged(options, asked.ranked(found, self.writer.labels), loss=loss, tokens=tokens)
+
     def predictor(self, layer: torch.nn.Linear) -> ModelPredictor:
         """Answers with the classifier in the model; a label's likelihood is not divided by the length of its name."""
         self.output.use(layer)
@@ -229,7 +246,8 @@ class LinearProbe:
         return Adapted(predictor, training, parameters(total, trained, session), release=fitting.release)
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
-        """The validation loss of a classifier."""
+        """The validation loss of a classifier, or the score of its answers."""
+        asked = asked_by(method, session)
 
         def prepared(method: Method) -> Fitting:
             model = session.start(method, session.material.seed).to(session.base.dtype)
@@ -240,6 +258,7 @@ class LinearProbe:
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
             session.progress("tune", trial, trials)
             fitting = fitting_for(method)
-            return Judged(options, fitting.losses(fitting.fit(only(method.weights.options.c))).validation)
+            layer = fitting.fit(only(method.weights.options.c))
+            return fitting.judged(options, layer, asked, fitting.tokens if trial == 0 else 0)
 
-        return Judgement("validation loss", False, len(session.validation), judge)
+        return judgement_of(session, asked, judge)

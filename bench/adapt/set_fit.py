@@ -9,8 +9,9 @@ from typing import Any
 from safetensors.torch import save_file
 
 from bench.adapt.learner import Adapted, Judgement, Observer, parameters
-from bench.adapt.linear_probe import CLASSIFIER, prepare
+from bench.adapt.linear_probe import CLASSIFIER, Fitting, prepare
 from bench.adapt.session import AdaptSession
+from bench.adapt.validation import asked_by, judgement_of
 from bench.core.errors import CellError, DivergedError
 from bench.core.hashing import derive_seed
 from bench.core.method import Method
@@ -45,27 +46,33 @@ class SetFit:
         return Adapted(predictor, training, parameters(total, total, session), release=fitting.release)
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
-        """The validation loss of a classifier on what a short training makes of the texts."""
-        fitted: dict[float, Any] = {}  # rate -> what classifiers are fitted on; None where training diverged
+        """The loss, or the score, of a classifier on what a short training makes of the texts."""
+        asked = asked_by(method, session)
+        # (rate, length) -> what classifiers are fitted on, None where training diverged, and the tokens it took
+        fitted: dict[tuple[float, float], tuple[Fitting | None, int]] = {}
 
-        def prepared(method: Method) -> Any:
+        def prepared(method: Method) -> tuple[Fitting | None, int]:
             writer = session.writer(method.context.build(session.material))
             try:
-                model, _ = _drawn_together(method, session, writer, "tune", method.weights.options.trial_share)
+                model, learnt = _drawn_together(method, session, writer, "tune", method.weights.options.trial_share)
             except DivergedError:
-                return None
-            return prepare(session, model.to(session.base.dtype), writer, "tune")
+                return None, 0
+            fitting = prepare(session, model.to(session.base.dtype), writer, "tune")
+            return fitting, learnt.tokens + fitting.tokens
 
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
             session.progress("tune", trial, trials)
-            rate = only(method.weights.options.learning_rate)
-            if rate not in fitted:
-                fitted[rate] = prepared(method)
-            fitting = fitted[rate]
-            layer = None if fitting is None else fitting.fit(only(method.weights.options.c))
-            return Judged(options, None if layer is None else fitting.losses(layer).validation)
+            training = only(method.weights.options.learning_rate), method.weights.options.trial_share
+            is_new = training not in fitted
+            if is_new:
+                fitted[training] = prepared(method)
+            fitting, tokens = fitted[training]
+            if fitting is None:
+                return Judged(options, None)
+            layer = fitting.fit(only(method.weights.options.c))
+            return fitting.judged(options, layer, asked, tokens if is_new else 0)
 
-        return Judgement("validation loss", False, len(session.validation), judge)
+        return judgement_of(session, asked, judge)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from bench.cell import served
 from bench.cell.job import Job
 from bench.cell.setup import Progress, require_reachable, session_for, task_and_method
 from bench.cell.side_evals import SideEvals, distance_from_base, leaves_weights, on_training_items, still_known
+from bench.config.search_space import SearchPlan
 from bench.core.measured import FlopCheck, ServedBy
 from bench.core.method import Method, Search, parts_of
 from bench.core.phases import PhaseName
@@ -118,6 +119,7 @@ def _served(session: AdaptSession, adapted: Adapted, predictions: Sequence[Predi
 
 def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEvals, moves: bool) -> Adapted:
     checkpoints, weights = Path(job.out) / "checkpoints", Path(job.out) / run_folder.WEIGHTS
+    tuning = job.identity.tuning  # None where no option is open
     keeps = job.keeps_weights and method.weights.learner.reads_train
     if keeps:
         weights.mkdir()
@@ -125,7 +127,7 @@ def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEval
         return adapt(
             method,
             session,
-            trials=job.trials,
+            plan=SearchPlan(job.trials, tuning.folds, tuning.budget) if tuning else None,
             chosen=job.chosen,
             observer=Observer(
                 side_evals.apart,

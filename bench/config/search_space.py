@@ -7,9 +7,11 @@ Beckman & Conover 1979, Technometrics 21).
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -17,6 +19,43 @@ import methods
 from bench.core.hashing import derive_seed
 from bench.core.method import Method
 from bench.core.training import Edge
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """How the options of a method are searched: the same for every method of a suite."""
+
+    trials: int = 3  # combinations at most
+    folds: int = 0  # of train and validation together, each judged on once; 0: the validation split is judged on
+    budget: float | None = None  # of all trials, in trainings of the method; None: each has the method's own length
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """Trials of one length."""
+
+    trials: int
+    length: int  # of each, in optimizer steps (or pairs of texts)
+
+
+def rungs(trials: int, budget: int, longest: int) -> list[Rung]:
+    """Successive halving: after each rung the better half is tried again for longer, down to two.
+
+    Every rung gets the same share of `budget`, the length of all trials together; no trial is longer than `longest`.
+    Where the budget is small there are fewer rungs (Jamieson & Talwalkar 2016, AISTATS, algorithm 1).
+
+    Raises:
+        ValueError: the budget has less than one step for each trial.
+    """
+    if budget < trials:
+        raise ValueError(f"{trials} trials need a budget of {trials} steps at least; got {budget}")
+    counts = [trials]
+    while counts[-1] > 2:
+        counts.append(math.ceil(counts[-1] / 2))
+    while budget // len(counts) < trials:
+        counts.pop()
+    found = [Rung(count, min(longest, budget // len(counts) // count)) for count in counts]
+    return [rung for i, rung in enumerate(found) if i == 0 or rung.length > found[i - 1].length]
 
 
 def grid(method: Method) -> dict[str, tuple[Any, ...]]:

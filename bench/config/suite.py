@@ -64,6 +64,7 @@ def _switch(value: object) -> object:
 
 
 Switch = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
+_AUTO_FOLDS, _SMALL_VALIDATION = 5, 100
 _MOST_VALIDATION, _FEWEST_VALIDATION, _OF_TRAINING = 200, 16, 3
 
 
@@ -114,6 +115,17 @@ class Suite(_Strict):
     trials: int = Field(
         3, gt=0, description="combinations of options that are tried for a method that leaves some open"
     )
+    folds: Literal["auto"] | Annotated[int, Field(gt=1, le=100)] | Literal["off"] = Field(
+        "off",
+        description="parts of train and validation together, on each of which options are judged once; off: they are "
+        "judged on the validation split; auto: 5 where that has fewer than 100 items",
+    )
+    tuning_budget: float | None = Field(
+        None,
+        gt=0,
+        description="length of all trials of a method that trains, in trainings of it, spent by successive halving; "
+        "default: each trial is trial_share of a training",
+    )
     probes: list[str] = Field(default=[], description="tasks that measure what a model forgets")
     probe_limit: int | None = Field(200, gt=0, description="items of each probe at most")
     counterfactuals: int = Field(0, ge=0, description="pairs asked at most, of the tasks that name ways to make them")
@@ -131,6 +143,12 @@ class Suite(_Strict):
         "none", description="trained weights that stay beside their records; winner: those that a verdict chooses"
     )
     failed: Literal["retry", "keep"] = Field("retry", description="failed cells of an earlier run")
+
+    def folds_of(self, validation: int) -> int:
+        """Folds that options are judged on, of a task with so many validation items; 0: they are judged on those."""
+        if self.folds == "auto":
+            return _AUTO_FOLDS if validation < _SMALL_VALIDATION else 0
+        return 0 if self.folds == "off" else self.folds
 
 
 def available() -> dict[str, Path]:

@@ -9,7 +9,7 @@ from typing import Literal
 from bench.core.counterfactual import Slot
 from bench.core.model_kind import ModelKind
 from bench.core.training import Options
-from bench.core.values import Count, Strict
+from bench.core.values import Amount, Count, Strict
 
 _LEFT_OUT = (
     "origins",
@@ -79,6 +79,8 @@ class TuningSettings(Strict):
 
     trials: Count  # at most
     seed: int  # the one they are chosen on
+    folds: Count = 0  # of train and validation together, to judge on; 0: the validation split
+    budget: Amount | None = None  # of all trials, in trainings of the method; null: each is `trial_share` of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,9 @@ class Identity(Strict):
         found["surroundings"] = {
             name: value for name, value in asdict(self.surroundings).items() if value not in ("", {})
         }
+        if self.tuning is not None:
+            asked = asdict(self.tuning)
+            found["tuning"] = {name: value for name, value in asked.items() if value or name in ("trials", "seed")}
         if self.probes is not None:
             asked = asdict(self.probes) if self.probes.digests else {}
             found["probes"] = {name: value for name, value in asked.items() if value or name == "limit"}

@@ -206,6 +206,13 @@ class WeightsPart(Part):
         """What learning from so many examples takes, after so many trials of options (0: there is nothing to try)."""
         return LearningCost(answered=trials)
 
+    def length(self, examples: int) -> int | None:
+        """How long it learns from so many examples, in units of which a trial may take fewer (its `trial_share`).
+
+        None: a trial takes all there is.
+        """
+        return None
+
     def start(self, model: Any, seed: int) -> Any:
         """The `torch.nn.Module` to learn with, from the base model."""
         return model
@@ -235,6 +242,10 @@ class TrainedPart(WeightsPart):
     def cost(self, examples: int, trials: int) -> LearningCost:
         cost: LearningCost = self.options.cost(examples, trials, bytes_per_weight=self.bytes_per_weight)
         return cost
+
+    def length(self, examples: int) -> int:
+        steps: int = self.options.steps(examples)
+        return steps
 
     def keep(self, model: Any, folder: Path, dtype: Any) -> None:
         """Write what was trained of `model`, which is not finished yet, into the empty `folder` as safetensors.

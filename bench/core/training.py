@@ -90,6 +90,9 @@ class Training(Strict):
     loss: Losses = field(default_factory=Losses)  # train and validation loss, and their gap
     examples: Count = 0  # that were learnt from
     examples_too_long: Count = 0  # left out because they do not fit the model's context
+    validation_metric: Curve = ()  # (step, score of the answers to validation items), where the epoch is chosen by it
+    best_validation_metric: float | None = None  # of the weights that are kept
+    metric_s: Amount | None = None  # what those answers took; counted in the phase `tune`
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,9 @@ class Judged(Strict):
     options: Options  # that were tried
     value: float | None  # of the criterion; None where training diverged
     epochs: Amount | None = None  # None where nothing was trained
+    loss: float | None = None  # on validation items, where the value is a score: it decides between equal ones
+    tokens: Count = 0  # through the model, unpadded: trained on, judged, answered; of all folds
+    rung: Count = 0  # of successive halving, from 1; 0: every trial has the same length
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +117,5 @@ class Tuning(Strict):
     criterion: str  # "validation loss", or the task's primary metric
     items: Count  # of the validation split, that each trial was judged on
     at_edge: Mapping[str, Edge]  # numbers chosen at an end of their grid
+    folds: Count = 0  # of train and validation together, each judged on once; 0: the validation split was
+    budget: Amount | None = None  # of all trials, in trainings of the method; None: each is `trial_share` of one

@@ -94,6 +94,18 @@ class Meter:
         else:
             self.phases[name] = replace(phase, flops=(phase.flops or 0) + flops)
 
+    def move(self, source: PhaseName, target: PhaseName, seconds: float) -> None:
+        """Count `seconds` of a phase that has ended in another, for whose sake they were spent.
+
+        Energy stays where it was counted: no counter tells the shares.
+        """
+        whole = self.phases[source]
+        self.phases[source] = replace(whole, wall_s=max(0.0, whole.wall_s - seconds))
+        moved = replace(whole, wall_s=seconds, joules=whole.joules and 0.0, reused_s=0.0,
+                        flops=self._multiplied_so_far.pop(target, None))  # fmt: skip
+        before = self.phases.get(target)
+        self.phases[target] = moved if before is None else _joined(before, moved)
+
     @property
     def _cuda(self) -> bool:
         return self.device.type == "cuda"

@@ -207,7 +207,7 @@ def _cells(
                         validation_items=_validation_sample(suite, method, task, size),
                         probes=_probe_settings(suite, method, probes),
                         counterfactuals=_counterfactual_settings(suite, task),
-                        tuning=TuningSettings(suite.trials, suite.seeds[0]) if open_ else None,
+                        tuning=_tuning_settings(suite, method, task) if open_ else None,
                     )
                     tried = len(candidates(open_, suite.trials)) if open_ and chooser is None else 0
                     cell = Cell(
@@ -226,6 +226,12 @@ def _probe_settings(suite: Suite, method: Method, probes: Loaded) -> ProbeSettin
         return ProbeSettings()
     digests = tuple(task.digest for _, task in probes)
     return ProbeSettings(suite.probe_limit, digests, suite.checkpoints, tuple(suite.adapter_scales))
+
+
+def _tuning_settings(suite: Suite, method: Method, task: Task) -> TuningSettings:
+    """How open options are chosen; a budget matters where trials can be cut short."""
+    budget = None if method.weights.length(len(task.train)) is None else suite.tuning_budget
+    return TuningSettings(suite.trials, suite.seeds[0], suite.folds_of(len(task.validation)), budget)
 
 
 def _validation_sample(suite: Suite, method: Method, task: Task, size: int | None) -> int | None:

@@ -103,7 +103,7 @@ def _once(
     with tempfile.TemporaryDirectory(prefix="adaptbench-") as folder:
         trainer = PairTrainer(
             model=model.body,
-            args=cast(Arguments, arguments(folder, len(pairs), False, setting, model.device, Arguments)),
+            args=cast(Arguments, arguments(folder, len(pairs), None, setting, model.device, Arguments)),
             train_dataset=Dataset.from_dict(columns),
             loss=CosineSimilarityLoss(model.body),
             callbacks=[Watch(progress)],

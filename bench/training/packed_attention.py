@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from bench.training.batches import Layout
 
 NAME = "adaptbench_line"
+_before: WeakKeyDictionary[Any, str] = WeakKeyDictionary()  # the attention that a model has elsewhere
 
 
 def attend(
@@ -56,13 +58,33 @@ def _mask(before: int, own: int, dtype: torch.dtype, device: torch.device) -> Te
 @contextmanager
 def packed_attention(model: Any) -> Iterator[None]:
     """While it lasts, the model reads lines, and nothing else: every call has a `layout`."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner = _inner(model)
     before = inner.config._attn_implementation
+    if before != NAME:
+        _before[inner] = before
     inner.set_attn_implementation(NAME)
     try:
         yield
     finally:
         inner.set_attn_implementation(before)
+
+
+@contextmanager
+def plain_attention(model: Any) -> Iterator[None]:
+    """While it lasts, within `packed_attention` or not, the model reads prompts as it does when it answers."""
+    inner = _inner(model)
+    packed = inner.config._attn_implementation == NAME
+    if packed:
+        inner.set_attn_implementation(_before[inner])
+    try:
+        yield
+    finally:
+        if packed:
+            inner.set_attn_implementation(NAME)
+
+
+def _inner(model: Any) -> Any:
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 AttentionInterface.register(NAME, attend)

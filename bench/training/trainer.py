@@ -26,6 +26,7 @@ from bench.core.errors import DivergedError, OutOfMemoryError
 from bench.core.training import BatchWork, Training
 from bench.model.memory import free_cached, is_out_of_memory
 from bench.training.batches import Arrangement, LengthGroups, Pair, Pairs, collate, divisor
+from bench.training.epochs import RANK, ScoredEpochs, Scorer, kept_epoch
 from bench.training.loss import arranged, mean_loss, pad_rows, summed_loss
 from bench.training.step_timer import StepTimer
 from methods.options import TrainingOptions
@@ -67,10 +68,13 @@ class OneDeviceArguments(TrainingArguments):
 class AnswerTrainer(Trainer):
     """Trainer with the loss on answers, and validation as the exact mean over answer tokens."""
 
-    def __init__(self, *args: Any, validation: Sequence[Pair], setting: Setting, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, validation: Sequence[Pair], setting: Setting, scorer: Scorer | None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.validation = validation
         self.setting = setting
+        self.scored = ScoredEpochs(scorer) if scorer else None
         self.work = BatchWork()
         self.stopwatch = StepTimer(self.args.device)
         self.add_callback(self.stopwatch)
@@ -106,6 +110,8 @@ class AnswerTrainer(Trainer):
         loss = mean_loss(self.model, self.validation, pad=setting.pad, rows=rows, bf16=setting.bf16)
         self.validation_s += time.perf_counter() - start
         metrics = {"eval_loss": loss}
+        if self.scored:
+            metrics |= self.scored.judge(self.model, loss)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -134,16 +140,20 @@ def train(
     setting: Setting,
     progress: Progress,
     callbacks: Sequence[TrainerCallback] = (),
+    scorer: Scorer | None = None,
 ) -> tuple[Any, Training]:
     """Train the model that `make` gives on `pairs`; with `validation`, the best epoch's weights are kept.
 
-    `callbacks` are told of every step.
+    The best epoch has the lowest loss, or with `scorer` the best score, of equal scores the lowest loss, of all that
+    are equal the first. `callbacks` are told of every step.
 
     Raises:
         DivergedError: a loss or gradient norm is not finite.
         OutOfMemoryError: one example at a time, with activation checkpointing, does not fit.
     """
-    return within_memory(setting, lambda tried: _train_once(make(), pairs, validation, tried, progress, callbacks))
+    return within_memory(
+        setting, lambda tried: _train_once(make(), pairs, validation, tried, progress, callbacks, scorer)
+    )
 
 
 def within_memory(setting: Setting, train_with: Callable[[Setting], T]) -> T:
@@ -189,6 +199,7 @@ def _train_once(
     setting: Setting,
     progress: Progress,
     callbacks: Sequence[TrainerCallback],
+    scorer: Scorer | None,
 ) -> tuple[Any, Training]:
     if setting.checkpointing:
         model.gradient_checkpointing_enable()
@@ -197,16 +208,18 @@ def _train_once(
     model.train()
     patience = setting.options.patience
     stopping = [EarlyStoppingCallback(patience)] if validation and patience else []
+    judged = (RANK if scorer else "eval_loss") if validation else None
     with tempfile.TemporaryDirectory(prefix="adaptbench-") as folder, arranged(model) as arrangement:
         trainer = AnswerTrainer(
             model=model,
-            args=arguments(folder, len(pairs), bool(validation), setting, model.device),
+            args=arguments(folder, len(pairs), judged, setting, model.device),
             train_dataset=Pairs(pairs),
             eval_dataset=Pairs(validation) if validation else None,
             data_collator=lambda rows: collate(rows, setting.pad, arrangement),
             callbacks=[Watch(progress), *stopping, *callbacks],
             validation=validation,
             setting=setting,
+            scorer=scorer,
         )
         for unwanted in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(unwanted)
@@ -215,25 +228,18 @@ def _train_once(
     return model, _outcome(trainer, pairs, setting, arrangement is Arrangement.PACKED)
 
 
-def steps_of(setting: Setting, examples: int) -> int:
-    """Optimizer steps of a training on so many examples."""
-    options = setting.options
-    steps = math.ceil(options.epochs * math.ceil(examples / options.batch_size))
-    return max(1, round((options.max_steps or steps) * setting.share))
-
-
 def arguments(
     folder: str,
     examples: int,
-    validates: bool,
+    judged_by: str | None,
     setting: Setting,
     device: torch.device,
     kind: type[OneDeviceArguments] = OneDeviceArguments,
 ) -> OneDeviceArguments:
-    """What the library's trainer is told."""
-    options = setting.options
+    """What the library's trainer is told; `judged_by`: what the kept epoch is chosen by, None where none is."""
+    options, validates = setting.options, judged_by is not None
     micro = min(setting.micro_batch, options.batch_size)
-    steps = steps_of(setting, examples)
+    steps = options.steps(examples, setting.share)
     return kind(
         model_device=str(device),
         output_dir=folder,
@@ -259,8 +265,8 @@ def arguments(
         save_only_model=True,
         save_total_limit=1,
         load_best_model_at_end=validates,
-        metric_for_best_model="eval_loss" if validates else None,
-        greater_is_better=False if validates else None,
+        metric_for_best_model=judged_by,
+        greater_is_better=judged_by == RANK if validates else None,
         disable_tqdm=True,
         report_to="none",
     )
@@ -270,7 +276,13 @@ def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting, pa
     state = trainer.state
     log = [entry for entry in state.log_history if "step" in entry]
     validation = tuple((int(e["step"]), float(e["eval_loss"])) for e in log if "eval_loss" in e)
-    best = min(validation, key=lambda point: point[1], default=None)
+    scores = tuple((int(e["step"]), float(e["eval_metric"])) for e in log if "eval_metric" in e)
+    kept = kept_epoch(
+        trainer.scored.scorer if trainer.scored else None,
+        [loss for _, loss in validation],
+        [score for _, score in scores],
+    )
+    best = None if kept is None else validation[kept]
     per_epoch = sum(len(prompt) + len(answer) for prompt, answer in pairs)
     return Training(
         rate=setting.rate,
@@ -288,4 +300,7 @@ def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting, pa
         work=trainer.work,
         step_seconds=trainer.stopwatch.means(),
         examples=len(pairs),
+        validation_metric=scores,
+        best_validation_metric=scores[kept][1] if scores and kept is not None else None,
+        metric_s=trainer.scored.seconds if trainer.scored else None,
     )

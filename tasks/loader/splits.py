@@ -55,6 +55,27 @@ def sample(train: Sequence[Example], count: int, seed: int) -> tuple[Example, ..
     return tuple(example for example in train if example.id in ids)
 
 
+def folds(
+    examples: Sequence[Example], count: int, prompt: Prompt
+) -> list[tuple[tuple[Example, ...], tuple[Example, ...]]]:
+    """`count` times (rest, held out), or fewer where there are fewer questions: every item is held out once.
+
+    Items with the same question, and items of one group, are never parted. Which fold an item is in depends on a hash
+    of the questions alone: it is the same for every seed and method.
+    """
+    units = [example.group or prompt.ask(example) for example in examples]
+    order = sorted(set(units), key=lambda unit: sha256(f"fold\x1f{unit}"))
+    place = {unit: i % count for i, unit in enumerate(order)}
+    of = [place[unit] for unit in units]
+    return [
+        (
+            tuple(example for example, fold in zip(examples, of, strict=True) if fold != held),
+            tuple(example for example, fold in zip(examples, of, strict=True) if fold == held),
+        )
+        for held in range(min(count, len(order)))
+    ]
+
+
 def carve(found: Sequence[Draft], size: int, prompt: Prompt, salt: str) -> tuple[list[Draft], list[Draft]]:
     """(rest, carved): about `size` drafts chosen by hash of their question.
 

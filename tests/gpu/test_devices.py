@@ -71,7 +71,7 @@ def test_a_card_that_is_not_there_is_one_line_before_anything_runs(
 @pytest.mark.usefixtures("cards")
 @pytest.mark.parametrize(("device", "count"), [("cuda:0", 1), ("cuda:3", 1), ("cpu", 0)])
 def test_a_training_takes_the_device_of_its_model_and_no_other(tmp_path: Path, device: str, count: int) -> None:
-    told = arguments(str(tmp_path), 4, False, setting(), torch.device(device))
+    told = arguments(str(tmp_path), 4, None, setting(), torch.device(device))
     assert (str(told.device), told.n_gpu) == (device, count)
     assert told.train_batch_size == 4  # eight cards would take eight times as many rows
     assert told.dataloader_pin_memory is (device != "cpu")
