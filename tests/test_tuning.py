@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 
 import methods
 from bench.adapt import tuning
+from bench.adapt.adapt import adapt
+from bench.adapt.learner import Adapted
 from bench.cell.job import Job
 from bench.cell.measure import measure as measure_cell
 from bench.config.search_space import at_edge, candidates, grid, settle
 from bench.core.errors import CellError
-from bench.core.identity import Identity
+from bench.core.identity import Identity, TuningSettings
 from bench.core.item import Example
+from bench.core.task import Task
 from bench.core.training import Tuning
 from bench.retrieval.index import build
 from tests.small import measure, write_suite
@@ -161,6 +164,7 @@ def test_no_method_reads_the_test_split_before_its_options_are_chosen(
     plain = text_task(corpus="rag" in name) if "rag" in name else choice_task()
     task = dataclasses.replace(plain, test=Sealed(plain.test))
     found: list[Tuning] = []
+    sealed_until(monkeypatch, task)
 
     def searched(*given: Any) -> Tuning:
         found.append(real(*given))
@@ -168,9 +172,7 @@ def test_no_method_reads_the_test_split_before_its_options_are_chosen(
         return found[-1]
 
     real = tuning.search
-    monkeypatch.setattr(Sealed, "broken", False)
     monkeypatch.setattr("bench.adapt.adapt.search", searched)
-    monkeypatch.setattr("tasks.load", lambda *given: task)
     job = job_of(name, tiny_model, tmp_path)
     record = measure_cell(job, lambda phase, done, all_: None)
     assert [len(one.trials) for one in found] == [3]
@@ -179,9 +181,53 @@ def test_no_method_reads_the_test_split_before_its_options_are_chosen(
     assert record.phases["tune"].wall_s > 0
 
 
-def job_of(name: str, model: Path, out: Path) -> Job:
+def sealed_until(monkeypatch: pytest.MonkeyPatch, task: Task) -> None:
+    """Have the cell's task be `task`, whose test split is sealed."""
+    monkeypatch.setattr(Sealed, "broken", False)
+    monkeypatch.setattr("tasks.load", lambda *given: task)
+
+
+SELECTED: list[tuple[str, dict[str, Any], TuningSettings | None]] = [
+    ("lora", {**SHORT, "criterion": "metric", "learning_rate": 1e-3}, None),  # epochs alone are chosen
+    ("full+few-shot", {**SHORT, "criterion": "metric"}, TuningSettings(3, 0, folds=2)),
+    ("full", {**SHORT, "max_steps": 12, "criterion": "metric"}, TuningSettings(3, 0, budget=2.0)),
+    ("head", {"criterion": "metric"}, TuningSettings(3, 0)),
+    ("few-shot", {}, TuningSettings(3, 0, folds=3)),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "settings"), SELECTED)
+def test_no_criterion_reads_the_test_split_before_the_method_is_adapted(
+    name: str,
+    options: dict[str, Any],
+    settings: TuningSettings | None,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The seal holds until the last epoch is chosen, not the options alone."""
+    plain = choice_task()
+    task = dataclasses.replace(plain, test=Sealed(plain.test))
+    sealed_until(monkeypatch, task)
+
+    def adapted_sealed(*given: Any, **settings: Any) -> Adapted:
+        made = adapt(*given, **settings)
+        Sealed.broken = True
+        return made
+
+    monkeypatch.setattr("bench.cell.measure.adapt", adapted_sealed)
+    job = job_of(name, tiny_model, tmp_path, options)
+    job = dataclasses.replace(job, identity=Identity(tuning=settings), turned_off=["latency"])
+    record = measure_cell(job, lambda phase, done, all_: None)
+    assert record.items == tuple.__len__(task.test)
+    assert (record.tuning is None) == (settings is None)
+    assert record.phases["tune"].wall_s > 0
+
+
+def job_of(name: str, model: Path, out: Path, given: dict[str, Any] | None = None) -> Job:
     """The job of a cell of a toy task, as the runner writes it."""
-    method = methods.create(name, SHORT if methods.classes(name)[0].learner.moves_weights else {})
+    short = SHORT if methods.classes(name)[0].learner.moves_weights else {}
+    method = methods.create(name, short if given is None else given)
     options = {**method.weights.options.model_dump(mode="json"), **method.context.options.model_dump(mode="json")}
     resolved = {"name": "tiny", "folder": str(model), "digest": "x", "dtype": "auto", "chat_template": "auto",
                 "trust_remote_code": False}  # fmt: skip

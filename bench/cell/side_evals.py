@@ -55,9 +55,9 @@ class SideEvals:
 
     def serve(self, way: Serving, predictor: ModelPredictor, cached: bool = True) -> None:
         """Measure the latency of a way of serving: of "served" the tail too, of others the median alone."""
-        items = [question(example) for example in self.task.test]
         if "latency" in self.job.turned_off:
             return
+        items = [question(example) for example in self.task.test]
         limit_s, tail = budget.for_latency(self.meter, way), way == "served"
         served = self.latency.get("served")
         if way == "uncached" and served and budget.is_spent(self.meter, served.p50):

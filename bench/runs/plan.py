@@ -78,17 +78,16 @@ def work_by_phase(cell: Cell) -> dict[PhaseName, float]:
     weights, train = cell.method.weights, len(cell.task.train[: cell.train_size])
     once, whole = (_tokens(cell, weights.cost(train, trials)) for trials in (0, cell.trials))
     test = _tokens(cell, LearningCost(), 1.0)
-    return {"tune": (whole - once) * _search_factor(cell), "train": once, "predict": test}
+    return {"tune": _searched(cell, once, whole - once), "train": once, "predict": test}
 
 
-def _search_factor(cell: Cell) -> float:
-    """How much longer a search is than one trial of the method's own length for each combination."""
+def _searched(cell: Cell, training: float, trials: float) -> float:
+    """Work of a search: of trials of the method's own length, in every fold, or what a budget in trainings allows."""
     tuning = cell.identity.tuning
     if tuning is None or not cell.trials:
-        return 1.0
-    if tuning.budget is not None:
-        return tuning.budget / (cell.trials * cell.method.weights.options.trial_share)
-    return max(1, tuning.folds)
+        return trials
+    whole = trials * max(1, tuning.folds) if tuning.budget is None else training * tuning.budget
+    return float(whole)
 
 
 def _tokens(cell: Cell, cost: LearningCost, answered: float = 0.0) -> float:

@@ -454,6 +454,23 @@ def test_options_show_every_trial_and_a_choice_at_an_end() -> None:
     assert "beyond" in table.notes[-1]
 
 
+def test_a_search_shows_its_folds_its_rungs_and_its_tokens() -> None:
+    trials = [
+        Judged({"k": k}, value, tokens=700, rung=rung) for k, value, rung in ((4, 0.5, 1), (8, 0.4, 1), (4, 0.6, 2))
+    ]
+    tuning = Tuning({"k": (4, 8)}, tuple(trials), {"k": 4}, "accuracy", 20, {}, folds=5, budget=1.5)
+    found = tables(run(record("full", tuning=tuning, phases={"tune": Phase(3.0, 1)}), record("rag")))
+    [table] = [one for one in found if one.title.endswith(": options")]
+    rows = [[text.text for text in row] for row in table.rows]
+    assert [row[2:] for row in rows] == [
+        ["k 4, rung 1", "Accuracy, 5 folds", "0.500", "", "3.00 s, 2,100 tokens"],
+        ["k 8, rung 1", "", "0.400", "", ""],
+        ["k 4, rung 2", "", "0.600", "yes", ""],
+    ]
+    assert "judged once on every item" in table.notes[1]
+    assert "within 1.5 trainings" in table.notes[2]
+
+
 def test_a_search_is_paid_once_whatever_the_number_of_seeds() -> None:
     served: dict[str, Any] = {"latency": {"served": Latency(0.1, 0.2, 0.0)},
               "environment": Environment(device="cpu", threads=1)}  # fmt: skip

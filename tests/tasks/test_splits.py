@@ -23,7 +23,7 @@ from bench.core.task import Task
 from tasks.loader.digest import task_digest
 from tasks.loader.examples import Draft
 from tasks.loader.problems import Problems
-from tasks.loader.splits import carve, first_by_hash, named
+from tasks.loader.splits import carve, first_by_hash, folds, named
 
 Make = Callable[..., Path]
 PROMPT = Prompt("", "{text}:")
@@ -44,6 +44,30 @@ def drafts(rows: Sequence[tuple[str, str]]) -> list[Draft]:
 
 def contents(found: Sequence[Draft]) -> Counter[tuple[str, str]]:
     return Counter((draft.example.fields["text"], draft.example.references[0]) for draft in found)
+
+
+@given(ROWS, st.integers(2, 6), st.randoms())
+def test_folds_hold_every_item_out_once_and_part_no_question(rows: list[tuple[str, str]], count: int, rng: Any) -> None:
+    examples = [replace(draft.example, id=str(i)) for i, draft in enumerate(drafts(rows))]
+    found = folds(examples, count, PROMPT)
+    questions = {example.fields["text"] for example in examples}
+    assert len(found) == min(count, len(questions))
+    assert sorted(e.id for _, held in found for e in held) == sorted(e.id for e in examples)
+    for rest, held in found:
+        assert {e.id for e in rest} == {e.id for e in examples} - {e.id for e in held}
+        assert not {e.fields["text"] for e in rest} & {e.fields["text"] for e in held}
+    sizes = [len({e.fields["text"] for e in held}) for _, held in found]
+    assert max(sizes) - min(sizes) <= 1
+    shuffled = rng.sample(examples, len(examples))
+    assert [{e.id for e in held} for _, held in folds(shuffled, count, PROMPT)] == [{e.id for e in h} for _, h in found]
+
+
+def test_items_of_one_group_are_in_one_fold() -> None:
+    examples = [Example(str(i), {"text": str(i)}, (), ("x",), group=f"page {i // 3}") for i in range(12)]
+    found = folds(examples, 4, PROMPT)
+    assert sorted(sorted(e.id for e in held) for _, held in found) == [
+        ["0", "1", "2"], ["10", "11", "9"], ["3", "4", "5"], ["6", "7", "8"]
+    ]  # fmt: skip
 
 
 @given(ROWS.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows), st.integers(1, 30))))

@@ -25,25 +25,38 @@ def _chosen(run: Run, model: str) -> list[ReportTable]:
     notes = ["chosen on the validation split with the first seed; search: what the trials took"]
     if any(record.tuning.at_edge for record in found if record.tuning):
         notes.append("lowest, highest: of those that were tried; a better one may lie beyond")
+    notes += dict.fromkeys(note for record in found if record.tuning for note in _of_plan(record.tuning))
     heads = ("method", "task", "tried", "judged by", "value", "chosen", "search")
     lines = tuple(line for record in found if record.tuning for line in _trials(record, record.tuning))
     return [ReportTable(f"{clean(model)}: options", heads, lines, tuple(notes))]
+
+
+def _of_plan(tuning: Tuning) -> Iterator[str]:
+    """How a search went beyond trials of one length on the validation split."""
+    if tuning.folds:
+        yield f"{tuning.folds} folds: judged once on every item of train and validation, by a model that did not learn from it"
+    if tuning.budget is not None:
+        yield f"rung: the better half was tried again for longer, within {tuning.budget:g} trainings for each method"
 
 
 def _trials(record: Record, tuning: Tuning) -> Iterator[tuple[Text, ...]]:
     """A line for each trial; what is the same for all stands in the first."""
     name = tuning.criterion
     took = duration(record.phases["tune"].wall_s) if "tune" in record.phases else NOTHING
+    tokens = sum(trial.tokens for trial in tuning.trials)
+    took += f", {tokens:,} tokens" if tokens else ""
+    last = max((i for i, trial in enumerate(tuning.trials) if trial.options == tuning.chosen), default=-1)
     for i, trial in enumerate(tuning.trials):
         first = (clean(record.method), clean(record.task)) if i == 0 else ("", "")
-        chosen = trial.options == tuning.chosen
+        rung = f", rung {trial.rung}" if trial.rung else ""
+        folds = f", {tuning.folds} folds" if tuning.folds else ""
         ends = (f"{clean(key)} {end}" for key, end in tuning.at_edge.items())
         yield cells(
             *first,
-            _options(trial.options),
-            (title(name) if name in NAMES else name) if i == 0 else "",
+            _options(trial.options) + rung,
+            (title(name) if name in NAMES else name) + folds if i == 0 else "",
             _value(name, trial.value),
-            ", ".join(("yes", *ends)) if chosen else "",
+            ", ".join(("yes", *ends)) if i == last else "",
             took if i == 0 else "",
         )
 
@@ -63,7 +76,7 @@ def _fit(run: Run, model: str) -> list[ReportTable]:
     groups = by_method(run, model, lambda record: bool(record.on_train))
     if not groups:
         return []
-    lines = []
+    lines, by_answers = [], False
     for (method, task), own in groups.items():
         metric = next(iter(own[0].scores))
         trainings = [record.training for record in own if record.training]
@@ -74,10 +87,12 @@ def _fit(run: Run, model: str) -> list[ReportTable]:
                   number(metric, statistics.median(r.scores[metric].value for r in own))]  # fmt: skip
         best, last = (_median([getattr(training, name) for training in trainings]) for name in ("best_step", "steps"))
         kept = "" if best == last else f"{best} of "
+        by_answers |= any(training.validation_metric for training in trainings)
         lines.append(cells(clean(method), clean(task), *losses, *scores, f"{kept}{last}"))
     heads = ("method", "task", "train\nloss", "validation\nloss", "on train\nitems", "on test\nitems", "kept\nstep")
     legend = "loss in nats for each answer token, of a sample of each split; medians over seeds"
-    return [ReportTable(f"{clean(model)}: fit", heads, tuple(lines), (legend,))]
+    kept_by = ("kept by the score of the answers to validation items where criterion is metric, else by the loss",)
+    return [ReportTable(f"{clean(model)}: fit", heads, tuple(lines), (legend, *(kept_by if by_answers else ())))]
 
 
 def _median(values: Sequence[float | int | None]) -> str:
