@@ -467,7 +467,7 @@ def test_a_search_shows_its_folds_its_rungs_and_its_tokens() -> None:
         ["k 8, rung 1", "", "0.400", "", ""],
         ["k 4, rung 2", "", "0.600", "yes", ""],
     ]
-    assert "judged once on every item" in table.notes[1]
+    assert "was judged once" in table.notes[1]
     assert "within 1.5 trainings" in table.notes[2]
 
 
