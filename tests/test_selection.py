@@ -329,7 +329,7 @@ def test_a_mistake_is_named(change: dict[str, Any], line: str, tmp_path: Path, t
 def test_few_validation_items_are_under_a_hundred() -> None:
     from bench.config.suite import Suite
 
-    suite = Suite(name="s", models=["mini"], tasks=["t"], methods=["lora"], folds="auto")  # type: ignore[list-item]
+    suite = Suite(name="s", models=["mini"], tasks=["t"], methods=["lora"], folds="auto")
     assert [suite.folds_of(count) for count in (0, 99, 100)] == [5, 5, 0]
 
 

@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from bench.adapt.adapt import adapt
 from bench.adapt.learner import Observer
+from bench.config.search_space import SearchPlan
 from bench.core.record import Record
 from bench.model.shared_weights import SharedWeights, on_same_weights
 from bench.training import trainer
@@ -112,7 +113,7 @@ def test_a_part_that_changes_the_base_reads_its_own(
 ) -> None:
     session, made = session_of(choice_task(), part, {**QUICK, "max_steps": 1, "learning_rate": rates}, models["tied"])
     before = session.untouched()
-    adapt(made, session, trials=2)
+    adapt(made, session, plan=SearchPlan(2))
     assert len(read) == (2 if len(rates) == 1 else 4)  # the base, two trials of the grid, and what is kept
     assert_same(before, session.base.load(False))
     assert_same(session.untouched(), session.base.load(False))
@@ -241,5 +242,5 @@ def test_a_lora_cell_with_trials_a_retry_and_probes_reads_its_checkpoint_once(
 
 def test_the_new_head_of_an_encoder_is_drawn_once(prompted: Path, read: list[str]) -> None:
     session, made = session_of(choice_task(), "lora", {**GRID, "learning_rate": [1e-3, 2e-3]}, prompted)
-    adapt(made, session, trials=2)
+    adapt(made, session, plan=SearchPlan(2))
     assert len(read) == 1

@@ -34,7 +34,7 @@ def _chosen(run: Run, model: str) -> list[ReportTable]:
 def _of_plan(tuning: Tuning) -> Iterator[str]:
     """How a search went beyond trials of one length on the validation split."""
     if tuning.folds:
-        yield f"{tuning.folds} folds: every item of train and validation was judged once, by what had not learnt from it"
+        yield f"{tuning.folds} folds: every item of train and validation was judged once, by what had not learnt it"
     if tuning.budget is not None:
         yield f"rung: the better half was tried again for longer, within {tuning.budget:g} trainings for each method"
 
