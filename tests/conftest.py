@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import settings
 
 # Set before any test imports a library that reads them; worker processes inherit them.
@@ -75,21 +73,9 @@ def prompted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def task_folder(tmp_path: Path) -> Path:
     """A small choice task on disk."""
-    folder = tmp_path / "paint"
-    folder.mkdir()
-    colours = ["red", "green", "blue"]
-    for split, count in (("train", 12), ("validation", 6), ("test", 6)):
-        rows = [
-            {"id": i, "text": f"{split} thing {i} looks {colours[i % 3]}", "label": colours[i % 3]}
-            for i in range(count)
-        ]
-        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    spec = {
-        "name": "paint", "kind": "choice", "instruction": "Name the colour.", "template": "{text}\nColour:",
-        "answer": "label", "splits": {s: f"{s}.jsonl" for s in ("train", "validation", "test")},
-    }  # fmt: skip
-    (folder / "task.yaml").write_text(yaml.safe_dump(spec))
-    return folder
+    from tests.small import write_task
+
+    return write_task(tmp_path)
 
 
 @pytest.fixture(scope="session")

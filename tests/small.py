@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,25 @@ from bench.runs.cells import Cell, expand
 from bench.store import run_folder
 
 AROUND = Surroundings("cpu", "float32", None)
+
+
+def write_task(folder: Path) -> Path:
+    """A choice task of 12 training items and 6 of each other split, in the folder `paint`."""
+    colours = ["red", "green", "blue"]
+    task = folder / "paint"
+    task.mkdir()
+    for split, count in (("train", 12), ("validation", 6), ("test", 6)):
+        rows = [
+            {"id": i, "text": f"{split} thing {i} looks {colours[i % 3]}", "label": colours[i % 3]}
+            for i in range(count)
+        ]
+        (task / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    spec = {
+        "name": "paint", "kind": "choice", "instruction": "Name the colour.", "template": "{text}\nColour:",
+        "answer": "label", "splits": {s: f"{s}.jsonl" for s in ("train", "validation", "test")},
+    }  # fmt: skip
+    (task / "task.yaml").write_text(yaml.safe_dump(spec))
+    return task
 
 
 def write_suite(folder: Path, model: Path, **changes: Any) -> Path:

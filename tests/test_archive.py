@@ -116,11 +116,14 @@ class TestThereAndBack:
 
     def test_without_texts(self, run: Path) -> None:
         next((run / "cells").iterdir()).joinpath("log.txt").write_text("a row of the data")
+        for folder in ("answers", "taught"):
+            (run / folder).mkdir()
+            (run / folder / "kept.json").write_text("a row of the data")
         expected = {what: ended(what, run, "--json") for what in ("compare", "report")}
         assert ended("pack", run, "--without-texts")[0] == 0
         packed = Path(f"{run}.run.zip")
         back = pack.unpack(packed, run.parent / "back")
-        assert not list(back.rglob("log.txt"))
+        assert not [*back.rglob("log.txt"), *back.rglob("kept.json")]
         file = next(run.glob("cells/*/predictions.jsonl"))
         plain, hashed = (
             [json.loads(line) for line in path.read_text().splitlines()]

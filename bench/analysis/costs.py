@@ -1,5 +1,7 @@
 """What a cell costs at the prices of a dated file: search, making the method ready, and answering.
 
+Making it ready holds what a teacher's answers took, as a part of its own: the tokens of an endpoint, or machine time.
+
 Reads records alone, so that another price needs no new measurement. Rented hours are what is counted; the price of
 energy is shown beside them and never added, as a rented hour includes it. What a served model answers costs its tokens:
 the time that is spent on waiting for it costs nothing here, that of finding passages costs what it does elsewhere.
@@ -12,7 +14,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from bench.config.prices import Prices
-from bench.core.phases import ANSWERING, PRODUCTION, SEARCH, PhaseName
+from bench.core.phases import ANSWERING, PRODUCTION, SEARCH, TEACHING, PhaseName
 from bench.core.record import Record
 from bench.metrics import NAMES
 
@@ -25,7 +27,8 @@ class CellCost(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     search: float  # choosing options, once for a task
-    production: float | None  # index and training, once for each version; None where training was done elsewhere
+    production: float | None  # index, teacher and training, for each version; None: trained elsewhere, or no price
+    teaching: float | None  # of this: a teacher's answers; None where an endpoint's tokens have no price
     thousand_queries: float | None  # answered in batches; None where nothing was answered
     thousand_single: float | None  # answered one by one, by the median latency; None where that was not measured
     correct_answer: float | None  # in batches; None for a metric that is no share of correct answers, or where none was
@@ -34,14 +37,16 @@ class CellCost(BaseModel):
 
 def cost(record: Record, prices: Prices) -> CellCost:
     """What a cell that ended cost."""
-    rate = prices.hour(record.environment) / _HOUR
+    rate, taught = prices.hour(record.environment) / _HOUR, teaching(record, prices)
     if record.served is not None:
-        return _served(record, prices, rate)
+        return _served(record, prices, rate, taught)
+    made = None if taught is None or record.parts.trained_elsewhere else _seconds(record, PRODUCTION) * rate + taught
     query = _seconds(record, ANSWERING) * rate / record.items if record.items else None
     served = record.latency.get("served")
     return CellCost(
         search=_seconds(record, SEARCH) * rate,
-        production=None if record.parts.trained_elsewhere else _seconds(record, PRODUCTION) * rate,
+        production=made,
+        teaching=taught,
         thousand_queries=None if query is None else 1000 * query,
         thousand_single=None if served is None else 1000 * served.p50 * rate,
         correct_answer=_correct(record, query),
@@ -58,13 +63,23 @@ def paid(record: Record, prices: Prices, phase: PhaseName) -> float | None:
     return 0.0 if used is None else price.money(used)
 
 
-def _served(record: Record, prices: Prices, rate: float) -> CellCost:
+def teaching(record: Record, prices: Prices) -> float | None:
+    """Money for a teacher's answers: 0 without a teacher; None where an endpoint's tokens have no price."""
+    taught = record.taught
+    if taught is None or taught.used is None:
+        return of_phases(record, prices, (TEACHING,))
+    price = prices.tokens.get(taught.model) or taught.price
+    return None if price is None else price.money(taught.used)
+
+
+def _served(record: Record, prices: Prices, rate: float, taught: float | None) -> CellCost:
     answers, search = paid(record, prices, "predict"), paid(record, prices, "tune")
     known = answers is not None and record.items > 0
     query = ((answers or 0.0) + _seconds(record, ("retrieve",)) * rate) / record.items if known else None
     return CellCost(
         search=search or 0.0,
-        production=_seconds(record, ("index",)) * rate,
+        production=None if taught is None else _seconds(record, ("index",)) * rate + taught,
+        teaching=taught,
         thousand_queries=None if query is None else 1000 * query,
         thousand_single=None if query is None else 1000 * query,  # tokens cost the same one by one
         correct_answer=_correct(record, query),

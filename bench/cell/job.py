@@ -48,6 +48,9 @@ class Job:
     keeps_weights: bool = False  # writes what was trained beside the record
     joins_validation: bool = False  # learns from the validation split too, which then judges nothing
     vectors: str | None = None  # where vectors of documents are kept; None: nowhere
+    teacher: dict[str, Any] | None = None  # the model whose answers are learnt from; None: labels are
+    unlabelled: str | None = None  # a file with the items that it answers; None: those of the training split
+    taught: str | None = None  # where its answers are kept; None: nowhere
     answers: str | None = None  # where answers of endpoints are kept; None: in the cell's folder
 
     @property

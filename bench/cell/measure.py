@@ -21,6 +21,7 @@ from bench.cell import served
 from bench.cell.job import Job
 from bench.cell.setup import Progress, require_reachable, session_for, task_and_method
 from bench.cell.side_evals import SideEvals, distance_from_base, leaves_weights, on_training_items, still_known
+from bench.cell.teach import taught
 from bench.config.search_space import SearchPlan
 from bench.core.measured import FlopCheck, ServedBy
 from bench.core.method import Method, Search, parts_of
@@ -48,6 +49,7 @@ def measure(job: Job, progress: Progress) -> Record:
     """Adapt, predict, score: the whole of a cell. Writes predictions; returns the record."""
     meter = Meter(pick_device(job.device), lambda phase: progress(phase, 0, 0))
     task, method = task_and_method(job)
+    task, lessons = taught(job, task, meter, progress)
     session = session_for(job, task, method, meter, progress)
     task = replace(task, metrics=session.task.metrics)  # those that can be had of how choices are read
     first = FirstWeights(session.base)
@@ -86,6 +88,7 @@ def measure(job: Job, progress: Progress) -> Record:
     apart = None if changed is None else _distance(changed, adapted, side_evals)
     return replace(
         _record(job, task, method, adapted, predictions, scored.scores, meter),
+        taught=lessons,
         weights_changed=changed,
         divergence=apart,
         probes=probes,

@@ -27,7 +27,9 @@ class Requirements(_Strict):
     retention_loss: NotNegative | None = Field(None, description="of any probe's score, in its unit")
     memory_gib: Positive | None = Field(None, description="highest of any phase")
     money_per_month: Positive | None = Field(None, description="all of it, spread over the months")
-    data_stays: bool = Field(False, description="what is asked stays on this machine: no endpoint elsewhere")
+    data_stays: bool = Field(
+        False, description="what is asked stays on this machine: no endpoint elsewhere, as a model or as a teacher"
+    )
 
 
 class Assumptions(_Strict):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 import methods
 from bench.config import assumptions, prices
+from bench.config.teacher import TeacherSpec, read_teacher
 from bench.core.errors import UsageError, nearest, unknown
 from bench.core.explain import explain
 from bench.core.measured import SideMeasure
@@ -21,7 +22,7 @@ from bench.core.model_kind import ModelKind, fits
 from bench.core.names import LONGEST_NAME, NAME, NAME_RULE, as_name
 from bench.core.quoting import quoted, shown
 from bench.core.yaml_file import read_mapping
-from bench.model.resolve import ModelSpec
+from bench.model.resolve import ModelSpec, ResolvedModel
 
 BUNDLED = Path(__file__).parent / "suites"
 DEFAULT = "quickstart"
@@ -205,6 +206,8 @@ class Asked:
     method: Method
     tasks: tuple[str, ...] | None  # as the suite names them; None: all
     models: tuple[str, ...] | None = None  # as reports call them; None: all that it is for
+    teacher: TeacherSpec | None = None  # whose answers it learns from; None: it learns from labels
+    teaches: ResolvedModel | None = None  # the same, once it is found
 
     def is_for(self, model: str, kind: ModelKind) -> bool:
         """Whether a model of this name and kind is to be adapted by it."""
@@ -219,16 +222,16 @@ def labelled_methods(suite: Suite) -> dict[str, Asked]:
     entries = [_entry(each, suite) for each in suite.methods]
     created = [(methods.create(one.name, _with_defaults(suite, one.name, one.options)), one) for one in entries]
     _refuse_unknown_defaults(suite)
-    count = Counter(method.name for method, one in created if not one.label)
+    count = Counter(one.named(method.name) for method, one in created if not one.label)
     labelled: dict[str, Asked] = {}
     for method, one in created:
         options = ", ".join(f"{key}={value}" for key, value in one.options.items())
-        name = f"{method.name} ({options})" if count[method.name] > 1 and one.options else method.name
-        label = one.label or name
+        twice = count[one.named(method.name)] > 1 and one.options
+        label = one.label or one.named(f"{method.name} ({options})" if twice else method.name)
         if label in labelled:
             same = "under one label" if one.label else "with the same options"
             raise UsageError(f'method "{label}" stands twice in the suite {same}')
-        labelled[label] = Asked(method, one.tasks, one.models)
+        labelled[label] = Asked(method, one.tasks, one.models, one.teacher)
     return labelled
 
 
@@ -241,6 +244,11 @@ class _Entry:
     tasks: tuple[str, ...] | None = None
     label: str = ""
     models: tuple[str, ...] | None = None
+    teacher: TeacherSpec | None = None
+
+    def named(self, method: str) -> str:
+        """What reports call a method of this name, with whom it learns from."""
+        return f"{method}, taught by {self.teacher.called}" if self.teacher else method
 
 
 def _entry(value: str | dict[str, dict[str, Any] | None], suite: Suite) -> _Entry:
@@ -250,13 +258,14 @@ def _entry(value: str | dict[str, dict[str, Any] | None], suite: Suite) -> _Entr
         raise UsageError(f"one method for each entry of methods; got {', '.join(value) or 'none'} in one")
     ((name, given),) = value.items()
     options = dict(given or {})
-    only, label = options.pop("tasks", None), options.pop("label", "")
+    only, label, teacher = options.pop("tasks", None), options.pop("label", ""), options.pop("teacher", None)
     if not isinstance(label, str) or not label.isprintable() or len(label) > LONGEST_NAME:
         raise UsageError(
             f"label of method {name} must be a text of up to {LONGEST_NAME} characters; got {shown(label)}"
         )
     models = _some_of("model", name, options.pop("models", None), [model.called for model in suite.models])
-    return _Entry(name, options, _some_of("task", name, only, suite.tasks), label, models)
+    tasks = _some_of("task", name, only, suite.tasks)
+    return _Entry(name, options, tasks, label, models, read_teacher(teacher, name))
 
 
 def _some_of(what: str, method: str, only: object, known: Sequence[str]) -> tuple[str, ...] | None:

@@ -20,6 +20,7 @@ _LEFT_OUT = (
     "counterfactuals",
     "tuning",
     "suite",
+    "teacher",
 )  # of a key, where not set
 
 
@@ -84,6 +85,15 @@ class TuningSettings(Strict):
 
 
 @dataclass(frozen=True, slots=True)
+class TeacherSettings(Strict):
+    """The model whose answers are learnt from, and what it answers."""
+
+    model: ModelIdentity
+    surroundings: Surroundings  # what of the machine decides its answers
+    unlabelled: str = ""  # sha256 over the items that it answers; "": those of the training split, in place of labels
+
+
+@dataclass(frozen=True, slots=True)
 class Identity(Strict):
     """What the key is hashed from. A setting that a suite does not use is left out, so that new ones keep old keys."""
 
@@ -100,6 +110,7 @@ class Identity(Strict):
     counterfactuals: CounterfactualSettings | None = None  # null where the suite asks none
     tuning: TuningSettings | None = None  # null where no option is open
     suite: Options = field(default_factory=dict)  # settings of the suite that are not left alone
+    teacher: TeacherSettings | None = None  # null where labels are learnt from
     origins: Mapping[str, str] = field(default_factory=dict)  # part of another distribution -> its name and version
 
     def content(self) -> dict[str, object]:

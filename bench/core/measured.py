@@ -125,6 +125,26 @@ class TokenPrices(Strict):
 
 
 @dataclass(frozen=True, slots=True)
+class TaughtBy(Strict):
+    """The teacher whose answers a method learnt from, and what they took."""
+
+    model: str  # as the suite names it
+    digest: str  # of the model, or of the endpoint's settings
+    unlabelled: bool  # its answers to items without labels joined the training items; else they took the labels' place
+    items: Count  # that it was asked
+    failures: Mapping[str, Count]  # typed reason -> items without an answer, which nothing was learnt from
+    prompt_tokens: Count  # of all items
+    output_tokens: Count  # of all items
+    metric: str = ""  # the task's primary one; "" where no item has a label
+    agreement: float | None = None  # its value of the answers against the labels, of the answered items that have one
+    base_url: str = ""  # of an endpoint: its address, here and below
+    reader: str = ""  # how choices were read
+    stays: bool = True  # what it was asked left this machine for no other
+    used: TokensUsed | None = None  # null for a model on this machine
+    price: TokenPrices | None = None  # null where the suite gives none
+
+
+@dataclass(frozen=True, slots=True)
 class ServedBy(Strict):
     """The endpoint of a served model, and how its answers were read."""
 

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from bench.core.values import Amount, Count, Strict
 
 PhaseName: TypeAlias = Literal[
+    "teach",
     "tune",
     "index",
     "load",
@@ -22,6 +23,7 @@ PhaseName: TypeAlias = Literal[
     "count",
     "probe",
 ]
+TEACHING: PhaseName = "teach"  # a teacher's answers to training items, again when labels change
 SEARCH: tuple[PhaseName, ...] = ("tune",)  # choosing options, once for a task
 PRODUCTION: tuple[PhaseName, ...] = ("index", "prepare", "load", "train")  # for each version that is served
 ANSWERING: tuple[PhaseName, ...] = ("retrieve", "predict")

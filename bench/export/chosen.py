@@ -104,6 +104,11 @@ def find(path: Path, task: str, model: str | None, method: str | None, seed: int
     place = place if place in tasks.available() else str(path / place)
     loaded = tasks.load(place, record.identity.task.limit)
     _require_same(f"task {task}", loaded.digest, record.identity.task.digest, "measure it again")
+    if record.taught and record.parts.context.name != ZeroShot.name:
+        raise UsageError(
+            f"{label} shows examples with a teacher's answers, which an export does not hold; "
+            "only a method without a context part can be exported of those that are taught"
+        )
     tuned = (one.tuning for one in own if one.method == label and one.tuning)
     chosen = next((dict(tuning.chosen) for tuning in tuned), None)
     made = settle(methods.create(_method_name(record), _options(record)), chosen or {})

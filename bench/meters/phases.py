@@ -55,7 +55,7 @@ class Meter:
         self._entered(name)
         if self._cuda:
             torch.cuda.empty_cache()  # what earlier phases left reserved is not this one's
-        self._held()
+        self.held()
         self._highest = ()
         before = self._energy.read()
         start = time.perf_counter()
@@ -68,7 +68,7 @@ class Meter:
 
     def timed(self, work: Callable[[], T]) -> tuple[T, MeasuredWork]:
         """What `work` gives and what it took, on its own; it counts in the phase in progress as everything does."""
-        held = self._held()
+        held = self.held()
         before = self._energy.read()
         start = time.perf_counter()
         result = work()
@@ -83,7 +83,7 @@ class Meter:
         A record then says what its cell costs on its own, whatever was measured before it.
         """
         self._reused = MeasuredWork(self._reused.wall_s + work.wall_s, _sum(self._reused.joules, work.joules))
-        held = self._held()
+        held = self.held()
         self._highest = higher(self._highest, tuple(map(add, held, work.grown)))
 
     def multiplied(self, name: PhaseName, flops: int) -> None:
@@ -115,13 +115,13 @@ class Meter:
             torch.cuda.synchronize(self.device)
 
     def _peaks(self) -> tuple[int, ...]:
-        """The highest there was of the host's bytes and, on CUDA, of those allocated and reserved, since `_held`."""
+        """The highest there was of the host's bytes and, on CUDA, of those allocated and reserved, since `held`."""
         if not self._cuda:
             return (peak_host_bytes(),)
         found = torch.cuda.max_memory_allocated(self.device), torch.cuda.max_memory_reserved(self.device)
         return peak_host_bytes(), *found
 
-    def _held(self) -> tuple[int, ...]:
+    def held(self) -> tuple[int, ...]:
         """What is held now, as `_peaks`, which begin anew; the phase's own are noted."""
         self._synchronise()
         self._highest = higher(self._highest, self._peaks())
@@ -146,6 +146,22 @@ class Meter:
         )
         before = self.phases.get(name)
         self.phases[name] = now if before is None else _joined(before, now)
+
+
+class OnePhase(Meter):
+    """Measures work that has phases of its own as one phase of `whole`."""
+
+    def __init__(self, whole: Meter, name: PhaseName) -> None:
+        super().__init__(whole.device, whole._entered)
+        self._name, self.phases = name, whole.phases
+
+    @contextmanager
+    def phase(self, name: PhaseName) -> Iterator[None]:
+        with super().phase(self._name):
+            yield
+
+    def multiplied(self, name: PhaseName, flops: int) -> None:
+        super().multiplied(self._name, flops)
 
 
 def peak_host_bytes() -> int:

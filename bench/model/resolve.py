@@ -36,7 +36,7 @@ BUILT_IN = {
 MINI = Path(__file__).parent / "mini"
 _LOCAL_READERS = ("auto", "likelihood", "generation")
 _REMOTE_READERS = ("decisions", "echo", "schema", "generation")
-_OF_ENDPOINTS = {"endpoint", "name", "reader", "chat_examples", "contamination"}
+_OF_ENDPOINTS = {"endpoint", "name", "reader", "chat_examples", "contamination", "unlabelled"}
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py"]
@@ -95,6 +95,8 @@ class ModelSpec(BaseModel):
     @property
     def called(self) -> str:
         """How reports call it."""
+        if self.endpoint is not None:
+            return self.name or self.endpoint.model.rstrip("/").rpartition("/")[2]
         return self.name or Path(os.path.expandvars(os.path.expanduser(self.path))).name.removesuffix(".gguf")
 
 
@@ -180,7 +182,7 @@ def _classical(spec: ModelSpec) -> ResolvedModel:
 
 
 def _served(spec: ModelSpec, endpoint: EndpointSpec) -> ResolvedModel:
-    name = spec.name or endpoint.model.rstrip("/").rpartition("/")[2]
+    name = spec.called
     if endpoint.key_env and not os.environ.get(endpoint.key_env):
         raise UsageError(f"model {name}: key_env names {endpoint.key_env}, an environment variable that is not set")
     return ResolvedModel(

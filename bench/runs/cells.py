@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import methods
 import tasks
 from bench.config.search_space import candidates, grid
 from bench.config.suite import Asked, Suite, labelled_methods
+from bench.config.teacher import require_answers
 from bench.core.errors import UsageError
 from bench.core.hashing import canonical, sha256
 from bench.core.identity import CounterfactualSettings, Identity, ProbeSettings, Surroundings, TuningSettings
@@ -24,6 +25,7 @@ from bench.model.chat import identity as chat_identity
 from bench.model.resolve import ResolvedModel, resolve
 from bench.runs.given import located, other_base
 from bench.runs.identity import identity_of
+from bench.runs.teaching import Teacher, teacher_of
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Cell:
     is_base: bool = False  # the base model's answers to a probe
     trials: int = 0  # combinations of open options to try
     chooser: str | None = None  # key of the cell whose choice of options this one takes over; None: it has its own
+    teacher: Teacher | None = None  # whose answers it learns from; None: it learns from labels
+    asks_teacher: bool = False  # no cell before it learns from the same answers
 
     @cached_property
     def key(self) -> str:
@@ -54,6 +58,14 @@ class Cell:
     def name(self) -> str:
         """What people read: model, task, method and seed."""
         return self.ref.name
+
+    @property
+    def lessons(self) -> tuple[object, ...] | None:
+        """What tells a teacher's answers that it learns from apart from others; None where it has no teacher."""
+        if self.teacher is None:
+            return None
+        drawn = (self.train_size, self.seed) if self.train_size and self.teacher.file is None else None
+        return canonical(asdict(self.teacher.settings)), self.task.digest, drawn
 
     @cached_property
     def ref(self) -> CellRef:
@@ -93,19 +105,29 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Surro
         if task.rules:
             rules = ", ".join(task.rules)
             raise UsageError(f"probes: {Path(path).name} lists several rules of normalise ({rules}); a probe needs one")
-    asked = {label: replace(one, method=located(one.method, here)) for label, one in labelled_methods(suite).items()}
+    asked = {label: _found(label, one, here) for label, one in labelled_methods(suite).items()}
     around = surroundings(suite)
     cells: dict[str, Cell] = {}
+    lessons: set[object] = {None}
     for model in models:
         _require_task(model, [task for _, task in loaded])
         near = replace(around, chat=chat_identity(model))
         if model.kind == "served":  # its answers depend on no device of this machine
             near = replace(near, device="", auto_dtype="", batches={})
-        own = _cells(suite, asked, model, loaded, probes, near)
+        own = _cells(suite, asked, model, loaded, probes, near, here)
         for cell in (*_base_cells(suite, model, probes, near), *own):
-            cells.setdefault(cell.key, cell)
+            cells.setdefault(cell.key, replace(cell, asks_teacher=cell.lessons not in lessons))
+            lessons.add(cell.lessons)
     _require_base(asked, models)
     return list(cells.values())
+
+
+def _found(label: str, entry: Asked, here: Path) -> Asked:
+    """An entry with the files of its weights and its teacher found."""
+    teaches = None if entry.teacher is None else resolve(entry.teacher, here)
+    if teaches is not None:
+        require_answers(teaches, label)
+    return replace(entry, method=located(entry.method, here), teaches=teaches)
 
 
 def _require_method(suite: Suite, model: ResolvedModel) -> None:
@@ -185,6 +207,7 @@ def _cells(
     loaded: Loaded,
     probes: Loaded,
     around: Surroundings,
+    here: Path,
 ) -> Iterator[Cell]:
     probes = probes if model.kind in REMEMBERING else []
     paths = tuple(path for path, _ in probes)
@@ -195,7 +218,7 @@ def _cells(
             method = asked_for.method
             if not asked_for.is_for(model.name, model.kind) or unfit(model.kind, task) or other_base(method, model):
                 continue
-            open_ = grid(method)
+            open_, teacher = grid(method), teacher_of(asked_for, label, task, path, here, around)
             for size in _sizes(suite, method, task):
                 named = label if size is None or len(suite.train_sizes) == 1 else f"{label}, {size} items"
                 chooser = None
@@ -208,11 +231,12 @@ def _cells(
                         probes=_probe_settings(suite, method, probes),
                         counterfactuals=_counterfactual_settings(suite, task),
                         tuning=_tuning_settings(suite, method, task) if open_ else None,
+                        teacher=teacher.settings if teacher else None,
                     )
                     tried = len(candidates(open_, suite.trials)) if open_ and chooser is None else 0
                     cell = Cell(
                         model, task, path, method, named, seed, identity, label, suite.limit, size, paths,
-                        trials=tried, chooser=chooser,
+                        trials=tried, chooser=chooser, teacher=teacher,
                     )  # fmt: skip
                     chooser = (chooser or cell.key) if open_ else None
                     yield cell

@@ -1,7 +1,8 @@
 """What the cells of a suite wait for, which of them starts next, and how long they take together.
 
-A cell waits for another in two cases only: that one chooses its options, or embeds the documents that it searches. What
-a base model answers to the probes is read by reports alone, so that nothing waits for it.
+A cell waits for another in three cases only: that one chooses its options, embeds the documents that it searches, or
+asks the teacher whose answers it learns from. What a base model answers to the probes is read by reports alone, so that
+nothing waits for it.
 """
 
 from __future__ import annotations
@@ -23,9 +24,8 @@ def waits(cells: Sequence[Cell]) -> dict[str, frozenset[str]]:
     found: dict[str, frozenset[str]] = {}
     for cell in cells:
         needed = {cell.chooser} & keys
-        documents = _documents(cell)
-        if documents:
-            needed.add(first.setdefault(documents, cell.key))
+        for shared in filter(None, (_documents(cell), cell.lessons)):
+            needed.add(first.setdefault(shared, cell.key))
         found[cell.key] = frozenset(key for key in needed if key and key != cell.key)
     return found
 

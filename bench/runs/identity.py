@@ -73,15 +73,10 @@ def identity_of(
     around: Surroundings,
 ) -> Identity:
     """What decides a method's predictions; `around`: what of the machine does, see `bench.runs.surroundings`."""
-    of_model: dict[str, Any] = {
-        name: getattr(model, name) for name in ModelSpec.model_fields if name not in ELSEWHERE[MODEL]
-    }
     parts = (method.weights, method.context)
     return Identity(
         stage=STAGE_VERSION,
-        model=ModelIdentity(
-            model.digest, settings(MODEL, ModelSpec.model_construct(**of_model)), model.nature, model.kind
-        ),
+        model=model_identity(model),
         task=TaskIdentity(task.digest, limit),
         method={part.name: settings(part.name, part.options) for part in parts},
         origins={part.name: origin for part in parts if (origin := methods.origin(part))},
@@ -89,6 +84,14 @@ def identity_of(
         surroundings=around if method.context.retrieves else replace(around, embedder=""),
         suite=settings(SUITE, suite),
     )
+
+
+def model_identity(model: ResolvedModel) -> ModelIdentity:
+    """What of a model decides its answers."""
+    of_model: dict[str, Any] = {
+        name: getattr(model, name) for name in ModelSpec.model_fields if name not in ELSEWHERE[MODEL]
+    }
+    return ModelIdentity(model.digest, settings(MODEL, ModelSpec.model_construct(**of_model)), model.nature, model.kind)
 
 
 def settings(group: str, values: BaseModel) -> Options:

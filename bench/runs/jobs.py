@@ -12,8 +12,9 @@ from bench.config.suite import Suite
 from bench.core.errors import AdaptbenchError
 from bench.core.method import parts_of
 from bench.core.record import Failure, Record
+from bench.model.resolve import ResolvedModel
 from bench.runs.cells import Cell
-from bench.store.run_folder import ANSWERS, VECTORS, Store
+from bench.store.run_folder import ANSWERS, TAUGHT, VECTORS, Store
 
 
 def job_of(
@@ -24,7 +25,10 @@ def job_of(
     return Job(
         key=cell.key,
         identity=cell.identity,
-        model={**asdict(cell.model), "folder": str(cell.model.folder)},
+        model=_told(cell.model),
+        teacher=_told(cell.teacher.model) if cell.teacher else None,
+        unlabelled=str(cell.teacher.file) if cell.teacher and cell.teacher.file else None,
+        taught=str(store.path / TAUGHT),
         task=cell.task_path,
         limit=cell.limit,
         train_size=cell.train_size,
@@ -54,6 +58,10 @@ def job_of(
         cells_at_once=cells_at_once,
         times_tail="latency_p95_s" in (suite.decide.get("require") or {}),
     )
+
+
+def _told(model: ResolvedModel) -> dict[str, Any]:
+    return {**asdict(model), "folder": str(model.folder)}
 
 
 def failed(cell: Cell, error: AdaptbenchError) -> Record:

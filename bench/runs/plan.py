@@ -21,7 +21,7 @@ from rich.text import Text
 from bench.core.item import Example
 from bench.core.method import ContextCost, LearningCost
 from bench.core.model_kind import LABELLING, is_classifier
-from bench.core.phases import PhaseName, spent
+from bench.core.phases import TEACHING, PhaseName, spent
 from bench.core.record import Record
 from bench.core.task import Task
 from bench.metrics.formats import duration
@@ -78,7 +78,18 @@ def work_by_phase(cell: Cell) -> dict[PhaseName, float]:
     weights, train = cell.method.weights, len(cell.task.train[: cell.train_size])
     once, whole = (_tokens(cell, weights.cost(train, trials)) for trials in (0, cell.trials))
     test = _tokens(cell, LearningCost(), 1.0)
-    return {"tune": _searched(cell, once, whole - once), "train": once, "predict": test}
+    taught: dict[PhaseName, float] = {TEACHING: _teaching(cell)} if cell.asks_teacher else {}
+    return {**taught, "tune": _searched(cell, once, whole - once), "train": once, "predict": test}
+
+
+def _teaching(cell: Cell) -> float:
+    """Tokens through a teacher on this machine, in those of the cell's model that take as long."""
+    teacher, task = cell.teacher, cell.task
+    if teacher is None or teacher.model.endpoint:
+        return 0.0
+    asked = teacher.items or task.train[: cell.train_size]
+    larger = teacher.model.parameters / max(1, cell.model.parameters)
+    return larger * sum(_item_tokens(task, item) for item in asked)
 
 
 def _searched(cell: Cell, training: float, trials: float) -> float:
@@ -235,7 +246,16 @@ def memory_bytes(cell: Cell) -> int:
     model = cell.model
     cost = cell.method.weights.cost(len(cell.task.train), cell.trials)
     activations = _BYTES_TRAINED if cost.trained else _BYTES_READ
-    return _OVERHEAD_BYTES + model.parameters * cost.bytes_per_weight + activations * model.layers * model.width
+    learning = model.parameters * cost.bytes_per_weight + activations * model.layers * model.width
+    return _OVERHEAD_BYTES + max(learning, _teacher_bytes(cell))
+
+
+def _teacher_bytes(cell: Cell) -> int:
+    """Of a teacher on this machine, which is gone before the cell's model is trained."""
+    if cell.teacher is None:
+        return 0
+    model = cell.teacher.model
+    return model.parameters * LearningCost().bytes_per_weight + _BYTES_READ * model.layers * model.width
 
 
 def table(estimates: Sequence[Estimate]) -> Group:

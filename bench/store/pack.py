@@ -12,7 +12,7 @@ from bench.store import archive
 from bench.store.archive import SUFFIX, Archive
 from bench.store.atomic import sync, write_atomically
 from bench.store.listing import read_listing
-from bench.store.run_folder import LOG, VECTORS, WEIGHTS
+from bench.store.run_folder import ANSWERS, LOG, TAUGHT, VECTORS, WEIGHTS
 from bench.store.staging import refuse_taken, staging, unwritten
 
 _LINES = ".jsonl"  # predictions, of the task and of probes
@@ -23,7 +23,7 @@ def pack(run: Path, out: Path | None = None, *, without_texts: bool = False, wit
     """Write the files of a run's folder to the archive `out`, or to one beside the folder; returns where.
 
     Hidden files, such as the lock, and embeddings kept for cells to come are left out, and trained weights unless
-    `with_weights` asks for them; with `without_texts` also logs
+    `with_weights` asks for them; with `without_texts` also logs, what endpoints and teachers answered,
     and the texts of predictions, which may be text of the data: hashes stand for them, which tell equal answers and
     groups apart from others.
 
@@ -43,7 +43,7 @@ def pack(run: Path, out: Path | None = None, *, without_texts: bool = False, wit
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with unwritten(run):
-            left_out = {*([LOG] if without_texts else []), *([] if with_weights else [WEIGHTS])}
+            left_out = {*([LOG, ANSWERS, TAUGHT] if without_texts else []), *([] if with_weights else [WEIGHTS])}
             names = sorted(name for name in _names(run, run) if left_out.isdisjoint(Path(name).parts))
             archive.write(out, ((name, _packed(run / name, without_texts)) for name in names))
     except OSError as error:

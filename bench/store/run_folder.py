@@ -6,6 +6,7 @@
 <run>/cells/<name>-<key>/           record.json, predictions.jsonl, log.txt
 <run>/cells/<name>-<key>/weights/   what was trained, where the suite keeps it
 <run>/answers/                      all that endpoints answered, a file for each; kept, as it was paid for
+<run>/taught/                       answers of teachers, a file for each set of items; shared by cells
 <run>/vectors/                      embeddings of documents, shared by cells; removed when all are measured
 ```
 A cell is written into a folder whose name begins with a dot, its files are synced, and the folder is renamed.
@@ -44,6 +45,7 @@ PREDICTIONS = "predictions.jsonl"
 LOG = "log.txt"
 WEIGHTS = "weights"  # of a cell: what was trained
 ANSWERS = "answers"  # where cells keep what endpoints answered
+TAUGHT = "taught"  # where cells leave each other the answers of teachers
 VECTORS = "vectors"  # where cells leave each other embeddings of documents
 _RECORD = TypeAdapter(Record)
 

@@ -199,7 +199,7 @@ def _texts(cell: Any) -> list[str]:
 def _choice(row: Row, reading: Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(choices as shown, the right one as shown); () for the right one, and a problem, where it is wrong."""
     spec = reading.spec
-    labels = reading.labels if reading.labels is not None else _own_choices(row, spec)
+    labels = reading.labels if reading.labels is not None else own_choices(row, spec)
     answer = row.text(spec.answer)
     if not labels or answer is None:
         return (), ()
@@ -215,7 +215,7 @@ def _choice(row: Row, reading: Reading) -> tuple[tuple[str, ...], tuple[str, ...
     return choices, (right,)
 
 
-def _own_choices(row: Row, spec: TaskSpec) -> dict[str, str]:
+def own_choices(row: Row, spec: TaskSpec) -> dict[str, str]:
     """Stored -> shown for an item that brings its own choices; empty, and a problem, where they are wrong."""
     name = spec.choices_field
     stored = row.converted(name, list_of, 'write a list of texts, in a CSV file as JSON: ["a", "b"]')

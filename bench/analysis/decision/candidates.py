@@ -37,7 +37,7 @@ class Candidate:
     prices: tuple[Price, ...]  # of each seed
     latency_p95_s: float | None
     memory_bytes: int
-    data_stays: bool  # what it is asked goes to no other machine
+    data_stays: bool  # what it is asked, and what a teacher is shown to train it, goes to no other machine
     losses: tuple[Loss, ...]  # the largest on any probe of each unit; () where none was measured
     trained_elsewhere: bool = False  # what training took is unknown, and in none of its prices
     not_measurable: tuple[str, ...] = ()  # probes of which the base model knows no more than chance
@@ -102,7 +102,7 @@ def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -
                 latency_p95_s=statistics.median(tails) if len(tails) == len(own) else None,
                 memory_bytes=max(_memory(record) for record in own),
                 pays_tokens=any(record.served is not None for record in own),
-                data_stays=all(record.served is None or record.served.stays for record in own),
+                data_stays=all(place.stays for record in own for place in (record.served, record.taught) if place),
                 losses=losses(run, own, base),
                 trained_elsewhere=own[0].parts.trained_elsewhere,
                 not_measurable=_not_measurable(own, base),
@@ -119,10 +119,11 @@ def _is(record: Record, family: Family, label: str) -> bool:
 def _price(record: Record, prices: Prices, assumed: Assumptions) -> Price | None:
     cost: CellCost = costs.cost(record, prices)
     thousand = cost.thousand_queries if assumed.serving == "batches" else cost.thousand_single
-    if thousand is None:
+    if thousand is None or cost.teaching is None:
         return None
-    production = costs.of_phases(record, prices, PRODUCTION)  # all of it that is known
-    return Price(cost.search, production, costs.of_phases(record, prices, REFRESH), thousand / 1000)
+    production = costs.of_phases(record, prices, PRODUCTION) + cost.teaching  # all of it that is known
+    refresh = costs.of_phases(record, prices, REFRESH) + cost.teaching
+    return Price(cost.search, production, refresh, thousand / 1000)
 
 
 def _memory(record: Record) -> int:

@@ -56,10 +56,11 @@ def tables(run: Run, rows: Sequence[SummaryRow]) -> list[ReportTable]:
 
 
 def _unpriced(run: Run) -> Iterator[str]:
-    """Methods whose queries go to an endpoint that nobody gave a price for."""
+    """Methods whose queries, or whose teacher's, go to an endpoint that nobody gave a price for."""
     prices = replaced(run.prices, str(run.path))
     for record in run.records:
-        if record.served and record.status == "ok" and costs.cost(record, prices).thousand_queries is None:
+        paid = costs.cost(record, prices) if record.status == "ok" and (record.served or record.taught) else None
+        if paid and (paid.teaching is None or (record.served and paid.thousand_queries is None)):
             yield f"{clean(record.method)} on {clean(record.task)} with {clean(record.model)}"
 
 

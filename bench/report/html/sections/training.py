@@ -10,7 +10,7 @@ from bench.report.charts import lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
 from bench.report.html.blocks import Block, More, Section, as_blocks, figure
-from bench.report.tables import tuning
+from bench.report.tables import teaching, tuning
 
 _LEAD = (
     "Options were chosen on the validation split, with as many trials for every method that has a choice. Loss that "
@@ -27,6 +27,8 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
     for case in cases:
         yield from _losses(case)
     for run, model in models_of(cases):
+        if teachers := tuple(as_blocks(teaching.tables(run, model))):
+            yield More("Teachers, whose answers were learnt from, as a table", teachers)
         tables = tuple(as_blocks(tuning.tables(run, model)))
         if tables:
             yield More("Options tried, and scores on training items, as tables", tables)

@@ -1,0 +1,50 @@
+"""A teacher: a model whose answers a method of a suite learns from, in place of labels or for items without any."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+import methods
+from bench.core.errors import UsageError
+from bench.core.explain import explain
+from bench.core.method import ContextPart
+from bench.core.model_kind import fits
+from bench.model.resolve import ModelSpec, ResolvedModel
+
+
+class TeacherSpec(ModelSpec):
+    """The `teacher` of one entry of a suite's `methods`: a model as in `models`, and what it answers."""
+
+    unlabelled: str = Field(
+        "",
+        description="a file with items of the task and no answers, relative to the suite's file; its answers join the "
+        "training items. Without it the training items are answered anew, in place of their labels",
+    )
+
+
+def read_teacher(value: object, method: str) -> TeacherSpec | None:
+    """The teacher of a method's entry; None where it names none.
+
+    Raises:
+        UsageError: the value is wrong, or the method learns nothing from training items.
+    """
+    if value is None:
+        return None
+    weights, context = methods.classes(method)
+    if not weights.learner.reads_train and context.reads_train is ContextPart.reads_train:
+        raise UsageError(f"teacher of method {method}: it learns nothing from training items; leave teacher out")
+    given: Any = {"path": value} if isinstance(value, str) else value
+    try:
+        return TeacherSpec.model_validate(given)
+    except ValidationError as error:
+        raise UsageError(
+            "\n".join(f"teacher of method {method}: {line}" for line in explain(error, TeacherSpec))
+        ) from None
+
+
+def require_answers(teacher: ResolvedModel, method: str) -> None:
+    """Refuse a teacher that cannot answer without being trained."""
+    if not fits(methods.create("zero-shot"), teacher.kind):
+        raise UsageError(f"teacher of method {method}: {teacher.name} cannot answer before it is trained")
