@@ -77,7 +77,7 @@ def test_what_divides_a_run_reads_no_option_by_its_name(module: ModuleType) -> N
     assert {"k", "top_k", "epochs", "learning_rate"} <= options
     nodes = ast.walk(ast.parse(inspect.getsource(module)))
     read = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    assert not options & read - {"layers", "path", "digest"}  # those of models and tasks
+    assert not options & read - {"layers", "parameters", "path", "digest"}  # those of models and tasks
 
 
 def record(seconds: float, **changes: object) -> Record:
