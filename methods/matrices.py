@@ -121,7 +121,7 @@ def reach_of(model: Any, prefix: str) -> Reach:
     }
     left_out = {name: size for name, size in matrices.items() if ".base_layer." not in name}
     whole = sum(matrices.values())
-    return Reach(whole - sum(left_out.values()), whole, _kinds(left_out))
+    return Reach(whole - sum(left_out.values()), whole, kinds_of(left_out))
 
 
 def _tables(model: Any) -> Iterator[Any]:
@@ -133,7 +133,7 @@ def _tables(model: Any) -> Iterator[Any]:
             yield from module.parameters()
 
 
-def _kinds(sizes: Mapping[str, int]) -> tuple[str, ...]:
+def kinds_of(sizes: Mapping[str, int]) -> tuple[str, ...]:
     """What matrices are called in any block, those with most entries first."""
     kinds: Counter[str] = Counter()
     for name, size in sizes.items():

@@ -4,7 +4,7 @@ They stand in front of all that the model reads, as the first columns of its KV 
 for a prefix that prompts share, not once for a row. Text follows at the positions after them. Nothing is merged.
 
 An untrained part is not the base model: its virtual tokens are those of a text, so it says what the base says with that
-text in front. `adapter_scales: [0]` of a suite asks that start what the trained part is asked.
+text in front. What that start forgets is measured and shown beside what the trained part does.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class SoftPrompt(PeftPart):
     """Virtual tokens in front of every prompt; a subclass says what is learnt of them."""
 
     kinds = frozenset[ModelKind]({"causal"})
-    merges = False
+    merges = starts_as_base = False
     Options = SoftPromptOptions
     options: SoftPromptOptions
 

@@ -45,6 +45,7 @@ def test_parts_are_found_by_themselves_and_options_do_not_clash() -> None:
         "bitfit",
         "prompt-tuning",
         "prefix-tuning",
+        "qlora",
         "set-fit",
         "tf-idf",
         "nearest-answer",

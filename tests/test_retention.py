@@ -30,6 +30,7 @@ from bench.metrics import statistics
 from bench.model.fingerprint import fingerprint
 from bench.report.tables import tables
 from bench.store import run_folder
+from bench.store.lines import lines_of
 from tests.small import cells_of, measure, write_suite
 from tests.toy import QUICK, adapted, choice_task, text_task
 
@@ -38,6 +39,35 @@ PROBED: dict[str, Any] = {
     "probes": ["notes"],
     "probe_limit": 4,
 }
+
+
+def test_what_starts_changed_is_asked_before_it_learns(notes: Path, tmp_path: Path, tiny_model: Path) -> None:
+    way = {"learning_rate": 1e-2, "max_steps": 9}
+    made = [{"prompt-tuning": {**way, "virtual_tokens": 4, "text": "Rain"}}, {"qlora": {**way, "rank": 2}}]
+    _, _, run = measure(write_suite(tmp_path, tiny_model, **PROBED | {"methods": made}), tmp_path / "run")
+    soft, four_bits = run.records
+    base, name = base_scores(run, run.records[0].model), "bits_per_byte"
+    loaded = base["notes"].value
+    first = {record.method: record.untrained["notes"][name].value for record in run.records}
+    last = {record.method: record.probes["notes"][name].value for record in run.records}
+    assert len({loaded, *first.values(), *last.values()}) == 5
+    # virtual tokens are part of what is served, so all that they change counts; 4 bits are the base that was chosen
+    [changed], [of_4_bits] = changes(soft, base), changes(four_bits, base)
+    assert (changed.base, changed.adapted) == (loaded, last["prompt-tuning"])
+    assert (of_4_bits.base, of_4_bits.adapted) == (first["qlora"], last["qlora"])
+    lines = run_folder.find_predictions(run.path, four_bits.key, run_folder.probe_file("notes", untrained=True))
+    assert lines
+    assert len(list(lines_of(lines))) == 4
+    [lost], pairs = losses(run, [four_bits], base), paired(run, [four_bits], "notes")
+    assert pairs
+    assert pairs.difference == pytest.approx(last["qlora"] - first["qlora"])
+    assert lost.value == pytest.approx(pairs.difference)
+    assert lost.base_form == "4 bits (NF4)"
+    [table] = [each for each in tables(run) if "retention" in each.title]
+    rows = {row[0].text: row[2].text for row in table.rows}
+    assert list(rows) == ["base model", "prompt-tuning, untrained", "prompt-tuning", "qlora, untrained", "qlora"]
+    assert rows["qlora, untrained"] == f"{first['qlora'] - loaded:+.3f}"
+    assert [note for note in table.notes if "qlora turns the base into 4 bits (NF4)" in note]
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

@@ -80,7 +80,7 @@ class GradientLearner:
             cast(TrainedPart, part).keep(model, observer.weights, session.base.dtype)
         session.weights.release()  # weights that are merged are let go one by one
         model = part.finish(model).to(session.base.dtype)
-        total = sum(p.numel() for p in model.parameters())
+        total = session.size(model)
         sizes = parameters(total, trained, session)
         if reach is not None:
             sizes = replace(sizes, block_weights=reach.all, adapted_weights=reach.adapted, unadapted=reach.left_out)

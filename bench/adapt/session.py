@@ -27,6 +27,7 @@ from bench.meters.phases import Meter
 from bench.model.base import Base, EncoderBase, NoBase
 from bench.model.budget import batch_tokens
 from bench.model.decision import Decider, DecisionBase
+from bench.model.precision import entries
 from bench.model.seq2seq import is_seq2seq
 from bench.model.shared_weights import SharedWeights
 from tasks.loader.splits import sample
@@ -140,7 +141,7 @@ class AdaptSession:
 
     def size(self, model: Any) -> int:
         """Parameters of a model."""
-        return sum(p.numel() for p in model.parameters())
+        return sum(map(entries, model.parameters()))
 
     def start(self, method: Method, seed: int, full_precision: bool = False) -> Any:
         """The model that the method's weights part learns or answers with, from the base as it was read."""

@@ -9,7 +9,7 @@ measurable.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -86,11 +86,32 @@ def changes(record: Record, base: Mapping[str, BaseScore]) -> list[RetentionChan
     if record.weights_changed is None:
         return []
     found = []
-    for probe, before in base.items():
+    for probe, before in compared_with(record, base).items():
         after = record.probes.get(probe, {}) if record.weights_changed else {before.metric: Score(before.value)}
         if before.metric in after and (before.above_chance or not record.weights_changed):
             found.append(RetentionChange(probe, before.metric, before.value, after[before.metric].value))
     return found
+
+
+def compared_with(record: Record, base: Mapping[str, BaseScore]) -> Mapping[str, BaseScore]:
+    """What a cell's probes are compared with: the base as it was loaded, or as the method turned it into its own form.
+
+    Whether a probe was above chance is that of the base as it was loaded.
+    """
+    if not record.parts.base_form:
+        return base
+    first = {probe: _primary(scores)[1] for probe, scores in record.untrained.items()}
+    return {probe: replace(before, value=first[probe]) for probe, before in base.items() if probe in first}
+
+
+def before_training(record: Record, base: Mapping[str, BaseScore]) -> list[RetentionChange]:
+    """What a cell that starts changed had moved of the base, as it was loaded, before it learnt anything."""
+    first = {probe: _primary(scores)[1] for probe, scores in record.untrained.items()}
+    return [
+        RetentionChange(probe, before.metric, before.value, first[probe])
+        for probe, before in base.items()
+        if probe in first and before.above_chance
+    ]
 
 
 def by_probe(records: Sequence[Record], base: Mapping[str, BaseScore]) -> dict[str, list[RetentionChange]]:
@@ -128,6 +149,8 @@ def paired(run: Run, records: Sequence[Record], probe: str) -> Paired | None:
     moved = [record for record in records if record.weights_changed and probe in record.probes]
     files = [find_predictions(run.path, record.key, probe_file(probe)) for record in moved]
     before_file = find_predictions(run.path, base.key) if base else None
+    if moved and moved[0].parts.base_form:  # in every seed the same
+        before_file = find_predictions(run.path, moved[0].key, probe_file(probe, untrained=True))
     if base is None or before_file is None or not files or None in files:
         return None
     metric = next(iter(base.scores))
@@ -154,6 +177,7 @@ class Loss:
     value: float
     interval: Interval | None  # of these checkpoints; None without answers to the items
     share: float | None  # of the base model's score, above chance; None where that is nothing
+    base_form: str = ""  # of the base that it is lost from; "": as it was loaded
 
 
 def losses(run: Run, records: Sequence[Record], base: Mapping[str, BaseScore]) -> tuple[Loss, ...]:
@@ -179,7 +203,8 @@ def _loss(run: Run, records: Sequence[Record], changed: Sequence[RetentionChange
         pairs = paired(run, records, first.probe)
         interval = _signed(pairs.interval, sign) if pairs else None
     known = first.base - chance
-    return Loss(first.probe, first.metric, value, interval, value / known if known > 0 else None)
+    share = value / known if known > 0 else None
+    return Loss(first.probe, first.metric, value, interval, share, records[0].parts.base_form)
 
 
 def _signed(interval: Interval, sign: int) -> Interval:

@@ -92,6 +92,7 @@ def measure(job: Job, progress: Progress) -> Record:
         weights_changed=changed,
         divergence=apart,
         probes=probes,
+        untrained=side_evals.untrained,
         on_train=on_train,
         counterfactual=side_evals.flips,
         curve=tuple(side_evals.curve),

@@ -32,6 +32,7 @@ def ask(
     base: Base,
     out: Path | None,
     progress: Callable[[str, int, int], None],
+    untrained: bool = False,
 ) -> tuple[str, Scores]:
     """(name, scores) of the probe at `path`, asked without context; its per-item answers go to `out`, if given."""
     task = tasks.load(path, limit)
@@ -41,7 +42,7 @@ def ask(
     predictions = predictor.predict([Item(example.id, example.fields, example.choices) for example in task.test])
     scored = score(task, predictions)
     if out is not None:
-        run_folder.write_predictions(out, predictions, scored.of, name=run_folder.probe_file(task.name))
+        run_folder.write_predictions(out, predictions, scored.of, name=run_folder.probe_file(task.name, untrained))
     return task.name, scored.scores
 
 

@@ -47,6 +47,7 @@ class SideEvals:
     latency: dict[Serving, Latency] = field(default_factory=dict)
     curve: list[CheckpointScores] = field(default_factory=list)
     scaled: list[ScaledScores] = field(default_factory=list)
+    untrained: dict[str, Scores] = field(default_factory=dict)  # probe -> scores of what training started from
     left_out: list[str] = field(default_factory=list)  # what the budget has no seconds for
     flips: dict[str, dict[str, bool]] = field(default_factory=dict)  # slot -> item -> whether its answer changed
     writer: Writer | None = None  # of what the base was asked
@@ -92,10 +93,22 @@ class SideEvals:
         """Ask a model whose adapter stands beside the weights at shares of its update; serve it, if it gets merged."""
         if part.merges:
             self.serve("unmerged", predictor)
+        if not part.starts_as_base:
+            self._untrained(predictor, scaled)
         for scale in self.job.adapter_scales:
             predictor.forget()
             with scaled(scale):
                 self.scaled.append(ScaledScores(scale, *self._midway(predictor)))
+
+    def _untrained(self, predictor: ModelPredictor, scaled: Scaled) -> None:
+        """Ask the probes of what the training started from."""
+        predictor.forget()
+        out, limit = Path(self.job.out), self.job.probe_limit
+        with self.meter.phase("probe"), scaled(0.0):
+            self.untrained |= dict(
+                ask(path, limit, predictor.backend, self.base, out, self.progress, untrained=True)
+                for path in self.job.probes
+            )
 
     def _midway(self, predictor: ModelPredictor) -> tuple[Scores, dict[str, Scores]]:
         """Scores on validation items and probes; the answers are not kept."""

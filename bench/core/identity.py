@@ -148,3 +148,4 @@ class MethodParts(Strict):
     retrieves: bool = False  # it searches an index for every item
     is_control: bool = False  # it shows what retrieval can be worth and cannot be served
     trained_elsewhere: bool = False  # its weights were brought along: what training them took is unknown
+    base_form: str = ""  # what the base is turned into first, and forgetting is measured against; "": it as loaded

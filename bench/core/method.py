@@ -36,7 +36,8 @@ def parts_of(method: Method) -> MethodParts:
     """A method as records describe it."""
     weights, context = (_settings(part) for part in (method.weights, method.context))
     elsewhere = method.weights.learner is GIVEN
-    return MethodParts(weights, context, method.context.retrieves, method.context.is_control, elsewhere)
+    form = method.weights.base_form
+    return MethodParts(weights, context, method.context.retrieves, method.context.is_control, elsewhere, form)
 
 
 def option_values(dumped: Mapping[str, Any]) -> Mapping[str, OptionValue]:
@@ -191,6 +192,7 @@ class WeightsPart(Part):
     # writes into no tensor of the base, in no training either, though it may put others in their place: a cell then
     # reads its checkpoint once for all trainings; else it is read again for each
     shares_base: ClassVar[bool] = False
+    base_form: ClassVar[str] = ""  # what the base is turned into before anything is learnt, such as "4 bits"
 
     @property
     def bytes_per_weight(self) -> int:
@@ -235,6 +237,7 @@ class TrainedPart(WeightsPart):
     kinds = frozenset[ModelKind]({"causal", "seq2seq"})
     full_precision: ClassVar[bool] = False  # trains the base weights: they are held in fp32 while it does
     merges: ClassVar[bool] = True  # what is trained is part of the weights that answer
+    starts_as_base: ClassVar[bool] = True  # before it is trained it answers as the base does, to the bit
 
     def requires(self, task: Task) -> str | None:
         return None if task.train else f"{self.name} needs a train split"
@@ -286,6 +289,7 @@ class AdapterPart(Protocol):
     """A trained part whose update stands apart from the weights, at least until `finish`."""
 
     merges: ClassVar[bool]  # it does so until `finish` merges it into them
+    starts_as_base: ClassVar[bool]  # else probes are asked of what it starts from too
 
     def scaled(self, model: Any, factor: float) -> AbstractContextManager[None]:
         """While it lasts, `model` uses `factor` of what was trained."""

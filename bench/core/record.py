@@ -162,6 +162,7 @@ class Record(Strict):
     weights_changed: bool | None = None  # whether any weight differs from the base's; null where not looked at
     divergence: float | None = None  # KL(adapted || base) in nats on the task's prompts; null where not looked at
     probes: Mapping[str, Scores] = field(default_factory=dict)  # probe -> scores of changed weights
+    untrained: Mapping[str, Scores] = field(default_factory=dict)  # as `probes`, before training; of who starts changed
     counterfactual: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # slot -> item -> answer changed?
     curve: tuple[CheckpointScores, ...] = ()  # scores at checkpoints of the training
     scaled: tuple[ScaledScores, ...] = ()  # scores at shares of an adapter's update

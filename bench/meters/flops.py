@@ -27,6 +27,7 @@ from bench.engine.prompts import Encoded
 from bench.engine.trial import Reading, Writing
 from bench.meters.optional import optional
 from bench.model.devices import onednn_pays
+from bench.model.precision import entries
 from bench.model.seq2seq import is_seq2seq
 
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", "ffn_config")
@@ -83,7 +84,7 @@ def _shape(model: Any, config: Any) -> Shape:
     return Shape(
         layers=config.num_hidden_layers,
         width=size_of_head * config.num_attention_heads,
-        blocks=sum(weight.numel() for _, weight in blocks),
+        blocks=sum(entries(weight) for _, weight in blocks),
         head=sum(weight.numel() for weight in head),
         silent=silent,
         silent_layers=lowest or 0,
@@ -207,7 +208,7 @@ def _silent(blocks: Sequence[tuple[str, torch.Tensor]], lowest: int) -> int:
         layer = _layer(name)
         reads_input = any(part in name for part in _READ_INPUT)
         if layer is not None and (layer < lowest or (layer == lowest and reads_input and "lora_B" not in name)):
-            total += weight.numel()
+            total += entries(weight)
     return total
 
 

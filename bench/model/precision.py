@@ -13,6 +13,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 
@@ -22,6 +23,12 @@ from bench.model.visible import VARIABLE, visible_device
 
 _FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86, x86 with tiles, Arm
 _LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # what a user lets oneDNN use
+
+
+def entries(parameter: Any) -> int:
+    """Numbers that a parameter holds; of one in 4 bits, whose tensor holds two in a byte, as many as it had before."""
+    state = getattr(parameter, "quant_state", None)
+    return int(parameter.numel() if state is None else state.shape.numel())
 
 
 def pick_dtype(asked: str, device: torch.device) -> torch.dtype:

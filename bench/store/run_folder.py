@@ -222,9 +222,9 @@ def weights_folders(run: Path) -> dict[str, Path]:
     return {folder.parent.name.rsplit("-", 1)[-1]: folder for folder in sorted(cells)}
 
 
-def probe_file(probe: str) -> str:
-    """Where a cell keeps the adapted model's answers to a probe."""
-    return f"probe-{probe}.jsonl"
+def probe_file(probe: str, untrained: bool = False) -> str:
+    """Where a cell keeps the adapted model's answers to a probe, or those of what its training started from."""
+    return f"{'untrained' if untrained else 'probe'}-{probe}.jsonl"
 
 
 def write_predictions(

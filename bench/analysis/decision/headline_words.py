@@ -206,7 +206,8 @@ def _loss(one: Loss) -> str:
         limits = f" [{number(one.metric, one.interval.low)}, {number(one.metric, one.interval.high)}]"
     if one.metric == "bits_per_byte":
         return f"{number(one.metric, one.value)}{limits} more bits per byte on {clean(one.probe)}"
-    share = "" if one.share is None else f", {100 * one.share:.0f}% of what was known"
+    in_form = one.base_form and f" in {one.base_form}"
+    share = "" if one.share is None else f", {100 * one.share:.0f}% of what was known{in_form}"
     return f"{number(one.metric, one.value)}{limits} {title(one.metric)} on {clean(one.probe)}{share}"
 
 

@@ -197,9 +197,11 @@ def _lost(one: Loss) -> str:
         limits = f" (95% interval {low} to {high})"
     share = "" if one.share is None else f", {100 * one.share:.0f}%"
     size, probe = number(one.metric, one.value), clean(one.probe)
+    base = f"the base model{one.base_form and f' in {one.base_form}'}"
     if one.metric == "bits_per_byte":
-        return f"{probe} costs {size} more bits per byte than with the base model{limits}{share} more"
-    return f"{probe} loses {size} of {title(one.metric)}{limits}{share and f'{share} of what the base model knew'}"
+        return f"{probe} costs {size} more bits per byte than with {base}{limits}{share} more"
+    knew = f"{share} of what {base} knew" if share else f" compared with {base}" if one.base_form else ""
+    return f"{probe} loses {size} of {title(one.metric)}{limits}{knew}"
 
 
 def _flips(verdict: Verdict, currency: str) -> Iterator[str]:

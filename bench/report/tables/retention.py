@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from bench.analysis.retention import BaseScore, Paired, RetentionChange, base_scores, by_probe, paired
+from bench.analysis.retention import (
+    BaseScore,
+    Paired,
+    RetentionChange,
+    base_scores,
+    before_training,
+    by_probe,
+    paired,
+)
 from bench.analysis.summary import by_method, spread
 from bench.core.record import Record, Run
 from bench.metrics.formats import clean, number, signed, title
@@ -20,7 +28,11 @@ _PAIRED = (
     "Brackets: 95% CI of these checkpoints on new items; again: of training again, with 3 seeds or more. "
     "-lost +gained: items correct only before / only after adaptation, mean per seed"
 )
-
+_STARTS = "untrained: what a method changes before it learns anything, which the row of the method includes"
+_FORM = (
+    "{method} turns the base into {form}: the row untrained is that form against the base model as loaded, the row "
+    "{method} is against that form"
+)
 _UNKNOWN = "not measurable: the base model is not above chance (one-sided binomial test at .05), so nothing can be lost"
 
 
@@ -32,7 +44,7 @@ def tables(run: Run, model: str) -> list[ReportTable]:
         return []
     scores = (Text(number(before.metric, before.value)) for before in base.values())
     lines = [(Text("base model"), Text(NOTHING), *scores, Text(NOTHING))]
-    by_item = False
+    by_item, starts_changed, forms = False, False, list[str]()
     for (method, task), records in groups.items():
         found = by_probe(records, base)
         cells = []
@@ -40,12 +52,28 @@ def tables(run: Run, model: str) -> list[ReportTable]:
             pairs = paired(run, records, probe) if probe in found else None
             by_item = by_item or pairs is not None
             cells.append(_changed(found[probe], pairs) if probe in found else _no_change(base[probe], records))
+        first = _before_training(records, base)
+        if first:
+            starts_changed = starts_changed or not records[0].parts.base_form
+            lines.append((Text(f"{clean(method)}, untrained"), Text(clean(task)), *first, Text(NOTHING, "faint")))
         lines.append((Text(clean(method)), Text(clean(task)), *cells, _apart(records)))
+        if form := records[0].parts.base_form:
+            forms.append(_FORM.format(method=clean(method), form=form))
     heads = (f"{clean(probe)}\n{title(before.metric)}" for probe, before in base.items())
     unknown = () if all(before.above_chance for before in base.values()) else (_UNKNOWN,)
-    notes = (_LEGEND, *((_PAIRED,) if by_item else ()), *unknown, _KL)
+    started = (*((_STARTS,) if starts_changed else ()), *dict.fromkeys(forms))
+    notes = (_LEGEND, *((_PAIRED,) if by_item else ()), *started, *unknown, _KL)
     columns = ("method", "adapted to", *heads, "KL from\nbase")
     return [ReportTable(f"{clean(model)}: knowledge retention", columns, tuple(lines), notes)]
+
+
+def _before_training(records: Sequence[Record], base: Mapping[str, BaseScore]) -> list[Text]:
+    """A cell for each probe; none where the method starts as the base model."""
+    found: dict[str, list[RetentionChange]] = {}
+    for record in records:
+        for change in before_training(record, base):
+            found.setdefault(change.probe, []).append(change)
+    return [_changed(found[probe], None) if probe in found else Text(NOTHING, "faint") for probe in base if found]
 
 
 def _no_change(before: BaseScore, records: Sequence[Record]) -> Text:

@@ -48,7 +48,8 @@ def _changes(name: str, run: Run, model: str) -> Figure:
     rows, cells = [], []
     for (method, task), records in groups.items():
         changes = by_probe(records, base)
-        rows.append(f"{clean(method)} on {clean(task)}")
+        form = records[0].parts.base_form
+        rows.append(f"{clean(method)} on {clean(task)}{form and f' (from the base in {form})'}")
         cells.append(tuple(_points(changes.get(probe, ())) for probe in base))
     about = About(
         name,
