@@ -54,8 +54,7 @@ class Lora(MatrixPart):
         )
 
     def experts(self, matrices: Matrices) -> list[str]:
-        """The experts that are adapted: peft has no dropout before a parameter."""
-        return [] if self.options.dropout else matrices.experts
+        return [] if self.options.dropout else matrices.experts  # peft has no dropout before a parameter
 
     @contextmanager
     def scaled(self, model: Any, factor: float) -> Iterator[None]:

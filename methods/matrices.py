@@ -27,24 +27,29 @@ class Matrices:
     """What of a model an adapter can stand on, and what is trained whole beside it: names of modules and parameters."""
 
     task_type: str  # as peft names the kind of a model
-    layers: list[str]  # linear layers
+    layers: dict[str, str]  # linear layers; each is of "attention", of an "mlp", or of neither ("")
     experts: list[str]  # parameters that hold a matrix of each expert
     head: list[str]  # of a classifier: new, so trained whole
 
     def config(self) -> dict[str, Any]:
         """The fields that the configurations of all of peft's adapters have."""
-        return {"task_type": self.task_type, "target_modules": self.layers, "modules_to_save": self.head or None}
+        return {"task_type": self.task_type, "target_modules": list(self.layers), "modules_to_save": self.head or None}
+
+    def of(self, part: str) -> list[str]:
+        """The linear layers of a part of the blocks."""
+        return [name for name, found in self.layers.items() if found == part]
 
 
 def matrices_of(model: Any, targets: Targets) -> Matrices:
     """The matrices of a base model that text passes through and that `targets` names."""
     text = read_by_text(model)
     head = head_modules(model) if is_classifier(model) else []
-    layers = [name for name in linear_layers(model, text) if not name.startswith(tuple(head))]
+    modules = dict(model.named_modules())
+    names = [name for name in linear_layers(model, text) if not name.startswith(tuple(head))]
+    layers = {name: _part_of_block(modules, name) for name in names}
     experts = expert_matrices(model, text)
     if targets != "all":
-        modules = dict(model.named_modules())
-        layers = [name for name in layers if _part_of_block(modules, name) == targets]
+        layers = {name: part for name, part in layers.items() if part == targets}
         experts = experts if targets == "mlp" else []
     task_type = "SEQ_CLS" if head else "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
     if not layers and not experts:
@@ -109,7 +114,8 @@ def expert_matrices(model: Any, text: set[Any]) -> list[str]:
 
 def reach_of(model: Any, prefix: str) -> Reach:
     """How much of the blocks' matrices that text passes through has an adapter whose parameters begin with `prefix`."""
-    text = read_by_text(model) - set(_tables(model))
+    with model.disable_adapter():  # some adapters read the values of a matrix past the graph
+        text = read_by_text(model) - set(_tables(model))
     matrices = {
         name: parameter.numel()
         for name, parameter in model.named_parameters()

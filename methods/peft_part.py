@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -62,22 +63,31 @@ class MatrixPart(PeftPart):
         """The configuration with which peft adapts `matrices` of `model`."""
         raise NotImplementedError
 
+    def misfit(self, layer: Any) -> str:
+        """Why a linear layer cannot be adapted, or nothing."""
+        from transformers.pytorch_utils import Conv1D
+
+        return "" if self.takes_conv1d or not isinstance(layer, Conv1D) else "its weights are transposed (Conv1D)"
+
     def start(self, model: Any, seed: int) -> Any:
         import torch
 
-        matrices = matrices_of(model, self.options.targets)
-        self._require_layers(model, matrices)
+        matrices = self.fitting(model, matrices_of(model, self.options.targets))
         torch.manual_seed(seed)  # what does not begin as 0 is drawn here
         return wrapped(model, self.config(model, matrices, seed))
 
-    def _require_layers(self, model: Any, matrices: Matrices) -> None:
-        """Raise NotApplicableError where the part has no form for one of the layers."""
-        from transformers.pytorch_utils import Conv1D
+    def fitting(self, model: Any, matrices: Matrices) -> Matrices:
+        """The matrices without those that cannot be adapted; raises NotApplicableError where none is left."""
+        unfit = {name: self.misfit(model.get_submodule(name)) for name in matrices.layers}
+        layers = {name: part for name, part in matrices.layers.items() if not unfit[name]}
+        if not layers and not self.experts(matrices):
+            name, reason = next(iter(unfit.items()), ("every matrix", "experts have no form of it"))
+            raise NotApplicableError(f"{self.name} fits no matrix of this architecture; {name}: {reason}")
+        return replace(matrices, layers=layers)
 
-        turned = [] if self.takes_conv1d else matrices.layers
-        for name in turned:
-            if isinstance(model.get_submodule(name), Conv1D):
-                raise NotApplicableError(f"{self.name} has no form for layers of the type Conv1D, such as {name}")
+    def experts(self, matrices: Matrices) -> list[str]:
+        """The parameters of experts that are adapted too."""
+        return []
 
     def reach(self, model: Any) -> Reach:
         """How much of the blocks' matrices that text passes through has an adapter."""
@@ -93,8 +103,8 @@ class MatrixPart(PeftPart):
         with torch.no_grad():
             for layer in layers:
                 place = layer.get_base_layer()
-                before |= {parameter: parameter.detach().clone() for parameter in place.parameters()}
-                layer.merge(safe_merge=True)
+                before |= {parameter: parameter.data for parameter in place.parameters()}
+                layer.merge(safe_merge=True)  # into new tensors
                 for parameter in place.parameters():
                     parameter.data = torch.lerp(before[parameter], parameter.data, factor)
         try:

@@ -41,8 +41,7 @@ class QLora(Lora):
     def start(self, model: Any, seed: int) -> Any:
         import torch
 
-        matrices = matrices_of(model, self.options.targets)
-        self._require_layers(model, matrices)
+        matrices = self.fitting(model, matrices_of(model, self.options.targets))
         _to_4_bits(model)
         torch.manual_seed(seed)  # the A matrices are drawn here
         return wrapped(model, self.config(model, matrices, seed))

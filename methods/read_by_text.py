@@ -26,19 +26,26 @@ def in_a_block(name: str) -> bool:
     return any(piece.isdigit() for piece in name.split("."))
 
 
+def short_logits(model: Any) -> Any:
+    """Logits of one short text, whose tokens come from all over the vocabulary."""
+    import torch
+
+    rows = model.get_input_embeddings().weight.shape[0]
+    ids = torch.arange(1, _TOKENS + 1, device=model.device) * rows // (_TOKENS + 1)  # special ones lie at the ends
+    both = {"decoder_input_ids": ids[None]} if model.config.is_encoder_decoder else {}
+    return model(input_ids=ids[None], **both, use_cache=False).logits
+
+
 def _logits(model: Any) -> Any:
     """Logits with the graph of all weights, whichever of them are to be trained."""
     import torch
 
     frozen = [p for p in model.parameters() if p.is_floating_point() and not p.requires_grad]
-    rows = model.get_input_embeddings().weight.shape[0]
-    ids = torch.arange(1, _TOKENS + 1, device=model.device) * rows // (_TOKENS + 1)  # special ones lie at the ends
     try:
         for parameter in frozen:
             parameter.requires_grad_(True)
         with torch.enable_grad():
-            both = {"decoder_input_ids": ids[None]} if model.config.is_encoder_decoder else {}
-            return model(input_ids=ids[None], **both, use_cache=False).logits
+            return short_logits(model)
     finally:
         for parameter in frozen:
             parameter.requires_grad_(False)

@@ -11,6 +11,7 @@ class Scratch(Full):
     """The same architecture from a random start; shows what pretraining was worth."""
 
     name = "scratch"
+    starts_as_base = False
     Options = FullOptions
 
     def start(self, model: Any, seed: int) -> Any:

@@ -11,6 +11,7 @@ import torch
 
 from bench.adapt.learner import Adapted, Judgement, Observer, once_for_each_context, parameters, training_sample
 from bench.adapt.session import AdaptSession
+from bench.adapt.untrained import require_base
 from bench.adapt.validation import ValidationItems, asked_by, judgement_of
 from bench.core.errors import CellError, DivergedError
 from bench.core.hashing import derive_seed
@@ -36,7 +37,8 @@ class GradientLearner:
     """Trains what the part leaves trainable: all weights, some of them, or an adapter."""
 
     def adapt(self, method: Method, session: AdaptSession, writer: Writer, observer: Observer) -> Adapted:
-        meter, part, checkpoints = session.meter, method.weights, observer.checkpoints
+        meter, checkpoints = session.meter, observer.checkpoints
+        part = cast(TrainedPart, method.weights)
         reach: Reach | None = None
         with meter.phase("prepare"):
             pairs, validation = _written(session, writer)
@@ -67,8 +69,8 @@ class GradientLearner:
                 on_train = optional("the overfitting measure", again)
         flop_check: FlopCheck | None = None
         with meter.phase("count"):
-            _count(session, "train", model, validation, result, judged=len(result.validation_loss))
-            if "flop_check" not in observer.turned_off:
+            _count(session, part, "train", model, validation, result, judged=len(result.validation_loss))
+            if part.plain_work and "flop_check" not in observer.turned_off:
                 checked = Checked(setting.pad, result.micro_batch or 1, setting.bf16, result.checkpointing)
                 flop_check = of_training(model, pairs, checked)
         for step in checkpoints.each(model) if checkpoints else ():
@@ -77,11 +79,11 @@ class GradientLearner:
             observer.apart(session.predictor(model, writer), partial(part.scaled, model), part)
             reach = part.reach(model)
         if observer.weights:
-            cast(TrainedPart, part).keep(model, observer.weights, session.base.dtype)
+            part.keep(model, observer.weights, session.base.dtype)
         session.weights.release()  # weights that are merged are let go one by one
         model = part.finish(model).to(session.base.dtype)
         total = session.size(model)
-        sizes = parameters(total, trained, session)
+        sizes = parameters(total, trained, session, part.bytes_of_place)
         if reach is not None:
             sizes = replace(sizes, block_weights=reach.all, adapted_weights=reach.adapted, unadapted=reach.left_out)
         skipped = len(session.material.train) - len(pairs)
@@ -116,7 +118,7 @@ class GradientLearner:
                 )
             except DivergedError:
                 return Judged(options, None)
-            _count(session, "tune", model, validation, result, judged=1)
+            _count(session, cast(TrainedPart, method.weights), "tune", model, validation, result, judged=1)
             tokens = result.tokens + len(result.validation_loss) * sum(len(p) + len(a) for p, a in validation)
             loss, score = result.best_validation_loss, result.best_validation_metric
             if asked is None:
@@ -128,7 +130,11 @@ class GradientLearner:
 
 def start(session: AdaptSession, method: Method, seed: int) -> Any:
     """The model to train, from the base as it was read, in the precision that its part asks for."""
-    return session.start(method, seed, cast(TrainedPart, method.weights).full_precision)
+    part = cast(TrainedPart, method.weights)
+    model = session.start(method, seed, part.full_precision)
+    if part.starts_as_base:
+        require_base(part.name, model)
+    return model
 
 
 def scorer(asked: ValidationItems, session: AdaptSession, writer: Writer) -> Scorer:
@@ -195,10 +201,11 @@ def in_fastest_shape(
 
 
 def _count(
-    session: AdaptSession, phase: PhaseName, model: Any, validation: Sequence[Pair], result: Training, judged: int
-) -> None:
+    session: AdaptSession, part: TrainedPart, phase: PhaseName, model: Any, validation: Sequence[Pair],
+    result: Training, judged: int,
+) -> None:  # fmt: skip
     """Tell the meter what a training multiplied, with `judged` passes over the validation examples."""
-    shape = flops.shape_of(model)
+    shape = flops.shape_of(model) if part.plain_work else None
     if shape is None or result.work is None:
         return
     judging = work_of(validation, 2 * (result.micro_batch or 1), result.packed)

@@ -95,6 +95,8 @@ def training_sample(examples: int) -> int:
     return min(_MOST_LEARNT, max(_FEWEST_LEARNT, examples // _OF_LEARNT))
 
 
-def parameters(total: int, trained: int, session: AdaptSession) -> Parameters:
-    """Counts, and the bytes that have to be kept of what was trained, in the precision it answers with."""
-    return Parameters(total, trained, trained * session.base.dtype.itemsize)
+def parameters(total: int, trained: int, session: AdaptSession, beside: int = 0) -> Parameters:
+    """Counts, and the bytes that have to be kept of what was trained: in the precision it answers with, and `beside`
+    each number.
+    """
+    return Parameters(total, trained, trained * (session.base.dtype.itemsize + beside))

@@ -238,6 +238,8 @@ class TrainedPart(WeightsPart):
     full_precision: ClassVar[bool] = False  # trains the base weights: they are held in fp32 while it does
     merges: ClassVar[bool] = True  # what is trained is part of the weights that answer
     starts_as_base: ClassVar[bool] = True  # before it is trained it answers as the base does, to the bit
+    plain_work: ClassVar[bool] = True  # multiplies the model's matrices and no more: its FLOPs can be worked out
+    bytes_of_place: ClassVar[int] = 0  # stored beside each number that is trained
 
     def requires(self, task: Task) -> str | None:
         return None if task.train else f"{self.name} needs a train split"
