@@ -68,7 +68,7 @@ class Lora(MatrixPart):
             yield
         finally:
             for layer in layers:
-                layer.unscale_layer(factor)
+                layer.unscale_layer()  # to alpha and rank: no division by a factor of 0
 
 
 def _end_rows(model: Any) -> list[int] | dict[str, list[int]] | None:

@@ -53,6 +53,12 @@ def test_parts_are_found_by_themselves_and_options_do_not_clash() -> None:
         "scratch",
         "adapter",
         "checkpoint",
+        "dora",
+        "ia3",
+        "miss",
+        "oft",
+        "rslora",
+        "shira",
     }
     weights = [part for part in methods.own().values() if issubclass(part, WeightsPart)]
     contexts = [part for part in methods.own().values() if issubclass(part, ContextPart)]
