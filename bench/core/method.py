@@ -253,7 +253,7 @@ class TrainedPart(WeightsPart):
         return steps
 
     def keep(self, model: Any, folder: Path, dtype: Any) -> None:
-        """Write what was trained of an unfinished `model` into the empty `folder`; `dtype`: of the base that answers."""
+        """Write what was trained of an unfinished `model` into an empty `folder`; `dtype`: of the base that answers."""
         from safetensors.torch import save_file
 
         trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
