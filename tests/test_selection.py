@@ -255,9 +255,10 @@ def test_the_score_of_the_kept_epoch_is_that_of_the_final_answers(tiny_model: Pa
     assert session.meter.phases["tune"].flops
 
 
-def test_training_is_searched_by_the_score(tiny_model: Path) -> None:
+@pytest.mark.parametrize("name", ["lora", "prompt-tuning"])
+def test_training_is_searched_by_the_score(name: str, tiny_model: Path) -> None:
     options = {"max_steps": 8, "batch_size": 4, "learning_rate": [1e-9, 1e-2], "criterion": "metric"}
-    found = adapted(choice_task(), "lora", options, tiny_model).tuning
+    found = adapted(choice_task(), name, options, tiny_model).tuning
     assert found is not None
     assert (found.criterion, found.items) == ("accuracy", 4)
     assert all(t.value is not None and t.loss is not None and t.tokens > 0 for t in found.trials)

@@ -22,7 +22,7 @@ def _chosen(run: Run, model: str) -> list[ReportTable]:
     found = [record for record in run.records if record.model == model and record.tuning]
     if not found:
         return []
-    notes = ["chosen on the validation split with the first seed; search: what the trials took"]
+    notes = ["chosen on validation items with the first seed; search: what the trials took"]
     if any(record.tuning.at_edge for record in found if record.tuning):
         notes.append("lowest, highest: of those that were tried; a better one may lie beyond")
     notes += dict.fromkeys(note for record in found if record.tuning for note in _of_plan(record.tuning))
