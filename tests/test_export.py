@@ -6,17 +6,20 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
 
 import bench.cli
+import methods
 import tasks
 from bench.core.errors import UsageError
 from bench.core.identity import MethodParts, PartSettings
 from bench.core.record import Record
-from bench.export import again, chosen, folder
+from bench.export import again, chosen, folder, serving_lines, weights
+from bench.model.base import Base
 from bench.store import pack, run_folder
 from bench.store.run_folder import read_predictions, read_run
 from tests.export_scripts import answers
@@ -90,6 +93,12 @@ EVERY: dict[str, tuple[str, dict[str, Any]]] = {
     "head": ("head", {"c": 1.0, "tasks": ["support-intents"]}),
     "rag": ("rag", {"top_k": 2, "retriever": "lexical", "tasks": ["product-sheets"]}),
     "hybrid": ("rag", {"top_k": 2, "retriever": "hybrid", "tasks": ["product-sheets"]}),
+    "dora": ("dora", TRAINED),
+    "rslora": ("rslora", TRAINED),
+    "oft": ("oft", TRAINED),
+    "miss": ("miss", TRAINED),
+    "shira": ("shira", TRAINED),
+    "ia3": ("ia3", TRAINED),
     "both": ("lora+rag", {**TRAINED, "top_k": 2, "retriever": "dense", "tasks": ["product-sheets"]}),
 }
 
@@ -105,7 +114,7 @@ def test_every_kind_of_method_answers_alone_as_it_was_measured(tmp_path: Path, p
     run = read_run(tmp_path / "run")
     assert {record.status for record in run.records} == {"ok"}
     cases = [(record, False) for record in run.records]
-    cases += [(record, True) for record in run.records if record.parts.weights.name == "lora"]
+    cases += [(record, True) for record in run.records if record.parts.weights.name in ("lora", "dora", "oft")]
     folders = []
     for number, (record, merged) in enumerate(cases):
         out = tmp_path / f"{number}"
@@ -114,6 +123,35 @@ def test_every_kind_of_method_answers_alone_as_it_was_measured(tmp_path: Path, p
     served = answers(folders, tmp_path / "stubs")
     for (record, _), answered in zip(cases, served, strict=True):
         assert [each["answer"] for each in answered] == measured(run.path, record), record.name
+
+
+@pytest.mark.parametrize(
+    ("of_adapter", "said"),
+    [
+        ({}, "With vLLM and llama.cpp, after a conversion by its own scripts:"),
+        ({"token_rows": True}, "vLLM and llama.cpp cannot serve the row of the token that ends an answer"),
+        ({"kind": "DoRA", "token_rows": True}, "vLLM and llama.cpp cannot serve adapters of the kind DoRA: export"),
+        ({"kind": "IA3", "rank": 0}, "vLLM and llama.cpp cannot serve adapters of the kind IA3: export"),
+        ({"rank": 64, "rank_stabilised": True}, "llama.cpp cannot serve rank-stabilised scaling: export"),
+        ({"rank": 600}, "vLLM cannot serve ranks above 512: export"),
+    ],
+)
+def test_a_card_names_the_servers_that_take_an_adapter(of_adapter: dict[str, Any], said: str) -> None:
+    adapter = {"kind": "LORA", "rank": 12, "rank_stabilised": False, "token_rows": False, **of_adapter}
+    settings = {"weights": "adapter", "base": {"path": "a b"}, "dtype": "float32", "adapter": adapter}
+    text = "\n".join(serving_lines.elsewhere(settings))
+    assert said in text
+    vllm, llama = "vllm serve 'a b' --enable-lora" in text, "convert_lora_to_gguf.py . --base 'a b'" in text
+    left_out = said.partition(" cannot")[0] if "cannot" in said else ""
+    assert (vllm, llama) == ("vLLM" not in left_out, "llama.cpp" not in left_out)
+    assert ("--max-lora-rank 16 " in text) == (adapter["rank"] == 12 and vllm)
+
+
+def test_what_is_not_merged_is_not_exported(tiny_model: Path, tmp_path: Path) -> None:
+    method = methods.create("prompt-tuning", {"learning_rate": 1e-3})
+    one = SimpleNamespace(method=method, record=SimpleNamespace(method="prompt-tuning"))
+    with pytest.raises(UsageError, match=r"^prompt-tuning cannot be exported: what it trains is not merged"):
+        weights.write(cast(chosen.Chosen, one), tmp_path, cast(Base, None), tmp_path / "out", False)
 
 
 @pytest.mark.slow

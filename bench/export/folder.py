@@ -13,7 +13,6 @@ from bench.core.errors import CellError, UsageError
 from bench.export import again, card, settings, weights
 from bench.export.again import Progress, Retrained
 from bench.export.chosen import Chosen
-from bench.export.serving_lines import of_adapter
 from bench.model.load import load_base
 from bench.store.atomic import sync
 from bench.store.pack import unpack
@@ -84,7 +83,7 @@ def _write(chosen: Chosen, trained: Retrained | None, folder: Path, merged: bool
     except CellError as error:
         raise UsageError(str(error)) from None
     written = settings.write(chosen, session, form, folder)
-    served = {**written, **(of_adapter(folder) if form == "adapter" else {})}
+    served = {**written, "adapter": weights.of_adapter(folder) if form == "adapter" else None}
     for name in (*_ALWAYS, *([_RETRIEVAL] if written["prompt"]["retrieval"] else [])):
         shutil.copy(_SCRIPT / name, folder)
     (folder / "README.md").write_text(card.card(chosen, served, trained), encoding="utf-8")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from bench.export.chosen import Chosen
-from bench.export.weights import rank, token_rows
 
 _PACKAGES = "torch transformers safetensors"
+_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # limits of rank that vLLM can be given
 
 
 def lines(chosen: Chosen, settings: dict[str, Any]) -> Iterator[str]:
-    """Markdown: predict.py first, which answers as was measured, then what else can serve the weights."""
+    """Markdown: predict.py first, which answers as was measured, then what else can serve the weights.
+
+    `settings`: those of export.json, and as `adapter` what servers have to be told of one, or None.
+    """
     packages = [_PACKAGES, *(["peft"] if settings["weights"] == "adapter" else []), *_for_retrieval(settings)]
     item = ", ".join(f'"{name}": "…"' for name in list(chosen.task.test[0].fields)[:2])
     yield "As it was measured:"
@@ -25,42 +28,69 @@ def lines(chosen: Chosen, settings: dict[str, Any]) -> Iterator[str]:
     )
     yield ""
     yield "In Python, `Answers(settings).answer(item)` of predict.py does the same."
-    yield from _elsewhere(chosen, settings)
+    yield from elsewhere(settings)
 
 
-def _elsewhere(chosen: Chosen, settings: dict[str, Any]) -> Iterator[str]:
+def elsewhere(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Markdown: what other servers than predict.py can serve the weights, and which cannot."""
     form, base = settings["weights"], shlex.quote(settings["base"]["path"])
     if form == "classifier":
         yield ""
         yield "vLLM and llama.cpp read no classifier off a hidden state: serve it with predict.py."
         return
-    served = "." if form == "merged" else base
-    flags, gguf = "", [f"python convert_hf_to_gguf.py {served} --outfile model.gguf", "llama-server -m model.gguf"]
-    if form == "adapter":
-        if settings["token_rows"]:
-            yield ""
-            yield (
-                "The adapter also trains the row of the token that ends an answer, which vLLM and llama.cpp do not "
-                "take: export it with `--merged` for these."
-            )
-            return
-        flags = f" --enable-lora --max-lora-rank {settings['rank']} --lora-modules tuned=."
-        gguf = [gguf[0], f"python convert_lora_to_gguf.py . --base {base} --outfile tuned.gguf"]
-        gguf.append("llama-server -m model.gguf --lora tuned.gguf")
+    adapter, served = settings["adapter"], base if form != "merged" else "."
+    refused = _refused(adapter) if adapter else {}
+    for reason in dict.fromkeys(refused.values()):
+        servers = " and ".join(server for server, because in refused.items() if because == reason)
+        yield ""
+        yield f"{servers} cannot serve {reason}: export with `--merged` for that."
+    commands = {
+        "vLLM": [f"vllm serve {served}{_flags(adapter)} --dtype {settings['dtype']}"],
+        "llama.cpp, after a conversion by its own scripts": _llama(served, adapter),
+    }
+    taken = {name: lines for name, lines in commands.items() if name.partition(",")[0] not in refused}
+    if not taken:
+        return
     yield ""
-    yield "With vLLM, and with llama.cpp after a conversion by its own scripts:"
+    yield f"With {' and '.join(taken)}:"
     yield ""
-    yield from _shell(f"vllm serve {served}{flags} --dtype {settings['dtype']}", *gguf)
+    yield from _shell(*chain.from_iterable(taken.values()))
     yield ""
     yield (
-        "Both take a text: ask them with the prompts that predict.py writes (`--prompts`), at temperature 0. Choices "
+        "Servers take a text: ask with the prompts that predict.py writes (`--prompts`), at temperature 0. Choices "
         "are ranked by their likelihoods there; a server that writes them freely may answer otherwise."
     )
 
 
-def of_adapter(folder: Path) -> dict[str, Any]:
-    """What of an adapter servers have to be told."""
-    return {"rank": rank(folder), "token_rows": token_rows(folder)}
+def _refused(adapter: Mapping[str, Any]) -> dict[str, str]:
+    """What of an adapter a server does not take, or takes for something else."""
+    reason = ""
+    if adapter["kind"] != "LORA":
+        reason = f"adapters of the kind {adapter['kind']}"
+    elif adapter["token_rows"]:
+        reason = "the row of the token that ends an answer, which the adapter trains too"
+    if reason:
+        return {"vLLM": reason, "llama.cpp": reason}
+    stabilised = {"llama.cpp": "rank-stabilised scaling"} if adapter["rank_stabilised"] else {}
+    return stabilised if adapter["rank"] <= _RANKS[-1] else {**stabilised, "vLLM": f"ranks above {_RANKS[-1]}"}
+
+
+def _flags(adapter: Mapping[str, Any] | None) -> str:
+    if not adapter:
+        return ""
+    rank = next((rank for rank in _RANKS if rank >= adapter["rank"]), 0)
+    return f" --enable-lora --max-lora-rank {rank} --lora-modules tuned=."
+
+
+def _llama(served: str, adapter: Mapping[str, Any] | None) -> list[str]:
+    model = [f"python convert_hf_to_gguf.py {served} --outfile model.gguf", "llama-server -m model.gguf"]
+    if not adapter:
+        return model
+    return [
+        model[0],
+        f"python convert_lora_to_gguf.py . --base {served} --outfile tuned.gguf",
+        f"{model[1]} --lora tuned.gguf",
+    ]
 
 
 def _for_retrieval(settings: dict[str, Any]) -> Iterator[str]:

@@ -23,6 +23,8 @@ def write(chosen: Chosen, kept: Path | None, base: Base, folder: Path, merged: b
     `merged`: a whole model, where an adapter is kept.
     """
     part = chosen.method.weights
+    if isinstance(part, TrainedPart) and not part.merges:
+        raise UsageError(f"{chosen.record.method} cannot be exported: what it trains is not merged into the weights")
     if part.learner is FROZEN and not merged:
         return ""
     if part.learner is GIVEN:
@@ -46,14 +48,15 @@ def write(chosen: Chosen, kept: Path | None, base: Base, folder: Path, merged: b
     return "merged"
 
 
-def token_rows(folder: Path) -> bool:
-    """Whether an adapter also trains rows of tokens, which other servers than transformers do not take."""
-    return bool(_config(folder).get("trainable_token_indices"))
-
-
-def rank(folder: Path) -> int:
-    """The rank of an adapter, as servers have to be told."""
-    return int(_config(folder).get("r") or 0)
+def of_adapter(folder: Path) -> dict[str, Any]:
+    """What of an adapter servers have to be told: its kind, its rank, and what of it not all of them take."""
+    config = _config(folder)
+    return {
+        "kind": "DoRA" if config.get("use_dora") else config["peft_type"],
+        "rank": int(config.get("r") or 0),
+        "rank_stabilised": bool(config.get("use_rslora")),
+        "token_rows": bool(config.get("trainable_token_indices")),
+    }
 
 
 def _config(folder: Path) -> dict[str, Any]:
