@@ -27,7 +27,6 @@ from bench.adapt.untrained import require_base
 from bench.core.errors import CellError, NotApplicableError
 from bench.core.method import AdapterPart
 from bench.engine.backend import local
-from bench.model import onednn_linear
 from bench.model.fingerprint import fingerprint
 from bench.training import trainer
 from bench.training.batches import LengthGroups, Pair
@@ -121,23 +120,6 @@ def test_a_part_that_starts_elsewhere_is_refused(tiny_model: Path, monkeypatch: 
     monkeypatch.setattr(Lora, "config", drawn)
     with pytest.raises(CellError, match=r"^lora is not the base model before it is trained: logits differ by up to \d"):
         adapted(choice_task(), "lora", QUICK, tiny_model)
-
-
-def test_products_of_another_library_are_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SHiRA multiplies past the layers, which add in another order: that is no other start."""
-
-    class Otherwise(torch.nn.Linear):
-        def forward(self, input: torch.Tensor) -> torch.Tensor:
-            return super().forward(input) * (1 + 1e-6)
-
-    monkeypatch.setitem(onednn_linear._QUICK, torch.nn.Linear, Otherwise)
-    model = model_of(LLAMA)
-    for module in model.modules():
-        if type(module) is torch.nn.Linear:
-            module.__class__ = Otherwise
-    started = part_of("shira").start(model, 0)
-    require_base("shira", started)
-    assert sum(type(module) is Otherwise for module in started.modules()) == 15
 
 
 BY_HAND: dict[str, Callable[[dict[str, Any]], Any]] = {

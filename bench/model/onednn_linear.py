@@ -7,8 +7,6 @@ another order. What it gives where is in docs/performance.md and decision 21.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -48,20 +46,6 @@ def use_onednn(model: Any) -> Any:
         for module in model.modules():
             module.__class__ = _QUICK.get(type(module), type(module))
     return model
-
-
-@contextmanager
-def plain_products(model: Any) -> Iterator[None]:
-    """While it lasts, a layer of the model multiplies as torch does where a layer's weights are read past it."""
-    plain = {quick: torch_own for torch_own, quick in _QUICK.items()}
-    modules = [(module, type(module)) for module in model.modules() if type(module) in plain]
-    try:
-        for module, kind in modules:
-            module.__class__ = plain[kind]
-        yield
-    finally:
-        for module, kind in modules:
-            module.__class__ = kind
 
 
 def _affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
