@@ -359,7 +359,7 @@ def test_a_plan_counts_the_first_cell_s_teacher(tmp_path: Path, task_folder: Pat
         ({"zero-shot": {"teacher": "mini"}}, "teacher of method zero-shot: it learns nothing from training items"),
         ({"tf-idf": {"teacher": {"pth": "mini"}}}, 'teacher of method tf-idf: .*"pth".*did you mean "path"'),
         ({"tf-idf": {"teacher": {}}}, "teacher of method tf-idf: .*names no model"),
-        ({"tf-idf": {"teacher": 3}}, "teacher of method tf-idf: "),
+        ({"tf-idf": {"teacher": ["mini"]}}, r'teacher of method tf-idf must be a path, .*; got \["mini"\]'),
     ],
 )
 def test_a_teacher_that_makes_no_sense_is_one_line(tmp_path: Path, method: dict[str, Any], said: str) -> None:
@@ -370,7 +370,11 @@ def test_a_teacher_that_makes_no_sense_is_one_line(tmp_path: Path, method: dict[
 
 @pytest.mark.usefixtures("task_folder")
 @pytest.mark.parametrize(
-    ("teacher", "said"), [("classical", "classical cannot answer before it is trained"), ("minni", "minni")]
+    ("teacher", "said"),
+    [
+        ("classical", "tf-idf, taught by classical: the teacher classical cannot answer before it is trained"),
+        ("minni", "minni"),
+    ],
 )
 def test_a_teacher_that_cannot_teach_is_one_line(tmp_path: Path, teacher: str, said: str) -> None:
     with pytest.raises(UsageError, match=said) as raised:

@@ -11,6 +11,7 @@ from bench.core.errors import UsageError
 from bench.core.explain import explain
 from bench.core.method import ContextPart
 from bench.core.model_kind import fits
+from bench.core.quoting import shown
 from bench.model.resolve import ModelSpec, ResolvedModel
 
 
@@ -36,6 +37,10 @@ def read_teacher(value: object, method: str) -> TeacherSpec | None:
     if not weights.learner.reads_train and context.reads_train is ContextPart.reads_train:
         raise UsageError(f"teacher of method {method}: it learns nothing from training items; leave teacher out")
     given: Any = {"path": value} if isinstance(value, str) else value
+    if not isinstance(given, dict):
+        raise UsageError(
+            f"teacher of method {method} must be a path, or a mapping with path or endpoint; got {shown(value)}"
+        )
     try:
         return TeacherSpec.model_validate(given)
     except ValidationError as error:
@@ -44,7 +49,7 @@ def read_teacher(value: object, method: str) -> TeacherSpec | None:
         ) from None
 
 
-def require_answers(teacher: ResolvedModel, method: str) -> None:
-    """Refuse a teacher that cannot answer without being trained."""
+def require_answers(teacher: ResolvedModel, label: str) -> None:
+    """Refuse a teacher that cannot answer without being trained; `label`: what reports call its method."""
     if not fits(methods.create("zero-shot"), teacher.kind):
-        raise UsageError(f"teacher of method {method}: {teacher.name} cannot answer before it is trained")
+        raise UsageError(f"{label}: the teacher {teacher.name} cannot answer before it is trained")
