@@ -25,7 +25,7 @@ from bench.adapt.tuning import search
 from bench.config.search_space import Rung, SearchPlan, rungs
 from bench.core.errors import CellError, UsageError
 from bench.core.identity import Identity, TuningSettings
-from bench.core.method import LearningCost, Method
+from bench.core.method import Context, LearningCost, Method
 from bench.core.nearest import text_of
 from bench.core.training import Judged, Options, Tuning
 from bench.core.words import tokens_of
@@ -286,6 +286,19 @@ def test_a_classifier_is_judged_by_its_answers(tiny_model: Path) -> None:
     answers = head.predictor.predict(blind(task.validation))
     right = [a.output == e.references[0] for a, e in zip(answers, task.validation, strict=True)]
     assert best == pytest.approx(sum(right) / 9)
+
+
+def test_a_classifiers_tokens_are_those_that_each_fold_reads(tiny_model: Path) -> None:
+    """Every prompt once in each fold, whatever the number of trials."""
+    task = choice_task(train=12, validation=6)
+    session, method = session_of(task, "head", {}, tiny_model)
+    whole, folded = (adapt(method, session, plan=SearchPlan(3, folds)).tuning for folds in (0, 2))
+    assert whole is not None
+    assert folded is not None
+    spent = sum(trial.tokens for trial in whole.trials)
+    prompts = session.writer(Context()).write([*task.train, *task.validation])
+    assert spent == sum(len(prompt.prefix) + len(prompt.query) for prompt in prompts)
+    assert sum(trial.tokens for trial in folded.trials) == 2 * spent
 
 
 def identities(file: Path, **changes: Any) -> dict[str, Identity]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.adapt.learner import Adapted, Judgement, Observer
 from bench.adapt.session import AdaptSession
-from bench.adapt.validation import asked_by, judgement_of
+from bench.adapt.validation import items_to_answer, judgement_of
 from bench.core.errors import CellError
 from bench.core.item import Example
 from bench.core.measured import Parameters
@@ -91,19 +91,19 @@ class TfIdf:
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
         """The validation loss, or the score of the answers."""
-        asked = asked_by(method, session)
+        items = items_to_answer(method, session)
 
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
             session.progress("tune", trial, trials)
             fitted = WordRegression.fit(session.material.train, session.labels, only(method.weights.options.c))
             loss = fitted.loss(session.validation)
-            if asked is None:
+            if items is None:
                 return Judged(options, loss)
-            rows = fitted.likelihoods([text_of(example) for example in asked.examples])
-            found = {example.id: row for example, row in zip(asked.examples, rows, strict=True)}
-            return Judged(options, asked.ranked(found, session.labels), loss=loss)
+            rows = fitted.likelihoods([text_of(example) for example in items.examples])
+            likelihoods = {example.id: row for example, row in zip(items.examples, rows, strict=True)}
+            return Judged(options, items.ranked(likelihoods, session.labels), loss=loss)
 
-        return judgement_of(session, asked, judge)
+        return judgement_of(session, items, judge)
 
 
 class NearestAnswer:

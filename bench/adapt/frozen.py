@@ -30,17 +30,17 @@ class FrozenLearner:
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
         """The score of the answers to validation items."""
-        asked = ValidationItems(session, sample(session.material.validation, TRIAL_ITEMS, 0))
+        items = ValidationItems(session, sample(session.material.validation, TRIAL_ITEMS, 0))
         model = session.answering(method)
 
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
             predictor = session.predictor(model, session.writer(method.context.build(session.material)))
             predictor = replace(predictor, progress=partial(_of_trial, session, trial, trials))
-            before = asked.tokens
-            value = asked.answered(predictor, asked.written(predictor))
-            return Judged(options, value, tokens=asked.tokens - before)
+            before = items.tokens
+            value = items.answered(predictor, items.written(predictor))
+            return Judged(options, value, tokens=items.tokens - before)
 
-        return judgement_of(session, asked, judge)
+        return judgement_of(session, items, judge)
 
 
 class GivenLearner(FrozenLearner):

@@ -12,7 +12,7 @@ import torch
 from bench.adapt.learner import Adapted, Judgement, Observer, once_for_each_context, parameters, training_sample
 from bench.adapt.session import AdaptSession
 from bench.adapt.untrained import require_base
-from bench.adapt.validation import ValidationItems, asked_by, judgement_of
+from bench.adapt.validation import ValidationItems, items_to_answer, judgement_of
 from bench.core.errors import CellError, DivergedError
 from bench.core.hashing import derive_seed
 from bench.core.measured import FlopCheck
@@ -47,7 +47,7 @@ class GradientLearner:
         if is_to_be_tried(session, setting, pairs):
             with meter.phase("shape"):
                 setting, tried = in_fastest_shape(session, method, setting, pairs)
-        asked = asked_by(method, session)
+        items = items_to_answer(method, session)
         with meter.phase("train"):
             model, result = train(
                 lambda: start(session, method, setting.seed),
@@ -56,7 +56,7 @@ class GradientLearner:
                 setting,
                 lambda done, steps: session.progress("train", done, steps),
                 [checkpoints] if checkpoints else [],
-                scorer(asked, session, writer) if asked else None,
+                scorer(items, session, writer) if items else None,
             )
         if result.metric_s is not None:
             meter.move("train", "tune", result.metric_s)
@@ -93,17 +93,17 @@ class GradientLearner:
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
         """The lowest validation loss on the way of a short training, or the score of the answers where that is best."""
-        asked = asked_by(method, session)
+        items = items_to_answer(method, session)
 
         def prepared(method: Method) -> tuple[Sequence[Pair], Sequence[Pair], Scorer | None]:
             writer = session.writer(method.context.build(session.material))
-            return *_written(session, writer), scorer(asked, session, writer) if asked else None
+            return *_written(session, writer), scorer(items, session, writer) if items else None
 
         written = once_for_each_context(prepared)
 
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
             pairs, validation, by_answers = written(method)
-            before = asked.tokens if asked else 0
+            before = items.tokens if items else 0
             setting = replace(setting_for(session, method, pairs), share=method.weights.options.trial_share)
             if is_to_be_tried(session, setting, pairs):
                 setting, tried = in_fastest_shape(session, method, setting, pairs)
@@ -121,11 +121,11 @@ class GradientLearner:
             _count(session, cast(TrainedPart, method.weights), "tune", model, validation, result, judged=1)
             tokens = result.tokens + len(result.validation_loss) * sum(len(p) + len(a) for p, a in validation)
             loss, score = result.best_validation_loss, result.best_validation_metric
-            if asked is None:
+            if items is None:
                 return Judged(options, loss, result.epochs, tokens=tokens)
-            return Judged(options, score, result.epochs, loss, tokens + asked.tokens - before)
+            return Judged(options, score, result.epochs, loss, tokens + items.tokens - before)
 
-        return judgement_of(session, asked, judge)
+        return judgement_of(session, items, judge)
 
 
 def start(session: AdaptSession, method: Method, seed: int) -> Any:
@@ -137,17 +137,17 @@ def start(session: AdaptSession, method: Method, seed: int) -> Any:
     return model
 
 
-def scorer(asked: ValidationItems, session: AdaptSession, writer: Writer) -> Scorer:
+def scorer(items: ValidationItems, session: AdaptSession, writer: Writer) -> Scorer:
     """Scores the answers of a model that is being trained."""
     prompts: list[Encoded] = []
 
     def score(model: Any) -> float:
         predictor = replace(session.predictor(model, writer), progress=lambda done, total: None)
         if not prompts:
-            prompts.extend(asked.written(predictor))
-        return asked.answered(predictor, prompts)
+            prompts.extend(items.written(predictor))
+        return items.answered(predictor, prompts)
 
-    return Scorer(score, asked.higher_is_better)
+    return Scorer(score, items.higher_is_better)
 
 
 def _written(session: AdaptSession, writer: Writer) -> tuple[Sequence[Pair], Sequence[Pair]]:

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from bench.adapt.learner import Adapted, Judgement, Observer, once_for_each_context, parameters
 from bench.adapt.session import AdaptSession
-from bench.adapt.validation import ValidationItems, asked_by, judgement_of
+from bench.adapt.validation import ValidationItems, items_to_answer, judgement_of
 from bench.core.errors import CellError
 from bench.core.item import Example, Item
 from bench.core.method import Method
@@ -179,15 +179,15 @@ class Fitting:
         prompts = [*self.train.prompts, *(self.validation.prompts if self.validation else ())]
         return sum(prompt.prompt_tokens for prompt in prompts)
 
-    def judged(self, options: Options, layer: torch.nn.Linear, asked: ValidationItems | None, tokens: int) -> Judged:
+    def judged(self, options: Options, layer: torch.nn.Linear, items: ValidationItems | None, tokens: int) -> Judged:
         """A trial, in which `tokens` were read."""
         loss = self.losses(layer).validation
-        if asked is None or self.validation is None:
+        if items is None or self.validation is None:
             return Judged(options, loss, tokens=tokens)
         with torch.no_grad():
             rows = layer(torch.from_numpy(self.validation.states)).log_softmax(-1).tolist()
-        found = {prompt.id: row for prompt, row in zip(self.validation.prompts, rows, strict=True)}
-        return Judged(options, asked.ranked(found, self.writer.labels), loss=loss, tokens=tokens)
+        likelihoods = {prompt.id: row for prompt, row in zip(self.validation.prompts, rows, strict=True)}
+        return Judged(options, items.ranked(likelihoods, self.writer.labels), loss=loss, tokens=tokens)
 
     def predictor(self, layer: torch.nn.Linear) -> ModelPredictor:
         """Answers with the classifier in the model; a label's likelihood is not divided by the length of its name."""
@@ -247,18 +247,21 @@ class LinearProbe:
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
         """The validation loss of a classifier, or the score of its answers."""
-        asked = asked_by(method, session)
+        items = items_to_answer(method, session)
 
         def prepared(method: Method) -> Fitting:
             model = session.start(method, session.material.seed).to(session.base.dtype)
             return prepare(session, model, session.writer(method.context.build(session.material)), "tune")
 
         fitting_for = once_for_each_context(prepared)
+        counted: list[Fitting] = []  # whose tokens an earlier trial has
 
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:
             session.progress("tune", trial, trials)
             fitting = fitting_for(method)
             layer = fitting.fit(only(method.weights.options.c))
-            return fitting.judged(options, layer, asked, fitting.tokens if trial == 0 else 0)
+            is_new = all(fitting is not other for other in counted)
+            counted.append(fitting)
+            return fitting.judged(options, layer, items, fitting.tokens if is_new else 0)
 
-        return judgement_of(session, asked, judge)
+        return judgement_of(session, items, judge)

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from bench.adapt.learner import Adapted, Judgement, Observer, parameters
 from bench.adapt.linear_probe import CLASSIFIER, Fitting, prepare
 from bench.adapt.session import AdaptSession
-from bench.adapt.validation import asked_by, judgement_of
+from bench.adapt.validation import items_to_answer, judgement_of
 from bench.core.errors import CellError, DivergedError
 from bench.core.hashing import derive_seed
 from bench.core.method import Method
@@ -47,7 +47,7 @@ class SetFit:
 
     def judgement(self, method: Method, session: AdaptSession) -> Judgement:
         """The loss, or the score, of a classifier on what a short training makes of the texts."""
-        asked = asked_by(method, session)
+        items = items_to_answer(method, session)
         # (rate, length) -> what classifiers are fitted on, None where training diverged, and the tokens it took
         fitted: dict[tuple[float, float], tuple[Fitting | None, int]] = {}
 
@@ -70,9 +70,9 @@ class SetFit:
             if fitting is None:
                 return Judged(options, None)
             layer = fitting.fit(only(method.weights.options.c))
-            return fitting.judged(options, layer, asked, tokens if is_new else 0)
+            return fitting.judged(options, layer, items, tokens if is_new else 0)
 
-        return judgement_of(session, asked, judge)
+        return judgement_of(session, items, judge)
 
 
 @dataclass(frozen=True)

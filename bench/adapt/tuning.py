@@ -100,12 +100,13 @@ def _judge(
     learner: Learner, method: Method, sessions: Sequence[AdaptSession], tried: Sequence[Options], rung: Rung
 ) -> tuple[_Basis, list[Judged]]:
     """What each trial comes to over all sessions."""
-    found: list[tuple[_Basis, list[Judged]]] = []
-    for session in sessions:
-        found.append(_judge_in(learner, method, session, tried, rung, (len(found), len(sessions))))
-    basis = replace(found[0][0], items=sum(each.items for each, _ in found))
-    weights = [each.items for each, _ in found]
-    return basis, [_joined(trials, weights) for trials in zip(*(trials for _, trials in found), strict=True)]
+    bases, trials = [], []
+    for place, session in enumerate(sessions):
+        basis, of_session = _judge_in(learner, method, session, tried, rung, (place, len(sessions)))
+        bases.append(basis)
+        trials.append(of_session)
+    items = [basis.items for basis in bases]
+    return replace(bases[0], items=sum(items)), [_joined(each, items) for each in zip(*trials, strict=True)]
 
 
 def _judge_in(

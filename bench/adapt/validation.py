@@ -63,14 +63,14 @@ class ValidationItems:
         return score(task, predictions).scores[self.criterion].value
 
 
-def asked_by(method: Method, session: AdaptSession) -> ValidationItems | None:
+def items_to_answer(method: Method, session: AdaptSession) -> ValidationItems | None:
     """The items that losses are taken of, to be answered; None where the loss chooses, or where there are none."""
     by_metric = method.weights.options.criterion == "metric" and session.validation
     return ValidationItems(session, session.validation) if by_metric else None
 
 
-def judgement_of(session: AdaptSession, asked: ValidationItems | None, judge: Judge) -> Judgement:
-    """Judging by the answers to what is asked, or by the validation loss."""
-    if asked is None:
+def judgement_of(session: AdaptSession, items: ValidationItems | None, judge: Judge) -> Judgement:
+    """Judging by the answers to items, or by the validation loss."""
+    if items is None:
         return Judgement("validation loss", False, len(session.validation), judge)
-    return Judgement(asked.criterion, asked.higher_is_better, len(asked.examples), judge)
+    return Judgement(items.criterion, items.higher_is_better, len(items.examples), judge)

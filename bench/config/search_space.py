@@ -54,8 +54,8 @@ def rungs(trials: int, budget: int, longest: int) -> list[Rung]:
         counts.append(math.ceil(counts[-1] / 2))
     while budget // len(counts) < trials:
         counts.pop()
-    found = [Rung(count, min(longest, budget // len(counts) // count)) for count in counts]
-    return [rung for i, rung in enumerate(found) if i == 0 or rung.length > found[i - 1].length]
+    whole = [Rung(count, min(longest, budget // len(counts) // count)) for count in counts]
+    return [rung for i, rung in enumerate(whole) if i == 0 or rung.length > whole[i - 1].length]
 
 
 def grid(method: Method) -> dict[str, tuple[Any, ...]]:
