@@ -1,10 +1,11 @@
 """Weights part `adapter`: an adapter that was trained elsewhere, as a folder that peft reads or a Hub id.
 
-It is merged into the weights for prediction, as an adapter of `lora` is.
+It is merged into the weights for prediction, as an adapter of `lora` is. Virtual tokens stay in front of all prompts.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import Field
 from bench.core.errors import CellError
 from methods.given import Given, GivenOptions
 from methods.peft_part import adapted
+from methods.soft_prompt import behind_virtual_tokens
 
 
 class AdapterOptions(GivenOptions):
@@ -20,7 +22,7 @@ class AdapterOptions(GivenOptions):
 
 
 class Adapter(Given):
-    """An adapter that was trained elsewhere, merged into the weights."""
+    """An adapter that was trained elsewhere, merged into the weights where it adapts any."""
 
     name = "adapter"
     shares_base = True
@@ -28,6 +30,15 @@ class Adapter(Given):
     options: AdapterOptions
     needed = "adapter_config.json"
     patterns = ("adapter_config.json", "adapter_model*.safetensors")
+
+    @property
+    def virtual_tokens(self) -> int:
+        config = json.loads((Path(self.options.path) / self.needed).read_text(encoding="utf-8"))
+        return int(config.get("num_virtual_tokens") or 0)
+
+    @property
+    def merges(self) -> bool:  # type: ignore[override]
+        return not self.virtual_tokens
 
     def start(self, model: Any, seed: int) -> Any:
         from peft import get_peft_model_state_dict
@@ -43,10 +54,10 @@ class Adapter(Given):
             kept = set(tensors.keys())
         if other := sorted(kept ^ set(get_peft_model_state_dict(whole))):
             raise CellError(f"the adapter {self.options.path} does not fit the model: {other[0]} has no counterpart")
-        return whole
+        return whole if self.merges else behind_virtual_tokens(whole)
 
     def finish(self, model: Any) -> Any:
-        return model.merge_and_unload(safe_merge=True)
+        return model.merge_and_unload(safe_merge=True) if self.merges else model
 
 
 PART = Adapter

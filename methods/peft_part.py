@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,9 +16,6 @@ from bench.core.method import Reach, TrainedPart
 from bench.core.model_kind import ModelKind
 from methods.matrices import Matrices, Targets, matrices_of, reach_of
 from methods.options import TrainingOptions
-
-# peft imports bitsandbytes where it is installed, which then warns of a kernel that is not
-logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
 class PeftPart(TrainedPart):

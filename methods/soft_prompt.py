@@ -101,6 +101,10 @@ def behind_virtual_tokens(model: Any) -> Any:
 
     peft's own forward knows no cache beyond the virtual tokens, and takes padding in front of a row for distance.
     """
+    import torch
+
+    base = model.get_base_model()
+    _states(base, input_ids=torch.zeros(1, 1, dtype=torch.long, device=base.device))  # which asks for its cache
     model.forward = partial(_forward, model)
     return model
 

@@ -90,6 +90,10 @@ EVERY: dict[str, tuple[str, dict[str, Any]]] = {
     "full": ("full", {**TRAINED, "learning_rate": 1e-3}),
     "last-layers": ("last-layers", {**TRAINED, "learning_rate": 1e-3}),
     "scratch": ("scratch", {**TRAINED, "learning_rate": 1e-3}),
+    "bitfit": ("bitfit", TRAINED),
+    "prompt-tuning": ("prompt-tuning", TRAINED),
+    "prefix-tuning": ("prefix-tuning", TRAINED),
+    "qlora": ("qlora", TRAINED),
     "head": ("head", {"c": 1.0, "tasks": ["support-intents"]}),
     "rag": ("rag", {"top_k": 2, "retriever": "lexical", "tasks": ["product-sheets"]}),
     "hybrid": ("rag", {"top_k": 2, "retriever": "hybrid", "tasks": ["product-sheets"]}),
@@ -123,6 +127,9 @@ def test_every_kind_of_method_answers_alone_as_it_was_measured(tmp_path: Path, p
     served = answers(folders, tmp_path / "stubs")
     for (record, _), answered in zip(cases, served, strict=True):
         assert [each["answer"] for each in answered] == measured(run.path, record), record.name
+    for label in ("prompt-tuning", "qlora"):
+        with pytest.raises(UsageError, match=f"^{label} answers with an adapter beside the weights; leave out --merg"):
+            exported(run.path, label, tmp_path / "merged", True, "support-intents")
 
 
 @pytest.mark.parametrize(

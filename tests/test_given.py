@@ -24,7 +24,7 @@ from bench.runs.cells import left_out
 from bench.runs.winners import verdicts_of
 from bench.store.run_folder import read_run
 from tests.small import cells_of, measure, write_suite
-from tests.toy import QUICK, adapted, choice_task, predictions
+from tests.toy import QUICK, adapted, blind, choice_task, predictions
 
 TUNED = {**QUICK, "rank": 2}
 
@@ -57,6 +57,16 @@ def test_an_adapter_answers_as_where_it_was_trained_to_the_bit(adapter: Path, ti
     )
     assert here == there
     assert here != [p.scores for p in predictions(task, "zero-shot", {}, tiny_model)]
+
+
+@pytest.mark.parametrize("name", ["prompt-tuning", "prefix-tuning"])
+def test_virtual_tokens_answer_as_where_they_were_learnt(name: str, tiny_model: Path, tmp_path: Path) -> None:
+    task, learnt = choice_task(), {**QUICK, "learning_rate": 0.05, "virtual_tokens": 4}
+    made = adapted(task, name, learnt, tiny_model, observer=Observer(weights=tmp_path))
+    there = made.predictor.predict(blind(task.test))
+    given = adapted(task, "adapter", {"path": str(tmp_path)}, tiny_model)
+    assert [p.scores for p in given.predictor.predict(blind(task.test))] == [p.scores for p in there]
+    assert given.predictor.writer.context_length == made.predictor.writer.context_length == 512 - 4
 
 
 def test_a_checkpoint_answers_as_the_model_itself(checkpoint: Path, tiny_model: Path) -> None:
@@ -114,6 +124,13 @@ def test_a_key_holds_the_content_and_not_the_place(suite: Path, adapter: Path, t
     name = next(iter(weights))
     save_file({**weights, name: weights[name] + 1}, tmp_path / "copy" / "adapter_model.safetensors")
     assert key() != first
+
+
+def test_an_adapter_of_the_base_in_4_bits_is_refused_in_one_line(suite: Path, adapter: Path) -> None:
+    (adapter / "export.json").write_text(json.dumps({"base": {"digest": "0" * 64, "form": "4 bits (NF4)"}}))
+    with pytest.raises(UsageError, match=r"was trained on its base in 4 bits \(NF4\) and is not for it as lo") as error:
+        cells_of(suite)
+    assert "\n" not in str(error.value)
 
 
 def test_another_base_is_refused_in_one_line(suite: Path, adapter: Path, tiny_model: Path) -> None:

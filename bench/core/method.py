@@ -192,6 +192,7 @@ class WeightsPart(Part):
     # writes into no tensor of the base, in no training either, though it may put others in their place: a cell then
     # reads its checkpoint once for all trainings; else it is read again for each
     shares_base: ClassVar[bool] = False
+    merges: bool = True  # what was trained is part of the weights that answer, not beside them
     base_form: ClassVar[str] = ""  # what the base is turned into before anything is learnt, such as "4 bits"
 
     @property
@@ -236,7 +237,6 @@ class TrainedPart(WeightsPart):
     learner = GRADIENT
     kinds = frozenset[ModelKind]({"causal", "seq2seq"})
     full_precision: ClassVar[bool] = False  # trains the base weights: they are held in fp32 while it does
-    merges: ClassVar[bool] = True  # what is trained is part of the weights that answer
     starts_as_base: ClassVar[bool] = True  # before it is trained it answers as the base does, to the bit
     plain_work: ClassVar[bool] = True  # multiplies the model's matrices and no more: its FLOPs can be worked out
     bytes_of_place: ClassVar[int] = 0  # stored beside each number that is trained
@@ -287,7 +287,7 @@ class Reach:
 class AdapterPart(Protocol):
     """A trained part whose update stands apart from the weights, at least until `finish`."""
 
-    merges: ClassVar[bool]  # it does so until `finish` merges it into them
+    merges: bool  # it does so until `finish` merges it into them
     starts_as_base: ClassVar[bool]  # else probes are asked of what it starts from too
 
     def scaled(self, model: Any, factor: float) -> AbstractContextManager[None]:

@@ -61,8 +61,8 @@ def _tags(settings: dict[str, Any], of_base: str) -> Iterator[str]:
         yield f"license: {clean(of_base)}"
     if base["revision"]:
         yield f"base_model: {base['path']}"
-    if settings["weights"] in ("adapter", "merged"):
-        yield f"library_name: {'peft' if settings['weights'] == 'adapter' else 'transformers'}"
+    if settings["weights"] in ("adapter", "unmerged", "merged"):
+        yield f"library_name: {'transformers' if settings['weights'] == 'merged' else 'peft'}"
     yield "tags: [adaptbench]"
 
 
@@ -71,6 +71,7 @@ def _what(chosen: Chosen, settings: dict[str, Any]) -> Iterator[str]:
     holds = {
         "": "those of the base as they are; export.json holds what they are asked",
         "adapter": "an adapter, merged into the base when it is loaded",
+        "unmerged": f"an adapter beside the base{base['form'] and ', which is turned into '}{base['form']}",
         "merged": "all weights of the model",
         "classifier": "a classifier on the last hidden state of the base, in classifier.safetensors",
     }[settings["weights"]]

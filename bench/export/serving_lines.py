@@ -18,7 +18,8 @@ def lines(chosen: Chosen, settings: dict[str, Any]) -> Iterator[str]:
 
     `settings`: those of export.json, and as `adapter` what servers have to be told of one, or None.
     """
-    packages = [_PACKAGES, *(["peft"] if settings["weights"] == "adapter" else []), *_for_retrieval(settings)]
+    peft = ["peft"] if settings["weights"] in ("adapter", "unmerged") else []
+    packages = [_PACKAGES, *peft, *(["bitsandbytes"] if settings["base"]["form"] else []), *_for_retrieval(settings)]
     item = ", ".join(f'"{name}": "…"' for name in list(chosen.task.test[0].fields)[:2])
     yield "As it was measured:"
     yield ""
@@ -37,6 +38,10 @@ def elsewhere(settings: Mapping[str, Any]) -> Iterator[str]:
     if form == "classifier":
         yield ""
         yield "vLLM and llama.cpp read no classifier off a hidden state: serve it with predict.py."
+        return
+    if form == "unmerged":
+        yield ""
+        yield "vLLM and llama.cpp do not answer with this adapter as it was measured: serve it with predict.py."
         return
     adapter, served = settings["adapter"], base if form != "merged" else "."
     refused = _refused(adapter) if adapter else {}

@@ -79,6 +79,7 @@ def write(chosen: Chosen, session: AdaptSession, form: Form, folder: Path) -> di
             "revision": model.commit,
             "digest": model.digest,
             "trust_remote_code": model.trust_remote_code,
+            "form": chosen.record.parts.base_form,
         },
         "weights": form,
         "dtype": str(session.base.dtype).removeprefix("torch."),

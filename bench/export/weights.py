@@ -12,7 +12,7 @@ from bench.core.method import FROZEN, GIVEN, TrainedPart
 from bench.export.chosen import Chosen
 from bench.model.base import Base
 
-Form = Literal["", "adapter", "merged", "classifier"]
+Form = Literal["", "adapter", "unmerged", "merged", "classifier"]  # unmerged: an adapter that stays beside the weights
 _CONFIG = "adapter_config.json"
 _OF_ADAPTERS = (_CONFIG, "adapter_model*.safetensors")
 
@@ -29,9 +29,11 @@ def write(chosen: Chosen, kept: Path | None, base: Base, folder: Path, merged: b
         return ""
     if part.learner is GIVEN:
         kept = Path(part.options.path)
+    if merged and not part.merges:
+        raise UsageError(f"{chosen.record.method} answers with an adapter beside the weights; leave out --merged")
     if kept is not None and (kept / _CONFIG).is_file() and not merged:
         _copy_adapter(chosen, kept, folder)
-        return "adapter"
+        return "adapter" if part.merges else "unmerged"
     if kept is not None and not part.learner.moves_weights:
         for file in kept.iterdir():
             shutil.copy(file, folder)

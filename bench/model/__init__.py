@@ -2,3 +2,8 @@
 
 May import `core`.
 """
+
+import logging
+
+# transformers' Trainer imports bitsandbytes where it is installed, which then warns of a kernel that is not
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)

@@ -48,6 +48,8 @@ def other_base(method: Method, model: ResolvedModel) -> str:
         said = f"checkpoint: {folder} is no tuned form of model {model.name}: {setting} of their config.json differs"
         return said if setting else ""
     base = _trained_on(folder)
+    if form := _form(folder):
+        return f"adapter: {folder} was trained on its base in {form} and is not for it as loaded; measure it as qlora"
     if part.options.any_base or base in ("", model.digest):
         return ""
     if len(base) != 64 and base.rstrip("/").rpartition("/")[2].lower() in _names(model):
@@ -85,6 +87,12 @@ def _trained_on(folder: Path) -> str:
         return str(json.loads((folder / Adapter.needed).read_text("utf-8")).get("base_model_name_or_path") or "")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"adapter: {folder} is damaged: {error}") from None
+
+
+def _form(folder: Path) -> str:
+    """What an export's base is turned into before the adapter is put on it; "" for the base as it is loaded."""
+    said = json.loads((folder / EXPORT).read_text(encoding="utf-8")) if (folder / EXPORT).is_file() else {}
+    return str(said.get("base", {}).get("form", ""))
 
 
 def _names(model: ResolvedModel) -> set[str]:

@@ -25,20 +25,39 @@ _ROWS = 16  # choices that are scored at once
 
 
 def load_model(settings: dict[str, Any], base: str | None, device: str) -> Any:
-    """The model in the precision it was measured in; an adapter is merged."""
+    """The model in the precision it was measured in; an adapter is merged unless it was measured beside the weights."""
     kind, dtype = settings["weights"], getattr(torch, settings["dtype"])
     trusted = {"trust_remote_code": settings["base"]["trust_remote_code"]}
+    if settings["base"]["form"]:
+        trusted |= in_4_bits(dtype, device)
     if kind == "merged":
         model: Any = AutoModelForCausalLM.from_pretrained(HERE, dtype=dtype, **trusted)
     else:
         revision = None if base else settings["base"]["revision"]
         place = base or settings["base"]["path"]
         model = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, revision=revision, **trusted)
-    if kind == "adapter":
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):  # other products than it was trained with
+            module.support_avx512bf16_for_cpu = False
+    if kind in ("adapter", "unmerged"):
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, HERE).merge_and_unload(safe_merge=True).to(dtype)
+        model = PeftModel.from_pretrained(model, HERE)
+        model = (model.merge_and_unload(safe_merge=True) if kind == "adapter" else model).to(dtype)
     return model.to(device).eval()
+
+
+def in_4_bits(dtype: torch.dtype, device: str) -> dict[str, Any]:
+    """What loads a model as NF4 with double quantisation; needs bitsandbytes."""
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return {"quantization_config": config, "device_map": {"": device}}
 
 
 class Answers:
@@ -54,9 +73,7 @@ class Answers:
             return
         self.model = load_model(settings, base, device)
         names = ("eos_token_id", "pad_token_id", "max_new_tokens")
-        self.model.generation_config = GenerationConfig(
-            do_sample=False, **{name: self.generation[name] for name in names}
-        )
+        self.greedy = GenerationConfig(do_sample=False, **{name: self.generation[name] for name in names})
         self.hidden: list[torch.Tensor] = []
         self.classifier: dict[str, torch.Tensor] = {}
         if settings["weights"] == "classifier":
@@ -123,7 +140,13 @@ class Answers:
 
         ids = torch.tensor([prompt]).to(self.model.device)
         lengths = {} if most is None else {"max_new_tokens": most}
-        found = self.model.generate(ids, attention_mask=torch.ones_like(ids), stopping_criteria=[ended], **lengths)
+        found = self.model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            generation_config=self.greedy,
+            stopping_criteria=[ended],
+            **lengths,
+        )
         text = str(self.prompting.decode(found[0, len(prompt) :].tolist()))
         places = [place for place in map(text.find, ends) if place >= 0]
         return text[: min(places, default=len(text))].strip()
