@@ -29,6 +29,7 @@ from bench.core.phases import TEACHING
 from bench.core.record import Record, Run
 from bench.core.task import Task
 from bench.engine.backend import local
+from bench.export import again, chosen
 from bench.meters.phases import Meter
 from bench.model.devices import pick_device
 from bench.report.tables import notes, teaching
@@ -416,3 +417,28 @@ def test_memory_holds_one_model_at_a_time(tmp_path: Path, task_folder: Path, tin
     gc.collect()
     assert seen
     assert seen[0]() is None
+
+
+@pytest.mark.usefixtures("task_folder")
+def test_an_export_trains_on_the_kept_answers_again(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("bench.runs.workers.executor", "bench.export.again.executor"):
+        monkeypatch.setattr(place, lambda suite, cells_at_once: InThisProcess())
+    quick = {"learning_rate": 5e-3, "max_steps": 2, "batch_size": 4}
+    quiet = {"latency": "off", "training_items": "off", "flop_check": "off"}
+    with serving(painter) as server:
+        lora = {"lora": {**quick, "teacher": endpoint(server)}}
+        shows = {"few-shot": {"k": 2, "teacher": endpoint(server)}}
+        file = write(tmp_path, lora, shows, models=[str(tiny_model)], measure=quiet)
+        measure(file, tmp_path / "run")
+        before = len(server.asked)
+        label, model = "lora, taught by far", tiny_model.name
+        found = chosen.find(tmp_path / "run", "paint", model, label, None, None)
+        (tmp_path / "again").mkdir()
+        made = again.retrain(found, "train", tmp_path / "again", lambda *shown: None)
+        assert len(server.asked) == before
+    assert made.same_answers == 6
+    assert made.record.taught == found.record.taught
+    with pytest.raises(UsageError, match="few-shot, taught by far shows examples with a teacher's answers"):
+        chosen.find(tmp_path / "run", "paint", model, "few-shot, taught by far", None, None)

@@ -16,7 +16,7 @@ from bench.runs.jobs import job_of
 from bench.runs.workers import executor
 from bench.store.json_files import write_json
 from bench.store.lines import lines_of
-from bench.store.run_folder import LOG, PREDICTIONS, RECORD, WEIGHTS, Store, read_predictions, read_record
+from bench.store.run_folder import LOG, PREDICTIONS, RECORD, TAUGHT, WEIGHTS, Store, read_predictions, read_record
 
 Progress = Callable[[str, int, int], None]
 
@@ -50,6 +50,7 @@ def retrain(chosen: Chosen, on: str, folder: Path, progress: Progress) -> Retrai
         keeps_weights=True,
         joins_validation=on != "train",
         vectors=None,
+        taught=str(chosen.run.path / TAUGHT),  # what a teacher answered is not asked again
     )
     write_json(folder / "job.json", asdict(job))
     _follow(chosen, folder, progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,16 @@ from bench.config import suite as suites
 from bench.config.search_space import settle
 from bench.config.suite import Suite
 from bench.core.errors import AdaptbenchError, UsageError, unknown
+from bench.core.hashing import canonical, sha256
 from bench.core.method import Method
 from bench.core.model_kind import DESCRIPTIONS
 from bench.core.quoting import quoted
 from bench.core.record import Record, Run
 from bench.core.task import Task
 from bench.model.resolve import ModelSpec, ResolvedModel, resolve
-from bench.runs.cells import Cell
+from bench.runs.cells import Cell, at_hand
 from bench.runs.given import located
+from bench.runs.teaching import Teacher, teacher_of
 from bench.runs.winners import able, verdicts_of
 from bench.store.listing import read_listing
 from bench.store.run_folder import read_run, weights_folders
@@ -48,6 +50,7 @@ class Chosen:
     task_path: str
     method: Method
     chosen: dict[str, Any] | None
+    teacher: Teacher | None = None  # whose answers it learnt from
 
     @property
     def standing(self) -> Standing | None:
@@ -73,7 +76,7 @@ class Chosen:
         opened = methods.create(self.method.name, _options(record))
         return Cell(
             self.model, self.task, self.task_path, located(opened, Path()), record.method, record.seed, record.identity,
-            record.suite_method, record.identity.task.limit, record.train_size,
+            record.suite_method, record.identity.task.limit, record.train_size, teacher=self.teacher,
         )  # fmt: skip
 
 
@@ -104,15 +107,13 @@ def find(path: Path, task: str, model: str | None, method: str | None, seed: int
     place = place if place in tasks.available() else str(path / place)
     loaded = tasks.load(place, record.identity.task.limit)
     _require_same(f"task {task}", loaded.digest, record.identity.task.digest, "measure it again")
-    if record.taught and record.parts.context.name != ZeroShot.name:
-        raise UsageError(
-            f"{label} shows examples with a teacher's answers, which an export does not hold; "
-            "only a method without a context part can be exported of those that are taught"
-        )
     tuned = (one.tuning for one in own if one.method == label and one.tuning)
     chosen = next((dict(tuning.chosen) for tuning in tuned), None)
     made = settle(methods.create(_method_name(record), _options(record)), chosen or {})
-    return Chosen(run, suite, record, verdict, spec, found, loaded, place, located(made, Path()), chosen)
+    teacher = _teacher(suite, record, loaded, place, _suite_folder(path))
+    if teacher and made.context.reads_train(loaded):
+        raise UsageError(f"{label} shows examples with a teacher's answers, which an export does not hold")
+    return Chosen(run, suite, record, verdict, spec, found, loaded, place, located(made, Path()), chosen, teacher)
 
 
 def _only_model(task: str, records: list[Record]) -> str:
@@ -168,6 +169,19 @@ def _spec(suite: Suite, record: Record) -> ModelSpec:
         if record.model in (spec.name, Path(spec.path).name.removesuffix(".gguf")):
             return spec
     raise UsageError(f"the run's suite.yaml has no model {quoted(record.model)}; run its suite again")
+
+
+def _teacher(suite: Suite, record: Record, task: Task, place: str, here: Path) -> Teacher | None:
+    """The teacher of a measured cell, found again."""
+    entry, before = suites.labelled_methods(suite).get(record.suite_method), record.identity.teacher
+    if entry is None or before is None:
+        return None
+    found = teacher_of(
+        at_hand(record.method, entry, here), record.method, task, place, here, record.identity.surroundings
+    )
+    now, then = (sha256(canonical(asdict(of))) for of in (found.settings if found else before, before))
+    _require_same(f"the teacher of {record.method}", now, then, "measure it again")
+    return found
 
 
 def _suite_folder(run: Path) -> Path:

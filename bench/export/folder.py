@@ -54,11 +54,6 @@ def export(chosen: Chosen, out: Path, merged: bool, retrain_on: str | None, prog
     """
     refuse_taken(out)
     learns = chosen.method.weights.learner.reads_train
-    if retrain_on and chosen.record.taught:
-        raise UsageError(
-            f"{chosen.record.method} learnt from a teacher's answers, which --retrain-on does not have; measure with "
-            "keep: winner, and export it without --retrain-on"
-        )
     if retrain_on and not learns:
         raise UsageError(f"{chosen.record.method} trains nothing; leave out --retrain-on")
     if learns and chosen.weights is None and not retrain_on:

@@ -105,7 +105,7 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Surro
         if task.rules:
             rules = ", ".join(task.rules)
             raise UsageError(f"probes: {Path(path).name} lists several rules of normalise ({rules}); a probe needs one")
-    asked = {label: _found(label, one, here) for label, one in labelled_methods(suite).items()}
+    asked = {label: at_hand(label, one, here) for label, one in labelled_methods(suite).items()}
     around = surroundings(suite)
     cells: dict[str, Cell] = {}
     lessons: set[object] = {None}
@@ -122,7 +122,7 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Surro
     return list(cells.values())
 
 
-def _found(label: str, entry: Asked, here: Path) -> Asked:
+def at_hand(label: str, entry: Asked, here: Path) -> Asked:
     """An entry with the files of its weights and its teacher found."""
     teaches = None if entry.teacher is None else resolve(entry.teacher, here)
     if teaches is not None:
