@@ -75,7 +75,8 @@ def _end_rows(model: Any) -> list[int] | dict[str, list[int]] | None:
     """The EOS tokens' rows as peft wants them: of the embeddings where the output shares them, else of the output."""
     if model.config.is_encoder_decoder:  # a decoder has learnt to end what it writes
         return None
-    ids = model.config.eos_token_id
+    config = model.config if hasattr(model.config, "eos_token_id") else model.config.get_text_config()
+    ids = config.eos_token_id
     rows = [ids] if isinstance(ids, int) else list(ids or ())
     output, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
     if not rows or output is None:
