@@ -6,20 +6,17 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 import bench.cli
-import methods
 import tasks
 from bench.core.errors import UsageError
 from bench.core.identity import MethodParts, PartSettings
 from bench.core.record import Record
-from bench.export import again, chosen, folder, serving_lines, weights
-from bench.model.base import Base
+from bench.export import again, chosen, folder, serving_lines
 from bench.store import pack, run_folder
 from bench.store.run_folder import read_predictions, read_run
 from tests.export_scripts import answers
@@ -152,13 +149,6 @@ def test_a_card_names_the_servers_that_take_an_adapter(of_adapter: dict[str, Any
     left_out = said.partition(" cannot")[0] if "cannot" in said else ""
     assert (vllm, llama) == ("vLLM" not in left_out, "llama.cpp" not in left_out)
     assert ("--max-lora-rank 16 " in text) == (adapter["rank"] == 12 and vllm)
-
-
-def test_what_is_not_merged_is_not_exported(tiny_model: Path, tmp_path: Path) -> None:
-    method = methods.create("prompt-tuning", {"learning_rate": 1e-3})
-    one = SimpleNamespace(method=method, record=SimpleNamespace(method="prompt-tuning"))
-    with pytest.raises(UsageError, match=r"^prompt-tuning cannot be exported: what it trains is not merged"):
-        weights.write(cast(chosen.Chosen, one), tmp_path, cast(Base, None), tmp_path / "out", False)
 
 
 @pytest.mark.slow

@@ -23,8 +23,6 @@ def write(chosen: Chosen, kept: Path | None, base: Base, folder: Path, merged: b
     `merged`: a whole model, where an adapter is kept.
     """
     part = chosen.method.weights
-    if isinstance(part, TrainedPart) and not part.merges:
-        raise UsageError(f"{chosen.record.method} cannot be exported: what it trains is not merged into the weights")
     if part.learner is FROZEN and not merged:
         return ""
     if part.learner is GIVEN:
