@@ -14,7 +14,7 @@ from methods.peft_part import MatrixPart
 
 
 class Dora(Lora):
-    """Low-rank adapters that turn the rows of every linear layer, and a length for each row; merged."""
+    """Low-rank adapters and a length for each row of every linear layer, merged into the weights for prediction."""
 
     name = "dora"
     plain_work = False  # the length of every row is worked out anew in each step

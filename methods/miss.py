@@ -21,7 +21,7 @@ class MissOptions(MatrixOptions):
 
 
 class Miss(MatrixPart):
-    """One update for all shards of a matrix, of every linear layer; merged into the weights for prediction."""
+    """One update for all shards of the matrix of every linear layer, merged into the weights for prediction."""
 
     name = "miss"
     plain_work = False

@@ -96,14 +96,14 @@ class MatrixPart(PeftPart):
 
         layers = [module for module in model.modules() if isinstance(module, model.base_model.tuner_layer_cls)]
         before: dict[Any, Any] = {}
-        with torch.no_grad():
-            for layer in layers:
-                place = layer.get_base_layer()
-                before |= {parameter: parameter.data for parameter in place.parameters()}
-                layer.merge(safe_merge=True)  # into new tensors
-                for parameter in place.parameters():
-                    parameter.data = torch.lerp(before[parameter], parameter.data, factor)
         try:
+            with torch.no_grad():
+                for layer in layers:
+                    place = layer.get_base_layer()
+                    before |= {parameter: parameter.data for parameter in place.parameters()}
+                    layer.merge(safe_merge=True)  # into new tensors
+                    for parameter in place.parameters():
+                        parameter.data = torch.lerp(before[parameter], parameter.data, factor)
             yield
         finally:
             for layer in layers:

@@ -20,7 +20,7 @@ class RsLoraOptions(LoraOptions):
 
 
 class RsLora(Lora):
-    """Low-rank adapters of rank 64 on every linear layer, scaled for that rank; merged into the weights."""
+    """Low-rank adapters of rank 64, scaled for it, on every linear layer, merged into the weights for prediction."""
 
     name = "rslora"
     Options = RsLoraOptions

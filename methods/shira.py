@@ -20,7 +20,7 @@ class ShiraOptions(MatrixOptions):
 
 
 class Shira(MatrixPart):
-    """A few entries of every linear layer, drawn by the seed; merged into the weights for prediction."""
+    """A few entries of every linear layer, drawn by the seed, merged into the weights for prediction."""
 
     name = "shira"
     plain_work = False  # gradients are those of whole matrices

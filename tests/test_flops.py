@@ -77,6 +77,8 @@ def test_a_count_that_fails_is_left_out_with_its_reason(caplog: pytest.LogCaptur
         ("full", {}),
         ("lora", {}),
         ("lora", {"train_end_token": False}),
+        ("rslora", {"rank": 8}),
+        ("ia3", {}),
         ("last-layers", {"layers": 1}),
         ("last-layers", {"layers": 2}),
     ],

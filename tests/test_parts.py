@@ -302,3 +302,9 @@ def test_rotated_heads_are_no_picture() -> None:
     with torch.no_grad():
         before = model(input_ids=ids).logits
         assert part_of("oft").finish(model)(input_ids=ids).logits == pytest.approx(before, abs=1e-4)
+
+
+def test_the_end_of_an_answer_may_stand_in_the_configuration_of_the_text() -> None:
+    [changes] = [of.values[1] for of in FAMILIES if of.id == "gemma3"]
+    started = part_of("lora").start(build("gemma3", cast(dict[str, Any], changes)), 0)
+    assert started.peft_config["default"].trainable_token_indices == [2]
