@@ -71,19 +71,22 @@ class QLora(Lora):
 
 def _to_4_bits(model: Any) -> None:
     """Quantise the linear layers of the blocks where they are."""
+    import torch
     from bitsandbytes.nn.modules import Linear4bit, Params4bit
 
     for name in matrices_of(model, "all").layers:
         layer = model.get_submodule(name)
-        quantised = Linear4bit(
-            layer.in_features, layer.out_features, bias=False, compute_dtype=model.dtype, quant_type="nf4"
-        )
+        sizes = layer.in_features, layer.out_features
+        quantised = Linear4bit(*sizes, bias=False, compute_dtype=model.dtype, quant_type="nf4", device="meta")
         quantised.weight = Params4bit(
-            layer.weight.data, requires_grad=False, compress_statistics=True, quant_type="nf4"
+            layer.weight.data, requires_grad=False, compress_statistics=True, quant_type="nf4", module=quantised
         )
         quantised.bias = layer.bias
         quantised.support_avx512bf16_for_cpu = False  # it would predict by other products than it was trained with
         model.set_submodule(name, quantised.to(layer.weight.device))
+    for parameter in model.parameters():
+        if type(parameter) is torch.nn.Parameter:  # what is left of a file that is mapped, which is let go as a whole
+            parameter.data = parameter.data.clone()
     model.is_loaded_in_4bit = True  # which peft looks at
 
 

@@ -37,6 +37,7 @@ class SoftPrompt(PeftPart):
 
     kinds = frozenset[ModelKind]({"causal"})
     merges = starts_as_base = False
+    plain_work = False  # text attends to virtual tokens, whose states are worked out for every batch
     Options = SoftPromptOptions
     options: SoftPromptOptions
 
