@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +111,12 @@ def run_of(file: str) -> MeasuredRun:
 
 
 @cache
-def measured(file: str, label: str, task: str) -> dict[str, list[float]]:
-    """What the cells of a method on a task measured, by the words for it; a value for each seed."""
+def measured(file: str, model: str, label: str, task: str) -> dict[str, list[float]]:
+    """What the cells of a model's method on a task measured, by the words for it; a value for each seed."""
     run = run_of(file)
     found: dict[str, list[float]] = {}
     for record in run.records:
-        if record.method == label and record.task == task:
+        if (record.model, record.method, record.task) == (model, label, task):
             for name, value in _of_record(run, record):
                 found.setdefault(name, []).append(value)
     return found
@@ -162,12 +163,18 @@ def of_cell(file: str, method: str, head: str, shown: str) -> set[float]:
     if label is None:
         return set(base(file).get(name, ())) if method.startswith("base model") else set()
     known = set(intervals(file)[label]) if "[" in shown else set()
-    for task in of_tasks:
-        values = measured(file, label, task)
+    for model, task in product(models_of(file, method), of_tasks):
+        values = measured(file, model, label, task)
         parts = [values[part] for part in name.split(", ") if part in values]
         for seeds in [[sum(each) for each in zip(*parts, strict=True)]] if parts else values.values():
             known |= {statistics.fmean(seeds), *([statistics.stdev(seeds)] if len(seeds) > 1 else [])}
     return known
+
+
+def models_of(file: str, method: str) -> list[str]:
+    """The models that a row is about: one that it names ("head with minilm"), else all."""
+    models = list(dict.fromkeys(record.model for record in run_of(file).records))
+    return [model for model in models if method.endswith(f" with {model}")] or models
 
 
 @cache
@@ -182,6 +189,7 @@ def base(file: str) -> dict[str, list[float]]:
 def label_of(file: str, method: str) -> str | None:
     """The method's label in a run; None where it has no such method."""
     labels = {record.method for record in run_of(file).records} if file.endswith(".zip") else set()
+    method = re.sub(r" with [\w-]+$", "", method)
     named = LABELS.get(method, method)
     return next((label for label in (method, named, f"{named}, 192 items") if label in labels), None)
 
@@ -217,9 +225,9 @@ def of_run(file: str) -> set[float]:
     """Scores of methods and of the base model."""
     run = run_of(file)
     found = {value for values in base(file).values() for value in values}
-    for label, task in {(record.method, record.task) for record in run.records}:
-        metrics = next(record.scores for record in run.records if record.task == task)
-        found.update(statistics.fmean(measured(file, label, task)[title(metric).lower()]) for metric in metrics)
+    for record in run.records:
+        values = measured(file, record.model, record.method, record.task)
+        found.update(statistics.fmean(values[title(metric).lower()]) for metric in record.scores)
     return found | {-value for value in found}
 
 
