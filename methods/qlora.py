@@ -2,9 +2,9 @@
 
 All linear layers of the blocks are NF4 with double quantisation, also those that `targets` leaves without an adapter;
 embeddings, output matrix, norms and the experts of a mixture stay as they were loaded. Products are computed in the
-precision of the base. It is not merged: adapted weights do not lie on the grid of 4 bits, so that a merged model would
-answer otherwise than was trained. An untrained part is the base in 4 bits, and forgetting is measured against that.
-For causal models.
+precision of the base. It is not merged: rounded to 4 bits again it would answer otherwise than was trained, and out of
+4 bits it would be as large as the base. An untrained part is the base in 4 bits, and forgetting is measured against
+that. For causal models.
 """
 
 from __future__ import annotations
