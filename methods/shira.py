@@ -28,6 +28,10 @@ class Shira(MatrixPart):
     Options = ShiraOptions
     options: ShiraOptions
 
+    @property
+    def bytes_per_weight(self) -> int:
+        return 8  # peft holds a changed copy of the weights for the backward pass
+
     def misfit(self, layer: Any) -> str:
         rows, columns = layer.weight.shape
         most = rows * columns // (rows + columns)
