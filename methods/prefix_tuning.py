@@ -15,7 +15,7 @@ from methods.soft_prompt import SoftPrompt, SoftPromptOptions
 
 
 class PrefixTuningOptions(SoftPromptOptions):
-    learning_rate: tuple[float, ...] = Field((1e-3, 5e-3, 2e-2), min_length=1)
+    learning_rate: tuple[float, ...] = Field((1e-2, 3e-2, 1e-1), min_length=1)
 
 
 class PrefixTuning(SoftPrompt):
