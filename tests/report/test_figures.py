@@ -89,11 +89,11 @@ def test_coverages_are_the_lowest_and_highest_of_the_grid() -> None:
             assert high == pytest.approx(100 * max(found), abs=0.0501)
 
 
-@pytest.mark.slow
-def test_differences_of_the_reference_run() -> None:
-    [table] = [table for one in sections(ROOT / "docs" / "reference.md") for table in one.tables()
+@pytest.mark.parametrize("page", [pytest.param("reference", marks=pytest.mark.slow), "selection"])
+def test_differences_of_a_run(page: str) -> None:
+    [table] = [table for one in sections(ROOT / "docs" / f"{page}.md") for table in one.tables()
                if table[0][1] == "a less b"]  # fmt: skip
-    file = "results/reference.run.zip"
+    file = f"results/{page}.run.zip"
     found = {(family.task, one.a.label, one.b.label): one
              for family in run_of(file).compare().families for one in family.differences}  # fmt: skip
     task = ""
