@@ -379,6 +379,30 @@ def test_a_damaged_archive_is_refused_or_whole(
             assert sorted(contents(out).values()) == sorted(files.values())  # a name may be another one
 
 
+@pytest.mark.parametrize("field", ["extra", "comment"])
+def test_a_length_that_swallows_the_files_behind_it_is_seen(
+    field: str, tmp_path: Path, packed_bytes: tuple[bytes, dict[str, bytes]]
+) -> None:
+    """The second byte of a length in an entry of the list of files."""
+    whole, _ = packed_bytes
+    damaged, first = bytearray(whole), whole.index(b"PK\1\2")
+    damaged[first + {"extra": 31, "comment": 33}[field]] = 1
+    file = tmp_path / "a.run.zip"
+    file.write_bytes(damaged)
+    with pytest.raises(UsageError, match="is no archive of a run"):
+        pack.unpack(file, tmp_path / "out")
+
+
+def test_a_size_of_nothing_is_no_empty_file(tmp_path: Path, packed_bytes: tuple[bytes, dict[str, bytes]]) -> None:
+    whole, _ = packed_bytes
+    damaged, last = bytearray(whole), whole.rindex(b"PK\1\2")
+    damaged[last + 24 : last + 28] = bytes(4)
+    file = tmp_path / "a.run.zip"
+    file.write_bytes(damaged)
+    with pytest.raises(UsageError, match="is damaged"):
+        pack.unpack(file, tmp_path / "out")
+
+
 def test_paths_are_read_as_in_a_folder(run: Path) -> None:
     """Both kinds of a run's files answer alike, also of what is not there."""
     folder, packed = run, archive.files_of(pack.pack(run))

@@ -25,6 +25,10 @@ SUFFIX = ".run.zip"
 _MOST_EXPANSION = 200  # times the archive's own size; real runs take 5 to 6 times
 _ALWAYS_ALLOWED = 64 * 2**20  # bytes, of small archives
 _LONGEST_NAME, _LONGEST_PART = 1024, 255  # bytes that file systems take
+_END = struct.Struct(
+    "<10xH10x"
+)  # the record at the end of a zip, of which the number of files (APPNOTE 6.3.10, 4.3.16)
+_MANY = 2**16 - 1
 _DAMAGE = (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError, OverflowError, struct.error)
 
 
@@ -80,7 +84,10 @@ class Archive:
             self._zip = zipfile.ZipFile(file)
         except _DAMAGE as error:
             raise UsageError(f"{file} is no archive of a run: {error}") from None
-        self.members = _checked(file, self._zip.infolist())
+        members = self._zip.infolist()
+        if _counted(file) not in (len(members), _MANY):
+            raise UsageError(f"{file} is no archive of a run: its list of files is damaged")
+        self.members = _checked(file, members)
 
     @cached_property
     def folders(self) -> Mapping[str, tuple[str, ...]]:
@@ -104,7 +111,8 @@ class Archive:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.file}/{member}")
         try:
             with self._zip.open(info) as stream:
-                content = stream.read(info.file_size)  # a size is given: no more than that is decompressed
+                # a size is given, so that no more is decompressed; and never 0, which would not ask for the checksum
+                content = stream.read(info.file_size + 1)
         except (*_DAMAGE, zlib.error) as error:
             raise UsageError(f"{self.file}/{member} is damaged: {error}") from None
         if len(content) != info.file_size:
@@ -162,6 +170,18 @@ def write(file: Path, members: Iterable[tuple[str, bytes]]) -> None:
                 info.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(info, content)
         Archive(temporary)
+
+
+def _counted(file: Path) -> int:
+    """How many files the end of an archive says it has, which zipfile does not ask for: `_MANY` stands for more.
+
+    A damaged length in the list would swallow the files behind it.
+    """
+    with file.open("rb") as stream:
+        stream.seek(-min(file.stat().st_size, _END.size + 2**16), os.SEEK_END)
+        tail = stream.read()
+    at = tail.rfind(b"PK\5\6")
+    return int(_END.unpack_from(tail, at)[0]) if 0 <= at <= len(tail) - _END.size else 0
 
 
 def _checked(file: Path, members: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
