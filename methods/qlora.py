@@ -17,6 +17,7 @@ from typing import Any
 
 from bench.core.method import Reach
 from bench.core.model_kind import ModelKind
+from bench.core.reduced import in_dtype
 from bench.core.task import Task
 from methods.lora import Lora
 from methods.matrices import kinds_of, matrices_of
@@ -51,7 +52,7 @@ class QLora(Lora):
 
     def restore(self, model: Any, folder: Path) -> Any:
         _to_4_bits(model)
-        return adapted(model, folder).to(model.dtype)
+        return in_dtype(adapted(model, folder), model.dtype)
 
     def reach(self, model: Any) -> Reach:
         """How much of the matrices in 4 bits has an adapter."""

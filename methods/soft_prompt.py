@@ -21,6 +21,7 @@ from pydantic import Field
 from bench.core.errors import NotApplicableError
 from bench.core.method import Reach
 from bench.core.model_kind import ModelKind
+from bench.core.reduced import in_dtype
 from methods.options import TrainingOptions
 from methods.peft_part import PeftPart, adapted, wrapped
 
@@ -65,7 +66,7 @@ class SoftPrompt(PeftPart):
         return model
 
     def restore(self, model: Any, folder: Path) -> Any:
-        return behind_virtual_tokens(adapted(model, folder).to(model.dtype))
+        return behind_virtual_tokens(in_dtype(adapted(model, folder), model.dtype))
 
     def reach(self, model: Any) -> Reach | None:
         """No matrix of the model has an adapter."""

@@ -14,12 +14,16 @@ import pytest
 import torch
 
 from bench.cli import doctor_checks
+from bench.core.reduced import in_dtype
+from bench.engine.predictor import ModelPredictor
+from bench.engine.transformers_backend import TransformersBackend
 from bench.model import precision
 from bench.model.onednn_linear import OneDnnLinear
 from bench.model.precision import CpuBf16, cpu_bf16, pick_dtype
 from bench.model.trials_kept import kept
 from bench.runs.surroundings import surroundings
 from tests.small import cells_of, measure, write_suite
+from tests.toy import adapted, choice_task
 
 CPU = torch.device("cpu")
 
@@ -128,3 +132,38 @@ def test_gradients_in_bf16_are_those_of_fp32_but_for_rounding(onednn: bool) -> N
     assert x.grad is not None
     handed = slopes @ layer.weight.detach().double()
     assert (x.grad.reshape(-1, 96).double() - handed).norm() / handed.norm() < 2**-7
+
+
+@pytest.mark.parametrize("method", ["zero-shot", "lora"])
+def test_in_bfloat16_positions_are_those_of_transformers(method: str, tiny_model: Path) -> None:
+    """A model that was trained in float32 answers as a checkpoint of its weights that is loaded in bfloat16."""
+    from transformers import AutoModelForCausalLM
+
+    options = {} if method == "zero-shot" else {"learning_rate": 1e-3, "max_steps": 1}
+    found = adapted(choice_task(), method, options, tiny_model, dtype="bfloat16")
+    assert isinstance(found.predictor, ModelPredictor)
+    assert isinstance(found.predictor.backend, TransformersBackend)
+    model = found.predictor.backend.model
+    loaded = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.bfloat16)
+    assert next(model.parameters()).dtype == torch.bfloat16
+    theirs, ours = (dict(one.named_buffers()) for one in (loaded, model))
+    assert {name: (one.dtype, one.tolist()) for name, one in ours.items()} == {
+        name: (one.dtype, one.tolist()) for name, one in theirs.items()
+    }
+    loaded.load_state_dict(model.state_dict())
+    ids = torch.arange(400)[None] % 250
+    with torch.inference_mode():
+        assert torch.equal(model(ids).logits, loaded(ids).logits)
+
+
+def test_what_an_architecture_keeps_in_float32_stays_so() -> None:
+    router = torch.nn.Module()
+    router.register_parameter("weight", torch.nn.Parameter(torch.ones(2, 2)))
+    router.register_buffer("e_score_correction_bias", torch.zeros(2))
+    router.register_buffer("frequencies", torch.ones(2), persistent=False)
+    model = torch.nn.Module()
+    model.add_module("gate", router)
+    model._get_dtype_plan = lambda dtype: {"e_score_correction_bias": torch.float32}  # type: ignore[assignment]
+    in_dtype(model, torch.bfloat16)
+    dtypes = (router.weight.dtype, router.e_score_correction_bias.dtype, router.frequencies.dtype)
+    assert dtypes == (torch.bfloat16, torch.float32, torch.float32)

@@ -18,6 +18,7 @@ from bench.core.hashing import derive_seed
 from bench.core.measured import FlopCheck
 from bench.core.method import AdapterPart, Method, Reach, TrainedPart
 from bench.core.phases import PhaseName
+from bench.core.reduced import in_dtype
 from bench.core.training import Judged, Losses, Options, ShapeTrial, Training
 from bench.engine.prompts import Encoded, Writer
 from bench.meters import flops
@@ -81,7 +82,7 @@ class GradientLearner:
         if observer.weights:
             part.keep(model, observer.weights, session.base.dtype)
         session.weights.release()  # weights that are merged are let go one by one
-        model = part.finish(model).to(session.base.dtype)
+        model = in_dtype(part.finish(model), session.base.dtype)
         total = session.size(model)
         sizes = parameters(total, trained, session, part.bytes_of_place)
         if reach is not None:

@@ -24,6 +24,7 @@ from bench.core.errors import CellError
 from bench.core.item import Example, Item
 from bench.core.method import Method
 from bench.core.phases import PhaseName
+from bench.core.reduced import in_dtype
 from bench.core.training import Judged, Losses, Options, Training
 from bench.engine.backend import LocalBackend
 from bench.engine.encoder_prompts import EncoderWriter
@@ -227,7 +228,7 @@ class LinearProbe:
     def adapt(self, method: Method, session: AdaptSession, writer: Writer, observer: Observer) -> Adapted:
         meter = session.meter
         with meter.phase("load"):
-            model = session.start(method, session.material.seed).to(session.base.dtype)
+            model = in_dtype(session.start(method, session.material.seed), session.base.dtype)
         with meter.phase("train"):
             fitting = prepare(session, model, writer, "train")
             layer = fitting.fit(only(method.weights.options.c))
@@ -250,7 +251,7 @@ class LinearProbe:
         items = items_to_answer(method, session)
 
         def prepared(method: Method) -> Fitting:
-            model = session.start(method, session.material.seed).to(session.base.dtype)
+            model = in_dtype(session.start(method, session.material.seed), session.base.dtype)
             return prepare(session, model, session.writer(method.context.build(session.material)), "tune")
 
         fitting_for = once_for_each_context(prepared)

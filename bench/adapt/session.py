@@ -11,6 +11,7 @@ import torch
 
 from bench.core.item import Example
 from bench.core.method import GRADIENT, Context, Material, Method
+from bench.core.reduced import in_dtype
 from bench.core.task import Task
 from bench.engine.backend import LocalBackend
 from bench.engine.decision_backend import DecisionBackend, RequestWriter
@@ -137,7 +138,7 @@ class AdaptSession:
         model = self.start(method, self.material.seed)
         if method.weights.learner.moves_weights:
             self.weights.release()  # weights that are merged are let go one by one
-        return method.weights.finish(model).to(self.base.dtype)
+        return in_dtype(method.weights.finish(model), self.base.dtype)
 
     def size(self, model: Any) -> int:
         """Parameters of a model."""

@@ -16,6 +16,7 @@ from bench.core.errors import CellError, DivergedError
 from bench.core.hashing import derive_seed
 from bench.core.method import Method
 from bench.core.phases import PhaseName
+from bench.core.reduced import in_dtype
 from bench.core.training import Judged, Options, Training
 from bench.engine.prompts import Writer
 from bench.meters import flops
@@ -32,7 +33,7 @@ class SetFit:
     def adapt(self, method: Method, session: AdaptSession, writer: Writer, observer: Observer) -> Adapted:
         with session.meter.phase("train"):
             model, learnt = _drawn_together(method, session, writer, "train")
-            model = model.to(session.base.dtype)
+            model = in_dtype(model, session.base.dtype)
             fitting = prepare(session, model, writer, "train")
             layer = fitting.fit(only(method.weights.options.c))
         with session.meter.phase("overfit"):
@@ -57,7 +58,7 @@ class SetFit:
                 model, learnt = _drawn_together(method, session, writer, "tune", method.weights.options.trial_share)
             except DivergedError:
                 return None, 0
-            fitting = prepare(session, model.to(session.base.dtype), writer, "tune")
+            fitting = prepare(session, in_dtype(model, session.base.dtype), writer, "tune")
             return fitting, learnt.tokens + fitting.tokens
 
         def judge(trial: int, trials: int, options: Options, method: Method) -> Judged:

@@ -53,6 +53,7 @@ class Surroundings(Strict):
     auto_dtype: str = ""  # what `dtype: auto` means on it
     embedder: str | None = ""  # digest of the sentence embedder; null: there is none; "": not asked for
     chat: Options = field(default_factory=dict)  # what the model's chat template writes; empty: it reads plain text
+    in_float32: str = ""  # what else than weights stays so where those have fewer bits; "": they have not
     batches: Options = field(default_factory=dict)  # limits of a batch that the suite sets, on a GPU alone
 
 

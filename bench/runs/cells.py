@@ -21,10 +21,9 @@ from bench.core.model_kind import DESCRIPTIONS, REMEMBERING, fits, unfit
 from bench.core.record import CellRef, Contamination
 from bench.core.task import Task
 from bench.metrics import refuse_unfit
-from bench.model.chat import identity as chat_identity
 from bench.model.resolve import ResolvedModel, resolve
 from bench.runs.given import located, other_base
-from bench.runs.identity import identity_of
+from bench.runs.identity import beside, identity_of
 from bench.runs.teaching import Teacher, teacher_of
 
 
@@ -111,9 +110,7 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Surro
     lessons: set[object] = {None}
     for model in models:
         _require_task(model, [task for _, task in loaded])
-        near = replace(around, chat=chat_identity(model))
-        if model.kind == "served":  # its answers depend on no device of this machine
-            near = replace(near, device="", auto_dtype="", batches={})
+        near = beside(around, model)
         own = _cells(suite, asked, model, loaded, probes, near, here)
         for cell in (*_base_cells(suite, model, probes, near), *own):
             cells.setdefault(cell.key, replace(cell, asks_teacher=cell.lessons not in lessons))

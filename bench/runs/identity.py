@@ -25,6 +25,7 @@ from bench.core.method import Method, option_values
 from bench.core.method import Options as PartOptions
 from bench.core.task import Task
 from bench.core.training import Options
+from bench.model.chat import identity as chat_identity
 from bench.model.resolve import ModelSpec, ResolvedModel
 
 KNOWN = Path(__file__).with_name("known_settings.json")
@@ -84,6 +85,15 @@ def identity_of(
         surroundings=around if method.context.retrieves else replace(around, embedder=""),
         suite=settings(SUITE, suite),
     )
+
+
+def beside(around: Surroundings, model: ResolvedModel) -> Surroundings:
+    """What of the machine decides the answers of this model."""
+    near = replace(around, chat=chat_identity(model))
+    if model.kind == "served":  # its answers depend on no device of this machine
+        return replace(near, device="", auto_dtype="", batches={})
+    dtype = around.auto_dtype if model.dtype == "auto" else model.dtype
+    return near if dtype == "float32" else replace(near, in_float32="frequencies of positions")
 
 
 def model_identity(model: ResolvedModel) -> ModelIdentity:

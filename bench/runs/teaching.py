@@ -14,9 +14,8 @@ from bench.core.identity import Surroundings, TeacherSettings
 from bench.core.item import Example
 from bench.core.model_kind import unfit
 from bench.core.task import Task
-from bench.model.chat import identity as chat_identity
 from bench.model.resolve import ResolvedModel
-from bench.runs.identity import model_identity
+from bench.runs.identity import beside, model_identity
 
 
 @dataclass(frozen=True)
@@ -46,9 +45,7 @@ def teacher_of(
         raise UsageError(f"{label}: learns nothing from the training items of task {task.name}; leave teacher out")
     file = here / spec.unlabelled if spec.unlabelled else None
     items = unlabelled(task_path, file) if file else ()
-    where = replace(around, chat=chat_identity(model), embedder="")
-    if model.kind == "served":  # its answers depend on no device of this machine
-        where = Surroundings()
+    where = replace(beside(around, model), embedder="")
     digest = sha256("".join(sorted(canonical([item.id, item.choices]) + "\n" for item in items))) if items else ""
     return Teacher(model, TeacherSettings(model_identity(model), where, digest), file, items)
 
