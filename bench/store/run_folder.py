@@ -40,6 +40,7 @@ from bench.store.lines import Line, lines_of
 from bench.store.listing import RUN_FILE, Listing, read_listing, relocated, write_listing
 from bench.store.staging import LOCK, take
 
+_PACKAGE = Path(__file__).parents[1]
 RECORD = "record.json"
 PREDICTIONS = "predictions.jsonl"
 LOG = "log.txt"
@@ -132,7 +133,8 @@ def open_run(
             replace(relocated(cell, Path(), path), elsewhere=bool(part and cell.key not in part.keys)) for cell in cells
         )
         write_atomically(path / "suite.yaml", suite_file.read_text(encoding="utf-8"))
-        place = os.path.relpath(suite_file.parent, path)
+        bundled = suite_file.resolve().is_relative_to(_PACKAGE)  # such a suite names no file beside it
+        place = "" if bundled else os.path.relpath(suite_file.parent, path)
         shard = part.name if part else ""
         write_listing(path, Listing(suite_name, listed, shard, tuple(left_out), contamination or {}, place))
         yield Store(path)
