@@ -77,6 +77,7 @@ class Decision:
     choice: str
     tone: Tone
     facts: tuple[tuple[str, str], ...]  # term, text
+    summary: bool = True  # printed in the summary
 
 
 @dataclass(frozen=True, slots=True)

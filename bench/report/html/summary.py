@@ -25,7 +25,7 @@ def mark(found: Sequence[Section]) -> list[Section]:
 
 def _height(block: Block) -> float:
     if isinstance(block, Decisions):
-        return _CARD * math.ceil(len(block.decisions) / CARDS_IN_A_ROW)
+        return _CARD * math.ceil(sum(one.summary for one in block.decisions) / CARDS_IN_A_ROW)
     return _TABLE + _ROW * len(block.table.rows) if isinstance(block, Table) else 0.0
 
 

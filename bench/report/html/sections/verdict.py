@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from bench.analysis.decision.across import ALL_MODELS
 from bench.analysis.decision.headline import Headline
 from bench.analysis.decision.headline_words import advice, facts, merely_leads, score
 from bench.analysis.decision.rule import counted
@@ -35,7 +37,13 @@ def _lead(cases: Sequence[Case]) -> str:
 
 
 def _blocks(cases: Sequence[Case], choices: Sequence[Case]) -> Iterator[Block]:
-    yield Decisions(tuple(_decision(case) for case in choices))
+    whole = {(id(case.run), case.task) for case in choices if case.model == ALL_MODELS}
+    yield Decisions(
+        tuple(
+            replace(_decision(case), summary=case.model == ALL_MODELS or (id(case.run), case.task) not in whole)
+            for case in choices
+        )
+    )
     for run, own in of_runs(cases):
         for model in dict.fromkeys(case.model for case in own):
             of_model = [case for case in own if case.model == model]
