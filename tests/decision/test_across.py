@@ -128,9 +128,9 @@ def test_reports_begin_with_it_and_say_what_kind_a_model_is(tmp_path: Path) -> N
         assert said in text
     page = html([found])
     assert page.index("mail with all models") < page.index("mail with small")
-    printed = re.findall(r'<li class="tone-\w+( of-one)?">\s*<h3>([^<]+)', page)  # the summary leaves single models out
-    assert printed[0] == ("", "mail with all models")
-    assert all(left_out for left_out, _ in printed[1:])
+    cards = re.findall(r'<li class="tone-\w+( of-one)?">\s*<h3>([^<]+)', page)  # the summary leaves single models out
+    assert cards[0] == ("", "mail with all models")
+    assert all(left_out for left_out, _ in cards[1:])
     assert "zero-shot with large" in page
 
 
