@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import methods
+from bench.adapt.learner import Adapted
 from bench.config.search_space import candidates, grid
 from bench.core.errors import UsageError
 from bench.core.method import GIVEN, LINEAR_PROBE, SET_FIT, Method
@@ -52,7 +54,7 @@ CASES = [
     for kind, make in TASKS.items()
     if can_do(methods.create(method, options), make())
 ]
-every_case = pytest.mark.parametrize(("method", "kind"), CASES)
+every_case = pytest.mark.parametrize(("method", "kind"), CASES, scope="module")  # one after the other: see `usual`
 
 
 def test_every_method_can_do_some_kind_of_task() -> None:
@@ -79,10 +81,18 @@ def assert_same(one: list[Prediction], other: list[Prediction], within: float = 
         assert right[key][1] == pytest.approx(scores, rel=1e-6, abs=within)  # fp32 sums of tens of nats
 
 
+@lru_cache(maxsize=1)
+def usual(method: str, kind: str, model: Path) -> tuple[Adapted, list[Prediction]]:
+    """The method adapted to the task as it is, and its answers."""
+    task = TASKS[kind]()
+    made = adapted(task, method, METHODS[method], model)
+    return made, made.predictor.predict(blind(task.test))
+
+
 @every_case
 def test_every_item_is_answered_in_order(method: str, kind: str, model: Path) -> None:
     task = TASKS[kind]()
-    found = predictions(task, method, METHODS[method], model)
+    _, found = usual(method, kind, model)
     assert [p.id for p in found] == [e.id for e in task.test]
     assert not any(p.failure for p in found)
     if kind == "choice":
@@ -95,10 +105,9 @@ def test_every_item_is_answered_in_order(method: str, kind: str, model: Path) ->
 def test_same_seed_same_answers_whatever_the_order_and_batch(method: str, kind: str, model: Path) -> None:
     task = TASKS[kind]()
     turned = dataclasses.replace(task, test=task.test[::-1])
-    options = METHODS[method]
     assert_same(
-        predictions(task, method, options, model, batch_size=64),
-        predictions(turned, method, options, model, batch_size=1),
+        usual(method, kind, model)[1],
+        predictions(turned, method, METHODS[method], model, batch_size=1),
         1e-3 if methods.classes(method)[0].learner in FITTED else 1e-5,  # what differs by rounding is fitted anew
     )
 
@@ -111,15 +120,12 @@ def test_test_labels_are_never_read(method: str, kind: str, model: Path) -> None
         task,
         test=tuple(dataclasses.replace(e, references=e.references[::-1] or ("?",), gold=("p7",)) for e in task.test),
     )
-    options = METHODS[method]
-    assert_same(predictions(task, method, options, model), predictions(wrong, method, options, model))
+    assert_same(usual(method, kind, model)[1], predictions(wrong, method, METHODS[method], model))
 
 
 @every_case
 def test_what_it_cost_is_counted(method: str, kind: str, model: Path) -> None:
-    task = TASKS[kind]()
-    made = adapted(task, method, METHODS[method], model)
-    found = made.predictor.predict(blind(task.test))
+    made, found = usual(method, kind, model)
     assert all(p.prompt_tokens > 0 and p.output_tokens > 0 for p in found)
     weights, context = methods.classes(method)
     assert all((p.context_tokens > 0) == (context is not ZeroShot) for p in found)
@@ -148,10 +154,10 @@ def test_an_impossible_option_is_one_line_with_what_is_allowed(method: str, kind
 def test_a_prompt_that_cannot_fit_fails_alone(method: str, kind: str, model: Path) -> None:
     task = TASKS[kind]()
     long = dataclasses.replace(task.test[0], fields={**task.test[0].fields, "number": "9 " * 600})
-    mixed: Task = dataclasses.replace(task, test=(long, *task.test[1:]))
-    found = predictions(mixed, method, METHODS[method], model)
+    made, alone = usual(method, kind, model)
+    found = made.predictor.predict(blind((long, *task.test[1:])))
     assert found[0].failure == (None if model == Path("classical") else "item_too_long")
-    assert_same(found[1:], predictions(task, method, METHODS[method], model)[1:])
+    assert_same(found[1:], alone[1:])
 
 
 def _options(method: str) -> set[str]:

@@ -74,7 +74,13 @@ def blind(examples: Sequence[Example]) -> list[Item]:
 
 
 def session_of(
-    task: Task, method: str, options: dict[str, Any], model: Path, seed: int = 0, dtype: Any = "auto", **limits: Any
+    task: Task,
+    method: str,
+    options: dict[str, Any],
+    model: Path,
+    seed: int = 0,
+    dtype: str | None = None,
+    **limits: Any,
 ) -> tuple[AdaptSession, Method]:
     """A session of this process on the CPU, with lexical retrieval, and the method; `limits` in place of the usual."""
     made = methods.create(method, options)
@@ -85,7 +91,8 @@ def session_of(
     gold = {e.id: e.gold for e in task.test} if made.context.sees_gold else {}
     material = Material(task.name, task.prompt, task.train, task.validation, task.corpus, seed, index, gold)
     device = torch.device("cpu")
-    base = load_base(resolve(ModelSpec(path=str(model), dtype=dtype)), device).behind(made.weights.virtual_tokens)
+    spec = ModelSpec.model_validate({"path": str(model), **({"dtype": dtype} if dtype else {})})
+    base = load_base(resolve(spec), device).behind(made.weights.virtual_tokens)
     usual = {"batch_tokens": 4096, "train_tokens": 4096, "batch_size": None, "bf16": False}
     nothing = dataclasses.replace(task, test=())
     session = AdaptSession(

@@ -117,7 +117,7 @@ def test_a_mean_loss_takes_fewer_rows_where_memory_runs_out(tiny: Any, monkeypat
 def test_a_training_begins_with_what_an_earlier_one_of_the_cell_found(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[tuple[int, bool]] = []
 
-    def room_for_two(make: Any, pairs: Any, validation: Any, given: Any, progress: Any, beside: Any) -> Any:
+    def room_for_two(make: Any, pairs: Any, validation: Any, given: Any, *beside: Any) -> Any:
         tried.append((given.micro_batch, given.checkpointing))
         if given.micro_batch > 2:
             raise torch.AcceleratorError("CUDA error: out of memory")
