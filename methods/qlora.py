@@ -17,8 +17,8 @@ from typing import Any
 
 from bench.core.method import Reach
 from bench.core.model_kind import ModelKind
-from bench.core.reduced import in_dtype
 from bench.core.task import Task
+from bench.core.weights_dtype import in_dtype
 from methods.lora import Lora
 from methods.matrices import kinds_of, matrices_of
 from methods.peft_part import adapted, wrapped

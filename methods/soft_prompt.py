@@ -21,7 +21,7 @@ from pydantic import Field
 from bench.core.errors import NotApplicableError
 from bench.core.method import Reach
 from bench.core.model_kind import ModelKind
-from bench.core.reduced import in_dtype
+from bench.core.weights_dtype import in_dtype
 from methods.options import TrainingOptions
 from methods.peft_part import PeftPart, adapted, wrapped
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from bench.cli import doctor_checks
-from bench.core.reduced import in_dtype
+from bench.core.weights_dtype import in_dtype
 from bench.engine.predictor import ModelPredictor
 from bench.engine.transformers_backend import TransformersBackend
 from bench.model import precision

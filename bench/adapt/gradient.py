@@ -18,8 +18,8 @@ from bench.core.hashing import derive_seed
 from bench.core.measured import FlopCheck
 from bench.core.method import AdapterPart, Method, Reach, TrainedPart
 from bench.core.phases import PhaseName
-from bench.core.reduced import in_dtype
 from bench.core.training import Judged, Losses, Options, ShapeTrial, Training
+from bench.core.weights_dtype import in_dtype
 from bench.engine.prompts import Encoded, Writer
 from bench.meters import flops
 from bench.meters.flop_check import Checked, of_training

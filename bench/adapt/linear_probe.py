@@ -24,8 +24,8 @@ from bench.core.errors import CellError
 from bench.core.item import Example, Item
 from bench.core.method import Method
 from bench.core.phases import PhaseName
-from bench.core.reduced import in_dtype
 from bench.core.training import Judged, Losses, Options, Training
+from bench.core.weights_dtype import in_dtype
 from bench.engine.backend import LocalBackend
 from bench.engine.encoder_prompts import EncoderWriter
 from bench.engine.predictor import ModelPredictor

@@ -11,8 +11,8 @@ import torch
 
 from bench.core.item import Example
 from bench.core.method import GRADIENT, Context, Material, Method
-from bench.core.reduced import in_dtype
 from bench.core.task import Task
+from bench.core.weights_dtype import in_dtype
 from bench.engine.backend import LocalBackend
 from bench.engine.decision_backend import DecisionBackend, RequestWriter
 from bench.engine.encoder_backend import EncoderBackend

@@ -16,8 +16,8 @@ from bench.core.errors import CellError, DivergedError
 from bench.core.hashing import derive_seed
 from bench.core.method import Method
 from bench.core.phases import PhaseName
-from bench.core.reduced import in_dtype
 from bench.core.training import Judged, Options, Training
+from bench.core.weights_dtype import in_dtype
 from bench.engine.prompts import Writer
 from bench.meters import flops
 from bench.model.budget import train_tokens
