@@ -20,8 +20,9 @@ from pydantic import Field, PositiveInt
 
 from bench.core.hashing import derive_seed
 from bench.core.item import Example, Item
-from bench.core.method import Context, ContextCost, ContextPart, Evidence, Material, Pool, Search
+from bench.core.method import Context, ContextCost, ContextPart, Evidence, Material, Pool
 from bench.core.prompt import Block, Prompt
+from bench.core.search import Search
 from bench.core.task import Task
 from methods.options import ContextOptions, Grid, Retriever, only
 

@@ -17,7 +17,8 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 import methods
 from bench.core.errors import NotApplicableError, UsageError
 from bench.core.item import Example
-from bench.core.method import ContextPart, Material, Search, WeightsPart
+from bench.core.method import ContextPart, Material, WeightsPart
+from bench.core.search import Search
 from bench.retrieval.index import build
 from methods.few_shot import stratified
 from tests.toy import COLOURS, blind, choice_task, predictions, text_task

@@ -10,7 +10,8 @@ from transformers import AutoTokenizer
 from bench.cell.setup import require_reachable
 from bench.core.errors import CellError
 from bench.core.item import Example
-from bench.core.method import Material, Search
+from bench.core.method import Material
+from bench.core.search import Search
 from bench.core.task import Task
 from bench.model.resolve import MINI
 from bench.model.tokenizer import Codec

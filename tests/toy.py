@@ -14,9 +14,10 @@ from bench.adapt.adapt import adapt
 from bench.adapt.learner import Adapted, Observer
 from bench.adapt.session import AdaptSession, Limits
 from bench.core.item import Example, Item, Passage
-from bench.core.method import Context, Evidence, Material, Method, Search
+from bench.core.method import Context, Evidence, Material, Method
 from bench.core.prompt import Block, Prompt
 from bench.core.record import Prediction
+from bench.core.search import Search
 from bench.core.task import Task
 from bench.meters.phases import Meter
 from bench.model.load import load_base

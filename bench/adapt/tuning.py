@@ -16,7 +16,8 @@ from bench.adapt.learner import Learner
 from bench.adapt.session import AdaptSession
 from bench.config.search_space import Rung, SearchPlan, at_edge, candidates, grid, rungs, settle
 from bench.core.errors import CellError, DivergedError
-from bench.core.method import Indexer, Method, Search
+from bench.core.method import Method
+from bench.core.search import Indexer, Search
 from bench.core.training import Judged, Options, Tuning
 from tasks.loader.splits import folds
 

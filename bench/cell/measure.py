@@ -24,9 +24,10 @@ from bench.cell.side_evals import SideEvals, distance_from_base, leaves_weights,
 from bench.cell.teach import taught
 from bench.config.search_space import SearchPlan
 from bench.core.measured import FlopCheck, ServedBy
-from bench.core.method import Method, Search, parts_of
+from bench.core.method import Method, parts_of
 from bench.core.phases import PhaseName
 from bench.core.record import Prediction, Record, Scores
+from bench.core.search import Search
 from bench.core.task import Task
 from bench.engine.backend import local
 from bench.engine.predictor import question

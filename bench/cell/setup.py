@@ -15,7 +15,8 @@ from bench.cell.job import Job
 from bench.cell.reading import as_read
 from bench.cell.served import serve, session_with
 from bench.core.errors import CellError, NotApplicableError
-from bench.core.method import LINEAR_PROBE, Material, Method, Search
+from bench.core.method import LINEAR_PROBE, Material, Method
+from bench.core.search import Search
 from bench.core.task import Task
 from bench.meters.phases import Meter
 from bench.model.base import EncoderBase, NoBase

@@ -17,6 +17,7 @@ from bench.core.identity import MethodParts, PartSettings
 from bench.core.item import Example, Item, Passage
 from bench.core.model_kind import LANGUAGE_MODELS, ModelKind
 from bench.core.prompt import Block, Prompt
+from bench.core.search import Indexer, Search
 from bench.core.values import OptionValue
 
 if TYPE_CHECKING:
@@ -55,26 +56,6 @@ class Evidence:
 
     blocks: tuple[Block, ...] = ()
     ranking: tuple[str, ...] = ()
-
-
-class Search(Protocol):
-    """An index over texts. `search` gives, for each query, document positions, best first."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the index takes, without the texts."""
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Documents, those embedded in parts, queries without a match: what a record tells of the search."""
-
-    def search(self, queries: Sequence[str], depth: int) -> list[list[int]]: ...
-
-
-class Indexer(Protocol):
-    """Builds a `Search`; handed to methods by the harness, which meters and configures it."""
-
-    def __call__(self, retriever: str, documents: Sequence[str]) -> Search: ...
 
 
 @dataclass(frozen=True, slots=True)

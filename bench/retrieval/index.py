@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.errors import UsageError, unknown
-from bench.core.method import Search
+from bench.core.search import Search
 from bench.retrieval.embedders import REMEDY, Embedder, find_embedder
 from bench.retrieval.lexical import LexicalSearch, check_depth
 

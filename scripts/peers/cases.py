@@ -16,7 +16,8 @@ import methods
 import tasks
 from bench.core.hashing import derive_seed
 from bench.core.item import Example
-from bench.core.method import Material, Search
+from bench.core.method import Material
+from bench.core.search import Search
 from bench.core.task import Task
 from bench.engine.prompts import Writer
 from bench.model.base import Base

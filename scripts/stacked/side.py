@@ -23,7 +23,8 @@ import methods
 from bench.adapt.gradient import setting_for, start
 from bench.adapt.session import AdaptSession, Limits
 from bench.core.errors import UsageError
-from bench.core.method import Material, Search
+from bench.core.method import Material
+from bench.core.search import Search
 from bench.core.task import Task
 from bench.engine.predictor import ModelPredictor, question
 from bench.engine.transformers_backend import TransformersBackend
