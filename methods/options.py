@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from bench.core.method import LearningCost, Options
+from bench.core.search import NONE
 from bench.core.task import Task
 
 T = TypeVar("T")
@@ -32,6 +33,20 @@ Grid = Annotated[tuple[T, ...], BeforeValidator(_several), Field(min_length=1), 
 # What chooses options and the epoch that is kept, on validation items: their loss, or the task's own metric.
 Criterion = Literal["loss", "metric"]
 CRITERION = "what chooses options, and the epoch of a training: validation loss, or the task's metric on validation"
+
+# Between 0 and 1, the ends among them.
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _named(value: object) -> object:
+    """A model is named by its folder or Hub id, also as `{model: …}`; null is none."""
+    if isinstance(value, Mapping) and value.keys() == {"model"}:
+        value = value["model"]
+    return NONE if value is None else value
+
+
+# A model by its folder or Hub id, or "none".
+ModelName = Annotated[str, BeforeValidator(_named), Field(min_length=1)]
 
 # How an index is searched.
 Retriever = Literal["auto", "dense", "lexical", "hybrid"]

@@ -23,11 +23,12 @@ from bench.cell.setup import Progress, require_reachable, session_for, task_and_
 from bench.cell.side_evals import SideEvals, distance_from_base, leaves_weights, on_training_items, still_known
 from bench.cell.teach import taught
 from bench.config.search_space import SearchPlan
-from bench.core.measured import FlopCheck, ServedBy
+from bench.core.item import Item
+from bench.core.measured import FlopCheck, SecondStageWork, ServedBy
 from bench.core.method import Method, parts_of
 from bench.core.phases import PhaseName
 from bench.core.record import Prediction, Record, Scores
-from bench.core.search import Search
+from bench.core.search import Search, TwoStages
 from bench.core.task import Task
 from bench.engine.backend import local
 from bench.engine.predictor import question
@@ -35,7 +36,7 @@ from bench.engine.prompts import Encoded
 from bench.meters.environment import describe
 from bench.meters.flop_check import of_answers, of_prediction
 from bench.meters.phases import Meter
-from bench.metrics.retrieval import retrieval_scores
+from bench.metrics.retrieval import paired_hits, retrieval_scores
 from bench.metrics.scoring import score
 from bench.model.base import NoBase
 from bench.model.devices import pick_device
@@ -73,6 +74,7 @@ def measure(job: Job, progress: Progress) -> Record:
         side_evals.latency |= served.latency(adapted.predictor, meter, len(items))
     if job.counterfactuals and task.counterfactuals:
         side_evals.counterfactuals(adapted.predictor, job.counterfactuals)
+    staged = _second_stage(adapted, items, predictions, task, meter)
     checks = _count(job, adapted, prompts, predictions, meter)
     with meter.phase("score"):
         scored = score(task, predictions)
@@ -101,6 +103,7 @@ def measure(job: Job, progress: Progress) -> Record:
         latency=side_evals.latency,
         over_budget=tuple(side_evals.left_out),
         flop_check=checks,
+        second_stage=staged,
         served=_served(session, adapted, predictions, task),
     )
 
@@ -160,6 +163,29 @@ def _count(
         if multiplied is not None:
             meter.multiplied("predict", multiplied)
     return {phase: check for phase, check in checks.items() if check}
+
+
+def _second_stage(
+    adapted: Adapted, items: Sequence[Item], predictions: Sequence[Prediction], task: Task, meter: Meter
+) -> SecondStageWork | None:
+    """What the second stage of retrieval is, and what it changed; None where there is none."""
+    context = adapted.predictor.writer.context
+    with meter.phase("count"):
+        before = context.first_stage(items)
+    if before is None:
+        return None
+    gold, after = [example.gold for example in task.test], [prediction.ranking for prediction in predictions]
+    found = SecondStageWork()
+    if any(gold):
+        found = SecondStageWork(first=retrieval_scores(before, gold), hits=paired_hits(after, before, gold))
+    index = getattr(context, "index", None)
+    reranker = index.reranker if isinstance(index, TwoStages) else None
+    if reranker is None:
+        return found
+    return replace(
+        found, reranker=reranker.name, digest=reranker.digest, parameters=reranker.parameters,
+        load_s=reranker.load_s, pairs=reranker.pairs,
+    )  # fmt: skip
 
 
 def _probed(

@@ -16,7 +16,7 @@ from bench.cell.reading import as_read
 from bench.cell.served import serve, session_with
 from bench.core.errors import CellError, NotApplicableError
 from bench.core.method import LINEAR_PROBE, Material, Method
-from bench.core.search import Search
+from bench.core.search import NONE, Search, SecondStage
 from bench.core.task import Task
 from bench.meters.phases import Meter
 from bench.model.base import EncoderBase, NoBase
@@ -26,6 +26,8 @@ from bench.model.precision import pick_dtype
 from bench.model.tokenizer import Codec
 from bench.retrieval.embedding_cache import CachedEmbedder
 from bench.retrieval.index import Embedder, build, find_embedder
+from bench.retrieval.reranker import Reranker, find_reranker
+from bench.retrieval.second_stage import TwoStageSearch
 from tasks.loader.splits import sample
 
 Progress = Callable[[str, int, int], None]
@@ -111,6 +113,15 @@ def material_of(
             )
         return build(retriever, documents, embedder=encoder)
 
+    def refine(search: Search, documents: Sequence[str], stage: SecondStage) -> Search:
+        reranker = None
+        if stage.rerank != NONE:
+            reranker = rerankers.setdefault(stage.rerank, find_reranker(stage.rerank, str(meter.device)))
+            with meter.aside("load"):
+                reranker.load()
+        return TwoStageSearch(search, documents, stage, reranker, meter)
+
+    rerankers: dict[str, Reranker] = {}  # loaded once for all trials
     gold: dict[str, tuple[str, ...]] = {}
     if method.context.sees_gold:  # a control: no other method is shown anything of the test items before it is asked
         gold = {example.id: example.gold for split in (task.train, task.validation, task.test) for example in split}
@@ -123,6 +134,7 @@ def material_of(
         seed=seed,
         index=index,
         gold=gold,
+        refine=refine,
     )
 
 

@@ -21,6 +21,7 @@ _LEFT_OUT = (
     "tuning",
     "suite",
     "teacher",
+    "rerankers",
 )  # of a key, where not set
 
 
@@ -112,6 +113,7 @@ class Identity(Strict):
     tuning: TuningSettings | None = None  # null where no option is open
     suite: Options = field(default_factory=dict)  # settings of the suite that are not left alone
     teacher: TeacherSettings | None = None  # null where labels are learnt from
+    rerankers: tuple[str, ...] = ()  # digest of each cross-encoder to choose from, "" for none; empty: none is named
     origins: Mapping[str, str] = field(default_factory=dict)  # part of another distribution -> its name and version
 
     def content(self) -> dict[str, object]:

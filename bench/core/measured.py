@@ -24,6 +24,30 @@ class Latency(Strict):
     p95: Amount | None  # 95th percentile; None where fewer than 20 items were timed
     retrieval_p50: Amount  # of the median: finding and writing the prompt
     questions: Count | None = None  # items that were timed; None where the record does not say
+    second_stage_p50: Amount | None = None  # of retrieval: the median of its second stage; None where there is none
+
+
+@dataclass(frozen=True, slots=True)
+class PairedHits(Strict):
+    """Questions with gold passages, by which ranking has one among its first k: with its second stage, or without."""
+
+    both: Count  # either way
+    gained: Count  # with it alone
+    lost: Count  # without it alone
+    neither: Count  # in no way
+
+
+@dataclass(frozen=True, slots=True)
+class SecondStageWork(Strict):
+    """What a second stage of retrieval is made of, and what it changed for the test items."""
+
+    reranker: str = ""  # name of the cross-encoder; "" where there is none
+    digest: str = ""  # sha256 of its weights
+    parameters: Count = 0  # numbers that it holds
+    load_s: Amount = 0.0  # that loading it took; counted in the phase `load`
+    pairs: Count = 0  # of a question and a passage, scored in the cell
+    first: Mapping[str, float] = field(default_factory=dict)  # the scores of `retrieval`, without the second stage
+    hits: Mapping[str, PairedHits] = field(default_factory=dict)  # k -> questions
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from bench.core.identity import MethodParts, PartSettings
 from bench.core.item import Example, Item, Passage
 from bench.core.model_kind import LANGUAGE_MODELS, ModelKind
 from bench.core.prompt import Block, Prompt
-from bench.core.search import Indexer, Search
+from bench.core.search import Indexer, Refiner, Search, no_refiner
 from bench.core.values import OptionValue
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Material:
     seed: int
     index: Indexer
     gold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # filled only for controls
+    refine: Refiner = no_refiner
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,10 @@ class Context:
 
     def pool(self) -> Pool | None:
         """What is searched; None where `find` does not search."""
+        return None
+
+    def first_stage(self, items: Sequence[Item]) -> list[tuple[str, ...]] | None:
+        """The rankings of ids before their second stage; None where there is none."""
         return None
 
 

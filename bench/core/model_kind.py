@@ -53,7 +53,8 @@ def unfit(kind: ModelKind, task: Task) -> str | None:
 
 def is_classifier(model: Any) -> bool:
     """Whether a loaded model gives logits of labels for a text, not of tokens."""
-    return getattr(model.config, "problem_type", None) == CLASSIFIES
+    is_one = getattr(model.config, "problem_type", None) == CLASSIFIES
+    return is_one or type(model).__name__.endswith("ForSequenceClassification")
 
 
 def head_layers(names: Sequence[str], body: str, in_block: Callable[[str], bool]) -> list[str]:

@@ -17,6 +17,7 @@ PhaseName: TypeAlias = Literal[
     "train",
     "overfit",
     "retrieve",
+    "rerank",
     "predict",
     "serve",
     "score",
@@ -26,7 +27,7 @@ PhaseName: TypeAlias = Literal[
 TEACHING: PhaseName = "teach"  # a teacher's answers to training items, again when labels change
 SEARCH: tuple[PhaseName, ...] = ("tune",)  # choosing options, once for a task
 PRODUCTION: tuple[PhaseName, ...] = ("index", "prepare", "load", "train")  # for each version that is served
-ANSWERING: tuple[PhaseName, ...] = ("retrieve", "predict")
+ANSWERING: tuple[PhaseName, ...] = ("retrieve", "rerank", "predict")
 REFRESH: tuple[PhaseName, ...] = ("index", "prepare", "train")  # done again when documents or labels change
 # overhead: evaluations in addition to the test, and timing how a training is best laid out
 SIDE: tuple[PhaseName, ...] = ("shape", "overfit", "serve", "count", "probe")

@@ -15,6 +15,7 @@ from bench.core.measured import (
     KeptWeights,
     Latency,
     Parameters,
+    SecondStageWork,
     ServedBy,
     Serving,
     SideMeasure,
@@ -155,6 +156,7 @@ class Record(Strict):
     training: Training | None = None  # how it learnt; null where it learns nothing from the training split
     on_train: Scores = field(default_factory=dict)  # of a method that learns, on items that it learnt from
     retrieval: Mapping[str, float] = field(default_factory=dict)  # hit@k, recall@k, mrr, ndcg@k; questions: how many
+    second_stage: SecondStageWork | None = None  # of retrieval; null where there is none
     latency: Mapping[Serving, Latency] = field(default_factory=dict)  # way of serving -> seconds for one item
     flop_check: Mapping[PhaseName, FlopCheck] = field(default_factory=dict)  # phase -> one batch, counted in two ways
     parameters: Parameters | None = None  # sizes; null where nothing was measured

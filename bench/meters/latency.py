@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from bench.core.item import Item
 from bench.core.measured import TAIL_ITEMS, Latency
+from bench.core.search import TwoStages
 from bench.engine.predictor import ModelPredictor
 from bench.model.devices import now
 
@@ -40,30 +42,46 @@ def latency(
     many were timed.
     """
     alone = predictor.one_at_a_time()
-    times: list[tuple[float, float]] = []
+    times: list[_Times] = []
     warm_up = WARM_UP if cached else 0  # nothing is kept, and the cached way was timed before
     start = time.perf_counter()
     warming = alone.shortened()
     for item in items[: most + warm_up]:
-        if len(times) >= fewest + warm_up and time.perf_counter() - start + sum(times[-1]) > limit_s:
+        if len(times) >= fewest + warm_up and time.perf_counter() - start + times[-1].whole > limit_s:
             break
         times.append(_timed(alone if len(times) >= warm_up else warming, item, device, cached))
     return _summed_up(times[warm_up:] or times)
 
 
-def _summed_up(times: Sequence[tuple[float, float]]) -> Latency:
-    whole = [written + answered for written, answered in times]
-    p50, p95 = (float(value) for value in np.quantile(whole, (0.5, 0.95)))
-    written_p50 = float(np.median([written for written, _ in times]))
-    return Latency(p50, p95 if len(times) >= TAIL_ITEMS else None, written_p50, len(times))
+class _Times(NamedTuple):
+    """Seconds of one question."""
+
+    written: float  # to find and write its prompt
+    answered: float
+    second_stage: float | None  # of `written`; None where there is none
+
+    @property
+    def whole(self) -> float:
+        return self.written + self.answered
 
 
-def _timed(predictor: ModelPredictor, item: Item, device: torch.device, cached: bool) -> tuple[float, float]:
-    """Seconds to write the prompt and to answer it."""
+def _summed_up(times: Sequence[_Times]) -> Latency:
+    p50, p95 = (float(value) for value in np.quantile([each.whole for each in times], (0.5, 0.95)))
+    written_p50 = float(np.median([each.written for each in times]))
+    staged = [each.second_stage for each in times if each.second_stage is not None]
+    stage_p50 = float(np.median(staged)) if staged else None
+    return Latency(p50, p95 if len(times) >= TAIL_ITEMS else None, written_p50, len(times), stage_p50)
+
+
+def _timed(predictor: ModelPredictor, item: Item, device: torch.device, cached: bool) -> _Times:
+    """Seconds to write the prompt, those of a second stage among them, and to answer it."""
     if not cached:
         predictor.backend.forget()
+    index = getattr(predictor.writer.context, "index", None)
+    staged = index if isinstance(index, TwoStages) else None
+    before = staged.seconds if staged else 0.0
     start = now(device)
     prompts = predictor.writer.write([item])
     written = now(device)
     predictor.answer([item], prompts)
-    return written - start, now(device) - written
+    return _Times(written - start, now(device) - written, staged.seconds - before if staged else None)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import add, sub
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -46,25 +46,51 @@ class Meter:
         self._energy = counter_for(device)
         self._multiplied_so_far: Counter[PhaseName] = Counter()  # in phases that have not ended once
         self._reused = MeasuredWork()
+        self._begun: tuple[PhaseName, Any, float] | None = None  # phase in progress, energy and time at its start
         self._highest: tuple[int, ...] = ()  # peaks of the phase so far, before they were last forgotten
 
     @contextmanager
     def phase(self, name: PhaseName) -> Iterator[None]:
         """Measure what the block costs under `name`. Phases do not nest."""
+        self._begin(name)
+        try:
+            yield
+        finally:
+            self._end()
+
+    @contextmanager
+    def aside(self, name: PhaseName) -> Iterator[None]:
+        """Measure the block under `name`, and nothing of it in the phase in progress, which goes on afterwards."""
+        outer = self._begun
+        if outer is not None:
+            self._end()
+        try:
+            with self.phase(name):
+                yield
+        finally:
+            if outer is not None:
+                self._begin(outer[0])
+
+    def is_in(self, name: PhaseName) -> bool:
+        """Whether the phase `name` is in progress."""
+        return self._begun is not None and self._begun[0] == name
+
+    def _begin(self, name: PhaseName) -> None:
         self.current = name
         self._entered(name)
         if self._cuda:
             torch.cuda.empty_cache()  # what earlier phases left reserved is not this one's
         self.held()
         self._highest = ()
-        before = self._energy.read()
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._synchronise()
-            wall_s = time.perf_counter() - start
-            self._add(name, wall_s, self._energy.between(before, self._energy.read()))
+        self._begun = name, self._energy.read(), time.perf_counter()
+
+    def _end(self) -> None:
+        assert self._begun is not None
+        name, before, start = self._begun
+        self._synchronise()
+        wall_s = time.perf_counter() - start
+        self._add(name, wall_s, self._energy.between(before, self._energy.read()))
+        self._begun = None
 
     def timed(self, work: Callable[[], T]) -> tuple[T, MeasuredWork]:
         """What `work` gives and what it took, on its own; it counts in the phase in progress as everything does."""

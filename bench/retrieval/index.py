@@ -134,6 +134,12 @@ class DenseSearch:
         """Documents, and those of them that are longer than the encoder's input."""
         return {"documents": self._size, "documents_in_parts": self._in_parts}
 
+    def vectors(self, documents: Sequence[int]) -> NDArray[np.float32]:
+        """The vectors of documents by their positions, of one in parts that of its first: [n, d]."""
+        first = np.searchsorted(self._document, np.asarray(documents, dtype=np.int64))
+        found: NDArray[np.float32] = self._index.reconstruct_batch(first.astype(np.int64))
+        return found
+
     def _query_vectors(self, queries: Sequence[str]) -> NDArray[np.float32]:
         parts = self._embedder.parts(list(queries))
         vectors = _embed(self._embedder.encode_query, [part for own in parts for part in own])
@@ -178,6 +184,10 @@ class HybridSearch:
     def write(self, folder: Path) -> dict[str, object]:
         """What both write."""
         return {**self._lexical.write(folder), **self._dense.write(folder), "retriever": "hybrid"}
+
+    def vectors(self, documents: Sequence[int]) -> NDArray[np.float32]:
+        """Those of the dense index: [n, d]."""
+        return self._dense.vectors(documents)
 
     @property
     def nbytes(self) -> int:

@@ -1,4 +1,7 @@
-"""Weights that a suite brings along: where their files lie, their digest, and which model they are for."""
+"""Weights that a suite brings along: where their files lie, their digest, and which model they are for.
+
+They are those of a model, or of the cross-encoder of a second stage.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,26 @@ from pathlib import Path
 
 from bench.core.errors import UsageError, nearest
 from bench.core.hashing import sha256_of_files
-from bench.core.method import Method
+from bench.core.method import ContextPart, Method
 from bench.core.quoting import quoted
+from bench.core.search import NONE
 from bench.model import checkpoint
 from bench.model.resolve import HUB_ID, ResolvedModel, from_hub
+from bench.retrieval.reranker import find_reranker
 from methods.adapter import Adapter
 from methods.given import Given
+from methods.rag import Rag
 
 EXPORT = "export.json"  # what an export says of itself, the digest of its base among it
 
 
 def located(method: Method, here: Path) -> Method:
-    """The method, the files of its weights found from the folder `here` and their digest filled in.
+    """The method, the files of its weights and cross-encoders found from the folder `here`, and the digest filled in.
 
     Raises:
         UsageError: there are no such files, or they have another digest than asked for.
     """
+    method = replace(method, context=_reranking(method.context, here))
     part = method.weights
     if not isinstance(part, Given):
         return method
@@ -35,6 +42,27 @@ def located(method: Method, here: Path) -> Method:
     if part.options.digest not in ("", digest):
         raise UsageError(f"{part.name} {quoted(part.options.path)} is another than asked for: its digest is {digest}")
     return replace(method, weights=type(part)(found.options.model_copy(update={"digest": digest})))
+
+
+def reranker_digests(method: Method) -> tuple[str, ...]:
+    """The digest of each cross-encoder that a located method chooses from, "" for none; () where it names none.
+
+    Raises:
+        UsageError: a folder holds no cross-encoder.
+    """
+    named = method.context.options.rerank if isinstance(method.context, Rag) else ()
+    found = tuple("" if each == NONE else find_reranker(each).digest for each in named)
+    return found if any(found) else ()
+
+
+def _reranking(part: ContextPart, here: Path) -> ContextPart:
+    """A part with its cross-encoders' folders found from the folder `here`; a Hub id stays as it is."""
+    if not isinstance(part, Rag):
+        return part
+    near = [here / os.path.expanduser(each) for each in part.options.rerank]
+    named = zip(part.options.rerank, near, strict=True)
+    places = tuple(str(folder.resolve()) if each != NONE and folder.is_dir() else each for each, folder in named)
+    return Rag(part.options.model_copy(update={"rerank": places}))
 
 
 def other_base(method: Method, model: ResolvedModel) -> str:

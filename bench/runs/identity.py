@@ -27,6 +27,7 @@ from bench.core.task import Task
 from bench.core.training import Options
 from bench.model.chat import identity as chat_identity
 from bench.model.resolve import ModelSpec, ResolvedModel
+from bench.runs.given import reranker_digests
 
 KNOWN = Path(__file__).with_name("known_settings.json")
 SUITE, MODEL = "suite", "suite.models"  # groups of settings; the others are named as the parts are
@@ -34,6 +35,7 @@ SUITE, MODEL = "suite", "suite.models"  # groups of settings; the others are nam
 ELSEWHERE: Mapping[str, Collection[str]] = {
     "adapter": ("path", "any_base"),
     "checkpoint": ("path",),
+    "rag": ("rerank",),
     MODEL: ("path", "endpoint", "name", "revision", "digest", "kind", "contamination"),
     SUITE: (
         *(
@@ -84,6 +86,7 @@ def identity_of(
         seed=seed,
         surroundings=around if method.context.retrieves else replace(around, embedder=""),
         suite=settings(SUITE, suite),
+        rerankers=reranker_digests(method),
     )
 
 

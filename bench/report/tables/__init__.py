@@ -12,7 +12,19 @@ from bench.analysis.summary import summarise
 from bench.core.record import Run
 from bench.metrics.formats import clean
 from bench.report.table import Chapter, ReportTable
-from bench.report.tables import bias, calibration, costs, notes, retention, retrieval, scores, served, teaching, tuning
+from bench.report.tables import (
+    bias,
+    calibration,
+    costs,
+    notes,
+    retention,
+    retrieval,
+    scores,
+    second_stage,
+    served,
+    teaching,
+    tuning,
+)
 
 
 def chapters(runs: Sequence[Run]) -> list[Chapter]:
@@ -36,6 +48,7 @@ def tables(run: Run) -> list[ReportTable]:
         every += costs.tables(run, model, tasks, model_rows)
         every += served.tables(run, model)
         every += retrieval.tables(model, model_rows)
+        every += second_stage.tables(run, model)
         every += teaching.tables(run, model)
         every += tuning.tables(run, model)
         every += retention.tables(run, model)

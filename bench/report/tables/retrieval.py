@@ -36,5 +36,7 @@ def _notes(rows: Sequence[SummaryRow]) -> Iterator[str]:
         if counts.get("documents_in_parts"):
             of = f"{counts['documents_in_parts']:,.0f} of {counts['documents']:,.0f} documents"
             yield f"{where}: {of} exceed the encoder's input and were embedded in parts"
+        if counts.get("pairs_cut"):
+            yield f"{where}: {counts['pairs_cut']:,.0f} pairs exceed the cross-encoder's input and were cut"
         if counts.get("queries_without_match"):
             yield f"{where}: {counts['queries_without_match']:,.0f} queries share no token with any document"
