@@ -295,3 +295,22 @@ def test_a_gpu_counts_while_no_other_process_is_on_it() -> None:
     assert counter.between(counter.read(), counter.read()) == energy.Energy(2.5)
     counter = energy.Nvml(nvml([1_000, 3_500], [[os.getpid()], [os.getpid(), 1]]), "gpu")
     assert "1 other processes" in counter.between(counter.read(), counter.read()).why
+
+
+def test_what_is_measured_aside_is_no_part_of_the_phase_around_it() -> None:
+    meter = Meter(torch.device("cpu"))
+    with meter.phase("retrieve"):
+        time.sleep(0.02)
+        with meter.aside("rerank"):
+            assert (meter.is_in("rerank"), meter.is_in("retrieve")) == (True, False)
+            time.sleep(0.2)
+        assert meter.is_in("retrieve")
+        time.sleep(0.02)
+    assert not meter.is_in("retrieve")
+    assert 0.04 <= meter.phases["retrieve"].wall_s < 0.2 <= meter.phases["rerank"].wall_s
+    with meter.aside("rerank"):
+        pass
+    assert not meter.is_in("rerank")
+    with pytest.raises(ValueError, match="gone"), meter.phase("retrieve"), meter.aside("rerank"):
+        raise ValueError("gone")
+    assert not meter.is_in("retrieve")
