@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from bench.core.adapter_part import Reach
 from bench.core.errors import NotApplicableError
-from bench.core.method import Reach
 from bench.core.model_kind import head_layers, is_classifier
 from methods.read_by_text import in_a_block, read_by_text
 

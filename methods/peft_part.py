@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from bench.core.adapter_part import Reach
 from bench.core.errors import NotApplicableError
-from bench.core.method import Reach, TrainedPart
+from bench.core.method import TrainedPart
 from bench.core.model_kind import ModelKind
 from methods.matrices import Matrices, Targets, matrices_of, reach_of
 from methods.options import TrainingOptions

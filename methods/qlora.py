@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from bench.core.method import Reach
+from bench.core.adapter_part import Reach
 from bench.core.model_kind import ModelKind
 from bench.core.task import Task
 from bench.core.weights_dtype import in_dtype

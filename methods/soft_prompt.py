@@ -18,8 +18,8 @@ from typing import Any
 
 from pydantic import Field
 
+from bench.core.adapter_part import Reach
 from bench.core.errors import NotApplicableError
-from bench.core.method import Reach
 from bench.core.model_kind import ModelKind
 from bench.core.weights_dtype import in_dtype
 from methods.options import TrainingOptions

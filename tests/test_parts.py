@@ -24,8 +24,8 @@ from transformers import (
 import methods
 from bench.adapt.learner import Observer
 from bench.adapt.untrained import require_base
+from bench.core.adapter_part import AdapterPart
 from bench.core.errors import CellError, NotApplicableError
-from bench.core.method import AdapterPart
 from bench.engine.backend import local
 from bench.model.fingerprint import fingerprint
 from bench.training import trainer

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 import methods
-from bench.core.method import AdapterPart, Reach
+from bench.core.adapter_part import AdapterPart, Reach
 from methods.read_by_text import read_by_text
 from tests.toy import adapted, choice_task
 

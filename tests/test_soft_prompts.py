@@ -14,8 +14,9 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, Mist
 
 import methods
 from bench.adapt.learner import Observer
+from bench.core.adapter_part import AdapterPart
 from bench.core.errors import NotApplicableError, UsageError
-from bench.core.method import AdapterPart, TrainedPart
+from bench.core.method import TrainedPart
 from bench.engine.backend import local
 from bench.engine.prompts import TOO_LONG
 from bench.engine.trial import Reading, Writing

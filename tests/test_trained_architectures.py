@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from bench.adapt.learner import Adapted, Observer, Scaled
-from bench.core.method import AdapterPart
+from bench.core.adapter_part import AdapterPart
 from bench.core.record import Prediction
 from bench.core.task import Task
 from bench.engine.backend import local

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bench.adapt.asking import with_prompt
 from bench.adapt.classical import NearestAnswer, TfIdf
 from bench.adapt.frozen import FrozenLearner, GivenLearner
 from bench.adapt.gradient import GradientLearner
@@ -39,24 +40,28 @@ def adapt(
 ) -> Adapted:
     """Adapt the session's base model by `method`.
 
-    Options with several values are `chosen`, or else searched for by `plan`.
+    A prompt that the context part looks for is found first. Options with several values are `chosen`, or else searched
+    for by `plan`.
 
     Raises:
         CellError: the method cannot work here, training diverged, or memory ran out.
     """
     learner = _learner(method)
-    tuning = None
+    plan, tuning, prompt_search = plan or SearchPlan(), None, None
+    if method.context.searches:  # before its weights are learnt: they learn from what is found
+        with session.meter.phase("tune"):
+            session, prompt_search = with_prompt(method, session, plan.trials)
     if chosen is not None:
         method = settle(method, chosen)
     elif grid(method):
         with session.meter.phase("tune"):
-            tuning = search(learner, method, session, plan or SearchPlan())
+            tuning = search(learner, method, session, plan)
         method = settle(method, tuning.chosen)
     with session.meter.phase("index"):
         writer = session.writer(method.context.build(session.material))
     observer = observer or Observer()
     observer.written(writer)
-    return replace(learner.adapt(method, session, writer, observer), tuning=tuning)
+    return replace(learner.adapt(method, session, writer, observer), tuning=tuning, prompt_search=prompt_search)
 
 
 def _learner(method: Method) -> Learner:

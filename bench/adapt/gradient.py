@@ -13,10 +13,11 @@ from bench.adapt.learner import Adapted, Judgement, Observer, once_for_each_cont
 from bench.adapt.session import AdaptSession
 from bench.adapt.untrained import require_base
 from bench.adapt.validation import ValidationItems, items_to_answer, judgement_of
+from bench.core.adapter_part import AdapterPart, Reach
 from bench.core.errors import CellError, DivergedError
 from bench.core.hashing import derive_seed
 from bench.core.measured import FlopCheck
-from bench.core.method import AdapterPart, Method, Reach, TrainedPart
+from bench.core.method import Method, TrainedPart
 from bench.core.phases import PhaseName
 from bench.core.training import Judged, Losses, Options, ShapeTrial, Training
 from bench.core.weights_dtype import in_dtype

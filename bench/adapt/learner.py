@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from bench.adapt.session import AdaptSession
+from bench.core.adapter_part import AdapterPart
 from bench.core.measured import FlopCheck, Parameters, SideMeasure
-from bench.core.method import AdapterPart, Method
+from bench.core.method import Method
+from bench.core.prompt_search import PromptSearch
 from bench.core.training import Judged, Options, Training, Tuning
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
@@ -35,6 +37,7 @@ class Adapted:
     flop_check: FlopCheck | None = None  # of a training batch
     release: Callable[[], None] = lambda: None  # lets the predictor's model answer other tasks than its own
     tuning: Tuning | None = None  # None where there was nothing to choose, or it had been chosen
+    prompt_search: PromptSearch | None = None  # None where the context part looks for no prompt, or it had been found
 
 
 @dataclass(frozen=True)

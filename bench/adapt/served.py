@@ -23,8 +23,8 @@ class ServedSession(AdaptSession):
     single_turn: bool = False  # few-shot examples as text in one user turn
 
     def writer(self, context: Context) -> Writer:
-        length, reserve = self.context_length or 0, reserve_of(self.task)
-        return TextWriter(self.base.codec, self.task.prompt, context, length, reserve, single_turn=self.single_turn)
+        length, reserve, prompt = self.context_length or 0, reserve_of(self.task), context.worded(self.task.prompt)
+        return TextWriter(self.base.codec, prompt, context, length, reserve, single_turn=self.single_turn)
 
     def predictor(self, model: Any, writer: Writer) -> ModelPredictor:
         return ServedPredictor(

@@ -95,16 +95,16 @@ class AdaptSession:
 
     def writer(self, context: Context) -> Writer:
         """Writes the prompts of a context."""
-        base, thinks = self.base, self.thinking_tokens > 0
+        base, thinks, prompt = self.base, self.thinking_tokens > 0, context.worded(self.task.prompt)
         if isinstance(base, NoBase):
-            return TextWriter(base.codec, self.task.prompt, context, 0, 0)
+            return TextWriter(base.codec, prompt, context, 0, 0)
         if isinstance(base, DecisionBase):
-            return RequestWriter(base.codec, self.task.prompt, context, base.context_length, 0, written=base.written)
+            return RequestWriter(base.codec, prompt, context, base.context_length, 0, written=base.written)
         if isinstance(base, EncoderBase):
-            return EncoderWriter(base.codec, self.task.prompt, context, base.context_length, 0, labels=self.labels)
+            return EncoderWriter(base.codec, prompt, context, base.context_length, 0, labels=self.labels)
         reserve = reserve_of(self.task) + (self.thinking_tokens + CLOSING_TOKENS if thinks else 0)
         ranks = not self.writes_choices
-        return Writer(base.codec, self.task.prompt, context, base.context_length, reserve, thinks, ranks)
+        return Writer(base.codec, prompt, context, base.context_length, reserve, thinks, ranks)
 
     def backend(self, model: Any) -> LocalBackend:
         """Answers prompts with a model."""

@@ -41,11 +41,19 @@ class ValidationItems:
 
     def answered(self, predictor: ModelPredictor, prompts: Sequence[Encoded]) -> float:
         """The score of a predictor's answers to prompts that were written before."""
+        return self.score(self.predicted(predictor, prompts))
+
+    def predicted(self, predictor: ModelPredictor, prompts: Sequence[Encoded]) -> list[Prediction]:
+        """The answers themselves."""
         predictions = predictor.answer([question(example) for example in self.examples], prompts)
         self.tokens += sum(each.prompt_tokens + each.output_tokens for each in predictions)
         multiplied = of_answers(predictor, prompts, predictions)
         if multiplied is not None:
             self.session.meter.multiplied("tune", multiplied)
+        return predictions
+
+    def score(self, predictions: Sequence[Prediction]) -> float:
+        """The criterion over answers to all of them."""
         return self._score(self.examples, predictions)
 
     def ranked(self, likelihoods: Mapping[str, Sequence[float]], labels: Sequence[str]) -> float:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from bench.core.identity import Identity
 from bench.core.measured import SideMeasure
+from bench.core.prompt_search import FoundPrompt
 from bench.model.resolve import ResolvedModel
 
 Message = dict[str, Any]
@@ -45,6 +46,7 @@ class Job:
     turned_off: list[SideMeasure] = field(default_factory=list)  # not to be measured
     cells_at_once: int = 1  # on this machine, this one included
     times_tail: bool = False  # enough items are timed for a 95th percentile, however long that takes
+    found: FoundPrompt | None = None  # of its context part, by an earlier search; None: to be searched for here
     keeps_weights: bool = False  # writes what was trained beside the record
     joins_validation: bool = False  # learns from the validation split too, which then judges nothing
     vectors: str | None = None  # where vectors of documents are kept; None: nowhere

@@ -272,6 +272,7 @@ def _record(
         },
         phases=meter.phases,
         tuning=adapted.tuning,
+        prompt_search=adapted.prompt_search,
         training=adapted.training,
         retrieval=retrieval,
         turned_off=tuple(job.turned_off),

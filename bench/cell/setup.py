@@ -52,6 +52,7 @@ def session_for(job: Job, task: Task, method: Method, meter: Meter, progress: Pr
     reader = served.rung.name if served else _reader(job, method)
     task = as_read(task, reader)
     material = material_of(task, method, job.seed, meter, progress, embedder=job.embedder, vectors=vectors)
+    material = replace(material, found=job.found)
     if served is not None:
         return session_with(job, served, replace(task, test=()), material, meter, progress)
     base = load_base(job.resolved, meter.device).behind(method.weights.virtual_tokens)

@@ -112,17 +112,18 @@ def show(task: Task, model: ResolvedModel, method: Method, item: str | None, see
             raise UsageError(f"{model.name} is no language model: it gets the item's text and no prompt")
         material = material_of(task, method, seed, Meter(device), lambda *_: None, embedder=embedder)
         context = method.context.build(material)
+        prompt = context.worded(task.prompt)
         solved: list[tuple[Ids, Ids]] = []
         if isinstance(base, EncoderBase):
-            written = EncoderWriter(base.codec, task.prompt, context, base.context_length, 0, labels=example.choices)
+            written = EncoderWriter(base.codec, prompt, context, base.context_length, 0, labels=example.choices)
             (encoded,) = written.write([question(example)])
             encoded = replace(encoded, choices=())  # its labels are no tokens
         elif isinstance(base, DecisionBase):
-            request = RequestWriter(base.codec, task.prompt, context, base.context_length, 0, written=base.written)
+            request = RequestWriter(base.codec, prompt, context, base.context_length, 0, written=base.written)
             (encoded,) = request.write([question(example)])
             encoded = replace(encoded, choices=())  # they stand in the prompt
         else:
-            writer = Writer(base.codec, task.prompt, context, base.context_length, reserve_of(task))
+            writer = Writer(base.codec, prompt, context, base.context_length, reserve_of(task))
             (encoded,) = writer.write([question(example)])
             solved = writer.write_solved([example])
     except (CellError, NotApplicableError) as error:

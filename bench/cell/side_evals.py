@@ -16,8 +16,9 @@ from bench.cell.counterfactuals import changed
 from bench.cell.divergence import divergence, next_tokens
 from bench.cell.job import Job
 from bench.cell.probes import ask
+from bench.core.adapter_part import AdapterPart
 from bench.core.measured import TAIL_ITEMS, Latency, Serving
-from bench.core.method import AdapterPart, WeightsPart
+from bench.core.method import WeightsPart
 from bench.core.record import CheckpointScores, ScaledScores, Scores
 from bench.core.task import Task
 from bench.engine.backend import LocalBackend

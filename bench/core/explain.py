@@ -80,7 +80,7 @@ def _line(error: Any, place: _Place, described: bool) -> tuple[str, str]:
             return f"missing key {shown(path)}" + (f"; add it, for example {examples[0]}" if examples else ""), ""
         case "value_error":
             what, _, remedy = str(error["ctx"]["error"]).partition("; ")
-            return f"{path}: {what}; {remedy or 'got ' + shown(given)}", ""
+            return f"{path}: {what}; {remedy or 'got ' + shown(given)}".removeprefix(": "), ""
         case "literal_error":
             allowed = error["ctx"]["expected"].replace("'' or ", "").replace("'", "")
             hint = nearest(given, allowed.replace(" or ", ", ").split(", ")) if isinstance(given, str) else ""

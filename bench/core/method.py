@@ -6,10 +6,9 @@ A part never imports torch at module level and never sees a task's test labels.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,6 +16,7 @@ from bench.core.identity import MethodParts, PartSettings
 from bench.core.item import Example, Item, Passage
 from bench.core.model_kind import LANGUAGE_MODELS, ModelKind
 from bench.core.prompt import Block, Prompt
+from bench.core.prompt_search import Asker, FoundPrompt
 from bench.core.search import Indexer, Refiner, Search, no_refiner
 from bench.core.values import OptionValue
 
@@ -71,6 +71,7 @@ class Material:
     index: Indexer
     gold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # filled only for controls
     refine: Refiner = no_refiner
+    found: FoundPrompt | None = None  # by the context part's own search; None: it has none, or has not searched yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ class Context:
 
     shared: tuple[Block, ...] = ()  # of every prompt; the last is dropped first where they do not all fit
     token_budget: int | None = None  # for the blocks of one item; None: what the model's context leaves
+    instruction: str | None = None  # in place of the task's; None: the task's own
+
+    def worded(self, prompt: Prompt) -> Prompt:
+        """The task's prompt with the instruction of this context."""
+        return prompt if self.instruction is None else replace(prompt, instruction=self.instruction)
 
     def find(self, items: Sequence[Item]) -> list[Evidence]:
         """The blocks of each item; none, unless a subclass finds some."""
@@ -260,29 +266,6 @@ class TrainedPart(WeightsPart):
         return 16 if self.full_precision else super().bytes_per_weight
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """How much of a model's blocks an adapter changes: numbers of entries of matrices."""
-
-    adapted: int
-    all: int
-    left_out: tuple[str, ...] = ()  # kinds of matrices without an adapter, such as mamba.out_proj, the largest first
-
-
-@runtime_checkable
-class AdapterPart(Protocol):
-    """A trained part whose update stands apart from the weights, at least until `finish`."""
-
-    merges: bool  # it does so until `finish` merges it into them
-    starts_as_base: ClassVar[bool]  # else probes are asked of what it starts from too
-
-    def scaled(self, model: Any, factor: float) -> AbstractContextManager[None]:
-        """While it lasts, `model` uses `factor` of what was trained."""
-
-    def reach(self, model: Any) -> Reach | None:
-        """How much of the blocks' matrices has an adapter, of the trained `model`; None: it adapts no matrix."""
-
-
 class ContextPart(Part):
     """What a method puts in the context; nothing, unless a subclass does."""
 
@@ -290,6 +273,8 @@ class ContextPart(Part):
     retrieves: bool = False  # builds an index: its predictions depend on the sentence embedder
     sees_gold: bool = False  # is handed the gold passage ids of the test items
     is_control: bool = False  # shows what retrieval can be worth; cannot be served
+    searches: bool = False  # looks for its prompt with the model, see `search`
+    spends_trials: bool = False  # its search asks as many items as other methods' trials of options do
 
     def reads_train(self, task: Task) -> bool:
         """Whether what it puts in the context comes from the training split."""
@@ -299,6 +284,14 @@ class ContextPart(Part):
         """What its blocks add to a prompt; of several numbers of blocks to choose from, the mean."""
         return ContextCost()
 
+    def searched(self, examples: int, judged: int, trials: int) -> int:
+        """Items that its search asks at most: of so many training examples, judged on so many items."""
+        return 0
+
+    def search(self, material: Material, asker: Asker) -> FoundPrompt:
+        """Look for the prompt, with the model: once for a (task, seed), before anything is learnt."""
+        return FoundPrompt()
+
     def build(self, material: Material) -> Context:
-        """Draw examples, build indexes: all that is done once for a (task, seed)."""
+        """Draw examples, build indexes: all that is done once for a (task, seed), after the search."""
         return Context()

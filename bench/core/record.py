@@ -22,6 +22,7 @@ from bench.core.measured import (
     TaughtBy,
 )
 from bench.core.phases import Phase, PhaseName
+from bench.core.prompt_search import PromptSearch
 from bench.core.training import Training, Tuning
 from bench.core.values import Count, Strict
 
@@ -152,6 +153,7 @@ class Record(Strict):
     tokens: Mapping[str, Count] = field(default_factory=dict)  # prompt, context (of these), output; unpadded, all items
     phases: Mapping[PhaseName, Phase] = field(default_factory=dict)  # what each phase of the cell cost
     tuning: Tuning | None = None  # the search for its options; null where nothing was searched for in this cell
+    prompt_search: PromptSearch | None = None  # the search for its prompt; null where its prompt is not searched for
     taught: TaughtBy | None = None  # whose answers it learnt from; null where it learnt from labels, or nothing
     training: Training | None = None  # how it learnt; null where it learns nothing from the training split
     on_train: Scores = field(default_factory=dict)  # of a method that learns, on items that it learnt from

@@ -47,6 +47,7 @@ def retrain(chosen: Chosen, on: str, folder: Path, progress: Progress) -> Retrai
         options={**job.options, **(as_long(chosen) if on != "train" else {})},
         counterfactuals=0,
         turned_off=list(get_args(SideMeasure)),
+        found=chosen.found,
         keeps_weights=True,
         joins_validation=on != "train",
         vectors=None,

@@ -19,6 +19,7 @@ from bench.core.errors import AdaptbenchError, UsageError, unknown
 from bench.core.hashing import canonical, sha256
 from bench.core.method import Method
 from bench.core.model_kind import DESCRIPTIONS
+from bench.core.prompt_search import FoundPrompt
 from bench.core.quoting import quoted
 from bench.core.record import Record, Run
 from bench.core.task import Task
@@ -57,6 +58,11 @@ class Chosen:
         """Where the method stands under the suite's assumptions; None for one that cannot be chosen."""
         standings = self.verdict.standings if self.verdict else ()
         return next((one for one in standings if one.label == self.record.method), None)
+
+    @property
+    def found(self) -> FoundPrompt | None:
+        """The prompt that its context part found with the model."""
+        return self.record.prompt_search.found if self.record.prompt_search else None
 
     @property
     def weights(self) -> Path | None:

@@ -39,7 +39,7 @@ def session_of(chosen: Chosen, joined: bool) -> AdaptSession:
         UsageError: the model's configuration or tokenizer cannot be loaded.
     """
     cell = chosen.cell
-    job = replace(job_of(chosen.suite, cell, Store(Path()), Path(), chosen.chosen), vectors=None)
+    job = replace(job_of(chosen.suite, cell, Store(Path()), Path(), chosen.chosen), vectors=None, found=chosen.found)
     task = chosen.task
     if cell.train_size is not None:
         task = replace(task, train=sample(task.train, cell.train_size, cell.seed))

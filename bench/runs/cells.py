@@ -227,7 +227,7 @@ def _cells(
                         validation_items=_validation_sample(suite, method, task, size),
                         probes=_probe_settings(suite, method, probes),
                         counterfactuals=_counterfactual_settings(suite, task),
-                        tuning=_tuning_settings(suite, method, task) if open_ else None,
+                        tuning=_tuning_settings(suite, method, task) if open_ or method.context.spends_trials else None,
                         teacher=teacher.settings if teacher else None,
                     )
                     tried = len(candidates(open_, suite.trials)) if open_ and chooser is None else 0

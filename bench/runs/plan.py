@@ -79,7 +79,15 @@ def work_by_phase(cell: Cell) -> dict[PhaseName, float]:
     once, whole = (_tokens(cell, weights.cost(train, trials)) for trials in (0, cell.trials))
     test = _tokens(cell, LearningCost(), 1.0)
     taught: dict[PhaseName, float] = {TEACHING: _teaching(cell)} if cell.asks_teacher else {}
-    return {**taught, "tune": _searched(cell, once, whole - once), "train": once, "predict": test}
+    tuned = _searched(cell, once, whole - once) + _prompt_search(cell, test)
+    return {**taught, "tune": tuned, "train": once, "predict": test}
+
+
+def _prompt_search(cell: Cell, test: float) -> float:
+    """Tokens of a search for a prompt, whose items are taken for such as those of the test; reflections aside."""
+    trials = cell.identity.tuning.trials if cell.identity.tuning else 0
+    train, judged = len(cell.task.train[: cell.train_size]), min(len(cell.task.validation), TRIAL_ITEMS)
+    return cell.method.context.searched(train, judged, trials) * test / max(1, len(cell.task.test))
 
 
 def _teaching(cell: Cell) -> float:
