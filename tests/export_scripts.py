@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import os
 import subprocess
@@ -18,10 +18,13 @@ from bench.export.settings import as_line
 SCRIPTS = Path(exporting.__file__).parent / "script"
 _OURS = ("bench", "methods", "tasks", "adaptbench")
 # Serves each folder that is named, in one process: loading torch takes longer than all else.
-_DRIVER = """
+_DRIVER = (
+    f"""
+MODULES = {[file.stem for file in SCRIPTS.glob("*.py")]}"""
+    + """
 import io, json, runpy, sys
 for place in sys.argv[1:]:
-    for name in ("prompting", "retrieval"):
+    for name in MODULES:
         sys.modules.pop(name, None)
     sys.path.insert(0, place)
     stdin, stdout, argv = sys.stdin, sys.stdout, sys.argv
@@ -34,17 +37,14 @@ for place in sys.argv[1:]:
     sys.path.remove(place)
     print(json.dumps([json.loads(line) for line in text.splitlines()]), flush=True)
 """
+)
 
 
 def script(name: str) -> Any:
     """A script of exports as a module of its own."""
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    if str(SCRIPTS) not in sys.path:
+        sys.path.append(str(SCRIPTS))  # where it finds what it imports
+    return importlib.import_module(name)
 
 
 def answers(folders: Sequence[tuple[Path, Task]], stubs: Path) -> list[list[dict[str, Any]]]:

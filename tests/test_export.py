@@ -142,7 +142,7 @@ def test_every_kind_of_method_answers_alone_as_it_was_measured(tmp_path: Path, p
 )
 def test_a_card_names_the_servers_that_take_an_adapter(of_adapter: dict[str, Any], said: str) -> None:
     adapter = {"kind": "LORA", "rank": 12, "rank_stabilised": False, "token_rows": False, **of_adapter}
-    settings = {"weights": "adapter", "base": {"path": "a b"}, "dtype": "float32", "adapter": adapter}
+    settings = {"weights": "adapter", "base": {"path": "a b", "kind": "causal"}, "dtype": "float32", "adapter": adapter}
     text = "\n".join(serving_lines.elsewhere(settings))
     assert said in text
     vllm, llama = "vllm serve 'a b' --enable-lora" in text, "convert_lora_to_gguf.py . --base 'a b'" in text

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bench.core.item import Item
 from bench.core.prompt import Block, Prompt
 from bench.engine.prompts import Writer
-from bench.export.settings import prompt_settings
+from bench.export.prompts import of_decoder, prompt_settings
 from bench.model.tokenizer import Codec
 from bench.retrieval.index import build, fuse
 from tests.export_scripts import script
@@ -27,6 +27,9 @@ PROMPTS = (
     Prompt("", "{text} is one of {choices}\n"),
     Prompt("Say {{what}} it is.", "{text}="),
 )
+
+
+prompting_of = script("prompting").prompting_of
 
 
 class Found:
@@ -45,10 +48,11 @@ def assert_same_prompts(writer: Writer, item: Item, own: tuple[Block, ...]) -> N
     tokenizer = writer.codec.tokenizer
     if writer.codec.chat:
         tokenizer.chat_template = writer.codec.chat.source  # as an export writes it
-    prompting = script("prompting").Prompting(said, {"dropped_ids": []}, tokenizer, Path())
+    exported: dict[str, Any] = {"prompt": said, "generation": {"dropped_ids": []}, "decoder": of_decoder(writer.codec)}
+    prompting = prompting_of(exported, tokenizer, Path())
     prompting.retriever = Found(own)
     [encoded] = writer.write([item])
-    found = prompting.write({**item.fields, "id": item.id}, list(item.choices))
+    found = prompting.write({**item.fields, "id": item.id}, list(item.choices), list(item.choices))
     if encoded.failure:
         assert found is None
         return
@@ -56,7 +60,7 @@ def assert_same_prompts(writer: Writer, item: Item, own: tuple[Block, ...]) -> N
     assert found.ids == [*encoded.prefix, *encoded.query]
     assert [tuple(each) for each in found.choices] == list(encoded.choices)
     [bare] = writer.write_bare([item])
-    alone = prompting.write(dict(item.fields), list(item.choices), bare=True)
+    alone = prompting.write(dict(item.fields), list(item.choices), list(item.choices), bare=True)
     assert (alone.ids, [tuple(each) for each in alone.choices]) == ([*bare.prefix, *bare.query], list(bare.choices))
 
 

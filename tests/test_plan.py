@@ -9,9 +9,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from rich.console import Console
 
 import methods
+from bench.config.prices import replaced
 from bench.core.item import Example
+from bench.core.measured import TokensUsed
 from bench.core.method import ContextCost, LearningCost
 from bench.core.phases import Phase
 from bench.core.prompt import Prompt
@@ -19,7 +22,8 @@ from bench.core.record import Failure, Record, Score
 from bench.core.task import Task
 from bench.metrics.formats import duration
 from bench.runs import cells, plan, progress, shards
-from bench.runs.plan import CHARS_PER_TOKEN, work
+from bench.runs.bill import CHARS_PER_TOKEN
+from bench.runs.plan import work
 from tests.small import cells_of, write_suite
 from tests.toy import choice_task, text_task
 
@@ -110,3 +114,36 @@ def test_training_on_a_part_of_the_items_is_so_much_less_work(
     checked = sum(len(part.task.prompt.solved(e)) for e in part.task.validation) / CHARS_PER_TOKEN * 3  # epochs
     ratio = (work(part) - fixed - checked) / (work(whole) - fixed - checked)
     assert ratio == pytest.approx(4 / 12, rel=0.05)
+
+
+@pytest.mark.usefixtures("task_folder")
+def test_what_endpoints_are_asked_for_is_priced_before_it_is_paid(tmp_path: Path) -> None:
+    """6 items, and 2 of them again; echoing sends a prompt for each of 3 choices. By hand, from characters."""
+    endpoint = {"base_url": "http://127.0.0.1:9/v1", "model": "m", "repeats": 2}
+    price = {"input": 2.0, "output": 8.0, "date": "2026-11-01"}
+    models = [
+        {"endpoint": {**endpoint, "price": price}, "name": "dear", "reader": "generation"},
+        {"endpoint": {**endpoint, "price": price}, "name": "decides", "reader": "decisions"},
+        {"endpoint": endpoint, "name": "unpriced", "reader": "echo"},
+    ]
+    suite, every = cells_of(write_suite(tmp_path, tmp_path, models=models, methods=["zero-shot"]))
+    estimates = plan.plan(every, None, prices=replaced(suite.prices, ""))
+    bills = {bill.model: bill for estimate in estimates for bill in estimate.bills}
+    task = every[0].task
+    characters = [len(f"Name the colour.\n\n{item.fields['text']}\nColour:") for item in (*task.test, *task.test[:2])]
+    prompt, answers = round(sum(characters) / 4), 8 * (16 + len("green"))
+    assert bills["dear"].tokens == TokensUsed(8, prompt, 0, answers)
+    assert bills["dear"].money == pytest.approx((prompt * 2 + answers * 8) / 1e6)
+    assert bills["decides"].tokens == TokensUsed(8, prompt, 0, 0)
+    assert bills["unpriced"].tokens == TokensUsed(24, round(3 * sum(characters) / 4), 0, 24)
+    assert bills["unpriced"].money is None
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(plan.table(estimates, "EUR"))
+    text = shown.get()
+    assert f"dear: 8 requests, about {prompt} tokens of prompts, {answers} of answers at most, ~0.0" in text
+    assert "EUR at prices of 2026-11-01" in text
+    assert "unpriced: 24 requests" in text
+    assert "its price is not known: give the endpoint `price`, or prices: tokens" in text
+    priced = plan.plan(every, None, prices=replaced({"tokens": {"unpriced": {"input": 1.0, "output": 1.0}}}, ""))
+    assert all(bill.money is not None for estimate in priced for bill in estimate.bills)

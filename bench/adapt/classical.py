@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
 
 from bench.adapt.learner import Adapted, Judgement, Observer
 from bench.adapt.session import AdaptSession
@@ -69,6 +72,18 @@ class WordRegression:
             found[:, self.regression.classes_] = self.regression.predict_log_proba(self.vectors.transform(texts))
         return [list(map(float, row)) for row in found]
 
+    def keep(self, folder: Path) -> None:
+        """Write the terms in the order of their columns, idf [terms], weight [labels, terms] and bias [labels]."""
+        rows, seen = self.regression.coef_, self.regression.classes_
+        biases = self.regression.intercept_
+        if len(seen) == 2:  # one row for the second label, against 0 for the first
+            rows, biases = np.stack([np.zeros_like(rows[0]), rows[0]]), np.array([0.0, biases[0]])
+        weight, bias = np.zeros((len(self.labels), rows.shape[1])), np.full(len(self.labels), _UNSEEN)
+        weight[seen], bias[seen] = rows, biases
+        save_file({"idf": self.vectors.idf_, "weight": weight, "bias": bias}, folder / "tf-idf.safetensors")
+        terms = self.vectors.get_feature_names_out().tolist()
+        (folder / "terms.json").write_text(json.dumps(terms, ensure_ascii=False), encoding="utf-8")
+
     def loss(self, examples: Sequence[Example]) -> float:
         """Mean cross-entropy of the labels, nats."""
         scores = self.likelihoods([text_of(example) for example in examples])
@@ -83,6 +98,8 @@ class TfIdf:
         train = session.material.train
         with session.meter.phase("train"):
             fitted = WordRegression.fit(train, session.labels, only(method.weights.options.c))
+        if observer.weights:
+            fitted.keep(observer.weights)
         with session.meter.phase("overfit"):
             loss = Losses.of(fitted.loss(train), fitted.loss(session.validation) if session.validation else None)
         backend = TextBackend(fitted.likelihoods, lambda texts: [])

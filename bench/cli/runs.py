@@ -103,9 +103,10 @@ def _kept(folder: Path) -> str:
 @click.option("--no-pilot", is_flag=True, help="Do not time a pass of the model; estimate from finished cells only.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plan(suite: str, out: Path | None, shard: str | None, no_pilot: bool, as_json: bool, **changes: Any) -> None:
-    """Say what `run` would do: the cells, which are measured already, estimated time and memory."""
+    """Say what `run` would do: the cells, which are measured already, estimated time, memory and money."""
     from rich.console import Console
 
+    from bench.config.prices import replaced
     from bench.runs import cells as cells_module
     from bench.runs import plan as planning
     from bench.runs import shards, suite_run
@@ -117,11 +118,12 @@ def plan(suite: str, out: Path | None, shard: str | None, no_pilot: bool, as_jso
     cells = shards.part(every, of) if of else every
     folder = out or suite_run.default_folder(loaded.name, of)
     measured = Store(folder) if folder.is_dir() else None
-    estimates = planning.plan(cells, measured, device=loaded.engine.device, pilot=not no_pilot)
+    prices = replaced(loaded.prices, suite)
+    estimates = planning.plan(cells, measured, device=loaded.engine.device, pilot=not no_pilot, prices=prices)
     if as_json:
         print(json.dumps(planning.as_json(estimates), indent=1))
     else:
-        Console().print(planning.table(estimates))
+        Console().print(planning.table(estimates, prices.currency))
 
 
 def _suite(suite: str, seeds: str | None, workers: str | None = None, **changes: Any) -> tuple[Path, Suite]:

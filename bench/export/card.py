@@ -23,17 +23,30 @@ from bench.model.card import licence
 _UNKNOWN = "unknown"
 
 
+_HOLDS = {
+    "": "those of the base as they are; export.json holds what they are asked",
+    "adapter": "an adapter, merged into the base when it is loaded",
+    "merged": "all weights of the model",
+    "classifier": "a classifier on the last hidden state of the base, in classifier.safetensors",
+    "encoder": "the trained encoder, in encoder/, and a classifier on its embeddings, in classifier.safetensors",
+    "terms": "a row for each choice over the terms of terms.json, and their idf, in tf-idf.safetensors",
+    "examples": "none; examples.jsonl holds the training examples, whose texts and answers it serves",
+}
+
+
 def card(chosen: Chosen, settings: dict[str, Any], again: Retrained | None) -> str:
     """The card as Markdown, tags in front as the Hub reads them."""
     record, base = chosen.record, settings["base"]
-    head = f"{clean(record.method)} for {clean(record.task)}, on {clean(base['name'])}"
-    of_base, of_data = licence(chosen.model.folder) or _UNKNOWN, tasks.describe(chosen.task_path)
+    is_model = base["kind"] not in ("classical", "served")
+    on = f", on {clean(base['name'])}" if base["kind"] != "classical" else ""
+    of_base = (licence(chosen.model.folder) or _UNKNOWN) if is_model else ""
+    of_data = tasks.describe(chosen.task_path)
     parts = [
         "---",
         *_tags(settings, of_base),
         "---",
         "",
-        f"# {head}",
+        f"# {clean(record.method)} for {clean(record.task)}{on}",
         "",
         *_what(chosen, settings),
         "",
@@ -47,7 +60,7 @@ def card(chosen: Chosen, settings: dict[str, Any], again: Retrained | None) -> s
         "",
         "## Licences",
         "",
-        f"- base model: {clean(of_base)}",
+        *([f"- base model: {clean(of_base)}"] if is_model else []),
         f"- data of the task: {clean(of_data.licence) or _UNKNOWN}; source: {clean(of_data.source) or _UNKNOWN}",
         "- what was trained on that data may be bound by both; check before you publish it",
         "",
@@ -57,7 +70,7 @@ def card(chosen: Chosen, settings: dict[str, Any], again: Retrained | None) -> s
 
 def _tags(settings: dict[str, Any], of_base: str) -> Iterator[str]:
     base = settings["base"]
-    if of_base != _UNKNOWN:
+    if of_base not in ("", _UNKNOWN):
         yield f"license: {clean(of_base)}"
     if base["revision"]:
         yield f"base_model: {base['path']}"
@@ -68,22 +81,22 @@ def _tags(settings: dict[str, Any], of_base: str) -> Iterator[str]:
 
 def _what(chosen: Chosen, settings: dict[str, Any]) -> Iterator[str]:
     record, base = chosen.record, settings["base"]
-    holds = {
-        "": "those of the base as they are; export.json holds what they are asked",
-        "adapter": "an adapter, merged into the base when it is loaded",
-        "unmerged": f"an adapter beside the base{base['form'] and ', which is turned into '}{base['form']}",
-        "merged": "all weights of the model",
-        "classifier": "a classifier on the last hidden state of the base, in classifier.safetensors",
-    }[settings["weights"]]
     revision = f", commit {base['revision']}" if base["revision"] else ""
-    yield f"- base model: {clean(base['name'])} ({clean(base['path'])}{revision}; digest {base['digest']})"
-    yield f"- weights, in {settings['dtype']}: {holds}"
+    if base["kind"] == "served":
+        yield f"- model: {clean(base['name'])}, as {clean(str(settings['request'].get('model')))} of the endpoint"
+    elif base["kind"] != "classical":
+        yield f"- base model: {clean(base['name'])} ({clean(base['path'])}{revision}; digest {base['digest']})"
+    beside = f"an adapter beside the base{base['form'] and ', which is turned into '}{base['form']}"
+    if base["kind"] == "served":
+        yield f"- weights: not here, {clean(base['path'])} answers; it was read by {settings['reader']}"
+    else:
+        yield f"- weights, in {settings['dtype']}: {_HOLDS.get(settings['weights'], beside)}"
     options = {**_options(record.parts.weights), **_options(record.parts.context), **(chosen.chosen or {})}
     yield f"- method: {clean(record.method)}; seed {record.seed}; " + (
         ", ".join(f"{name}: {clean(str(value))}" for name, value in sorted(options.items())) or "no options"
     )
     yield f"- task: {clean(record.task)}, digest {record.identity.task.digest}; cell {record.key}"
-    retrieval = settings["prompt"]["retrieval"]
+    retrieval = settings.get("prompt", {}).get("retrieval")
     if retrieval:
         encoder = retrieval.get("embedder")
         with_ = f", encoder {clean(encoder['name'])} (digest {encoder['digest']})" if encoder else ""

@@ -17,8 +17,7 @@ from bench.config.search_space import settle
 from bench.config.suite import Suite
 from bench.core.errors import AdaptbenchError, UsageError, unknown
 from bench.core.hashing import canonical, sha256
-from bench.core.method import Method
-from bench.core.model_kind import DESCRIPTIONS
+from bench.core.method import NEAREST_ANSWER, Method
 from bench.core.prompt_search import FoundPrompt
 from bench.core.quoting import quoted
 from bench.core.record import Record, Run
@@ -117,7 +116,7 @@ def find(path: Path, task: str, model: str | None, method: str | None, seed: int
     chosen = next((dict(tuning.chosen) for tuning in tuned), None)
     made = settle(methods.create(_method_name(record), _options(record)), chosen or {})
     teacher = _teacher(suite, record, loaded, place, _suite_folder(path))
-    if teacher and made.context.reads_train(loaded):
+    if teacher and (made.context.reads_train(loaded) or made.weights.learner is NEAREST_ANSWER):
         raise UsageError(f"{label} shows examples with a teacher's answers, which an export does not hold")
     return Chosen(run, suite, record, verdict, spec, found, loaded, place, located(made, Path()), chosen, teacher)
 
@@ -160,11 +159,6 @@ def _record(found: list[Record], label: str, seed: int | None, every: list[Recor
     record = measured[0]
     if record.parts.is_control:
         raise UsageError(f"{label} is a control: it is shown what no user could give it, and cannot be served")
-    kind = record.identity.model.kind
-    if kind != "causal":
-        raise UsageError(
-            f"model {record.model} is {DESCRIPTIONS[kind]}; only what is measured of decoders can be exported"
-        )
     if record.kind == "prose":
         raise UsageError(f"task {record.task} is of kind prose: likelihoods of given texts are measured, no answers")
     return record
@@ -172,7 +166,7 @@ def _record(found: list[Record], label: str, seed: int | None, every: list[Recor
 
 def _spec(suite: Suite, record: Record) -> ModelSpec:
     for spec in suite.models:
-        if record.model in (spec.name, Path(spec.path).name.removesuffix(".gguf")):
+        if record.model in (spec.called, Path(spec.path).name.removesuffix(".gguf")):
             return spec
     raise UsageError(f"the run's suite.yaml has no model {quoted(record.model)}; run its suite again")
 

@@ -8,18 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from bench.core.errors import CellError, UsageError
-from bench.export import again, card, settings, weights
+from bench.core.method import NEAREST_ANSWER
+from bench.export import again, card, scripts, served, settings, weights
 from bench.export.again import Progress, Retrained
 from bench.export.chosen import Chosen
 from bench.model.load import load_base
 from bench.store.atomic import sync
 from bench.store.pack import unpack
 from bench.store.staging import refuse_taken, staging
-
-_SCRIPT = Path(__file__).parent / "script"
-_ALWAYS, _RETRIEVAL = ("predict.py", "prompting.py"), "retrieval.py"
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,8 @@ def export(chosen: Chosen, out: Path, merged: bool, retrain_on: str | None, prog
     learns = chosen.method.weights.learner.reads_train
     if retrain_on and not learns:
         raise UsageError(f"{chosen.record.method} trains nothing; leave out --retrain-on")
-    if learns and chosen.weights is None and not retrain_on:
+    keeps = learns and chosen.method.weights.learner is not NEAREST_ANSWER  # which copies what it is given
+    if keeps and chosen.weights is None and not retrain_on:
         raise UsageError(
             f"the run keeps no weights of {chosen.record.method} with seed {chosen.record.seed}; train them again with "
             "--retrain-on train, or measure with keep: winner"
@@ -71,15 +71,28 @@ def export(chosen: Chosen, out: Path, merged: bool, retrain_on: str | None, prog
 
 
 def _write(chosen: Chosen, trained: Retrained | None, folder: Path, merged: bool) -> weights.Form:
+    if chosen.model.kind == "served":
+        if merged:
+            raise UsageError(f"the weights of {chosen.record.model} are not here: there is nothing to merge")
+        form, dtype, said = served.FORM, "", served.of_served(chosen, folder)
+    else:
+        form, dtype, said = _of_weights(chosen, trained, folder, merged)
+    written = settings.write(chosen, form, dtype, said, folder)
+    told = {**written, "adapter": weights.of_adapter(folder) if form == "adapter" else None}
+    scripts.copy(written, folder)
+    (folder / "README.md").write_text(card.card(chosen, told, trained), encoding="utf-8")
+    return form
+
+
+def _of_weights(
+    chosen: Chosen, trained: Retrained | None, folder: Path, merged: bool
+) -> tuple[weights.Form, str, dict[str, Any]]:
+    """Write the weights, the tokenizer and the index; returns form, precision and what the kind needs."""
     session = settings.session_of(chosen, joined=trained is not None and trained.on != "train")
     try:
         base = load_base(chosen.cell_model, session.meter.device, quick=False)
-        form = weights.write(chosen, trained.weights if trained else chosen.weights, base, folder, merged)
+        kept = trained.weights if trained else chosen.weights
+        form = weights.write(chosen, kept, base, session, folder, merged)
     except CellError as error:
         raise UsageError(str(error)) from None
-    written = settings.write(chosen, session, form, folder)
-    served = {**written, "adapter": weights.of_adapter(folder) if form == "adapter" else None}
-    for name in (*_ALWAYS, *([_RETRIEVAL] if written["prompt"]["retrieval"] else [])):
-        shutil.copy(_SCRIPT / name, folder)
-    (folder / "README.md").write_text(card.card(chosen, served, trained), encoding="utf-8")
-    return form
+    return form, str(session.base.dtype).removeprefix("torch."), settings.of_kind(chosen, session, folder)

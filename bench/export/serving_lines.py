@@ -8,8 +8,14 @@ from itertools import chain
 from typing import Any
 
 from bench.export.chosen import Chosen
+from bench.export.scripts import packages
 
-_PACKAGES = "torch transformers safetensors"
+_NOT_A_DECODER = {
+    "classical": "There is no language model to be served elsewhere: serve it with predict.py.",
+    "decision": "transformers' own server answers the same requests (`transformers serve`, /v1/systemone).",
+    "encoder": "No lines for other servers are given of an encoder: serve it with predict.py.",
+    "seq2seq": "No lines for other servers are given of an encoder-decoder model: serve it with predict.py.",
+}
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # limits of rank that vLLM can be given
 
 
@@ -18,15 +24,12 @@ def lines(chosen: Chosen, settings: dict[str, Any]) -> Iterator[str]:
 
     `settings`: those of export.json, and as `adapter` what servers have to be told of one, or None.
     """
-    peft = ["peft"] if settings["weights"] in ("adapter", "unmerged") else []
-    packages = [_PACKAGES, *peft, *(["bitsandbytes"] if settings["base"]["form"] else []), *_for_retrieval(settings)]
     item = ", ".join(f'"{name}": "…"' for name in list(chosen.task.test[0].fields)[:2])
     yield "As it was measured:"
     yield ""
-    yield from _shell(
-        f"pip install {' '.join(packages)}",
-        f"echo '{{{item}}}' | python predict.py",
-    )
+    needed = " ".join(packages(settings))
+    call = f"echo '{{{item}}}' | python predict.py"
+    yield from _shell(*([f"pip install {needed}"] if needed else []), call)
     yield ""
     yield "In Python, `Answers(settings).answer(item)` of predict.py does the same."
     yield from elsewhere(settings)
@@ -34,7 +37,15 @@ def lines(chosen: Chosen, settings: dict[str, Any]) -> Iterator[str]:
 
 def elsewhere(settings: Mapping[str, Any]) -> Iterator[str]:
     """Markdown: what other servers than predict.py can serve the weights, and which cannot."""
-    form, base = settings["weights"], shlex.quote(settings["base"]["path"])
+    form, kind = settings["weights"], settings["base"]["kind"]
+    if kind == "served":
+        yield from _requests(settings)
+        return
+    if kind != "causal":
+        yield ""
+        yield _NOT_A_DECODER[kind]
+        return
+    base = shlex.quote(settings["base"]["path"])
     if form == "classifier":
         yield ""
         yield "vLLM and llama.cpp read no classifier off a hidden state: serve it with predict.py."
@@ -67,6 +78,31 @@ def elsewhere(settings: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
+def _requests(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Lines that send the same request by other means."""
+    url, key = settings["base"]["path"] + settings["path"], settings["key_env"]
+    header = f' -H "Authorization: Bearer ${key}"' if key else ""
+    item = "python predict.py --prompts < items.jsonl | head -1 | python -c "
+    body = "\"import json; print(json.dumps(json.loads(input())['prompt']))\""
+    yield ""
+    yield "The same request by curl (`--prompts` prints what predict.py sends, and sends nothing):"
+    yield ""
+    yield from _shell(
+        f"{item}{body} > request.json",
+        f"curl {shlex.quote(url)}{header} -H 'Content-Type: application/json' -d @request.json",
+    )
+    if settings["path"] == "/chat/completions":
+        yield ""
+        yield "By openai:"
+        yield ""
+        yield "```python"
+        secret = f'os.environ["{key}"]' if key else '"-"'
+        yield "import json, openai" + (", os" if key else "")
+        yield f'client = openai.OpenAI(base_url="{settings["base"]["path"]}", api_key={secret})'
+        yield 'print(client.chat.completions.create(**json.load(open("request.json"))).choices[0].message.content)'
+        yield "```"
+
+
 def _refused(adapter: Mapping[str, Any]) -> dict[str, str]:
     """What of an adapter a server does not take, or takes for something else."""
     reason = ""
@@ -96,13 +132,6 @@ def _llama(served: str, adapter: Mapping[str, Any] | None) -> list[str]:
         f"python convert_lora_to_gguf.py . --base {served} --outfile tuned.gguf",
         f"{model[1]} --lora tuned.gguf",
     ]
-
-
-def _for_retrieval(settings: dict[str, Any]) -> Iterator[str]:
-    retrieval = settings["prompt"]["retrieval"]
-    if retrieval:
-        yield from ["bm25s", "numpy"] if retrieval["retriever"] != "dense" else ["numpy"]
-        yield from ["faiss-cpu", "sentence-transformers"] if retrieval["retriever"] != "lexical" else []
 
 
 def _shell(*commands: str) -> Iterator[str]:

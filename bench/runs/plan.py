@@ -18,6 +18,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from bench.config.prices import Prices
 from bench.core.item import Example
 from bench.core.method import ContextCost, LearningCost
 from bench.core.model_kind import LABELLING, is_classifier
@@ -25,11 +26,11 @@ from bench.core.phases import TEACHING, PhaseName, spent
 from bench.core.record import Record
 from bench.core.task import Task
 from bench.metrics.formats import duration
+from bench.runs.bill import CHARS_PER_TOKEN, Bill, bills, summed, told
 from bench.runs.cells import Cell
 from bench.store.run_folder import Store
 from tasks.loader.splits import TRIAL_ITEMS
 
-CHARS_PER_TOKEN = 4.0  # of English under common vocabularies; only ratios of work depend on it
 _PASSES_TRAINED = 3.0
 _BYTES_TRAINED, _BYTES_READ = 65536, 8192  # of activations, for each layer and unit of its width
 _OVERHEAD_S = 12.0  # a cell's process: imports, loading, metrics; replaced by what finished cells took
@@ -46,10 +47,21 @@ class Estimate:
     work: float  # tokens through the model
     seconds: float | None
     memory_bytes: int
+    bills: tuple[Bill, ...] = ()  # of endpoints that it is yet to ask
 
 
-def plan(cells: Sequence[Cell], store: Store | None, *, device: str = "auto", pilot: bool = True) -> list[Estimate]:
-    """Estimates for all cells; `pilot` allows a timed pass of a model that has no measured cell yet."""
+def plan(
+    cells: Sequence[Cell],
+    store: Store | None,
+    *,
+    device: str = "auto",
+    pilot: bool = True,
+    prices: Prices | None = None,
+) -> list[Estimate]:
+    """Estimates for all cells; `pilot` allows a timed pass of a model that has no measured cell yet.
+
+    `prices`: of endpoints' tokens; None: nothing is said of money.
+    """
     found = store.records([cell.ref for cell in cells]) if store else {}
     records = {cell.key: found.get(cell.key) for cell in cells}
     rates = _measured_rates(cells, records)
@@ -60,7 +72,7 @@ def plan(cells: Sequence[Cell], store: Store | None, *, device: str = "auto", pi
             if c.model.digest not in rates and records[c.key] is None and not c.model.endpoint
         }
         rates |= {digest: _timed_rate(cell, device) for digest, cell in todo.items()}
-    return [_estimate(cell, records[cell.key], rates.get(cell.model.digest)) for cell in cells]
+    return [_estimate(cell, records[cell.key], rates.get(cell.model.digest), prices) for cell in cells]
 
 
 def work(cell: Cell) -> float:
@@ -242,11 +254,12 @@ def _beside(model: Any, ids: Any) -> dict[str, Any]:
     return {"logits_to_keep": 1}
 
 
-def _estimate(cell: Cell, record: Record | None, rate: float | None) -> Estimate:
+def _estimate(cell: Cell, record: Record | None, rate: float | None, prices: Prices | None) -> Estimate:
     amount = work(cell)
     state = "to do" if record is None else "done" if record.status == "ok" else "failed"
     seconds = 0.0 if state == "done" else None if rate is None else rate * amount + _OVERHEAD_S
-    return Estimate(cell, state, amount, seconds, memory_bytes(cell))
+    billed = tuple(bills(cell, prices)) if prices is not None and state != "done" else ()
+    return Estimate(cell, state, amount, seconds, memory_bytes(cell), billed)
 
 
 def memory_bytes(cell: Cell) -> int:
@@ -266,25 +279,20 @@ def _teacher_bytes(cell: Cell) -> int:
     return model.parameters * LearningCost().bytes_per_weight + _BYTES_READ * model.layers * model.width
 
 
-def table(estimates: Sequence[Estimate]) -> Group:
+def table(estimates: Sequence[Estimate], currency: str = "") -> Group:
     """The plan for people."""
-    shown = Table("cell", "state", "time", "memory", box=SIMPLE)
-    for estimate in estimates:
-        seconds = (
-            ""
-            if estimate.state == "done"
-            else "?"
-            if estimate.seconds is None
-            else f"~{duration(estimate.seconds, rough=True)}"
-        )
-        shown.add_row(Text(estimate.cell.name), estimate.state, seconds, f"~{estimate.memory_bytes / 2**30:.1f} GiB")
+    every = [bill for estimate in estimates for bill in estimate.bills]
+    shown = Table("cell", "state", "time", "memory", *(["endpoint"] if every else []), box=SIMPLE)
+    for one in estimates:
+        rough = "?" if one.seconds is None else f"~{duration(one.seconds, rough=True)}"
+        paid = [summed(one.bills, currency) if one.bills else ""] if every else []
+        memory = f"~{one.memory_bytes / 2**30:.1f} GiB"
+        shown.add_row(Text(one.cell.name), one.state, "" if one.state == "done" else rough, memory, *paid)
     todo = [e for e in estimates if e.state != "done"]
     known = [e.seconds for e in todo if e.seconds is not None]
     total = f"about {duration(sum(known), rough=True)}" if len(known) == len(todo) else "time not estimated"
-    return Group(
-        shown,
-        Text(f"{len(todo)} of {len(estimates)} cells to do, {total}. Estimates; the basis is in bench/runs/plan.py."),
-    )
+    lines = [f"{len(todo)} of {len(estimates)} cells to do, {total}. Estimates; the basis is in bench/runs/plan.py."]
+    return Group(shown, *map(Text, [*lines, *(told(every, currency) if every else [])]))
 
 
 def as_json(estimates: Sequence[Estimate]) -> list[dict[str, Any]]:
@@ -296,6 +304,16 @@ def as_json(estimates: Sequence[Estimate]) -> list[dict[str, Any]]:
             "state": e.state,
             "seconds": e.seconds,
             "memory_bytes": e.memory_bytes,
+            "endpoints": [
+                {
+                    "model": bill.model,
+                    "prompt_tokens": bill.tokens.prompt,
+                    "output_tokens": bill.tokens.output,
+                    "requests": bill.tokens.requests,
+                    "money": bill.money,
+                }
+                for bill in e.bills
+            ],
         }
         for e in estimates
     ]

@@ -22,7 +22,7 @@ from bench.served.wire import Read
 
 _LENGTH = re.compile(r"context.{0,20}(length|window|size)|too (long|large)|max_model_len|exceed\w* .{0,40}tokens", re.I)
 _FILTER = re.compile(r"content.?(filter|policy|management)", re.I)
-_SCHEMA_TOKENS = 16  # of the object around a choice
+SCHEMA_TOKENS = 16  # of the object around a choice
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class ServedBackend:
     def _question(self, prompt: Asked, choices: Sequence[str]) -> Request:
         dialect = self.rung.dialect
         if self.rung.name == "schema":
-            return wire.schema(dialect, prompt, choices, answer_tokens(choices) + _SCHEMA_TOKENS)
+            return wire.schema(dialect, prompt, choices, answer_tokens(choices) + SCHEMA_TOKENS)
         ask = wire.decision if self.rung.name == "decisions" else wire.systemone
         return ask(dialect, prompt, choices)
 

@@ -214,7 +214,7 @@ def write_record(folder: Path, record: Record) -> None:
 
 def kept_weights(folder: Path) -> KeptWeights:
     """Digest and size of the files of trained weights in `folder`."""
-    files = {file.name: file for file in folder.iterdir()}
+    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
     return KeptWeights(sha256_of_files(files), sum(file.stat().st_size for file in files.values()))
 
 

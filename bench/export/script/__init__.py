@@ -1,1 +1,1 @@
-"""The files that an export copies into its folder as they are. They import nothing of ours."""
+"""The files that exports copy as they are: one of them as predict.py, with what it imports. None imports ours."""

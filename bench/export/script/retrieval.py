@@ -6,9 +6,6 @@ BM25 (bm25s) over words, exact search over vectors (faiss) of a sentence encoder
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,22 +56,13 @@ class Lexical:
 
     def __init__(self, texts: list[str], settings: dict[str, Any]) -> None:
         import bm25s
+        from words import Words
 
-        self.run, self.paired = (re.compile(settings[name]) for name in ("run", "paired"))
+        self.tokens = Words(settings).of
         tokens = [self.tokens(text) for text in texts]
         self.index: Any = bm25s.BM25(backend="numpy") if any(tokens) else None
         if self.index:
             self.index.index(tokens, show_progress=False)
-
-    def tokens(self, text: str) -> list[str]:
-        """The tokens of a text."""
-        runs = self.run.findall(unicodedata.normalize("NFKC", text).lower())
-        return [token for run in runs for token in self.pieces(run)]
-
-    def pieces(self, run: str) -> list[str]:
-        """A word, or pairs of its characters."""
-        alone = len(run) == 1 or not self.paired.match(run)
-        return [run] if alone else [first + second for first, second in pairwise(run)]
 
     def matches(self, query: str, depth: int) -> list[int]:
         """At most `depth` documents that share a token with the query, best first; ties in their order."""

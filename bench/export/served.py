@@ -1,0 +1,127 @@
+"""What export.json holds of a served model: the request that was sent for an item, and how its reply is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.cell.reading import as_read
+from bench.cell.setup import material_of
+from bench.core.errors import UsageError
+from bench.core.item import Example
+from bench.core.measured import ServedBy
+from bench.core.task import Task
+from bench.engine.predictor import question
+from bench.engine.told_choices import STOP, answer_tokens
+from bench.export.chosen import Chosen
+from bench.export.prompts import question_settings, retrieval_settings
+from bench.export.weights import Form
+from bench.meters.phases import Meter
+from bench.model.base import without_model
+from bench.served import wire
+from bench.served.backend import SCHEMA_TOKENS
+from bench.served.kept_answers import KeptAnswers, Request
+from bench.served.prompts import Asked, TextWriter
+from bench.served.usage import CHARS_PER_TOKEN
+from bench.served.wire import Dialect
+from bench.store.run_folder import ANSWERS
+from tasks.loader.splits import sample
+
+FORM: Form = ""
+_OF_ITEM = {"messages", "prompt", "input", "state", "questions", "response_format"}  # fields that differ between items
+
+
+def of_served(chosen: Chosen, folder: Path) -> dict[str, Any]:
+    """Its part of export.json; the index is written into `folder`.
+
+    Raises:
+        UsageError: the run keeps no answer of the endpoint to the request, or choices were asked in rounds.
+    """
+    served, task = chosen.record.served, chosen.task
+    assert served is not None
+    spec = chosen.model.served_at
+    assert spec is not None
+    if chosen.cell.train_size is not None:
+        task = replace(task, train=sample(task.train, chosen.cell.train_size, chosen.record.seed))
+    task = as_read(task, served.reader)
+    longest = max(task.test, key=lambda example: answer_tokens(example.choices) if example.choices else 0)
+    if served.reader != "echo" and served.at_once and len(longest.choices) > served.at_once:
+        raise UsageError(f"{chosen.record.model} was asked for its choices in rounds; that cannot be exported")
+    if served.reader == "echo" and (len(longest.choices) > wire.ECHOED_AT_ONCE or chosen.record.ranked_by == "pmi"):
+        raise UsageError(f"{chosen.record.model} was asked for its choices in several requests; that has no export")
+    meter = Meter(torch.device("cpu"))
+    embedder = chosen.suite.embedder
+    material = material_of(task, chosen.method, chosen.record.seed, meter, lambda *_: None, embedder=embedder)
+    context, single = chosen.method.context.build(material), chosen.spec.chat_examples == "text"
+    writer = TextWriter(without_model().codec, task.prompt, context, 0, 0, single_turn=single)
+    [prompt] = writer.write([question(longest)])
+    assert isinstance(prompt, Asked)
+    request = _sent(chosen, served, prompt, longest, task)
+    budget = context.token_budget
+    return {
+        "path": request.path,
+        "request": {name: value for name, value in request.body.items() if name not in _OF_ITEM},
+        "reader": _reader(served),
+        "rule": chosen.record.ranked_by or "none",
+        "key_env": spec.key_env,
+        "stop": list(task.stop if task.kind == "text" else STOP),
+        "prompt": {
+            **question_settings(task.prompt),
+            "before_answer": task.prompt.answer(""),
+            "generic": wire.GENERIC,
+            "examples": [asdict(block) for block in context.shared],
+            "single_turn": single,
+            "characters": None if budget is None else budget * CHARS_PER_TOKEN,
+            "retrieval": retrieval_settings(chosen, context, folder),
+        },
+    }
+
+
+def _reader(served: ServedBy) -> str:
+    """As bench/export/script/reading.py calls it: texts are asked for in two ways."""
+    return served.reader if served.reader != "generation" else "chat" if served.conversation else "completion"
+
+
+def _sent(chosen: Chosen, served: ServedBy, prompt: Asked, example: Example, task: Task) -> Request:
+    """The request that was sent for an item: of all forms that it can have, the one whose answer the run keeps."""
+    spec = chosen.model.served_at
+    assert spec is not None
+    file = chosen.run.path / ANSWERS / f"{spec.digest[:16]}.jsonl"
+    kept = KeptAnswers(file) if file.is_file() else None
+    try:
+        for request in _forms(Dialect(spec.model, extra=spec.extra), served, prompt, example, task):
+            if kept is not None and kept.get(request.key(spec.base_url)) is not None:
+                return request
+    finally:
+        if kept is not None:
+            kept.close()
+    raise UsageError(
+        f"the run keeps no answer of {chosen.record.model} to the request for {example.id}, so that its exact form is "
+        "not known"
+    )
+
+
+def _forms(dialect: Dialect, served: ServedBy, prompt: Asked, example: Example, task: Task) -> Iterator[Request]:
+    """The forms of a request, those that most endpoints take first."""
+    most = answer_tokens(example.choices) if example.choices else task.max_new_tokens
+    stop = STOP if example.choices else task.stop
+    for limit, greedy, stops in product(("max_tokens", "max_completion_tokens"), (True, False), (True, False)):
+        form = replace(dialect, limit=limit, greedy=greedy, stops=stops)
+        match _reader(served):
+            case "chat":
+                yield wire.chat(form, prompt, most, stop)
+            case "completion":
+                yield wire.completion(form, prompt, most, stop)
+            case "schema":
+                yield wire.schema(form, prompt, example.choices, most + SCHEMA_TOKENS)
+            case "echo":
+                yield wire.echo(form, prompt, prompt.options)
+            case "decisions":
+                yield wire.decision(form, prompt, example.choices)
+            case _:
+                yield wire.systemone(form, prompt, example.choices)
