@@ -57,6 +57,7 @@ def of_served(chosen: Chosen, folder: Path) -> dict[str, Any]:
     meter = Meter(torch.device("cpu"))
     embedder = chosen.suite.embedder
     material = material_of(task, chosen.method, chosen.record.seed, meter, lambda *_: None, embedder=embedder)
+    material = replace(material, found=chosen.found)
     context, single = chosen.method.context.build(material), chosen.spec.chat_examples == "text"
     writer = TextWriter(without_model().codec, task.prompt, context, 0, 0, single_turn=single)
     [prompt] = writer.write([question(longest)])
