@@ -7,12 +7,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from bench.core.explain import explain
 from bench.core.method import LearningCost, Options
+from bench.core.quoting import shown
 from bench.core.search import NONE
+from bench.core.spans import Chunking, CutBy
 from bench.core.task import Task
 
 T = TypeVar("T")
@@ -50,6 +63,46 @@ ModelName = Annotated[str, BeforeValidator(_named), Field(min_length=1)]
 
 # How an index is searched.
 Retriever = Literal["auto", "dense", "lexical", "hybrid"]
+
+WHOLE = "whole"  # documents are not cut
+
+
+class ChunkOptions(BaseModel):
+    """How documents are cut."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: CutBy = "tokens"
+    size: int = Field(ge=8, description="tokens of a chunk at most, 8 or more", examples=["size: 200"])
+    overlap: int = Field(0, ge=0, description="tokens that a chunk may share with the one before, 0 or more")
+
+    @model_validator(mode="after")
+    def _goes_on(self) -> ChunkOptions:
+        if 2 * self.overlap > self.size:
+            raise ValueError(f"overlap is {self.overlap}; at most half of size, {self.size // 2}, is allowed")
+        return self
+
+
+def _chunking(value: object) -> object:
+    """`whole`, or a way to cut in its short form, from a mapping or from that form."""
+    if value == WHOLE:
+        return value
+    if isinstance(value, str):
+        try:
+            value = asdict(Chunking.parse(value))
+        except ValueError:
+            raise ValueError(f"{shown(value)} is no way to cut documents; write whole, or {_CHUNK_EXAMPLE}") from None
+    if not isinstance(value, Mapping):
+        raise ValueError(f"it must be whole, or a mapping; write {_CHUNK_EXAMPLE}")
+    try:
+        options = ChunkOptions.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(" and ".join(line.replace("; ", ", ") for line in explain(error, ChunkOptions))) from None
+    return str(Chunking(options.by, options.size, options.overlap))
+
+
+_CHUNK_EXAMPLE = "{by: tokens, size: 200, overlap: 20}"
+Chunk = Annotated[str, BeforeValidator(_chunking)]
 
 
 def only(values: tuple[T, ...]) -> T:

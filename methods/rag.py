@@ -1,7 +1,8 @@
 """Context part `rag`: passages retrieved from the task's corpus (Lewis et al. 2020).
 
 A second stage may put the first `pool` passages into another order before any is shown: `rerank` by a cross-encoder,
-`diversity` by maximal marginal relevance. `neighbours` shows what stands before and after a passage too.
+`diversity` by maximal marginal relevance. `neighbours` shows what stands before and after a passage too. Documents are
+found whole, or cut into chunks by `chunk`.
 
 Retrieval from the training split is `few-shot: {select: similar}`. Two controls bound what retrieval can give:
 `control: oracle` hands the gold passages, `control: random` hands passages drawn for each (task, seed, item).
@@ -9,92 +10,23 @@ Retrieval from the training split is `few-shot: {select: similar}`. Two controls
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from math import inf
 from statistics import fmean
 from types import MappingProxyType
 from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from bench.core.hashing import derive_seed
-from bench.core.item import Item, Passage
-from bench.core.method import Context, ContextCost, ContextPart, Evidence, Material, Pool
-from bench.core.prompt import Block, Prompt
-from bench.core.search import NONE, Search, SecondStage
+from bench.core.method import Context, ContextCost, ContextPart, Material
+from bench.core.search import NONE, SecondStage
+from bench.core.spans import Chunking
 from bench.core.task import Task
 from methods.few_shot import SAMPLE
-from methods.options import ContextOptions, Grid, ModelName, Retriever, Share, only
+from methods.options import WHOLE, Chunk, ContextOptions, Grid, ModelName, Retriever, Share, only
+from methods.passages import Passages
 
-RANKING_DEPTH = 10  # kept for hit@k and MRR, whatever is shown to the model
-
-
-@dataclass(frozen=True, kw_only=True)
-class Passages(Context):
-    """Passages for each item: retrieved, gold or random."""
-
-    corpus: tuple[Passage, ...]
-    prompt: Prompt
-    top_k: int
-    index: Search | None = None
-    first: Search | None = None  # the index without its second stage
-    neighbours: int = 0  # passages shown before and after each that is found
-    gold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    random_seed: tuple[object, ...] | None = None
-
-    def find(self, items: Sequence[Item]) -> list[Evidence]:
-        if self.index is None:
-            return [self._evidence(ranked) for ranked in self._given(items)]
-        return [self._near(hits) for hits in self._searched(self.index, items)]
-
-    def first_stage(self, items: Sequence[Item]) -> list[tuple[str, ...]] | None:
-        if self.first is None:
-            return None
-        return [tuple(self.corpus[i].id for i in hits) for hits in self._searched(self.first, items)]
-
-    def pool(self) -> Pool | None:
-        if self.index is None or self.neighbours:
-            return None
-        blocks = tuple(Block("passage", passage.id, self.prompt.passage(passage)) for passage in self.corpus)
-        return Pool(self.index, tuple(map(self.prompt.document, self.corpus)), blocks, self.top_k)
-
-    def _searched(self, index: Search, items: Sequence[Item]) -> list[list[int]]:
-        return index.search([self.prompt.query(item) for item in items], max(self.top_k, RANKING_DEPTH))
-
-    def _given(self, items: Sequence[Item]) -> list[list[Passage]]:
-        if self.random_seed is not None:
-            return [self._draw(item) for item in items]
-        by_id = {passage.id: passage for passage in self.corpus}
-        return [[by_id[gold] for gold in self.gold.get(item.id, ())] for item in items]
-
-    def _draw(self, item: Item) -> list[Passage]:
-        assert self.random_seed is not None
-        rng = random.Random(derive_seed("random passages", *self.random_seed, item.id))
-        return rng.sample(self.corpus, min(self.top_k, len(self.corpus)))
-
-    def _near(self, hits: Sequence[int]) -> Evidence:
-        """Each hit with its neighbours, in the order of the corpus. A passage is shown once.
-
-        The ranking has neighbours behind their hit, so that each passage that is shown counts.
-        """
-        shown: dict[int, None] = {}  # in the order of the ranking
-        blocks: list[Block] = []
-        for hit in hits:
-            if len(blocks) == self.top_k:
-                break
-            if hit not in shown:
-                around = range(max(0, hit - self.neighbours), min(len(self.corpus), hit + self.neighbours + 1))
-                group = [i for i in around if i not in shown]
-                shown |= dict.fromkeys([hit, *group])
-                text = "".join(self.prompt.passage(self.corpus[i]) for i in group)
-                blocks.append(Block("passage", self.corpus[hit].id, text))
-        ranking = dict.fromkeys([*shown, *hits])
-        return Evidence(tuple(blocks), tuple(self.corpus[i].id for i in ranking))
-
-    def _evidence(self, ranked: Sequence[Passage]) -> Evidence:
-        blocks = (Block("passage", p.id, self.prompt.passage(p)) for p in ranked[: self.top_k])
-        return Evidence(tuple(blocks), tuple(p.id for p in ranked))
+_CHARACTERS = 5  # of a token or a word, about
 
 
 class RagOptions(ContextOptions):
@@ -107,6 +39,7 @@ class RagOptions(ContextOptions):
             "pool": 20,
             "diversity": 1.0,
             "neighbours": 0,
+            "chunk": WHOLE,
         }
     )
     top_k: Grid[PositiveInt] = Field((1, 3, 5), description="passages shown to the model")
@@ -121,6 +54,7 @@ class RagOptions(ContextOptions):
     pool: Grid[PositiveInt] = Field((20,), description="first passages that rerank and diversity put in order")
     diversity: Grid[Share] = Field((1.0,), description="lambda of MMR: 1 for relevance alone, less for unlike passages")
     neighbours: Grid[NonNegativeInt] = Field((0,), description="passages shown before and after each that is found")
+    chunk: Grid[Chunk] = Field((WHOLE,), description="whole, or how documents are cut: by, size and overlap")
 
 
 class Rag(ContextPart):
@@ -145,14 +79,21 @@ class Rag(ContextPart):
         return None
 
     def cost(self, task: Task) -> ContextCost:
-        lengths = [len(passage.text) + len(passage.title) for passage in task.corpus[:SAMPLE]]
+        sizes = [len(passage.text) + len(passage.title) for passage in task.corpus[:SAMPLE]]
+        most = [inf if each == WHOLE else _CHARACTERS * Chunking.parse(each).size for each in self.options.chunk]
+        lengths = [min(size, characters) for size in sizes for characters in most]
         passages = fmean(self.options.top_k) * (1 + 2 * fmean(self.options.neighbours))
         return ContextCost(passages * fmean(lengths or [0.0]), self.options.context_tokens)
 
     def build(self, material: Material) -> Context:
-        options = self.options
+        options, corpus, unit = self.options, material.corpus, ""
+        if (chunk := only(options.chunk)) != WHOLE:
+            chunks = material.chunk(material.corpus, Chunking.parse(chunk))
+            corpus, unit = chunks.passages, chunks.unit
         bare = Passages(
-            corpus=material.corpus,
+            documents=material.corpus,
+            corpus=corpus,
+            unit=unit,
             prompt=material.prompt,
             top_k=only(options.top_k),
             token_budget=options.context_tokens,
@@ -161,7 +102,7 @@ class Rag(ContextPart):
             return replace(bare, gold=material.gold)
         if options.control == "random":
             return replace(bare, random_seed=(material.task, material.seed))
-        documents = [material.prompt.document(passage) for passage in material.corpus]
+        documents = [material.prompt.document(passage) for passage in corpus]
         index = first = material.index(only(options.retriever), documents)
         stage = SecondStage(only(options.rerank), only(options.pool), only(options.diversity))
         neighbours = only(options.neighbours)

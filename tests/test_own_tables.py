@@ -20,6 +20,7 @@ from bench.authoring.init import init
 from bench.authoring.metric_choice import power_note
 from bench.config.suite import load as load_suite
 from bench.core.errors import UsageError
+from bench.core.spans import document_of
 from bench.core.task import Task
 
 ROOT = Path(__file__).parent.parent
@@ -239,7 +240,7 @@ def test_gold_ids_point_to_the_documents_that_hold_the_answers(tmp_path: Path, n
     assert sorted(passage.text for passage in task.corpus) == sorted(text for *_, text in SHEETS)
     texts = {passage.id: passage.text for passage in task.corpus}
     for example in (*task.train, *task.test):
-        assert example.references[0] in texts[example.gold[0]]
+        assert example.references[0] in texts[document_of(example.gold[0])]
         assert example.group == example.gold[0]
 
 

@@ -20,8 +20,9 @@ from rich.text import Text
 
 from bench.authoring.metric_choice import UNSEEN, for_any_script, unseen_share
 from bench.core.errors import TaskError
-from bench.core.item import Example
+from bench.core.item import Example, Passage
 from bench.core.quoting import plain, shown
+from bench.core.spans import Gold, Span, document_of
 from bench.core.task import Task
 from bench.metrics import refuse_unfit
 from tasks import find
@@ -107,13 +108,24 @@ def label_counts(task: Task) -> dict[str, dict[str, int]]:
 
 def gold_coverage(task: Task) -> dict[str, float]:
     """Shares of the test items: with gold passages, and with a reference in the text of one of them."""
-    texts = {passage.id: f"{passage.title}\n{passage.text}".casefold() for passage in task.corpus}
+    documents = {passage.id: passage for passage in task.corpus}
     held = sum(
-        any(reference.casefold() in texts[key] for reference in example.references for key in example.gold)
+        any(
+            reference.casefold() in _gold_text(documents, place)
+            for reference in example.references
+            for place in example.gold
+        )
         for example in task.test
     )
     given = sum(bool(example.gold) for example in task.test)
     return {"with gold passages": given / len(task.test), "answer in a gold passage": held / len(task.test)}
+
+
+def _gold_text(documents: Mapping[str, Passage], place: Gold) -> str:
+    document = documents[document_of(place)]
+    if isinstance(place, Span):
+        return document.text[place.start : place.end].casefold()
+    return f"{document.title}\n{document.text}".casefold()
 
 
 def warnings(loaded: Loaded) -> Iterator[str]:

@@ -29,6 +29,7 @@ from bench.core.method import Method, parts_of
 from bench.core.phases import PhaseName
 from bench.core.record import Prediction, Record, Scores
 from bench.core.search import Search, TwoStages
+from bench.core.spans import RANKING_DEPTH, Gold, place_of
 from bench.core.task import Task
 from bench.engine.backend import local
 from bench.engine.predictor import question
@@ -177,7 +178,9 @@ def _second_stage(
     gold, after = [example.gold for example in task.test], [prediction.ranking for prediction in predictions]
     found = SecondStageWork()
     if any(gold):
-        found = SecondStageWork(first=retrieval_scores(before, gold), hits=paired_hits(after, before, gold))
+        first, last = _places(task, before), _places(task, after)
+        scores = retrieval_scores(first, gold, depth=RANKING_DEPTH)
+        found = SecondStageWork(first=scores, hits=paired_hits(last, first, gold))
     index = getattr(context, "index", None)
     reranker = index.reranker if isinstance(index, TwoStages) else None
     if reranker is None:
@@ -186,6 +189,12 @@ def _second_stage(
         found, reranker=reranker.name, digest=reranker.digest, parameters=reranker.parameters,
         load_s=reranker.load_s, pairs=reranker.pairs,
     )  # fmt: skip
+
+
+def _places(task: Task, rankings: Sequence[Sequence[str]]) -> list[list[Gold]]:
+    """What the ids of rankings stand for."""
+    documents = {passage.id for passage in task.corpus}
+    return [[place_of(name, documents) for name in ranking] for ranking in rankings]
 
 
 def _probed(
@@ -239,10 +248,12 @@ def _record(
     thinks = adapted.predictor.thinking_tokens > 0
     cut, thought = (("thinking_truncated",), ("thinking_tokens",)) if thinks else ((), ())
     gold = [example.gold for example in task.test]
-    index: Search | None = getattr(adapted.predictor.writer.context, "index", None)
-    retrieval: dict[str, float] = dict(index.counts) if index else {}
+    context = adapted.predictor.writer.context
+    index: Search | None = getattr(context, "index", None)
+    retrieval: dict[str, float] = {**index.counts, **context.counts} if index else {}
     if any(gold) and any(p.ranking for p in predictions):
-        retrieval |= retrieval_scores([p.ranking for p in predictions], gold)
+        found = _places(task, [p.ranking for p in predictions])
+        retrieval |= retrieval_scores(found, gold, depth=RANKING_DEPTH)
     weights = Path(job.out) / run_folder.WEIGHTS
     return Record(
         key=job.key,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -15,8 +16,10 @@ from bench.cell.job import Job
 from bench.cell.reading import as_read
 from bench.cell.served import serve, session_with
 from bench.core.errors import CellError, NotApplicableError
+from bench.core.item import Passage
 from bench.core.method import LINEAR_PROBE, Material, Method
 from bench.core.search import NONE, Search, SecondStage
+from bench.core.spans import Chunking, Chunks, Gold
 from bench.core.task import Task
 from bench.meters.phases import Meter
 from bench.model.base import EncoderBase, NoBase
@@ -24,6 +27,7 @@ from bench.model.decision import DecisionBase
 from bench.model.load import load_base
 from bench.model.precision import pick_dtype
 from bench.model.tokenizer import Codec
+from bench.retrieval.chunks import cut
 from bench.retrieval.embedding_cache import CachedEmbedder
 from bench.retrieval.index import Embedder, build, find_embedder
 from bench.retrieval.reranker import Reranker, find_reranker
@@ -102,9 +106,11 @@ def material_of(
 ) -> Material:
     """What a method is handed of a task; `embedder` and `vectors`, its cache, serve the indexes that it builds."""
 
+    find = cache(partial(_embedder, embedder, vectors, meter))
+
     def index(retriever: str, documents: Sequence[str]) -> Search:
         progress("index", 0, len(documents))
-        encoder = None if retriever == "lexical" else _embedder(embedder, vectors, meter)
+        encoder = None if retriever == "lexical" else find()
         if retriever == "auto":
             retriever = "hybrid" if encoder else "lexical"
         if encoder is None and retriever != "lexical":
@@ -123,7 +129,11 @@ def material_of(
         return TwoStageSearch(search, documents, stage, reranker, meter)
 
     rerankers: dict[str, Reranker] = {}  # loaded once for all trials
-    gold: dict[str, tuple[str, ...]] = {}
+
+    def chunk(documents: Sequence[Passage], chunking: Chunking) -> Chunks:
+        return cut(documents, chunking, getattr(find(), "offsets", lambda text: None))
+
+    gold: dict[str, tuple[Gold, ...]] = {}
     if method.context.sees_gold:  # a control: no other method is shown anything of the test items before it is asked
         gold = {example.id: example.gold for split in (task.train, task.validation, task.test) for example in split}
     return Material(
@@ -136,6 +146,7 @@ def material_of(
         index=index,
         gold=gold,
         refine=refine,
+        chunk=chunk,
     )
 
 

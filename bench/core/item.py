@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bench.core.spans import Gold, Span
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -20,14 +22,20 @@ class Example(Item):
     """An item with its answers; `references[0]` is the one that is trained on and shown as solved."""
 
     references: tuple[str, ...] = ()
-    gold: tuple[str, ...] = ()  # ids of the passages that hold the answer
+    gold: tuple[Gold, ...] = ()  # documents, or spans of them, that hold the answer
     group: str = ""  # what items belong together by, such as the document they are about; "" for none
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One document of a corpus."""
+    """A document of a corpus, or a chunk of one."""
 
     id: str
     text: str
     title: str = ""
+    span: Span | None = None  # of the document that a chunk is cut from; None: a whole document
+
+    @property
+    def place(self) -> Gold:
+        """What gold is compared with."""
+        return self.span or self.id

@@ -18,6 +18,7 @@ from bench.core.model_kind import LANGUAGE_MODELS, ModelKind
 from bench.core.prompt import Block, Prompt
 from bench.core.prompt_search import Asker, FoundPrompt
 from bench.core.search import Indexer, Refiner, Search, no_refiner
+from bench.core.spans import Chunker, Gold, no_chunks
 from bench.core.values import OptionValue
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ class Material:
     corpus: tuple[Passage, ...]
     seed: int
     index: Indexer
-    gold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # filled only for controls
+    gold: Mapping[str, tuple[Gold, ...]] = field(default_factory=dict)  # filled only for controls
     refine: Refiner = no_refiner
     found: FoundPrompt | None = None  # by the context part's own search; None: it has none, or has not searched yet
+    chunk: Chunker = no_chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,11 @@ class Context:
     def first_stage(self, items: Sequence[Item]) -> list[tuple[str, ...]] | None:
         """The rankings of ids before their second stage; None where there is none."""
         return None
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What a record tells of what is searched, beside the counts of the index, or in place of one of them."""
+        return {}
 
 
 class Options(BaseModel):

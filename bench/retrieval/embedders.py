@@ -232,6 +232,11 @@ class SentenceEncoder:
         width = limit - reserved - _SEAM
         return [_windows(text, _offsets(tokenizer, text), width) if width > 0 else [text] for text in texts]
 
+    def offsets(self, text: str) -> list[tuple[int, int]] | None:
+        """Characters of each token, from and to; None where the tokenizer does not tell."""
+        tokenizer: Any = getattr(self._model(), "tokenizer", None)
+        return _offsets(tokenizer, text) if getattr(tokenizer, "is_fast", False) else None
+
     def encode_query(self, texts: list[str]) -> NDArray[np.float32]:
         """Vectors of queries, with the query prompt if the model has one: [n, d], rows of length 1."""
         return self._encode(texts, "query", self._model().encode_query)

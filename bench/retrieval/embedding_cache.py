@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import reduce
@@ -56,6 +56,11 @@ class CachedEmbedder:
     def parts(self, texts: list[str]) -> list[list[str]]:
         """Each text in parts that the embedder sees whole."""
         return self._embedder.parts(texts)
+
+    def offsets(self, text: str) -> list[tuple[int, int]] | None:
+        """Characters of each token of the embedder; None where it does not tell."""
+        found: Callable[[str], list[tuple[int, int]] | None] | None = getattr(self._embedder, "offsets", None)
+        return found(text) if found else None
 
     def encode_query(self, texts: list[str]) -> NDArray[np.float32]:
         """Vectors of queries, computed anew: [n, d]."""

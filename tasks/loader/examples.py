@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 from bench.core.errors import nearest
 from bench.core.item import Example, Passage
 from bench.core.quoting import listed, shown
+from bench.core.spans import Gold, Span
 from tasks.loader.problems import Problems
 from tasks.loader.rows import Table, list_of, missing_column, text_of, text_or_none
 from tasks.loader.spec import Corpus, Split, TaskSpec
@@ -17,6 +19,7 @@ from tasks.loader.spec import Corpus, Split, TaskSpec
 _INVISIBLE = ("Cc", "Cf")  # control and format characters: zero-width spaces, soft hyphens, marks of direction
 _SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))  # variation selectors, as behind an emoji
 T = TypeVar("T")
+_GOLD = 'write a list of ids, or of spans such as {"document": "a", "start": 0, "end": 40}'
 _FILL_IN = "fill it in or remove the row"
 
 
@@ -167,7 +170,7 @@ def _draft(row: Row, reading: Reading) -> Draft | None:
     if not references or None in (file_id, group, *fields.values()):
         return None
     texts = {name: text for name, text in fields.items() if text is not None}
-    gold = row.converted(spec.gold, _gold, "write a list of passage ids") if spec.gold else None
+    gold = row.converted(spec.gold, _gold, _GOLD) if spec.gold else None
     example = Example("", texts, choices, references, gold or (), _item_group(row, spec.group))
     return Draft(example, row.number, row.file, file_id or "", group or "")
 
@@ -254,11 +257,28 @@ def _by_index(answer: str, choices: tuple[str, ...], row: Row, spec: TaskSpec) -
     return ()
 
 
-def _gold(cell: Any) -> tuple[str, ...]:
-    """Ids of the gold passages: a list, a JSON list in a string, one id, or nothing."""
-    if isinstance(cell, (list, tuple)) or (isinstance(cell, str) and cell.lstrip().startswith("[")):
-        return tuple(dict.fromkeys(list_of(cell)))
-    return tuple(_texts(cell))
+def _gold(cell: Any) -> tuple[Gold, ...]:
+    """Documents by id, or spans of them: a list, a JSON list or object in a string, one of them, or nothing."""
+    if isinstance(cell, str) and cell.lstrip().startswith(("[", "{")):
+        try:
+            cell = json.loads(cell)
+        except ValueError:
+            raise TypeError("no list, and no span") from None
+    places = cell if isinstance(cell, (list, tuple)) else [cell]
+    read = (_span(place) if isinstance(place, Mapping) else text_of(place) for place in places)
+    gold = [place if isinstance(place, Span) else place and place.strip() for place in read]
+    if None in gold and len(gold) > 1:
+        raise TypeError("a list with an empty entry")
+    return tuple(dict.fromkeys(place for place in gold if place is not None))
+
+
+def _span(cell: Mapping[str, Any]) -> Span:
+    document, start, end = (cell.get(name) for name in Span._fields)
+    if set(cell) != set(Span._fields) or not isinstance(document, str):
+        raise TypeError(f"an object with {listed(cell)}, where a span has document, start and end")
+    if type(start) is not int or type(end) is not int or not 0 <= start < end:
+        raise TypeError(f"a span from {shown(str(start))} to {shown(str(end))}, where 0 <= start < end in characters")
+    return Span(document, start, end)
 
 
 def _item_group(row: Row, name: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.core.errors import UsageError
 from bench.core.item import Example, Passage
 from bench.core.quoting import shown
+from bench.core.spans import Span, document_of
 from bench.core.task import Task
 from tasks.loader.choices import Choices, find_choices
 from tasks.loader.digest import task_digest
@@ -140,12 +141,16 @@ def _divide(spec: TaskSpec, found: dict[str, list[Draft]], file: str, problems: 
 
 
 def _check_gold(splits: Mapping[str, list[Draft]], corpus: tuple[Passage, ...], problems: Problems) -> None:
-    known = {passage.id for passage in corpus}
+    lengths = {passage.id: len(passage.text) for passage in corpus}
     for draft in (draft for found in splits.values() for draft in found):
-        for key in draft.example.gold:
-            if key not in known:
+        for place in draft.example.gold:
+            key = document_of(place)
+            if key not in lengths:
                 what = f"gold passage {shown(key)} is not in the corpus"
                 problems.add(draft.file, what, "correct the id, or add the passage", draft.row)
+            elif isinstance(place, Span) and place.end > lengths[key]:
+                what = f"a gold span ends at character {place.end} of {shown(key)}, which has {lengths[key]}"
+                problems.add(draft.file, what, "correct the span", draft.row)
 
 
 def _notes(spec: TaskSpec) -> Iterator[str]:

@@ -37,7 +37,7 @@ def named(split: str, found: Iterable[Draft], problems: Problems) -> list[Draft]
 
 
 def _content_hash(example: Example) -> str:
-    content = [dict(example.fields), example.choices, sorted(example.references), sorted(example.gold)]
+    content = [dict(example.fields), example.choices, sorted(example.references), sorted(example.gold, key=str)]
     return sha256(canonical(content))[:_ID_DIGITS]
 
 

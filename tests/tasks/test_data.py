@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tasks
+from bench.core.spans import Span
 from tasks.loader.read import read_task
 
 Make = Callable[..., Path]
@@ -160,6 +161,40 @@ def test_corpus_and_gold(make_task: Make) -> None:
     task = tasks.load(make_task(spec, files))
     assert [(p.id, p.title, p.text) for p in task.corpus] == [("1", "T", "one"), ("2", "", "two")]
     assert [example.gold for example in task.test] == [("1", "2"), ("2",), ("2",), (), ()]
+
+
+SPANS = {**TEXT, "corpus": "c.jsonl", "gold": "gold"}
+CORPUS = {"c.jsonl": jsonl({"id": "1", "text": "Ten characters."}, {"id": "2", "text": "x"})}
+
+
+def test_gold_may_be_spans_of_documents(make_task: Make) -> None:
+    span = {"document": "1", "start": 0, "end": 15}
+    rows = [("a", span), ("b", [span, "2", span]), ("c", json.dumps(span)), ("d", json.dumps([span, "2"]))]
+    files = {**CORPUS, "test.jsonl": jsonl(*({"text": text, "label": "x", "gold": gold} for text, gold in rows))}
+    task = tasks.load(make_task(SPANS, files))
+    gold = Span("1", 0, 15)
+    assert [example.gold for example in task.test] == [(gold,), (gold, "2"), (gold,), (gold, "2")]
+    moved = {**files, "test.jsonl": files["test.jsonl"].replace("15", "14")}
+    assert tasks.load(make_task(SPANS, moved)).digest != task.digest
+
+
+@pytest.mark.parametrize(
+    ("gold", "line"),
+    [
+        ({"document": "1", "start": 0, "end": 16}, 'a gold span ends at character 16 of "1", which has 15; correct'),
+        ({"document": "3", "start": 0, "end": 1}, 'gold passage "3" is not in the corpus; correct the id'),
+        ({"document": "1", "start": 5, "end": 5}, 'column "gold" holds a span from "5" to "5", where 0 <= start < end'),
+        ({"document": "1", "start": -1, "end": 5}, 'a span from "-1" to "5", where 0 <= start < end in characters'),
+        ({"document": "1", "start": "0", "end": 5}, "where 0 <= start < end in characters"),
+        ({"id": "1", "start": 0, "end": 5}, "where a span has document, start and end"),
+        ('{"document": ', "no list, and no span"),
+        (["1", ""], "a list with an empty entry"),
+    ],
+)
+def test_a_wrong_span_is_one_line(problems: Callable[..., list[str]], gold: object, line: str) -> None:
+    (found,) = problems(SPANS, {**CORPUS, "test.jsonl": jsonl({"text": "a", "label": "x", "gold": gold})})
+    assert found.startswith("toy/test.jsonl:1: ")
+    assert line in found
 
 
 def test_gold_is_optional_in_train(make_task: Make) -> None:

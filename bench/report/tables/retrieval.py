@@ -33,10 +33,16 @@ def _notes(rows: Sequence[SummaryRow]) -> Iterator[str]:
     for row in rows:
         where = f"{clean(row.method)} on {clean(row.task)}"
         counts = {name: spread.mean for name, spread in row.retrieval.items()}
+        pieces = "chunks" if "chunks" in counts else "documents"
         if counts.get("documents_in_parts"):
-            of = f"{counts['documents_in_parts']:,.0f} of {counts['documents']:,.0f} documents"
+            of = f"{counts['documents_in_parts']:,.0f} of {counts[pieces]:,.0f} {pieces}"
             yield f"{where}: {of} exceed the encoder's input and were embedded in parts"
         if counts.get("pairs_cut"):
             yield f"{where}: {counts['pairs_cut']:,.0f} pairs exceed the cross-encoder's input and were cut"
+        if "chunks" in counts:
+            unit = (
+                "words, as no sentence encoder is at hand" if "chunks_by_words" in counts else "tokens of the encoder"
+            )
+            yield f"{where}: {counts['documents']:,.0f} documents in {counts['chunks']:,.0f} chunks by {unit}"
         if counts.get("queries_without_match"):
             yield f"{where}: {counts['queries_without_match']:,.0f} queries share no token with any document"

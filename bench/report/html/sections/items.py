@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.analysis.comparison import Answers, spread
 from bench.analysis.item_texts import asked
+from bench.core.spans import Span, document_of, place_of
 from bench.core.task import Task
 from bench.metrics import NAMES
 from bench.metrics.formats import clean, number
@@ -137,7 +138,10 @@ def _answers(
 def _passages(one: Answers, place: int, known: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, str]]:
     ranking = one.rankings[place] if one.rankings else ()
     for name in ranking[:_PASSAGES]:
-        title, text = known.get(name, (name, ""))
+        found = place_of(name, known)
+        title, text = known.get(document_of(found), (name, ""))
+        if isinstance(found, Span):
+            text = text[found.start : found.end]
         yield clean(title), _short(text, _LONGEST_PASSAGE)
 
 
