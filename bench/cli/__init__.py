@@ -17,6 +17,7 @@ from bench import __version__
 from bench.cli.archive import merge, pack, unpack
 from bench.cli.export import export
 from bench.cli.gate import baseline, calibrate, gate
+from bench.cli.judge import judge
 from bench.cli.reports import compare, decide, history, list_, report
 from bench.cli.runs import plan, run
 from bench.cli.show import show
@@ -56,7 +57,7 @@ def cli() -> None:
 
 
 _READING = (report, compare, decide, history, gate, calibrate, baseline, list_)
-for command in (run, plan, merge, pack, unpack, *_READING, export, check, show, init, fetch, doctor):
+for command in (run, plan, merge, pack, unpack, *_READING, judge, export, check, show, init, fetch, doctor):
     cli.add_command(command)
 
 

@@ -133,16 +133,24 @@ def _config(model: ResolvedModel) -> Any:
 @contextmanager
 def _readable(model: ResolvedModel) -> Iterator[None]:
     """One line for whatever the libraries raise on a checkpoint that they cannot load; none of their progress bars."""
-    bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
     try:
-        yield
+        with without_bars():
+            yield
     except CellError:
         raise
     except Exception as error:  # a damaged file can make them raise anything
         if is_out_of_memory(error):
             raise OutOfMemoryError(f"model {model.name} does not fit into memory") from error
         raise CellError(f"model {model.name} cannot be loaded: {_first_line(error)}") from error
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """While it lasts, transformers shows no progress bars."""
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
     finally:
         if bars:
             transformers_logging.enable_progress_bar()

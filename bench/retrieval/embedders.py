@@ -245,6 +245,23 @@ class SentenceEncoder:
         """Vectors of documents, with the document prompt if the model has one: [n, d], rows of length 1."""
         return self._encode(texts, "document", self._model().encode_document)
 
+    def encode_tokens(self, texts: list[str]) -> list[NDArray[np.float32]]:
+        """Vectors of each text's tokens in their context, special tokens left out: [tokens, d], rows of length 1.
+
+        A text that is longer than the encoder's input is cut there.
+        """
+        import numpy as np
+
+        model = self._model()
+        vectors = []
+        for text in texts:  # one by one, so that a vector depends on its own text alone
+            given = model.encode([text], output_value="token_embeddings", show_progress_bar=False)[0].cpu().numpy()
+            cut = {"truncation": True, "max_length": model.max_seq_length}
+            special = model.tokenizer(text, return_special_tokens_mask=True, **cut)["special_tokens_mask"]
+            own = given[: len(special)][np.array(special) == 0]
+            vectors.append(own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), np.finfo(np.float32).tiny))
+        return vectors
+
     def _model(self) -> Any:
         if self._loaded is None:
             import torch

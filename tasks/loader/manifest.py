@@ -66,6 +66,8 @@ def _contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
                 yield f"{key} is for kind: choice", "remove it, or set kind: choice"
     if spec.extract and spec.kind != "text":
         yield "extract is for kind: text", "remove it, or set kind: text"
+    if spec.judging and spec.kind != "text":
+        yield "judging is for kind: text", "remove it; other answers are scored without a judge"
     yield from _template_contradictions(spec)
     if spec.counterfactuals and spec.kind == "prose":
         yield "counterfactuals is for tasks with answers", "remove it, or set another kind"

@@ -154,6 +154,24 @@ class Counterfactual(Keys):
         return self
 
 
+class Judging(Keys):
+    """How texts are judged by a model, and when its judgements count."""
+
+    criteria: str = Field(min_length=1, description="what the judge is told to look at")
+    labels: str = Field(
+        min_length=1,
+        description="a file of what people judged: the template's columns, and a, b, better or answer, grade",
+        examples=["labels: judged.jsonl"],
+    )
+    form: Literal["pairs", "grades"] = Field("pairs", description="pairs or grades")
+    grades: Labels = Field(
+        default_factory=lambda: labels_of(["1", "2", "3", "4", "5"]), description="a list of grades, the worst first"
+    )
+    least_kappa: float = Field(0.4, ge=0, le=1, description="a number from 0 to 1")
+    least_same_order: float = Field(0.6, ge=0, le=1, description="a share from 0 to 1")
+    most_length_bias: float = Field(0.1, ge=0, le=1, description="a share from 0 to 1")
+
+
 class Hub(Keys):
     """A data set on the Hugging Face Hub, at one commit."""
 
@@ -203,6 +221,7 @@ class TaskSpec(Keys):
     counterfactuals: dict[str, Counterfactual] = Field(
         default_factory=dict, description="a mapping of name to swap or frame"
     )
+    judging: Judging | None = Field(None, description="a mapping with criteria and labels")
     metrics: Names = Field((), description="a list of metric names, the primary one first")
     normalise: RankingRules = Field(("none",), description="none, tokens, chars or pmi, or a list of these")
     stop: Names = Field(("\n\n",), description="a list of texts that end an answer")

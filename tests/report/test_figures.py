@@ -28,7 +28,15 @@ from tests.report.figures import (
     sections,
 )
 
-SETTINGS = {"architecture", "extending", "python", "reports", "suite-format", "task-format"}  # pages without results
+SETTINGS = {
+    "architecture",
+    "extending",
+    "judging",
+    "python",
+    "reports",
+    "suite-format",
+    "task-format",
+}  # pages without results
 PAGES = [ROOT / "README.md", *sorted(one for one in (ROOT / "docs").glob("*.md") if one.stem not in SETTINGS)]
 COMMAND = re.compile(r"(?:^|`)(?:ADAPTBENCH_DATA=\S+ )?(?:adaptbench|python|pytest|scripts/\w+\.sh)\b", re.MULTILINE)
 PUBLISHED = {65.9}  # TGen on E2E NLG (Dušek et al. 2020)

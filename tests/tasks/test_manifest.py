@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 import tasks
 from bench.core.errors import TaskError
-from tasks.loader.spec import Corpus, Hub, Split, TaskSpec
+from tasks.loader.spec import Corpus, Hub, Judging, Split, TaskSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -273,6 +273,11 @@ def test_the_reference_names_every_key_and_no_other() -> None:
     text = (ROOT / "docs" / "task-format.md").read_text()
     documented = set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE))
     assert documented == keys_of(TaskSpec) | keys_of(Split) | keys_of(Corpus) | keys_of(Hub)
+
+
+def test_the_page_of_judging_names_every_key_and_no_other() -> None:
+    text = (ROOT / "docs" / "judging.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)) == keys_of(Judging)
 
 
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "task-format.md").read_text(), flags=re.DOTALL)

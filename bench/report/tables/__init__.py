@@ -16,6 +16,7 @@ from bench.report.tables import (
     bias,
     calibration,
     costs,
+    judged,
     notes,
     retention,
     retrieval,
@@ -45,6 +46,7 @@ def tables(run: Run) -> list[ReportTable]:
         tasks = list(dict.fromkeys(row.task for row in model_rows))
         every += scores.tables(run, model, tasks, model_rows)
         every += calibration.tables(run, model)
+        every += judged.tables(run, model)
         every += costs.tables(run, model, tasks, model_rows)
         every += served.tables(run, model)
         every += retrieval.tables(model, model_rows)

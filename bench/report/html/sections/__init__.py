@@ -12,6 +12,7 @@ from bench.report.html.sections import (
     cost,
     failures,
     items,
+    judged,
     learning,
     quality,
     retention,
@@ -20,7 +21,7 @@ from bench.report.html.sections import (
     verdict,
 )
 
-_ORDER = (verdict, quality, cost, retention, retrieval, training, learning, bias, items, failures, about)
+_ORDER = (verdict, quality, judged, cost, retention, retrieval, training, learning, bias, items, failures, about)
 
 
 def sections(cases: Sequence[Case]) -> list[Section]:
