@@ -41,6 +41,7 @@ ROOMS: dict[str, set[str]] = {
 ROOMS["cell"] = {*ROOMS["adapt"], "adapt", "retrieval", "store"}
 ROOMS["runs"] = {*ROOMS["cell"], "cell", "analysis"}
 ROOMS["judging"] = {*ROOMS["runs"], "runs"}
+ROOMS["executors"] = {*ROOMS["runs"], "runs"}
 ROOMS["report"] = {*ROOMS["analysis"], "analysis"}
 ROOMS["gate"] = {*ROOMS["report"], "report"}
 ROOMS["export"] = {*ROOMS["runs"], *ROOMS["report"], "runs", "report"}

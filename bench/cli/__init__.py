@@ -15,6 +15,7 @@ import click
 
 from bench import __version__
 from bench.cli.archive import merge, pack, unpack
+from bench.cli.driver import attach, cancel, status
 from bench.cli.export import export
 from bench.cli.gate import baseline, calibrate, gate
 from bench.cli.judge import judge
@@ -57,7 +58,8 @@ def cli() -> None:
 
 
 _READING = (report, compare, decide, history, gate, calibrate, baseline, list_)
-for command in (run, plan, merge, pack, unpack, *_READING, judge, export, check, show, init, fetch, doctor):
+_DRIVING = (run, plan, status, attach, cancel)
+for command in (*_DRIVING, merge, pack, unpack, *_READING, judge, export, check, show, init, fetch, doctor):
     cli.add_command(command)
 
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from bench.cli import driver
 from bench.core.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.config.suite import Suite
+    from bench.runs.suite_run import Elsewhere
 
 Command = Callable[..., None]
 
@@ -36,14 +38,29 @@ def _suite_options(command: Command) -> Command:
     return command
 
 
+def _place_options(command: Command) -> Command:
+    """Which machines measure the cells."""
+    file = click.Path(path_type=Path, dir_okay=False)
+    command = click.option("--cluster", type=file, help="Settings of --on; default: cluster.yaml.")(command)
+    return click.option("--on", metavar="NAME", help="Measure elsewhere: slurm, rehearsal or another executor.")(
+        command
+    )
+
+
 @click.command()
 @_suite_options
 @click.option(
     "--workers", metavar="N|auto", help="Cells measured at once; auto: several where a trial shows it to pay."
 )
 @click.option("--keep-failed", is_flag=True, help="Do not try failed cells of an earlier run again.")
+@_place_options
+@click.option("--detach", is_flag=True, help="Run in the background; see status, attach, cancel.")
 @click.option("--full", is_flag=True, help="At the end print every table.")
-def run(suite: str, out: Path | None, shard: str | None, full: bool, **changes: Any) -> None:
+@click.pass_context
+def run(
+    context: click.Context, /, suite: str, out: Path | None, shard: str | None, on: str | None, cluster: Path | None,
+    detach: bool, full: bool, **changes: Any,
+) -> None:  # fmt: skip
     """Measure every cell of SUITE (a file, or a bundled name) and show the verdict on each task.
 
     Running the same command again measures only what is missing.
@@ -54,6 +71,7 @@ def run(suite: str, out: Path | None, shard: str | None, full: bool, **changes: 
       adaptbench run
       adaptbench run my-suite.yaml --limit 200
       adaptbench run my-suite.yaml --shard 1/3
+      adaptbench run my-suite.yaml --on slurm --detach
     """
     from rich.console import Console
 
@@ -63,11 +81,15 @@ def run(suite: str, out: Path | None, shard: str | None, full: bool, **changes: 
     from bench.store.run_folder import read_run
 
     of = shards.parse(shard) if shard is not None else None
+    elsewhere, changes = _elsewhere(on, cluster, suite, changes)
     file, loaded = _suite(suite, **changes)
     console = Console()
     folder = out or suite_run.default_folder(loaded.name, of)
+    if detach:
+        driver.detach(_arguments(context, "detach"), folder)
+        return
     try:
-        done = suite_run.measure(loaded, file, folder, of, partial(progress.display_for, console))
+        done = suite_run.measure(loaded, file, folder, of, partial(progress.display_for, console), elsewhere)
     except KeyboardInterrupt:
         print(f"interrupted; finished cells are in {folder}, run the same command to go on", file=sys.stderr)
         sys.exit(130)
@@ -86,6 +108,45 @@ def run(suite: str, out: Path | None, shard: str | None, full: bool, **changes: 
     if done.outcome.failed:
         print(f"{done.outcome.failed} of {done.cells} cells failed; their reasons stand above", file=sys.stderr)
         sys.exit(4)
+
+
+def _elsewhere(
+    on: str | None, cluster: Path | None, suite: str, changes: dict[str, Any]
+) -> tuple[Elsewhere | None, dict[str, Any]]:
+    """The machines that `--on` names, and the changes of the suite with the device that they have."""
+    if on is None:
+        if cluster is not None:
+            raise UsageError("--cluster has the settings of --on, such as --on slurm; name that too")
+        return None, changes
+    from bench.config import suite as suites
+    from bench.executors import cluster as clusters
+    from bench.executors import named
+    from bench.runs.suite_run import Elsewhere
+
+    for option in ("device", "workers"):
+        if changes.get(option) is not None:
+            raise UsageError(
+                f"--{option} is about this machine; with --on {on}, gpus and at_once in cluster.yaml count"
+            )
+    named.require(on)
+    settings = clusters.read(cluster, suites.find(suite))
+    nodes = named.nodes(on, settings)
+    made = Elsewhere(partial(named.create, on, settings), nodes.bfloat16)
+    return made, {**changes, "device": "cuda" if nodes.gpus else "cpu"}
+
+
+def _arguments(context: click.Context, without: str) -> list[str]:
+    """The command line of a command as it was read, without one of its flags."""
+    found = [str(context.info_name)]
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if value is None or value is False or parameter.name == without:
+            continue
+        if isinstance(parameter, click.Option):
+            found.append(parameter.opts[-1])
+        if value is not True:
+            found.append(str(value))
+    return found
 
 
 def _kept(folder: Path) -> str:

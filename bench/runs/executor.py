@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from bench.core.errors import CellError, CellTimeoutError, CrashedError
 from bench.model.visible import VARIABLE
@@ -62,6 +62,16 @@ class Executor(Protocol):
 
     def wait(self, seconds: float) -> Iterable[tuple[Submission, Event]]:
         """What the jobs report, as soon as any does; nothing where none does for so long. `Ended` is a job's last."""
+
+
+@runtime_checkable
+class Adopting(Protocol):
+    """An executor whose jobs go on when the run that submitted them has ended."""
+
+    name: str  # which stands in the tickets of its jobs
+
+    def adopt(self, job: Path, log: Path) -> Submission | None:
+        """Follow the job of a file that an earlier run submitted; None where it is not known to run or wait."""
 
 
 @dataclass
@@ -118,9 +128,10 @@ class LocalSubmission:
             message = self.process.line.recv()
         except (EOFError, ConnectionResetError):
             return self.end or Ended(CrashedError(_how_it_ended(self.process.code(), self.log)))
-        if "progress" in message:
-            return Progress(*message["progress"])
-        self.end = Ended(_typed(message["failure"]) if "failure" in message else None)
+        event = event_of(message)
+        if isinstance(event, Progress):
+            return event
+        self.end = event
         return None
 
     def overdue(self) -> Ended | None:
@@ -135,6 +146,13 @@ class LocalSubmission:
 
 def _deadline(timeout_s: float | None) -> float:
     return float("inf") if timeout_s is None else time.monotonic() + timeout_s
+
+
+def event_of(message: Mapping[str, Any]) -> Event:
+    """What a worker said (see `bench.cell.worker`), typed."""
+    if "progress" in message:
+        return Progress(*message["progress"])
+    return Ended(_typed(message["failure"]) if "failure" in message else None)
 
 
 def _typed(failure: Mapping[str, str]) -> CellError:

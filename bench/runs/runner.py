@@ -17,17 +17,17 @@ from typing import Any, Protocol
 from bench.config.suite import Suite
 from bench.core.errors import CellError
 from bench.core.record import Record
-from bench.runs import winners
+from bench.runs import resume, winners
 from bench.runs.cells import Cell
-from bench.runs.executor import Ended, Executor, Progress, Submission
+from bench.runs.executor import Adopting, Ended, Executor, Progress, Submission
 from bench.runs.graph import Queue, chains, waits
 from bench.runs.jobs import failed, job_of
 from bench.runs.plan import relative_seconds
 from bench.store.json_files import write_json
+from bench.store.lease import LeaseLostError
 from bench.store.listing import read_listing
-from bench.store.run_folder import LOG, RECORD, VECTORS, Store, read_record, write_record
+from bench.store.run_folder import JOB, LOG, RECORD, VECTORS, Store, read_record, write_record
 
-_JOB = "job.json"
 _STARTED = Progress("starting", 0, 0)
 _SILENCE_S = 1.0  # after which what is known is shown again
 
@@ -59,13 +59,18 @@ def run(suite: Suite, cells: Sequence[Cell], store: Store, display: Display, exe
     With `keep: winner` weights that cannot win go once all cells of their model and task are there; a shard, which has
     no verdict, keeps them.
     """
-    driver = _Driver(suite, store, display, executor, Counter(map(_contest, cells)))
+    adopting = executor if isinstance(executor, Adopting) else None
+    going_on = resume.settle(store, cells, adopting.name if adopting else "")
+    driver = _Driver(suite, store, display, executor, Counter(map(_contest, cells)), going_on)
     known = measured(suite, cells, store)
     for cell in cells:
         if cell.key in known:
             driver.ended(cell, known[cell.key], cached=True)
     try:
         driver.measure([cell for cell in cells if cell.key not in known])
+    except LeaseLostError:
+        driver.leave()
+        raise
     finally:
         driver.cancel()
     failures = len(cells) - driver.ok
@@ -101,6 +106,7 @@ class _Driver:
     display: Display
     executor: Executor
     open: Counter[tuple[str, str]]  # cells that have not ended, by what they are compared in
+    going_on: dict[str, Path] = field(default_factory=dict)  # by key: where an earlier run's job may still write
     ok: int = 0
     chosen: dict[str, CellError | dict[str, Any]] = field(default_factory=dict)  # options, by the cell they are of
     under_way: dict[Submission, _UnderWay] = field(default_factory=dict)
@@ -112,6 +118,7 @@ class _Driver:
         urgency = dict.fromkeys(after, 0.0)  # one by one they go in the suite's order
         if self.executor.capacity > 1:
             urgency = chains(after, {cell.key: relative_seconds(cell) for cell in cells})
+        urgency |= dict.fromkeys(self.going_on.keys() & after.keys(), float("inf"))
         queue = Queue(after, urgency)
         while True:
             while len(self.under_way) < self.executor.capacity and (key := queue.pop()) is not None:
@@ -125,19 +132,34 @@ class _Driver:
     def _start(self, cell: Cell) -> bool:
         """Whether a cell is under way now; one that cannot be is a record of its failure."""
         self.display.start(cell)
+        if self._adopted(cell):
+            return True
         staging = self.store.staging(cell.ref)
         try:
             chosen = self._chosen(cell)
             job = job_of(self.suite, cell, self.store, staging, chosen, self.executor.per_machine)
-            write_json(staging / _JOB, asdict(job))
-            self.under_way[self.executor.submit(staging / _JOB, staging / LOG)] = _UnderWay(cell, staging)
+            write_json(staging / JOB, asdict(job))
+            self.under_way[self.executor.submit(staging / JOB, staging / LOG)] = _UnderWay(cell, staging)
         except CellError as error:
             self._publish(cell, staging, error)
             return False
         return True
 
+    def _adopted(self, cell: Cell) -> bool:
+        """Whether a job of an earlier run measures the cell; what such a job has left goes where it does not."""
+        staging = self.going_on.pop(cell.key, None)
+        if staging is None or not isinstance(self.executor, Adopting):
+            return False
+        submission = self.executor.adopt(staging / JOB, staging / LOG)
+        if submission is None:
+            shutil.rmtree(staging, ignore_errors=True)
+            return False
+        self.under_way[submission] = _UnderWay(cell, staging)
+        return True
+
     def _follow(self) -> list[str]:
         """Show what the cells under way report; the keys of those that have ended."""
+        self.store.heed()
         heard, ended = set(), []
         for submission, event in self.executor.wait(_SILENCE_S):
             current = self.under_way[submission]
@@ -164,7 +186,7 @@ class _Driver:
         """A failure of any kind becomes a record with its reason."""
         if failure is not None:
             write_record(staging, failed(cell, failure))
-        (staging / _JOB).unlink(missing_ok=True)
+        resume.tidy(staging)
         self.ended(cell, read_record(self.store.publish(staging, cell.ref) / RECORD), cached=False)
 
     def ended(self, cell: Cell, record: Record, cached: bool) -> None:
@@ -189,6 +211,15 @@ class _Driver:
         return found
 
     def cancel(self) -> None:
-        """End what is under way."""
-        for submission in self.under_way:
+        """End what is under way, and remove what has come of it."""
+        for submission, current in self.under_way.items():
             submission.cancel()
+            shutil.rmtree(current.staging, ignore_errors=True)
+        for staging in self.going_on.values():  # of cells that are measured after all
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def leave(self) -> None:
+        """Leave jobs that outlive this run to the process that has taken it over."""
+        if isinstance(self.executor, Adopting):
+            self.under_way.clear()
+            self.going_on.clear()

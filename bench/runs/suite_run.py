@@ -15,6 +15,7 @@ from bench.core.errors import UsageError
 from bench.core.identity import Surroundings
 from bench.runs import RESULTS, cell_process, runner, shards
 from bench.runs.cells import Cell, contamination, expand, left_out
+from bench.runs.executor import Executor
 from bench.runs.graph import waits
 from bench.runs.plan import work_by_phase
 from bench.runs.time_left import CellWork
@@ -60,23 +61,36 @@ def default_folder(suite: str, shard: shards.Shard | None = None) -> Path:
     return RESULTS / (f"{suite}-{shard.number}-of-{shard.of}" if shard else suite)
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Machines that measure cells in place of this one."""
+
+    executor: Callable[[Path, Suite], Executor]  # for a run's folder
+    bfloat16: bool  # whether GPUs, where the suite's device is cuda, multiply it themselves
+
+
 def measure(
     suite: Suite,
     file: Path,
     folder: Path,
     shard: shards.Shard | None,
     display: Callable[[Mapping[str, CellWork]], AbstractContextManager[runner.Display]],
+    elsewhere: Elsewhere | None = None,
 ) -> Finished:
-    """Measure what has no record in `folder` yet. `display` is given the work of each cell, by key.
+    """Measure what has no record in `folder` yet, on this machine or elsewhere.
+
+    `display` is given the work of each cell, by key.
 
     Raises:
         UsageError: a model or task of the suite does not exist or is wrong, or the folder cannot be written.
     """
-    every = expand(suite, file, partial(_prepared_surroundings, folder))
+    around = partial(surroundings_elsewhere, elsewhere.bfloat16) if elsewhere else partial(_prepared, folder)
+    every = expand(suite, file, around)
     cells = shards.part(every, shard) if shard else every
     part = Part(str(shard), frozenset(cell.key for cell in cells)) if shard else None
     from bench.runs import workers  # which loads torch, as the suite is known to be right
 
+    executor: Executor
     after = waits(cells)
     with (
         open_run(
@@ -84,8 +98,11 @@ def measure(
         ) as opened,
         display({cell.key: _work(cell, after[cell.key]) for cell in cells}) as shown,
     ):
-        count = workers.at_once(suite, cells, opened, shown)
-        outcome = runner.run(suite, cells, opened, shown, workers.executor(suite, count))
+        if elsewhere:
+            executor = elsewhere.executor(folder, suite)
+        else:
+            executor = workers.executor(suite, workers.at_once(suite, cells, opened, shown))
+        outcome = runner.run(suite, cells, opened, shown, executor)
     return Finished(outcome, len(cells), len(every))
 
 
@@ -94,7 +111,7 @@ def _work(cell: Cell, after: frozenset[str]) -> CellWork:
     return CellWork(cell.model.digest, cell.task.name, cell.label, work, cell.model.parameters, after)
 
 
-def _prepared_surroundings(folder: Path, suite: Suite) -> Surroundings:
+def _prepared(folder: Path, suite: Suite) -> Surroundings:
     """What of the machine decides predictions; asked once the suite is known to be right, before torch is loaded."""
     if not _seems_finished(folder):
         cell_process.prepare()
@@ -106,6 +123,13 @@ def asked_surroundings(suite: Suite) -> Surroundings:
     from bench.runs import surroundings
 
     return surroundings.surroundings(suite)
+
+
+def surroundings_elsewhere(bfloat16: bool, suite: Suite) -> Surroundings:
+    """The same of machines that have the device of the suite, which this one may not have."""
+    from bench.runs import surroundings
+
+    return surroundings.elsewhere(suite, bfloat16)
 
 
 def _seems_finished(folder: Path) -> bool:

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from bench.store import upgrade
 from bench.store.archive import SUFFIX, RunPath, files_of
 from bench.store.atomic import sync, write_atomically
 from bench.store.json_files import read_json, write_json
+from bench.store.lease import FOLDER, Lease, Owner, hold, holder
 from bench.store.lines import Line, lines_of
 from bench.store.listing import RUN_FILE, Listing, read_listing, relocated, write_listing
 from bench.store.staging import LOCK, take
@@ -44,9 +46,11 @@ _PACKAGE = Path(__file__).parents[1]
 RECORD = "record.json"
 PREDICTIONS = "predictions.jsonl"
 LOG = "log.txt"
+JOB = "job.json"  # while a cell is measured: what its worker is told
 WEIGHTS = "weights"  # of a cell: what was trained
 ANSWERS = "answers"  # where cells keep what endpoints answered
 TAUGHT = "taught"  # where cells leave each other the answers of teachers
+WRITING = ".writing-"  # how the names of folders begin that cells are being written into
 VECTORS = "vectors"  # where cells leave each other embeddings of documents
 _RECORD = TypeAdapter(Record)
 
@@ -56,6 +60,7 @@ class Store:
     """A run directory being written."""
 
     path: Path
+    lease: Lease | None = None  # by which this process alone writes it
 
     @property
     def cells(self) -> Path:
@@ -71,17 +76,32 @@ class Store:
         there = ((cell.key, folders[cell.key[:12]]) for cell in cells if cell.key[:12] in folders)
         return {key: read_record(folder / RECORD) for key, folder in there}
 
+    def check(self) -> None:
+        """Raise LeaseLostError where another process writes the run now."""
+        if self.lease:
+            self.lease.check()
+
+    def heed(self) -> None:
+        """Raise KeyboardInterrupt where the end of the run was asked for, see `bench.store.lease.ask_to_end`."""
+        if self.lease and self.lease.asked_to_end():
+            raise KeyboardInterrupt
+
     def staging(self, cell: CellRef) -> Path:
-        """A fresh folder to write the cell into."""
-        folder = self.cells / f".writing-{cell.folder}"
-        shutil.rmtree(folder, ignore_errors=True)
+        """A fresh folder to write the cell into; no other attempt at the cell, also of a job elsewhere, knows it."""
+        self.check()
+        folder = self.cells / f"{WRITING}{cell.folder}.{secrets.token_hex(4)}"
         folder.mkdir(parents=True)
         return folder
+
+    def stagings(self) -> list[Path]:
+        """Folders that cells were being written into."""
+        return sorted(self.cells.glob(f"{WRITING}*"))
 
     def publish(self, staging: Path, cell: CellRef) -> Path:
         """Sync `staging` to disk and make it the cell's folder, in place of an older one."""
         for file in (*staging.rglob("*"), staging):
             sync(file)
+        self.check()
         old = self.folder(cell)
         if old:
             old.rename(self.cells / f".old-{old.name}")
@@ -124,11 +144,14 @@ def open_run(
         lock = (path / LOCK).open("w")
     except OSError as error:
         raise UsageError(f"cannot write to {path}: {error.strerror}; choose another folder with --out") from None
-    with lock:
-        if not take(lock):
-            raise UsageError(f"another process is writing {path}; wait for it, or choose another --out")
+    with ExitStack() as stack:
+        stack.enter_context(lock)
+        if not take(lock, without_locks=True):
+            raise _written(path, holder(path / FOLDER))
+        lease = stack.enter_context(hold(path / FOLDER, partial(_written, path)))
         for leftover in (path / "cells").glob(".*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            if not leftover.name.startswith(WRITING):  # what is in those, `bench.runs.resume` looks at
+                shutil.rmtree(leftover, ignore_errors=True)
         listed = tuple(
             replace(relocated(cell, Path(), path), elsewhere=bool(part and cell.key not in part.keys)) for cell in cells
         )
@@ -137,7 +160,12 @@ def open_run(
         place = "" if bundled else os.path.relpath(suite_file.parent, path)
         shard = part.name if part else ""
         write_listing(path, Listing(suite_name, listed, shard, tuple(left_out), contamination or {}, place))
-        yield Store(path)
+        yield Store(path, lease)
+
+
+def _written(path: Path, by: Owner | None) -> UsageError:
+    who = f" ({by})" if by else ""
+    return UsageError(f"another process is writing {path}{who}; wait for it, or choose another --out")
 
 
 def cell_folders(path: Path) -> dict[str, RunPath]:

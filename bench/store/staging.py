@@ -11,19 +11,23 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench.core.errors import UsageError
+from bench.store import lease
 from bench.store.atomic import sync
 
 LOCK = ".lock"
 
 
-def take(lock: IO[Any]) -> bool:
-    """Lock an open file until it is closed; False where another process holds it, or where it cannot be locked."""
+def take(lock: IO[Any], without_locks: bool = False) -> bool:
+    """Lock an open file until it is closed; False where another process holds it.
+
+    `without_locks` is the answer on a disk that knows no locks.
+    """
     from filelock import lock_descriptor  # a tenth of a second to import, which readers do not need
 
     try:
         return lock_descriptor(lock.fileno(), blocking=False)
     except OSError:
-        return False
+        return without_locks
 
 
 @contextmanager
@@ -35,7 +39,7 @@ def unwritten(run: Path) -> Iterator[None]:
         yield
         return
     with lock:
-        if not take(lock):
+        if not take(lock, without_locks=True) or lease.is_held(run / lease.FOLDER):
             raise UsageError(f"another process is writing {run}; try again when it has ended")
         yield
 

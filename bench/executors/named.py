@@ -1,0 +1,61 @@
+"""Executors by name: adaptbench's own, and those of other distributions (entry points `adaptbench.executors`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bench.config.suite import Suite
+from bench.core.errors import UsageError, unknown
+from bench.core.plugins import installed, only
+from bench.executors.batch import BatchJobs
+from bench.executors.cluster import Cluster, NodeSettings
+from bench.executors.slurm import Rehearsal, Slurm
+from bench.runs.executor import Executor
+
+GROUP = "adaptbench.executors"
+
+
+def _slurm(cluster: Cluster, run: Path, suite: Suite) -> Executor:
+    settings = cluster.slurm
+    return BatchJobs(Slurm(run, settings, suite.cell_timeout_s), settings.at_once, settings.per_node)
+
+
+def _rehearsal(cluster: Cluster, run: Path, suite: Suite) -> Executor:
+    settings = cluster.slurm
+    at_once = min(settings.at_once, settings.per_node)  # on one machine
+    return BatchJobs(Rehearsal(run, settings, suite.cell_timeout_s), at_once, at_once, ask_every_s=2.0)
+
+
+_OWN: Mapping[str, Callable[[Cluster, Path, Suite], Executor]] = {"slurm": _slurm, "rehearsal": _rehearsal}
+
+
+def available() -> list[str]:
+    """Names that `--on` takes."""
+    return sorted({*_OWN, *(plugin.entry.name for plugin in installed(GROUP))})
+
+
+def require(name: str) -> None:
+    """Raise UsageError where no executor has that name."""
+    if name not in available():
+        raise UsageError(unknown("executor", name, available()))
+
+
+def create(name: str, cluster: Cluster, run: Path, suite: Suite) -> Executor:
+    """The executor of that name for the run folder `run`.
+
+    Raises:
+        UsageError: there is none, what it needs is not installed, or another distribution's cannot be made.
+    """
+    require(name)
+    if name in _OWN:
+        return _OWN[name](cluster, run, suite)
+    plugin = only("executor", name, [each for each in installed(GROUP) if each.entry.name == name])
+    assert plugin is not None
+    made: Executor = plugin.guarded(lambda: plugin.entry.load()(cluster.others.get(name, {}), run, suite))
+    return made
+
+
+def nodes(name: str, cluster: Cluster) -> NodeSettings:
+    """What a cell gets from the executor of that name."""
+    return {"slurm": cluster.slurm, "rehearsal": cluster.slurm, "ray": cluster.ray}.get(name, NodeSettings())
