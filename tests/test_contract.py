@@ -23,6 +23,7 @@ from tests.toy import QUICK, adapted, blind, choice_task, predictions, text_task
 SMALL: dict[str, dict[str, Any]] = {  # options that keep a part quick; of what is left open the first combination
     "few-shot": {"k": 2},
     "rag": {"top_k": 2},
+    "optimised": {"max_evaluations": 30},
     "lora": {"rank": 2},
     "head": {"c": 1.0},
     "set-fit": {"rounds": 1, "max_pairs": 12},
@@ -128,7 +129,8 @@ def test_what_it_cost_is_counted(method: str, kind: str, model: Path) -> None:
     made, found = usual(method, kind, model)
     assert all(p.prompt_tokens > 0 and p.output_tokens > 0 for p in found)
     weights, context = methods.classes(method)
-    assert all((p.context_tokens > 0) == (context is not ZeroShot) for p in found)
+    found_none = made.prompt_search is not None and not made.prompt_search.found.examples
+    assert all((p.context_tokens > 0) == (context is not ZeroShot and not found_none) for p in found)
     assert (made.parameters.trained > 0) == weights.learner.reads_train
     if weights.learner.reads_train:
         assert made.training

@@ -40,6 +40,7 @@ def test_parts_are_found_by_themselves_and_options_do_not_clash() -> None:
         "zero-shot",
         "few-shot",
         "rag",
+        "optimised",
         "lora",
         "full",
         "last-layers",

@@ -130,6 +130,7 @@ def test_as_many_examples_as_fit(tiny_model: Path) -> None:
 SEARCHING: list[tuple[str, dict[str, Any]]] = [
     ("few-shot", {"select": "gain", "k": 2, "pool": 2}),
     ("few-shot", {"k": "fill"}),
+    ("optimised", {"max_evaluations": 40}),
     ("lora+few-shot", {"select": "gain", "k": 1, "pool": 2, "max_steps": 4, "batch_size": 4}),
 ]
 

@@ -1,0 +1,209 @@
+"""Optimised prompts: a scripted reflector reproduces a search worked out by hand; what it took is counted and paid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import methods
+from bench.analysis.costs import cost
+from bench.config.prices import replaced
+from bench.core.errors import BudgetError, CellError, UsageError
+from bench.core.item import Example
+from bench.core.method import Context, Material
+from bench.core.prompt_search import FoundPrompt, TriedPrompt
+from tests.served.scripted import NOT_FOUND, Sent, said, serving
+from tests.served.test_served_run import PRICE, colour_in, measured, write
+from tests.small import write_task
+from tests.test_prompt_search import ScriptedAsker, material
+from tests.toy import adapted, choice_task
+
+Script = Callable[[Context, Sequence[Example]], list[float]]
+
+
+class Reflecting(ScriptedAsker):
+    """Writes V1, V2, V3, …, or what a script says."""
+
+    def __init__(self, script: Script, given: Material, says: Callable[[int], str] | None = None) -> None:
+        super().__init__(script, given.validation)
+        self.says = says or (lambda number: f"Here it is:\n```\nV{number}\n```\nIt says more.")
+        self.told: list[str] = []
+
+    def reflect(self, text: str) -> str:
+        self.told.append(text)
+        return self.says(len(self.told))
+
+
+def searched(asker: Reflecting, given: Material, **options: Any) -> FoundPrompt:
+    return methods.create("optimised", options).context.search(given, asker)
+
+
+WORTH = {None: (0.0, 0.0), "V1": (0.3, 0.5), "V2": (0.2, 1.0), "V3": (0.9, 0.4), "V4": (0.35, 0.6)}  # train, validation
+
+
+def by_instruction(context: Context, items: Sequence[Example]) -> list[float]:
+    return [WORTH[context.instruction][item.id.startswith("validation/")] for item in items]
+
+
+def test_a_search_worked_out_by_hand() -> None:
+    """Three training items are one minibatch; the four validation items judge.
+
+    V1 is better than the task's own instruction on both. V2 is worse than V1 on train: it is never judged. V3 is better
+    on train and worse on validation: it is judged and not gone on from, as V1 is better on every item. V4 is of V1.
+    """
+    given = material(train=3)
+    asker = Reflecting(by_instruction, given)
+    found = searched(asker, given, examples=0, minibatch=3, max_evaluations=40)
+    train, judges = {f"train/{i}" for i in range(3)}, {f"validation/{i}" for i in range(4)}
+    first, second = (None, judges), ("V1", judges)
+    assert [(instruction, set(ids)) for instruction, _, ids in asker.asked] == [
+        first,
+        *[(None, train), ("V1", train), second],
+        *[("V1", train), ("V2", train)],
+        *[("V1", train), ("V3", train), ("V3", judges)],
+        *[("V1", train), ("V4", train), ("V4", judges)],
+    ]
+    assert found == FoundPrompt(
+        "V4",
+        (),
+        (
+            TriedPrompt(None, (), 0.0, 4),
+            TriedPrompt("V1", (), 0.5, 14),
+            TriedPrompt("V3", (), 0.4, 30),
+            TriedPrompt("V4", (), 0.6, 40),
+        ),
+    )
+    assert found.value == 0.6
+    before = [re.search(r"for me:\n```\n(.*)\n```", text) for text in asker.told]
+    assert [match and match[1] for match in before] == ["Name the colour.", "V1", "V1", "V1"]
+
+
+def test_the_reflecting_model_is_told_answers_and_what_was_right() -> None:
+    given = material(train=3)
+    asker = Reflecting(lambda context, items: [float(item.id == "train/0") for item in items], given)
+    searched(asker, given, examples=0, max_evaluations=20)
+    told = asker.told[0]
+    assert told.count("Possible answers\nred; green; dark blue") == 1  # the items share them
+    assert told.count("Generated Outputs\nx") == 3
+    assert re.search(r"Thing train 0 is painted red\..*?Feedback\nCorrect\.\n", told, re.DOTALL)
+    assert re.search(r"train 1 is painted green\..*?Feedback\nNot correct. The correct answer is: green\n", told, re.S)
+    assert "validation" not in told
+
+
+def test_items_that_are_answered_wrongly_become_examples() -> None:
+    """The reflecting model has nothing to say; of three items one is right, and two examples make all right."""
+
+    def script(context: Context, items: Sequence[Example]) -> list[float]:
+        return [1.0 if item.id == "train/0" or len(context.shared) == 2 else 0.0 for item in items]
+
+    given = material(train=3)
+    asker = Reflecting(script, given, says=lambda number: "")
+    found = searched(asker, given, examples=2, max_evaluations=30)
+    assert (found.instruction, set(found.examples), found.value) == (None, {"train/1", "train/2"}, 1.0)
+    assert len(found.tried) == 2
+    only = searched(Reflecting(script, given, says=lambda number: ""), given, examples=1, max_evaluations=30)
+    assert (only.examples, only.value) == ((), 0.0)
+
+
+@pytest.mark.parametrize("most", [4, 13, 14, 27, 40, 100])
+def test_no_more_is_asked_than_allowed(most: int) -> None:
+    given = material(train=3)
+    asker = Reflecting(lambda context, items: [0.01 * len(asker.told)] * len(items), given)
+    searched(asker, given, examples=0, max_evaluations=most)
+    assert most - 10 < asker.answers <= most  # a step takes 3 + 3 + 4
+    given = material(train=12)
+    usual = Reflecting(by_instruction, given, says=lambda number: "")
+    searched(usual, given)
+    assert usual.answers <= usual.trials * len(given.validation)
+
+
+def test_the_search_is_that_of_its_seed() -> None:
+    def asked(seed: int) -> list[Any]:
+        given = material(train=30)
+        given = Material(given.task, given.prompt, given.train, given.validation, (), seed, given.index)
+        asker = Reflecting(lambda context, items: [0.1 * len(context.shared)] * len(items), given)
+        searched(asker, given, max_evaluations=60)
+        return asker.asked
+
+    assert asked(0) == asked(0)
+    assert asked(0) != asked(1)
+
+
+def test_a_reflecting_model_that_fails_ends_the_search() -> None:
+    def refused(number: int) -> str:
+        raise BudgetError("nothing is left")
+
+    given = material(train=3)
+    asker = Reflecting(by_instruction, given, says=refused)
+    with pytest.raises(BudgetError, match="nothing is left"):
+        searched(asker, given, max_evaluations=200)
+    assert asker.answers == 7  # the validation items and one minibatch
+
+
+def test_what_cannot_be_searched_is_one_line() -> None:
+    given = material()
+    with pytest.raises(CellError, match="max_evaluations 3 of optimised is less than one prompt takes: 4 items"):
+        searched(Reflecting(by_instruction, given), given, max_evaluations=3)
+    part = methods.create("optimised").context
+    needs = "optimised needs a train split to search on and a validation split to choose on"
+    assert part.requires(choice_task(validation=0)) == part.requires(choice_task(train=0)) == needs
+    with pytest.raises(UsageError, match="examples is -1; it must be"):
+        methods.create("optimised", {"examples": -1})
+
+
+def test_the_prompt_that_was_found_answers(tiny_model: Path) -> None:
+    made = adapted(choice_task(), "optimised", {"examples": 2, "max_evaluations": 40}, tiny_model)
+    search = made.prompt_search
+    assert search is not None
+    assert search.reflector is None
+    assert 30 < search.answers <= 40
+    writer = made.predictor.writer
+    assert tuple(block.source for block in writer.context.shared) == search.found.examples
+    assert writer.prompt.instruction == search.found.instruction or search.found.instruction is None
+
+
+def helped(path: str, body: dict[str, Any], before: int) -> Sent:
+    """Answers "red" until its instruction says "look"; asked for an instruction, it writes one that does."""
+    if path == "/models":
+        return Sent({"data": [{"id": "m", "max_model_len": 4000}]})
+    if path != "/chat/completions" or "response_format" in body:
+        return NOT_FOUND
+    first, last = body["messages"][0]["content"], body["messages"][-1]["content"]
+    if "I provided an assistant" in last:
+        return Sent(said("```\nlook at the colour\n```", prompt=300, output=20))
+    return Sent(said(colour_in(last) if "look" in first and "looks" in last else "red", prompt=20, output=4))
+
+
+def test_a_served_model_is_searched_with_and_paid_for(tmp_path: Path) -> None:
+    write_task(tmp_path)
+    with serving(helped) as server:
+        options = {"optimised": {"examples": 0, "max_evaluations": 24}}
+        file = write(tmp_path, server.url, {"price": PRICE}, methods=["zero-shot", options])
+        record = measured(file, tmp_path / "run", cell=1)
+        sent = len(server.asked)
+        again = measured(file, tmp_path / "run", cell=1)
+        assert len(server.asked) - sent <= 8  # the reader is tried, nothing else is asked anew
+    search = record.prompt_search
+    assert search is not None
+    assert search.found.instruction == "look at the colour"
+    assert [one.value for one in search.found.tried] == [pytest.approx(1 / 3), 1.0]  # a third of the things is red
+    assert record.scores["accuracy"].value == 1.0
+    assert again.prompt_search == search
+    assert record.served is not None
+    used = record.served.used["tune"]
+    assert used.prompt == 20 * (used.requests - search.reflections) + 300 * search.reflections
+    money = cost(record, replaced({}, ""))
+    assert money.search == pytest.approx((used.prompt * 2 + used.output * 8) / 1e6)
+
+
+def test_the_budget_of_an_endpoint_ends_a_search(tmp_path: Path) -> None:
+    write_task(tmp_path)
+    with serving(helped) as server:
+        options = {"optimised": {"examples": 0, "max_evaluations": 24}}
+        file = write(tmp_path, server.url, {"max_tokens": 600}, methods=[options])
+        with pytest.raises(BudgetError, match="max_tokens 600"):
+            measured(file, tmp_path / "run")
