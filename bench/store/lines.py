@@ -24,6 +24,7 @@ class Line(TypedDict):
     counts: NotRequired[Mapping[str, Sequence[int]]]  # of the others: what a comparison resamples
     prompt_tokens: NotRequired[int]
     context_tokens: NotRequired[int]
+    passages_dropped: NotRequired[int]
     output_tokens: NotRequired[int]
     scores: NotRequired[Sequence[FiniteFloat]]  # log-likelihood of each choice, nats
     order: NotRequired[Sequence[int]]  # places of the choices, the best first

@@ -18,6 +18,7 @@ from bench.report.tables import (
     costs,
     judged,
     notes,
+    passages_used,
     retention,
     retrieval,
     scores,
@@ -50,6 +51,7 @@ def tables(run: Run) -> list[ReportTable]:
         every += costs.tables(run, model, tasks, model_rows)
         every += served.tables(run, model)
         every += retrieval.tables(model, model_rows)
+        every += passages_used.tables(run, model)
         every += second_stage.tables(run, model)
         every += teaching.tables(run, model)
         every += tuning.tables(run, model)

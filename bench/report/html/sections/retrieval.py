@@ -8,7 +8,7 @@ from bench.analysis.summary import summarise
 from bench.report.cases import Case, of_runs
 from bench.report.html.blocks import Block, Section, as_blocks
 from bench.report.html.sections.quality import scores
-from bench.report.tables import retrieval, second_stage
+from bench.report.tables import passages_used, retrieval, second_stage
 
 _LEAD = (
     "hit@k: share of questions with a right passage among the first k. The control `oracle` is given the right "
@@ -26,6 +26,7 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
         rows = summarise(run)
         for model in dict.fromkeys(row.model for row in rows):
             yield from as_blocks(retrieval.tables(model, [row for row in rows if row.model == model]))
+            yield from as_blocks(passages_used.tables(run, model))
             yield from as_blocks(second_stage.tables(run, model))
     for case in cases:
         controls = {record.method for record in case.records if record.parts.is_control}

@@ -1,0 +1,149 @@
+"""What became of the passages that hold an answer: not found, not shown, not used, used, or not needed.
+
+Computed from what is recorded: rankings, scores of items, and the task as it lies. An answer is right where its score
+in the primary metric is at least half of what a perfect one has.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal
+
+from bench.analysis.answers import bound
+from bench.analysis.item_texts import asked
+from bench.core.item import Example, Passage
+from bench.core.record import Record, Run
+from bench.core.spans import Gold, Span, document_of, place_of
+from bench.core.task import Task
+from bench.core.words import tokens_of
+from bench.metrics.retrieval import rank_of
+from bench.store.lines import Line
+from bench.store.run_folder import read_predictions
+from methods.frozen import Frozen
+
+Fate = Literal["missed", "unshown", "unused", "used", "unneeded"]
+_RIGHT = 0.5  # of the scale of the primary metric
+
+
+@dataclass(frozen=True, slots=True)
+class PassageUse:
+    """Of one method: what became of the passages that hold the answers, over all its seeds."""
+
+    questions: int  # with gold passages, each counted once for every seed
+    shares: Mapping[Fate, float]  # of the questions; they add up to 1
+    known: float | None  # of the right answers with the passage shown: right without passages too; None: not measured
+    grounded: float | None  # mean share of an answer's words that stand in the passages shown; None: no texts
+
+
+def passage_use(run: Run, records: Sequence[Record]) -> PassageUse | None:
+    """Of the cells (seeds) of one method that retrieves; None where that cannot be said.
+
+    That is so where no question has gold passages, where the primary metric has no value of an item, where neighbours
+    of passages are shown, of which rankings do not say how many they were, and where the task is not at hand.
+    """
+    first = records[0]
+    metric = next(iter(first.scores), "")
+    scale, shown = bound(metric), _shown(first)
+    task, _ = asked(run, first) if scale is not None and shown is not None else (None, "")
+    if task is None or scale is None or shown is None or not any(example.gold for example in task.test):
+        return None
+    lines = {record.key: read_predictions(run.path, record.key) for record in records}
+    if any(metric not in each[0]["metrics"] for each in lines.values()):
+        return None
+    seen = [each for of_seed in lines.values() for each in _items(task, of_seed, metric, _RIGHT * scale, shown)]
+    fates = Counter(each.fate for each in seen)
+    return PassageUse(
+        len(seen),
+        {fate: fates[fate] / len(seen) for fate in ("missed", "unshown", "unused", "used", "unneeded")},
+        _known(run, first, metric, _RIGHT * scale, [each.item for each in seen if each.fate == "used"]),
+        _grounded(task, lines.values(), shown),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    item: str
+    fate: Fate
+
+
+def _shown(record: Record) -> int | None:
+    """How many passages a prompt holds at most; None where that is not known."""
+    options = dict(record.parts.context.options)
+    if record.tuning is not None:
+        options |= record.tuning.chosen
+    count = options.get("top_k")
+    return count if isinstance(count, int) and options.get("neighbours", 0) in (0, (0,)) else None
+
+
+def _items(task: Task, lines: Sequence[Line], metric: str, enough: float, shown: int) -> Iterator[_Item]:
+    examples = {example.id: example for example in task.test if example.gold}
+    documents = {passage.id for passage in task.corpus}
+    for line in lines:
+        example = examples.get(line["id"])
+        if example is not None:
+            places = [place_of(name, documents) for name in line.get("ranking", ())]
+            yield _Item(example.id, _fate(example, places, _kept(line, shown), line["metrics"][metric] >= enough))
+
+
+def _kept(line: Line, shown: int) -> int:
+    """How many passages stood in the prompt of an item."""
+    return max(0, shown - line.get("passages_dropped", 0))
+
+
+def _fate(example: Example, places: Sequence[Gold], kept: int, right: bool) -> Fate:
+    if _holds(places[:kept], example.gold):
+        return "used" if right else "unused"
+    if right:
+        return "unneeded"
+    return "unshown" if _holds(places, example.gold) else "missed"
+
+
+def _holds(places: Sequence[Gold], gold: Sequence[Gold]) -> bool:
+    return any(rank_of(places, wanted) <= len(places) for wanted in gold)
+
+
+def _known(run: Run, record: Record, metric: str, enough: float, items: Sequence[str]) -> float | None:
+    """Of answers that are right with their passage: the share that the base model has right without any."""
+    closed_book = next(
+        (
+            other
+            for other in run.records
+            if (other.model, other.task, other.status) == (record.model, record.task, "ok")
+            and other.parts.weights.name == Frozen.name
+            and other.parts.context.name == "zero-shot"
+        ),
+        None,
+    )
+    if closed_book is None or not items:
+        return None
+    right = {
+        line["id"] for line in read_predictions(run.path, closed_book.key) if line["metrics"].get(metric, 0.0) >= enough
+    }
+    return fmean(float(item in right) for item in items)
+
+
+def _grounded(task: Task, files: Iterable[Sequence[Line]], shown: int) -> float | None:
+    """Mean share of the words of an answer that stand in the passages of its prompt; None where no answer has words."""
+    if task.kind != "text":
+        return None
+    corpus = {passage.id: passage for passage in task.corpus}
+    shares = []
+    for line in (line for lines in files for line in lines):
+        words = tokens_of(line["output"])
+        if words and line.get("ranking"):
+            places = [place_of(name, corpus) for name in line["ranking"][: _kept(line, shown)]]
+            held = {word for place in places for word in tokens_of(_text(task, corpus, place))}
+            shares.append(fmean(float(word in held) for word in words))
+    return fmean(shares) if shares else None
+
+
+def _text(task: Task, corpus: Mapping[str, Passage], place: Gold) -> str:
+    """A passage as a prompt shows it."""
+    whole = corpus.get(document_of(place))
+    if whole is None:
+        return ""
+    text = whole.text[place.start : place.end] if isinstance(place, Span) else whole.text
+    return task.prompt.passage(Passage(whole.id, text, whole.title))
