@@ -16,8 +16,10 @@ from bench.authoring.source_tables import refuse_headerless
 from bench.core.errors import UsageError
 from bench.core.hashing import sha256
 from bench.core.quoting import quoted, shown
+from tasks.loader.documents import read_folder
 from tasks.loader.problems import Problems
-from tasks.loader.rows import list_of, read_table, text_or_none
+from tasks.loader.rows import Table, list_of, read_table, text_or_none
+from tasks.loader.spec import Corpus
 
 _ID_DIGITS = 12
 _LONG = 4000  # characters of a document that is better cut into passages
@@ -70,15 +72,11 @@ def mark_shared_passages(rows: Sequence[Row], guessed: Guess) -> None:
 
 
 def from_file(path: Path, splits: dict[str, list[Row]], guessed: Guess) -> list[Row]:
-    """The documents in a file; rows get lists of ids in the column that names their documents, where there is one.
+    """The documents in a file or folder; rows get lists of ids in the column that names theirs, where there is one.
 
     Raises UsageError where the file has no header or no text, TaskError where it cannot be read.
     """
-    problems = Problems()
-    table = read_table(path.expanduser(), str(path), problems)
-    problems.check()
-    assert table is not None  # else there is a problem
-    refuse_headerless(table)
+    table = _folder_table(path.expanduser(), guessed) if path.expanduser().is_dir() else _file_table(path)
     text = first_named(table.columns, DOCUMENT_TEXTS) or _longest(table.columns, table.rows)
     found = [row for row in table.rows if text_or_none(row.get(text)) is not None]
     if not found:
@@ -95,12 +93,30 @@ def from_file(path: Path, splits: dict[str, list[Row]], guessed: Guess) -> list[
     return _sorted({document["id"]: document for document in documents}.values())
 
 
+def _file_table(path: Path) -> Table:
+    problems = Problems()
+    table = read_table(path.expanduser(), str(path), problems)
+    problems.check()
+    assert table is not None  # else there is a problem
+    refuse_headerless(table)
+    return table
+
+
+def _folder_table(folder: Path, guessed: Guess) -> Table:
+    problems = Problems()
+    documents, notes = read_folder(folder, folder.name, problems, Corpus(path=str(folder)).most_mb)
+    problems.check()
+    guessed.notes += notes
+    columns = ("id", "text", "title") if any(document.title for document in documents) else ("id", "text")
+    return Table(folder.name, columns, [{name: getattr(one, name) for name in columns} for one in documents])
+
+
 def long_documents_note(documents: Sequence[Row]) -> list[str]:
     """A line where documents are too long to stand in a prompt whole; none elsewhere."""
     longest = max(len(document["text"]) for document in documents)
     if longest <= _LONG:
         return []
-    remedy = "cut them into passages, or set context_tokens of rag in the suite"
+    remedy = "set chunk of rag in the suite, such as {by: sentences, size: 200}, or context_tokens"
     return [f"documents: the longest has {longest:,} characters and goes into the prompt whole; {remedy}"]
 
 

@@ -55,7 +55,9 @@ def source_files(data: Path, test: Path | None) -> dict[str, Path]:
 
 
 def _split_files(folder: Path) -> dict[str, Path]:
-    files = {path.stem.lower(): path for path in sorted(folder.iterdir()) if path.suffix.lower() in FORMATS}
+    inside = sorted(folder.iterdir())
+    files = {path.name.lower(): path for path in inside if path.is_dir() and path.name.lower() in CORPUS_FILES}
+    files |= {path.stem.lower(): path for path in inside if path.suffix.lower() in FORMATS}
     names = {**SPLIT_FILES, "corpus": CORPUS_FILES}
     found = {split: next((files[n] for n in known if n in files), None) for split, known in names.items()}
     if found["train"] is None:

@@ -32,7 +32,7 @@ def check(task: str) -> None:
 @click.argument("data", type=click.Path(path_type=Path), required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write; default: the data file's name.")
 @click.option("--test", type=click.Path(path_type=Path), help="A separate file of test rows.")
-@click.option("--corpus", type=click.Path(path_type=Path), help="A file of documents to search for answers.")
+@click.option("--corpus", type=click.Path(path_type=Path), help="A file or folder of documents to search for answers.")
 @click.option("--retrieve", is_flag=True, help="Search the passages that stand beside questions; default: show them.")
 @click.option("--header", default="", help="Names of the columns, with commas, of a file without a header line.")
 @click.option("--question", help="Column with the input.")
@@ -49,6 +49,7 @@ def init(data: Path | None, out: Path | None, header: str, **options: Any) -> No
     Examples:
       adaptbench init tickets.csv --answer team
       adaptbench init questions.csv --corpus manual.jsonl
+      adaptbench init questions.csv --corpus handbook/
     """
     from bench.authoring import init
     from bench.model import fetch as fetching

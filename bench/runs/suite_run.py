@@ -22,6 +22,8 @@ from bench.runs.time_left import CellWork
 from bench.store.listing import read_listing
 from bench.store.run_folder import Part, cell_folders, open_run
 
+_NOTES = 20  # lines on files at most
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -98,12 +100,21 @@ def measure(
         ) as opened,
         display({cell.key: _work(cell, after[cell.key]) for cell in cells}) as shown,
     ):
+        for line in _notes(every):
+            shown.say(line)
         if elsewhere:
             executor = elsewhere.executor(folder, suite)
         else:
             executor = workers.executor(suite, workers.at_once(suite, cells, opened, shown))
         outcome = runner.run(suite, cells, opened, shown, executor)
     return Finished(outcome, len(cells), len(every))
+
+
+def _notes(cells: Sequence[Cell]) -> list[str]:
+    """What the tasks say of files that they could not read."""
+    notes = list(dict.fromkeys(note for cell in cells for note in cell.task.notes))
+    more = len(notes) - _NOTES
+    return notes[:_NOTES] + ([f"(+{more} more; `adaptbench check` names all)"] if more > 0 else [])
 
 
 def _work(cell: Cell, after: frozenset[str]) -> CellWork:

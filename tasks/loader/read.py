@@ -13,6 +13,7 @@ from bench.core.spans import Span, document_of
 from bench.core.task import Task
 from tasks.loader.choices import Choices, find_choices
 from tasks.loader.digest import task_digest
+from tasks.loader.documents import read_folder
 from tasks.loader.examples import Draft, Reading, drafts, has_columns, passages, select
 from tasks.loader.hub import read_hub
 from tasks.loader.manifest import read_spec, spec_file
@@ -48,16 +49,17 @@ def read_task(folder: Path, limit: int | None = None) -> Loaded:
     tables = _tables(folder, spec, problems)
     choices = find_choices(folder, spec, tables.get("train"), problems)
     found = _examples(spec, tables, choices, problems)
-    corpus = _corpus(folder, spec, problems)
+    corpus, notes_on_files = _corpus(folder, spec, problems)
     splits = _divide(spec, found, file, problems)
     if corpus:
         _check_gold(splits, corpus, problems)
-    warnings = report_overlaps(splits, spec.prompt(), spec.allow_overlap, problems)
+    warnings = notes_on_files + report_overlaps(splits, spec.prompt(), spec.allow_overlap, problems)
     problems.check()
     if limit is not None:
         splits["test"] = first_by_hash(splits["test"], limit)
     notes = (*choices.notes, *_notes(spec))
-    return Loaded(_task(spec, splits, corpus), spec, folder, notes, tuple(warnings))
+    task = replace(_task(spec, splits, corpus), notes=tuple(notes_on_files))
+    return Loaded(task, spec, folder, notes, tuple(warnings))
 
 
 def _paths(spec: TaskSpec) -> Iterator[str]:
@@ -110,16 +112,20 @@ def _examples(
     return found
 
 
-def _corpus(folder: Path, spec: TaskSpec, problems: Problems) -> tuple[Passage, ...]:
-    """The corpus; empty where it has problems, so that gold ids are not checked against half of it."""
+def _corpus(folder: Path, spec: TaskSpec, problems: Problems) -> tuple[tuple[Passage, ...], list[str]]:
+    """The corpus and what is said of its files; empty where it has problems: gold is not checked against half of it."""
     if not spec.corpus:
-        return ()
+        return (), []
     before = len(problems)
-    table = read_table(*resolve(folder, spec.corpus.path), problems)
+    path, file = resolve(folder, spec.corpus.path)
+    if path.is_dir():
+        documents, notes = read_folder(path, file, problems, spec.corpus.most_mb)
+        return (tuple(documents) if len(problems) == before else ()), notes
+    table = read_table(path, file, problems)
     found = passages(table, spec.corpus, problems) if table else ()
     if table and not table.rows and len(problems) == before:
         problems.add(table.file, "no rows: the corpus is empty", "add passages, or remove corpus")
-    return found if len(problems) == before else ()
+    return (found if len(problems) == before else ()), []
 
 
 def _divide(spec: TaskSpec, found: dict[str, list[Draft]], file: str, problems: Problems) -> dict[str, list[Draft]]:

@@ -127,7 +127,10 @@ class Splits(Keys):
 class Corpus(Keys):
     """Documents to retrieve passages from."""
 
-    path: str = Field(description="a CSV, TSV, JSONL or Parquet file", examples=["path: corpus.jsonl"])
+    path: str = Field(
+        description="a CSV, TSV, JSONL or Parquet file, or a folder of texts", examples=["path: corpus.jsonl"]
+    )
+    most_mb: float = Field(20.0, gt=0, description="megabytes of a file in a folder at most, more than 0")
     id: str = Field("id", description="the column of passage ids")
     text: str = Field("text", description="the column of passage texts")
     title: str = Field("", description="the column of titles, where there is one")
