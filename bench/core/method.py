@@ -111,7 +111,7 @@ class Context:
         return None
 
     @property
-    def counts(self) -> Mapping[str, int]:
+    def counts(self) -> Mapping[str, float]:
         """What a record tells of what is searched, beside the counts of the index, or in place of one of them."""
         return {}
 

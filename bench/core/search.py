@@ -17,7 +17,7 @@ class Search(Protocol):
         """Bytes that the index takes, without the texts."""
 
     @property
-    def counts(self) -> Mapping[str, int]:
+    def counts(self) -> Mapping[str, float]:
         """Documents, those embedded in parts, queries without a match: what a record tells of the search."""
 
     def search(self, queries: Sequence[str], depth: int) -> list[list[int]]: ...

@@ -26,6 +26,7 @@ from bench.meters.environment import describe
 from bench.meters.phases import MeasuredWork, Meter, higher
 from bench.retrieval.embedders import Embedder
 from bench.retrieval.index import one_each
+from bench.retrieval.large_index import IndexStore
 
 _SUFFIX = ".npz"
 _DIGEST = 32  # bytes of a sha256
@@ -46,34 +47,35 @@ class CachedEmbedder:
 
     def __init__(self, embedder: Embedder, folder: Path, meter: Meter) -> None:
         self.name, self.digest = embedder.name, embedder.digest
-        self._embedder, self._meter = embedder, meter
+        self.plain, self._meter = embedder, meter
         self._folder = folder / _setting(embedder, meter)
+        self.indexes = IndexStore(self._folder, meter)  # of many vectors, which are kept in them alone
 
     def load(self) -> None:
         """Load the embedder's weights."""
-        self._embedder.load()
+        self.plain.load()
 
     def parts(self, texts: list[str]) -> list[list[str]]:
         """Each text in parts that the embedder sees whole."""
-        return self._embedder.parts(texts)
+        return self.plain.parts(texts)
 
     def offsets(self, text: str) -> list[tuple[int, int]] | None:
         """Characters of each token of the embedder; None where it does not tell."""
-        found: Callable[[str], list[tuple[int, int]] | None] | None = getattr(self._embedder, "offsets", None)
+        found: Callable[[str], list[tuple[int, int]] | None] | None = getattr(self.plain, "offsets", None)
         return found(text) if found else None
 
     def encode_query(self, texts: list[str]) -> NDArray[np.float32]:
         """Vectors of queries, computed anew: [n, d]."""
-        return self._embedder.encode_query(texts)
+        return self.plain.encode_query(texts)
 
     def encode_document(self, texts: list[str]) -> NDArray[np.float32]:
         """Vectors of documents: [n, d]. What those that were kept took is added to the meter's phase.
 
         Raises ValueError where the embedder gives something other than one finite vector for each text.
         """
-        self._embedder.load()  # questions follow: loading belongs to this phase, whether vectors are found or not
+        self.plain.load()  # questions follow: loading belongs to this phase, whether vectors are found or not
         if not texts:
-            return self._embedder.encode_document(texts)
+            return self.plain.encode_document(texts)
         names = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
         found = _read(self._folder, set(names))
         if found:
@@ -85,7 +87,7 @@ class CachedEmbedder:
 
     def _computed(self, texts: Mapping[bytes, str]) -> dict[bytes, _Kept]:
         asked = list(texts.values())
-        given, work = self._meter.timed(lambda: self._embedder.encode_document(asked))
+        given, work = self._meter.timed(lambda: self.plain.encode_document(asked))
         vectors = one_each(given, len(asked))
         joules = None if work.joules is None else work.joules / len(asked)
         share = MeasuredWork(work.wall_s / len(asked), joules, work.grown)

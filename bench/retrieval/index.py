@@ -6,6 +6,7 @@ comes first, and neither the other queries of a call nor its depth changes an or
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from bench.core.errors import UsageError, unknown
 from bench.core.search import Search
 from bench.retrieval.embedders import REMEDY, Embedder, find_embedder
+from bench.retrieval.large_index import FLAT_UP_TO, SAMPLE, IndexStore, LargeIndex, write_index
 from bench.retrieval.lexical import LexicalSearch, check_depth
 
 __all__ = ["RETRIEVERS", "Embedder", "build", "find_embedder"]
@@ -24,14 +26,19 @@ __all__ = ["RETRIEVERS", "Embedder", "build", "find_embedder"]
 RETRIEVERS = ("dense", "lexical", "hybrid")
 _RRF_K = 60  # Cormack, Clarke & Büttcher 2009, section 2
 _POOL = 1000  # how much of each ranking is fused: the depth of the TREC runs fused there
+_AT_ONCE = 8192  # texts of a large index that are embedded at once
+_FEW = 20  # questions, too few to measure a recall on
 _FAISS_QUERIES = 16  # below the 20 at which faiss turns to BLAS, whose last bits follow the batch
 
 
-def build(retriever: str, documents: Sequence[str], *, embedder: Embedder | None) -> Search:
+def build(
+    retriever: str, documents: Sequence[str], *, embedder: Embedder | None, questions: Sequence[str] = ()
+) -> Search:
     """An index over `documents`; `retriever` is "dense", "lexical" or "hybrid".
 
     `search(queries, depth)` gives for each query min(depth, n) document positions, best first.
-    `embedder` is needed by all but "lexical".
+    `embedder` is needed by all but "lexical". Of `questions`, which are none of the test, some measure what an index of
+    many vectors finds.
 
     Raises UsageError for an unknown retriever, no documents, or no embedder where one is needed.
     """
@@ -43,7 +50,7 @@ def build(retriever: str, documents: Sequence[str], *, embedder: Embedder | None
         return LexicalSearch(documents)
     if embedder is None:
         raise UsageError(f"retriever {retriever} needs a sentence embedder and none was found; {REMEDY}")
-    dense = DenseSearch(documents, embedder)
+    dense = DenseSearch(documents, embedder, questions)
     return dense if retriever == "dense" else HybridSearch(dense, LexicalSearch(documents))
 
 
@@ -78,25 +85,50 @@ def _embed(encode: Callable[[list[str]], Any], texts: Sequence[str]) -> NDArray[
 
 
 class DenseSearch:
-    """Exact inner-product search over embedded documents (faiss `IndexFlatIP`).
+    """Inner-product search over embedded documents: exact (faiss `IndexFlatIP`) up to `FLAT_UP_TO` vectors.
+
+    Of more, see `bench.retrieval.large_index`: where it searches a part of them, a ranking may be shorter than it was
+    asked for.
 
     A document longer than the encoder's input is embedded in parts, and scores as its best part does (MaxP: Dai &
     Callan 2019, arXiv:1905.09217). A longer query is the mean of its parts. Equal scores go to the document that comes
     first.
     """
 
-    def __init__(self, documents: Sequence[str], embedder: Embedder) -> None:
-        import faiss
-
+    def __init__(self, documents: Sequence[str], embedder: Embedder, questions: Sequence[str] = ()) -> None:
         parts = embedder.parts(list(documents))
-        vectors = _embed(embedder.encode_document, [part for own in parts for part in own])
+        texts = [part for own in parts for part in own]
         self._embedder = embedder
         self._size = len(documents)
         self._in_parts = sum(len(own) > 1 for own in parts)
         self._most = max(map(len, parts))
         self._document = np.repeat(np.arange(self._size), [len(own) for own in parts])  # of each vector
-        self._index = faiss.IndexFlatIP(vectors.shape[1])
-        self._index.add(vectors)
+        self._index: Any = self._flat(texts) if len(texts) <= FLAT_UP_TO else self._large(texts, questions)
+
+    def _flat(self, texts: Sequence[str]) -> Any:
+        import faiss
+
+        vectors = _embed(self._embedder.encode_document, texts)
+        index = faiss.IndexFlatIP(vectors.shape[1])
+        index.add(vectors)
+        return index
+
+    def _large(self, texts: list[str], questions: Sequence[str]) -> LargeIndex:
+        """The index of many vectors: one that is kept, or one that is made of texts embedded a block at a time."""
+        embedder = getattr(self._embedder, "plain", self._embedder)
+        self._store: IndexStore = getattr(self._embedder, "indexes", None) or IndexStore(None)
+        asked = questions[:: max(1, len(questions) // SAMPLE)][:SAMPLE]
+        name = hashlib.sha256(embedder.digest.encode())
+        for text in (*texts, "", *asked):
+            name.update(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+
+        def write(folder: Path) -> None:
+            blocks = (texts[start : start + _AT_ONCE] for start in range(0, len(texts), _AT_ONCE))
+            batches = (_embed(embedder.encode_document, block) for block in blocks)
+            few = len(asked) < _FEW
+            write_index(folder, len(texts), batches, lambda near: near if few else self._query_vectors(asked))
+
+        return self._store.get(name.hexdigest(), write)
 
     def search(self, queries: Sequence[str], depth: int) -> list[list[int]]:
         """min(depth, n) document positions for each query, by falling similarity."""
@@ -115,6 +147,8 @@ class DenseSearch:
         """
         import faiss
 
+        if isinstance(self._index, LargeIndex):
+            raise UsageError(f"an index of {self._index.ntotal:,} vectors is not copied; the most is {FLAT_UP_TO:,}")
         encoder = getattr(self._embedder, "folder", None)
         if encoder is None:
             raise UsageError(f"the sentence encoder {self._embedder.name} cannot be copied: it is no folder")
@@ -126,13 +160,19 @@ class DenseSearch:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the vectors."""
-        return int(self._index.ntotal * self._index.d * 4)
+        """Bytes of the vectors, and of the lists that hold them again."""
+        times = 1 if self._is_exact else 2
+        return int(self._index.ntotal * self._index.d * 4 * times)
 
     @property
-    def counts(self) -> Mapping[str, int]:
-        """Documents, and those of them that are longer than the encoder's input."""
-        return {"documents": self._size, "documents_in_parts": self._in_parts}
+    def counts(self) -> Mapping[str, float]:
+        """Documents, and those of them that are longer than the encoder's input; how many vectors are searched."""
+        large = self._index.counts if isinstance(self._index, LargeIndex) else {}
+        return {"documents": self._size, "documents_in_parts": self._in_parts, **large}
+
+    @property
+    def _is_exact(self) -> bool:
+        return not isinstance(self._index, LargeIndex) or self._index.is_exact
 
     def vectors(self, documents: Sequence[int]) -> NDArray[np.float32]:
         """The vectors of documents by their positions, of one in parts that of its first: [n, d]."""
@@ -159,7 +199,7 @@ class DenseSearch:
         for row, vector in enumerate(vectors):
             values, found = scores[row], positions[row]
             ranking, last = self._documents(values, found, depth)
-            if asked < total and last <= values[-1]:
+            if asked < total and last <= values[-1] and self._is_exact:
                 values, found = (array[0] for array in self._index.search(vector[None], total))
                 ranking, _ = self._documents(values, found, depth)
             rankings.append(ranking)
@@ -167,6 +207,9 @@ class DenseSearch:
 
     def _documents(self, values: NDArray[np.float32], found: NDArray[np.int64], depth: int) -> tuple[list[int], float]:
         """The first `depth` documents by their best vector, and the score of the last."""
+        values, found = values[found >= 0], found[found >= 0]
+        if not len(found):
+            return [], -np.inf
         documents = self._document[found]
         order = np.lexsort((documents, -values))
         _, first = np.unique(documents[order], return_index=True)
@@ -195,7 +238,7 @@ class HybridSearch:
         return self._dense.nbytes + self._lexical.nbytes
 
     @property
-    def counts(self) -> Mapping[str, int]:
+    def counts(self) -> Mapping[str, float]:
         """Those of both indexes."""
         return {**self._dense.counts, **self._lexical.counts}
 

@@ -59,7 +59,7 @@ class LexicalSearch:
         return sum(array.nbytes for array in arrays) + sum(len(token.encode()) for token in self._index.vocab_dict)
 
     @property
-    def counts(self) -> Mapping[str, int]:
+    def counts(self) -> Mapping[str, float]:
         """Documents, and distinct queries that shared no token with any of them."""
         return {"documents": self._size, "queries_without_match": len(self._unmatched)}
 

@@ -59,7 +59,7 @@ class TwoStageSearch:
         return self._first.nbytes
 
     @property
-    def counts(self) -> Mapping[str, int]:
+    def counts(self) -> Mapping[str, float]:
         """Those of the first stage, and pairs of query and document that are longer than the cross-encoder's input."""
         return {**self._first.counts, **({"pairs_cut": self.reranker.cut} if self.reranker else {})}
 

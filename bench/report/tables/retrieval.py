@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bench.analysis.summary import SummaryRow
 from bench.metrics.formats import clean
@@ -44,5 +44,15 @@ def _notes(rows: Sequence[SummaryRow]) -> Iterator[str]:
                 "words, as no sentence encoder is at hand" if "chunks_by_words" in counts else "tokens of the encoder"
             )
             yield f"{where}: {counts['documents']:,.0f} documents in {counts['chunks']:,.0f} chunks by {unit}"
+        if "lists" in counts:
+            yield f"{where}: {_index(counts)}"
         if counts.get("queries_without_match"):
             yield f"{where}: {counts['queries_without_match']:,.0f} queries share no token with any document"
+
+
+def _index(counts: Mapping[str, float]) -> str:
+    """How an index of many vectors is searched."""
+    recall = f"recall@10 {counts['index_recall@10']:.3f} of an exact search's"
+    if searched := counts["lists_searched"]:
+        return f"{searched:,.0f} of {counts['lists']:,.0f} lists of vectors are searched, {recall}"
+    return f"every vector is compared; half of {counts['lists']:,.0f} lists would find too little ({recall})"
