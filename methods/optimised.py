@@ -150,6 +150,7 @@ class Optimised(ContextPart):
     options: OptimisedOptions
     uses_seed = True
     searches = True
+    reflects = True
 
     def __init__(self, options: OptimisedOptions) -> None:
         super().__init__(options)

@@ -11,6 +11,7 @@ import pytest
 
 import methods
 from bench.analysis.costs import cost
+from bench.analysis.decision.candidates import places
 from bench.config.prices import replaced
 from bench.core.errors import BudgetError, CellError, UsageError
 from bench.core.item import Example
@@ -18,7 +19,7 @@ from bench.core.method import Context, Material
 from bench.core.prompt_search import FoundPrompt, TriedPrompt
 from tests.served.scripted import NOT_FOUND, Sent, said, serving
 from tests.served.test_served_run import PRICE, colour_in, measured, write
-from tests.small import write_task
+from tests.small import cells_of, write_task
 from tests.test_prompt_search import ScriptedAsker, material
 from tests.toy import adapted, choice_task
 
@@ -198,6 +199,60 @@ def test_a_served_model_is_searched_with_and_paid_for(tmp_path: Path) -> None:
     assert used.prompt == 20 * (used.requests - search.reflections) + 300 * search.reflections
     money = cost(record, replaced({}, ""))
     assert money.search == pytest.approx((used.prompt * 2 + used.output * 8) / 1e6)
+
+
+def wrote(path: str, body: dict[str, Any], before: int) -> Sent:
+    """Writes an instruction, and answers nothing else."""
+    last = body.get("messages", [{}])[-1].get("content", "")
+    if path == "/chat/completions" and "response_format" not in body:
+        is_asked = "I provided an assistant" in last
+        return Sent(said("```\nPick a colour.\n```" if is_asked else "yes", prompt=300, output=20))
+    return NOT_FOUND
+
+
+def test_another_model_can_write_the_instructions(tmp_path: Path, tiny_model: Path) -> None:
+    write_task(tmp_path)
+    with serving(wrote) as server:
+        far = {"endpoint": {"base_url": server.url, "model": "m", "price": PRICE}, "name": "far"}
+        own = {"optimised": {"max_evaluations": 40}}
+        made = {"optimised": {"max_evaluations": 40, "reflector": far}}
+        file = write(tmp_path, server.url, models=[str(tiny_model)], methods=[own, made])
+        _, (alone, cell) = cells_of(file)
+        record = measured(file, tmp_path / "run", cell=1)
+        written = [one.body["messages"][-1]["content"] for one in server.asked if "messages" in one.body]
+    assert (alone.label, cell.label) == ("optimised", "optimised, reflector far")
+    assert alone.key != cell.key
+    assert not any("test thing" in text for text in written)
+    search = record.prompt_search
+    assert search is not None
+    assert search.reflections >= 1
+    by = search.reflector
+    assert by is not None
+    assert (by.model, by.base_url, by.stays) == ("far", server.url, True)
+    assert by.used is not None
+    assert by.used.requests >= search.reflections  # the trial of how it answers is paid for too
+    prices = replaced({"cpu_core_hour": 0.0}, "")
+    assert cost(record, prices).search == pytest.approx((by.used.prompt * 2 + by.used.output * 8) / 1e6)
+    assert list(places(record)) == [by]
+    assert record.identity.reflector is not None
+    assert record.identity.reflector.model.kind == "served"
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ({"few-shot": {"reflector": "tiny-random"}}, "reflector of method few-shot: it searches for no instruction"),
+        ({"optimised": {"reflector": ["a"]}}, "reflector of method optimised must be a path, or a mapping"),
+        ({"optimised": {"reflector": {"pth": "a"}}}, 'reflector of method optimised: unknown key "pth"'),
+        ({"optimised": {"reflector": "classical"}}, "the reflector classical writes no text: it is no language model"),
+    ],
+)
+def test_a_reflector_that_cannot_be_is_one_line(tmp_path: Path, method: dict[str, Any], words: str) -> None:
+    write_task(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        cells_of(write(tmp_path, "http://127.0.0.1:9/v1", methods=[method]))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_budget_of_an_endpoint_ends_a_search(tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bench.adapt.asking import with_prompt
+from bench.adapt.asking import Reflector, with_prompt
 from bench.adapt.classical import NearestAnswer, TfIdf
 from bench.adapt.frozen import FrozenLearner, GivenLearner
 from bench.adapt.gradient import GradientLearner
@@ -18,6 +18,7 @@ from bench.adapt.tuning import search
 from bench.config.search_space import SearchPlan, grid, settle
 from bench.core.errors import NotApplicableError, unknown
 from bench.core.method import FROZEN, GIVEN, GRADIENT, LINEAR_PROBE, NEAREST_ANSWER, SET_FIT, TF_IDF, Method
+from bench.core.prompt_search import PromptSearch
 
 LEARNERS: Mapping[str, Learner] = {
     FROZEN.name: FrozenLearner(),
@@ -37,11 +38,12 @@ def adapt(
     plan: SearchPlan | None = None,
     chosen: Mapping[str, Any] | None = None,
     observer: Observer | None = None,
+    reflector: Callable[[], Reflector] | None = None,
 ) -> Adapted:
     """Adapt the session's base model by `method`.
 
     A prompt that the context part looks for is found first. Options with several values are `chosen`, or else searched
-    for by `plan`.
+    for by `plan`. `reflector` makes the model that writes instructions, where it is another than the one that answers.
 
     Raises:
         CellError: the method cannot work here, training diverged, or memory ran out.
@@ -49,8 +51,7 @@ def adapt(
     learner = _learner(method)
     plan, tuning, prompt_search = plan or SearchPlan(), None, None
     if method.context.searches:  # before its weights are learnt: they learn from what is found
-        with session.meter.phase("tune"):
-            session, prompt_search = with_prompt(method, session, plan.trials)
+        session, prompt_search = _searched(method, session, plan.trials, reflector)
     if chosen is not None:
         method = settle(method, chosen)
     elif grid(method):
@@ -62,6 +63,15 @@ def adapt(
     observer = observer or Observer()
     observer.written(writer)
     return replace(learner.adapt(method, session, writer, observer), tuning=tuning, prompt_search=prompt_search)
+
+
+def _searched(
+    method: Method, session: AdaptSession, trials: int, reflector: Callable[[], Reflector] | None
+) -> tuple[AdaptSession, PromptSearch | None]:
+    """As `with_prompt`; the reflecting model is let go when the search ends."""
+    reflecting = reflector() if reflector and session.material.found is None else None
+    with session.meter.phase("tune"):
+        return with_prompt(method, session, trials, reflecting)
 
 
 def _learner(method: Method) -> Learner:

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from bench.adapt.served import ServedSession
 from bench.adapt.session import AdaptSession
 from bench.adapt.validation import ValidationItems
 from bench.core.errors import CellError
 from bench.core.item import Example, Item
+from bench.core.measured import TokensUsed
 from bench.core.method import GRADIENT, Context, Method
 from bench.core.prompt import Prompt
 from bench.core.prompt_search import Answered, PromptSearch, ReflectedBy
@@ -39,7 +41,7 @@ class Reflector:
 
     session: AdaptSession
     model: Any
-    by: ReflectedBy | None = None  # None: the model that answers
+    named: ReflectedBy | None = None  # None: the model that answers
 
     @classmethod
     def within(cls, session: AdaptSession, model: Any) -> Reflector:
@@ -53,6 +55,13 @@ class Reflector:
         predictor = self._predictor
         (written,) = items.predicted(predictor, items.written(predictor))
         return "" if written.failure else written.output, items.tokens
+
+    @property
+    def by(self) -> ReflectedBy | None:
+        """The model, with the tokens that its endpoint has counted so far; None: it is the one that answers."""
+        if self.named is None or not isinstance(self.session, ServedSession):
+            return self.named
+        return replace(self.named, used=self.session.served.client.used.get("tune", TokensUsed()))
 
     @cached_property
     def _predictor(self) -> ModelPredictor:

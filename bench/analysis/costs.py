@@ -44,7 +44,7 @@ def cost(record: Record, prices: Prices) -> CellCost:
     query = _seconds(record, ANSWERING) * rate / record.items if record.items else None
     served = record.latency.get("served")
     return CellCost(
-        search=_seconds(record, SEARCH) * rate,
+        search=_seconds(record, SEARCH) * rate + _reflecting(record, prices),
         production=made,
         teaching=taught,
         thousand_queries=None if query is None else 1000 * query,
@@ -72,12 +72,19 @@ def teaching(record: Record, prices: Prices) -> float | None:
     return None if price is None else price.money(taught.used)
 
 
+def _reflecting(record: Record, prices: Prices) -> float:
+    """Money for the tokens of an endpoint that wrote instructions; 0 where they have no price."""
+    by = record.prompt_search.reflector if record.prompt_search else None
+    price = (prices.tokens.get(by.model) or by.price) if by else None
+    return price.money(by.used) if by and by.used and price else 0.0
+
+
 def _served(record: Record, prices: Prices, rate: float, taught: float | None) -> CellCost:
     answers, search = paid(record, prices, "predict"), paid(record, prices, "tune")
     known = answers is not None and record.items > 0
     query = ((answers or 0.0) + _seconds(record, ("retrieve",)) * rate) / record.items if known else None
     return CellCost(
-        search=search or 0.0,
+        search=(search or 0.0) + _reflecting(record, prices),
         production=None if taught is None else _seconds(record, ("index",)) * rate + taught,
         teaching=taught,
         thousand_queries=None if query is None else 1000 * query,

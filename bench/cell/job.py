@@ -46,6 +46,7 @@ class Job:
     turned_off: list[SideMeasure] = field(default_factory=list)  # not to be measured
     cells_at_once: int = 1  # on this machine, this one included
     times_tail: bool = False  # enough items are timed for a 95th percentile, however long that takes
+    reflector: dict[str, Any] | None = None  # the model that writes instructions; None: the one that answers
     found: FoundPrompt | None = None  # of its context part, by an earlier search; None: to be searched for here
     keeps_weights: bool = False  # writes what was trained beside the record
     joins_validation: bool = False  # learns from the validation split too, which then judges nothing

@@ -19,6 +19,7 @@ from bench.adapt.served import ServedSession
 from bench.adapt.session import AdaptSession
 from bench.cell import served
 from bench.cell.job import Job
+from bench.cell.reflect import reflector_of
 from bench.cell.setup import Progress, require_reachable, session_for, task_and_method
 from bench.cell.side_evals import SideEvals, distance_from_base, leaves_weights, on_training_items, still_known
 from bench.cell.teach import taught
@@ -138,6 +139,7 @@ def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEval
             session,
             plan=SearchPlan(job.trials, tuning.folds, tuning.budget) if tuning else None,
             chosen=job.chosen,
+            reflector=partial(reflector_of, job, session.meter, side_evals.progress) if job.reflector else None,
             observer=Observer(
                 side_evals.apart,
                 CheckpointCallback(checkpoints, job.checkpoints) if job.checkpoints else None,

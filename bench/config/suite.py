@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 import methods
 from bench.config import assumptions, prices
-from bench.config.teacher import TeacherSpec, read_teacher
+from bench.config.teacher import TeacherSpec, read_reflector, read_teacher
 from bench.core.errors import UsageError, nearest, unknown
 from bench.core.explain import explain
 from bench.core.measured import SideMeasure
@@ -208,6 +208,8 @@ class Asked:
     models: tuple[str, ...] | None = None  # as reports call them; None: all that it is for
     teacher: TeacherSpec | None = None  # whose answers it learns from; None: it learns from labels
     teaches: ResolvedModel | None = None  # the same, once it is found
+    reflector: ModelSpec | None = None  # who writes instructions for it; None: the model that answers, where any does
+    reflects: ResolvedModel | None = None  # the same, once it is found
 
     def is_for(self, model: str, kind: ModelKind) -> bool:
         """Whether a model of this name and kind is to be adapted by it."""
@@ -231,7 +233,7 @@ def labelled_methods(suite: Suite) -> dict[str, Asked]:
         if label in labelled:
             same = "under one label" if one.label else "with the same options"
             raise UsageError(f'method "{label}" stands twice in the suite {same}')
-        labelled[label] = Asked(method, one.tasks, one.models, one.teacher)
+        labelled[label] = Asked(method, one.tasks, one.models, one.teacher, reflector=one.reflector)
     return labelled
 
 
@@ -245,10 +247,12 @@ class _Entry:
     label: str = ""
     models: tuple[str, ...] | None = None
     teacher: TeacherSpec | None = None
+    reflector: ModelSpec | None = None
 
     def named(self, method: str) -> str:
-        """What reports call a method of this name, with whom it learns from."""
-        return f"{method}, taught by {self.teacher.called}" if self.teacher else method
+        """What reports call a method of this name, with whom it learns from and who writes its instruction."""
+        taught = f", taught by {self.teacher.called}" if self.teacher else ""
+        return f"{method}{taught}{f', reflector {self.reflector.called}' if self.reflector else ''}"
 
 
 def _entry(value: str | dict[str, dict[str, Any] | None], suite: Suite) -> _Entry:
@@ -259,13 +263,14 @@ def _entry(value: str | dict[str, dict[str, Any] | None], suite: Suite) -> _Entr
     ((name, given),) = value.items()
     options = dict(given or {})
     only, label, teacher = options.pop("tasks", None), options.pop("label", ""), options.pop("teacher", None)
+    reflector = read_reflector(options.pop("reflector", None), name)
     if not isinstance(label, str) or not label.isprintable() or len(label) > LONGEST_NAME:
         raise UsageError(
             f"label of method {name} must be a text of up to {LONGEST_NAME} characters; got {shown(label)}"
         )
     models = _some_of("model", name, options.pop("models", None), [model.called for model in suite.models])
     tasks = _some_of("task", name, only, suite.tasks)
-    return _Entry(name, options, tasks, label, models, read_teacher(teacher, name))
+    return _Entry(name, options, tasks, label, models, read_teacher(teacher, name), reflector)
 
 
 def _some_of(what: str, method: str, only: object, known: Sequence[str]) -> tuple[str, ...] | None:

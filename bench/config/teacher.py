@@ -1,8 +1,12 @@
-"""A teacher: a model whose answers a method of a suite learns from, in place of labels or for items without any."""
+"""The other models of a method in a suite.
+
+Its teacher answers what it learns from, in place of labels or for items without any; its reflector writes instructions
+for a prompt that is searched for.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -10,9 +14,11 @@ import methods
 from bench.core.errors import UsageError
 from bench.core.explain import explain
 from bench.core.method import ContextPart
-from bench.core.model_kind import fits
+from bench.core.model_kind import DESCRIPTIONS, LANGUAGE_MODELS, fits
 from bench.core.quoting import shown
 from bench.model.resolve import ModelSpec, ResolvedModel
+
+Spec = TypeVar("Spec", bound=ModelSpec)
 
 
 class TeacherSpec(ModelSpec):
@@ -36,17 +42,38 @@ def read_teacher(value: object, method: str) -> TeacherSpec | None:
     weights, context = methods.classes(method)
     if not weights.learner.reads_train and context.reads_train is ContextPart.reads_train:
         raise UsageError(f"teacher of method {method}: it learns nothing from training items; leave teacher out")
+    return _spec(TeacherSpec, value, f"teacher of method {method}")
+
+
+def read_reflector(value: object, method: str) -> ModelSpec | None:
+    """The reflector of a method's entry; None where it names none.
+
+    Raises:
+        UsageError: the value is wrong, or the method searches for no instruction.
+    """
+    if value is None:
+        return None
+    if not methods.classes(method)[1].reflects:
+        raise UsageError(f"reflector of method {method}: it searches for no instruction; leave reflector out")
+    return _spec(ModelSpec, value, f"reflector of method {method}")
+
+
+def _spec(kind: type[Spec], value: object, where: str) -> Spec:
     given: Any = {"path": value} if isinstance(value, str) else value
     if not isinstance(given, dict):
-        raise UsageError(
-            f"teacher of method {method} must be a path, or a mapping with path or endpoint; got {shown(value)}"
-        )
+        raise UsageError(f"{where} must be a path, or a mapping with path or endpoint; got {shown(value)}")
     try:
-        return TeacherSpec.model_validate(given)
+        return kind.model_validate(given)
     except ValidationError as error:
+        raise UsageError("\n".join(f"{where}: {line}" for line in explain(error, kind))) from None
+
+
+def require_writes(reflector: ResolvedModel, label: str) -> None:
+    """Refuse a reflector that writes no text; `label`: what reports call its method."""
+    if reflector.kind not in LANGUAGE_MODELS:
         raise UsageError(
-            "\n".join(f"teacher of method {method}: {line}" for line in explain(error, TeacherSpec))
-        ) from None
+            f"{label}: the reflector {reflector.name} writes no text: it is {DESCRIPTIONS[reflector.kind]}"
+        )
 
 
 def require_answers(teacher: ResolvedModel, label: str) -> None:

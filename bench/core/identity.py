@@ -21,6 +21,7 @@ _LEFT_OUT = (
     "tuning",
     "suite",
     "teacher",
+    "reflector",
     "rerankers",
 )  # of a key, where not set
 
@@ -96,6 +97,14 @@ class TeacherSettings(Strict):
 
 
 @dataclass(frozen=True, slots=True)
+class ReflectorSettings(Strict):
+    """The model that writes instructions for a prompt that is searched for."""
+
+    model: ModelIdentity
+    surroundings: Surroundings  # what of the machine decides what it writes
+
+
+@dataclass(frozen=True, slots=True)
 class Identity(Strict):
     """What the key is hashed from. A setting that a suite does not use is left out, so that new ones keep old keys."""
 
@@ -114,6 +123,7 @@ class Identity(Strict):
     suite: Options = field(default_factory=dict)  # settings of the suite that are not left alone
     teacher: TeacherSettings | None = None  # null where labels are learnt from
     rerankers: tuple[str, ...] = ()  # digest of each cross-encoder to choose from, "" for none; empty: none is named
+    reflector: ReflectorSettings | None = None  # null: the model that answers, or nothing is reflected on
     origins: Mapping[str, str] = field(default_factory=dict)  # part of another distribution -> its name and version
 
     def content(self) -> dict[str, object]:

@@ -281,6 +281,7 @@ class ContextPart(Part):
     sees_gold: bool = False  # is handed the gold passage ids of the test items
     is_control: bool = False  # shows what retrieval can be worth; cannot be served
     searches: bool = False  # looks for its prompt with the model, see `search`
+    reflects: ClassVar[bool] = False  # its search has a model write instructions, by default the one that answers
     spends_trials: bool = False  # its search asks as many items as other methods' trials of options do
 
     def reads_train(self, task: Task) -> bool:

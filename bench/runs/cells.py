@@ -12,10 +12,17 @@ import methods
 import tasks
 from bench.config.search_space import candidates, grid
 from bench.config.suite import Asked, Suite, labelled_methods
-from bench.config.teacher import require_answers
+from bench.config.teacher import require_answers, require_writes
 from bench.core.errors import UsageError
 from bench.core.hashing import canonical, sha256
-from bench.core.identity import CounterfactualSettings, Identity, ProbeSettings, Surroundings, TuningSettings
+from bench.core.identity import (
+    CounterfactualSettings,
+    Identity,
+    ProbeSettings,
+    ReflectorSettings,
+    Surroundings,
+    TuningSettings,
+)
 from bench.core.method import GIVEN, Method
 from bench.core.model_kind import DESCRIPTIONS, REMEMBERING, fits, unfit
 from bench.core.record import CellRef, Contamination
@@ -23,7 +30,7 @@ from bench.core.task import Task
 from bench.metrics import refuse_unfit
 from bench.model.resolve import ResolvedModel, resolve
 from bench.runs.given import located, other_base
-from bench.runs.identity import beside, identity_of
+from bench.runs.identity import beside, identity_of, model_identity
 from bench.runs.teaching import Teacher, teacher_of
 
 
@@ -46,6 +53,7 @@ class Cell:
     trials: int = 0  # combinations of open options to try
     chooser: str | None = None  # key of the cell whose choice of options this one takes over; None: it has its own
     teacher: Teacher | None = None  # whose answers it learns from; None: it learns from labels
+    reflector: ResolvedModel | None = None  # who writes instructions for it; None: the model that answers
     asks_teacher: bool = False  # no cell before it learns from the same answers
 
     @cached_property
@@ -120,11 +128,14 @@ def expand(suite: Suite, suite_file: Path, surroundings: Callable[[Suite], Surro
 
 
 def at_hand(label: str, entry: Asked, here: Path) -> Asked:
-    """An entry with the files of its weights and its teacher found."""
+    """An entry with the files of its weights, its teacher and its reflector found."""
     teaches = None if entry.teacher is None else resolve(entry.teacher, here)
     if teaches is not None:
         require_answers(teaches, label)
-    return replace(entry, method=located(entry.method, here), teaches=teaches)
+    reflects = None if entry.reflector is None else resolve(entry.reflector, here)
+    if reflects is not None:
+        require_writes(reflects, label)
+    return replace(entry, method=located(entry.method, here), teaches=teaches, reflects=reflects)
 
 
 def _require_method(suite: Suite, model: ResolvedModel) -> None:
@@ -229,11 +240,13 @@ def _cells(
                         counterfactuals=_counterfactual_settings(suite, task),
                         tuning=_tuning_settings(suite, method, task) if open_ or method.context.spends_trials else None,
                         teacher=teacher.settings if teacher else None,
+                        reflector=_reflector_settings(asked_for.reflects, around),
                     )
                     tried = len(candidates(open_, suite.trials)) if open_ and chooser is None else 0
                     cell = Cell(
                         model, task, path, method, named, seed, identity, label, suite.limit, size, paths,
                         trials=tried, chooser=chooser, teacher=teacher,
+                        reflector=asked_for.reflects,
                     )  # fmt: skip
                     chooser = (chooser or cell.key) if open_ else None
                     yield cell
@@ -247,6 +260,12 @@ def _probe_settings(suite: Suite, method: Method, probes: Loaded) -> ProbeSettin
         return ProbeSettings()
     digests = tuple(task.digest for _, task in probes)
     return ProbeSettings(suite.probe_limit, digests, suite.checkpoints, tuple(suite.adapter_scales))
+
+
+def _reflector_settings(model: ResolvedModel | None, around: Surroundings) -> ReflectorSettings | None:
+    if model is None:
+        return None
+    return ReflectorSettings(model_identity(model), replace(beside(around, model), embedder=""))
 
 
 def _tuning_settings(suite: Suite, method: Method, task: Task) -> TuningSettings:

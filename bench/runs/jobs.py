@@ -27,6 +27,7 @@ def job_of(
         identity=cell.identity,
         model=_told(cell.model),
         teacher=_told(cell.teacher.model) if cell.teacher else None,
+        reflector=_told(cell.reflector) if cell.reflector else None,
         unlabelled=str(cell.teacher.file) if cell.teacher and cell.teacher.file else None,
         taught=str(store.path / TAUGHT),
         task=cell.task_path,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +14,9 @@ from bench.analysis.decision.lines import Line
 from bench.analysis.retention import BaseScore, Loss, base_scores, losses
 from bench.config.assumptions import Assumptions
 from bench.config.prices import Prices
+from bench.core.measured import ServedBy, TaughtBy
 from bench.core.phases import PRODUCTION, REFRESH
+from bench.core.prompt_search import ReflectedBy
 from bench.core.record import Record, Run
 
 
@@ -102,7 +104,7 @@ def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -
                 latency_p95_s=statistics.median(tails) if len(tails) == len(own) else None,
                 memory_bytes=max(_memory(record) for record in own),
                 pays_tokens=any(record.served is not None for record in own),
-                data_stays=all(place.stays for record in own for place in (record.served, record.taught) if place),
+                data_stays=all(place.stays for record in own for place in places(record)),
                 losses=losses(run, own, base),
                 trained_elsewhere=own[0].parts.trained_elsewhere,
                 not_measurable=_not_measurable(own, base),
@@ -110,6 +112,12 @@ def candidates(run: Run, family: Family, prices: Prices, assumed: Assumptions) -
             )
         )
     return found
+
+
+def places(record: Record) -> Iterator[ServedBy | TaughtBy | ReflectedBy]:
+    """Where items were sent to: the models of a record that may be elsewhere."""
+    reflector = record.prompt_search.reflector if record.prompt_search else None
+    yield from (place for place in (record.served, record.taught, reflector) if place)
 
 
 def _is(record: Record, family: Family, label: str) -> bool:
