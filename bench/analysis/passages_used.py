@@ -12,20 +12,19 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from bench.analysis.answers import bound
 from bench.analysis.item_texts import asked
 from bench.core.item import Example, Passage
 from bench.core.record import Record, Run
 from bench.core.spans import Gold, Span, document_of, place_of
 from bench.core.task import Task
 from bench.core.words import tokens_of
+from bench.metrics import is_right
 from bench.metrics.retrieval import rank_of
 from bench.store.lines import Line
 from bench.store.run_folder import read_predictions
 from methods.frozen import Frozen
 
 Fate = Literal["missed", "unshown", "unused", "used", "unneeded"]
-_RIGHT = 0.5  # of the scale of the primary metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +45,19 @@ def passage_use(run: Run, records: Sequence[Record]) -> PassageUse | None:
     """
     first = records[0]
     metric = next(iter(first.scores), "")
-    scale, shown = bound(metric), _shown(first)
-    task, _ = asked(run, first) if scale is not None and shown is not None else (None, "")
-    if task is None or scale is None or shown is None or not any(example.gold for example in task.test):
+    shown = _shown(first)
+    task, _ = asked(run, first) if shown is not None else (None, "")
+    if task is None or shown is None or not any(example.gold for example in task.test):
         return None
     lines = {record.key: read_predictions(run.path, record.key) for record in records}
     if any(metric not in each[0]["metrics"] for each in lines.values()):
         return None
-    seen = [each for of_seed in lines.values() for each in _items(task, of_seed, metric, _RIGHT * scale, shown)]
+    seen = [each for of_seed in lines.values() for each in _items(task, of_seed, metric, shown)]
     fates = Counter(each.fate for each in seen)
     return PassageUse(
         len(seen),
         {fate: fates[fate] / len(seen) for fate in ("missed", "unshown", "unused", "used", "unneeded")},
-        _known(run, first, metric, _RIGHT * scale, [each.item for each in seen if each.fate == "used"]),
+        _known(run, first, metric, [each.item for each in seen if each.fate == "used"]),
         _grounded(task, lines.values(), shown),
     )
 
@@ -78,14 +77,16 @@ def _shown(record: Record) -> int | None:
     return count if isinstance(count, int) and options.get("neighbours", 0) in (0, (0,)) else None
 
 
-def _items(task: Task, lines: Sequence[Line], metric: str, enough: float, shown: int) -> Iterator[_Item]:
+def _items(task: Task, lines: Sequence[Line], metric: str, shown: int) -> Iterator[_Item]:
     examples = {example.id: example for example in task.test if example.gold}
     documents = {passage.id for passage in task.corpus}
     for line in lines:
         example = examples.get(line["id"])
         if example is not None:
             places = [place_of(name, documents) for name in line.get("ranking", ())]
-            yield _Item(example.id, _fate(example, places, _kept(line, shown), line["metrics"][metric] >= enough))
+            yield _Item(
+                example.id, _fate(example, places, _kept(line, shown), is_right(metric, line["metrics"][metric]))
+            )
 
 
 def _kept(line: Line, shown: int) -> int:
@@ -105,7 +106,7 @@ def _holds(places: Sequence[Gold], gold: Sequence[Gold]) -> bool:
     return any(rank_of(places, wanted) <= len(places) for wanted in gold)
 
 
-def _known(run: Run, record: Record, metric: str, enough: float, items: Sequence[str]) -> float | None:
+def _known(run: Run, record: Record, metric: str, items: Sequence[str]) -> float | None:
     """Of answers that are right with their passage: the share that the base model has right without any."""
     closed_book = next(
         (
@@ -120,7 +121,9 @@ def _known(run: Run, record: Record, metric: str, enough: float, items: Sequence
     if closed_book is None or not items:
         return None
     right = {
-        line["id"] for line in read_predictions(run.path, closed_book.key) if line["metrics"].get(metric, 0.0) >= enough
+        line["id"]
+        for line in read_predictions(run.path, closed_book.key)
+        if is_right(metric, line["metrics"].get(metric, 0.0))
     }
     return fmean(float(item in right) for item in items)
 

@@ -18,6 +18,7 @@ from bench.adapt.ranking import with_one_rule
 from bench.adapt.served import ServedSession
 from bench.adapt.session import AdaptSession
 from bench.cell import served
+from bench.cell.confidence import confidence
 from bench.cell.job import Job
 from bench.cell.reflect import reflector_of
 from bench.cell.setup import Progress, require_reachable, session_for, task_and_method
@@ -80,7 +81,10 @@ def measure(job: Job, progress: Progress) -> Record:
     checks = _count(job, adapted, prompts, predictions, meter)
     with meter.phase("score"):
         scored = score(task, predictions)
-    run_folder.write_predictions(Path(job.out), predictions, scored.of)
+    sure, below = confidence(adapted.predictor, task, items, predictions, meter)
+    run_folder.write_predictions(
+        Path(job.out), predictions, lambda i: {**scored.of(i), **({"confidence": sure[i]} if sure else {})}
+    )
     on_train: Scores = {}
     if method.weights.learner.reads_train and "training_items" not in job.turned_off:
         with meter.phase("overfit"):
@@ -106,6 +110,7 @@ def measure(job: Job, progress: Progress) -> Record:
         over_budget=tuple(side_evals.left_out),
         flop_check=checks,
         second_stage=staged,
+        threshold=below,
         served=_served(session, adapted, predictions, task),
     )
 

@@ -23,6 +23,7 @@ from bench.core.measured import (
 )
 from bench.core.phases import Phase, PhaseName
 from bench.core.prompt_search import PromptSearch
+from bench.core.refusal import Threshold
 from bench.core.training import Training, Tuning
 from bench.core.values import Count, Strict
 
@@ -159,6 +160,7 @@ class Record(Strict):
     on_train: Scores = field(default_factory=dict)  # of a method that learns, on items that it learnt from
     retrieval: Mapping[str, float] = field(default_factory=dict)  # hit@k, recall@k, mrr, ndcg@k; questions: how many
     second_stage: SecondStageWork | None = None  # of retrieval; null where there is none
+    threshold: Threshold | None = None  # of confidence, below which it refuses; null where a task has no refusals
     latency: Mapping[Serving, Latency] = field(default_factory=dict)  # way of serving -> seconds for one item
     flop_check: Mapping[PhaseName, FlopCheck] = field(default_factory=dict)  # phase -> one batch, counted in two ways
     parameters: Parameters | None = None  # sizes; null where nothing was measured

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from bench.core.item import Example, Passage
+from bench.core.refusal import Refusal
 
 if TYPE_CHECKING:
     from bench.core.counterfactual import Slot
@@ -42,6 +43,7 @@ class Task:
     lowercase: bool = False  # compare text lower-cased
     extract: Extract | None = None  # the part of a generated text that is scored; None: all of it
     counterfactuals: tuple[Slot, ...] = ()  # changes of an item that ought not to change its answer
+    refusal: Refusal | None = None  # what says that a question has no answer; None: every item has one
     contamination: str = ""  # which models are known to have seen it
     notes: tuple[str, ...] = ()  # a line for each file of documents that is left out, or was read in another way
     digest: str = ""  # sha256 over prompt, rows, corpus and decoding: what decides predictions

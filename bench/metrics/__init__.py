@@ -127,6 +127,12 @@ def refuse_unfit(names: Sequence[str], kind: str, where: str) -> None:
             raise TaskError(f'{where}: metric "{name}" needs {missing}')
 
 
+def is_right(name: str, value: float) -> bool:
+    """Whether an item's score in a metric is at least half of a perfect one."""
+    info = _info(name)
+    return info.bounded and value >= info.scale / 2
+
+
 def missing_for(name: str) -> str:
     """What has to be installed before BLEU can be computed with a tokenizer that sacrebleu does not hold; or ""."""
     tokenize = NAMES[name].options.get("tokenize")

@@ -26,6 +26,7 @@ class Line(TypedDict):
     context_tokens: NotRequired[int]
     passages_dropped: NotRequired[int]
     output_tokens: NotRequired[int]
+    confidence: NotRequired[FiniteFloat | None]  # of the answer, from 0 to 1, where a task has refusals
     scores: NotRequired[Sequence[FiniteFloat]]  # log-likelihood of each choice, nats
     order: NotRequired[Sequence[int]]  # places of the choices, the best first
     right: NotRequired[int]  # place of the right choice

@@ -20,6 +20,8 @@ _INVISIBLE = ("Cc", "Cf")  # control and format characters: zero-width spaces, s
 _SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))  # variation selectors, as behind an emoji
 T = TypeVar("T")
 _GOLD = 'write a list of ids, or of spans such as {"document": "a", "start": 0, "end": 40}'
+_TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"", "false", "0", "no"})
+_FLAG = "write true or false"
 _FILL_IN = "fill it in or remove the row"
 
 
@@ -122,6 +124,7 @@ def has_columns(reading: Reading, gold_needed: bool) -> bool:
     if gold_needed:
         needed[spec.gold] = "gold names"
     needed |= {spec.group: "group names"}
+    needed |= {spec.refusal.unanswerable: "refusal.unanswerable names"} if spec.refusal else {}
     needed.pop("", None)
     missing = [missing_column(reading.table, name, why, reading.problems) for name, why in needed.items()]
     return not any(missing)
@@ -177,6 +180,8 @@ def _draft(row: Row, reading: Reading) -> Draft | None:
 
 def _references(row: Row, spec: TaskSpec) -> tuple[str, ...]:
     """The references of a text item: distinct, stripped, in order; () and a problem where there is none."""
+    if spec.refusal and spec.refusal.unanswerable and row.converted(spec.refusal.unanswerable, _flag, _FLAG):
+        return (spec.refusal.answer,)
     references: list[str] = []
     for name in spec.references:
         texts = row.converted(name, _texts, "write text or a list of texts", has_fields=True)
@@ -191,6 +196,14 @@ def _references(row: Row, spec: TaskSpec) -> tuple[str, ...]:
                 what = f"a reference holds the stop text {shown(stop)}, so it can never be generated"
                 row.complain(what, "change stop, or the reference")
     return tuple(dict.fromkeys(references))
+
+
+def _flag(cell: Any) -> bool:
+    """Whether a cell says true; raises TypeError where it says neither true nor false."""
+    text = (text_of(cell) or "").strip().lower()
+    if text not in _TRUE | _FALSE:
+        raise TypeError(f"{shown(text)}, which is neither true nor false")
+    return text in _TRUE
 
 
 def _texts(cell: Any) -> list[str]:

@@ -66,6 +66,10 @@ def _contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
                 yield f"{key} is for kind: choice", "remove it, or set kind: choice"
     if spec.extract and spec.kind != "text":
         yield "extract is for kind: text", "remove it, or set kind: text"
+    if spec.refusal and spec.kind == "prose":
+        yield "refusal is for tasks with answers", "remove it, or set another kind"
+    if spec.refusal and spec.refusal.unanswerable and spec.kind != "text":
+        yield "refusal.unanswerable is for kind: text", "give such items the choice that refusal.answer names"
     if spec.judging and spec.kind != "text":
         yield "judging is for kind: text", "remove it; other answers are scored without a judge"
     yield from _template_contradictions(spec)

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.core.errors import UsageError
 from bench.core.item import Example, Passage
 from bench.core.quoting import shown
+from bench.core.refusal import Refusal
 from bench.core.spans import Span, document_of
 from bench.core.task import Task
 from tasks.loader.choices import Choices, find_choices
@@ -189,6 +190,7 @@ def _task(spec: TaskSpec, splits: Mapping[str, list[Draft]], corpus: tuple[Passa
         lowercase=spec.lowercase,
         extract=spec.extract,
         counterfactuals=spec.slots(),
+        refusal=Refusal(spec.refusal.answer, spec.refusal.also) if spec.refusal else None,
         contamination=spec.contamination,
     )
     return replace(task, digest=task_digest(task))

@@ -157,6 +157,14 @@ class Counterfactual(Keys):
         return self
 
 
+class Refusing(Keys):
+    """What an item without an answer is, and what says so."""
+
+    answer: str = Field(min_length=1, description="what is right to say of a question without an answer")
+    also: Names = Field((), description="a list of texts that say the same")
+    unanswerable: str = Field("", description="the column that is true for items without an answer")
+
+
 class Judging(Keys):
     """How texts are judged by a model, and when its judgements count."""
 
@@ -224,6 +232,7 @@ class TaskSpec(Keys):
     counterfactuals: dict[str, Counterfactual] = Field(
         default_factory=dict, description="a mapping of name to swap or frame"
     )
+    refusal: Refusing | None = Field(None, description="a mapping with answer: what says that there is no answer")
     judging: Judging | None = Field(None, description="a mapping with criteria and labels")
     metrics: Names = Field((), description="a list of metric names, the primary one first")
     normalise: RankingRules = Field(("none",), description="none, tokens, chars or pmi, or a list of these")

@@ -19,6 +19,7 @@ from bench.report.tables import (
     judged,
     notes,
     passages_used,
+    refusals,
     retention,
     retrieval,
     scores,
@@ -52,6 +53,7 @@ def tables(run: Run) -> list[ReportTable]:
         every += served.tables(run, model)
         every += retrieval.tables(model, model_rows)
         every += passages_used.tables(run, model)
+        every += refusals.tables(run, model)
         every += second_stage.tables(run, model)
         every += teaching.tables(run, model)
         every += tuning.tables(run, model)

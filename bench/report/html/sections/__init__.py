@@ -15,13 +15,28 @@ from bench.report.html.sections import (
     judged,
     learning,
     quality,
+    refusals,
     retention,
     retrieval,
     training,
     verdict,
 )
 
-_ORDER = (verdict, quality, judged, cost, retention, retrieval, training, learning, bias, items, failures, about)
+_ORDER = (
+    verdict,
+    quality,
+    judged,
+    cost,
+    retention,
+    retrieval,
+    refusals,
+    training,
+    learning,
+    bias,
+    items,
+    failures,
+    about,
+)
 
 
 def sections(cases: Sequence[Case]) -> list[Section]:
