@@ -67,12 +67,7 @@ def measure(job: Job, progress: Progress) -> Record:
     if not isinstance(session.base, NoBase):
         require_reachable(task, session.material, session.base.codec)  # not before: nothing is chosen by test labels
     items = [question(example) for example in task.test]
-    prompts = side_evals.prompts
-    if adapted.predictor.writer is not side_evals.writer:
-        with meter.phase("retrieve"):
-            prompts = adapted.predictor.writer.write(items)
-    with meter.phase("predict"):
-        predictions = adapted.predictor.answer(items, prompts)
+    prompts, predictions = _answered(adapted, items, side_evals, meter)
     if isinstance(session, ServedSession):
         side_evals.latency |= served.latency(adapted.predictor, meter, len(items))
     if job.counterfactuals and task.counterfactuals:
@@ -124,6 +119,18 @@ def _ready(job: Job, method: Method, session: AdaptSession) -> AdaptSession:
         with session.meter.phase("tune"):
             session = with_one_rule(session)
     return session.joined() if job.joins_validation else session
+
+
+def _answered(
+    adapted: Adapted, items: Sequence[Item], side_evals: SideEvals, meter: Meter
+) -> tuple[Sequence[Encoded], list[Prediction]]:
+    """The prompts of the test items, those that the base was asked where they are the same, and the answers."""
+    prompts = side_evals.prompts
+    if adapted.predictor.writer is not side_evals.writer:
+        with meter.phase("retrieve"):
+            prompts = adapted.predictor.writer.write(items)
+    with meter.phase("predict"):
+        return prompts, adapted.predictor.answer(items, prompts)
 
 
 def _served(session: AdaptSession, adapted: Adapted, predictions: Sequence[Prediction], task: Task) -> ServedBy | None:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from bench.core.errors import nearest
 from bench.core.item import Example, Passage
 from bench.core.quoting import listed, shown
 from bench.core.spans import Gold, Span
 from tasks.loader.problems import Problems
+from tasks.loader.row import FILL_IN, Row
 from tasks.loader.rows import Table, list_of, missing_column, text_of, text_or_none
 from tasks.loader.spec import Corpus, Split, TaskSpec
 
 _INVISIBLE = ("Cc", "Cf")  # control and format characters: zero-width spaces, soft hyphens, marks of direction
 _SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))  # variation selectors, as behind an emoji
-T = TypeVar("T")
 _GOLD = 'write a list of ids, or of spans such as {"document": "a", "start": 0, "end": 40}'
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"", "false", "0", "no"})
 _FLAG = "write true or false"
-_FILL_IN = "fill it in or remove the row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,40 +46,6 @@ class Reading:
     columns: tuple[str, ...]  # those that become fields
     choices: tuple[str, ...] = ()  # the labels as shown, one tuple that all items share
     group_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row, which reports what is wrong with its cells."""
-
-    cells: Mapping[str, Any]
-    number: int
-    file: str
-    problems: Problems
-
-    def complain(self, what: str, remedy: str) -> None:
-        """Report a problem of this row."""
-        self.problems.add(self.file, what, remedy, self.number)
-
-    def converted(self, name: str, convert: Callable[[Any], T], remedy: str, has_fields: bool = False) -> T | None:
-        """A cell as `convert` reads it; None, and a problem, where that raises TypeError.
-
-        `has_fields`: of an object, a field may be named instead.
-        """
-        try:
-            return convert(self.cells.get(name))
-        except TypeError as error:
-            if has_fields and str(error.args[0]).startswith("an object"):
-                remedy = f"name one of them, such as {shown(f'{name}.text')}"
-            self.complain(f"column {shown(name)} holds {error.args[0]}", remedy)
-            return None
-
-    def text(self, name: str) -> str | None:
-        """A needed cell as text; None, and a problem, where it is empty or holds no text."""
-        text = self.converted(name, lambda cell: text_of(cell) or "", "write plain text", has_fields=True)
-        if text == "":
-            self.complain(f"column {shown(name)} is empty", _FILL_IN)
-        return text or None
 
 
 def shown_labels(labels: Mapping[str, str], words: bool) -> dict[str, str]:
@@ -189,7 +154,7 @@ def _references(row: Row, spec: TaskSpec) -> tuple[str, ...]:
             return ()
         references += texts
     if not references:
-        row.complain(f"column {shown(listed(spec.references))} is empty", _FILL_IN)
+        row.complain(f"column {shown(listed(spec.references))} is empty", FILL_IN)
     for text in references:
         for stop in spec.stop:
             if stop in text:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from bench.core.item import Item
 from bench.core.quoting import listed, shown
-from tasks.loader.examples import Row
 from tasks.loader.paths import require_variables, resolve
 from tasks.loader.problems import Problems
+from tasks.loader.row import Row
 from tasks.loader.rows import missing_column, read_table
 from tasks.loader.spec import Judging, TaskSpec
 

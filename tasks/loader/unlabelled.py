@@ -7,9 +7,10 @@ from pathlib import Path
 
 from bench.core.item import Example
 from bench.core.quoting import shown
-from tasks.loader.examples import Draft, Row, own_choices
+from tasks.loader.examples import Draft, own_choices
 from tasks.loader.problems import Problems
 from tasks.loader.read import read_task
+from tasks.loader.row import Row
 from tasks.loader.rows import missing_column, read_table
 from tasks.loader.splits import named
 
