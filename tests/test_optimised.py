@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import methods
 from bench.analysis.costs import cost
 from bench.analysis.decision.candidates import places
+from bench.cli import cli
 from bench.config.prices import replaced
 from bench.core.errors import BudgetError, CellError, UsageError
 from bench.core.item import Example
-from bench.core.method import Context, Material
-from bench.core.prompt_search import FoundPrompt, TriedPrompt
+from bench.core.method import Context, Material, parts_of
+from bench.core.phases import Phase
+from bench.core.prompt_search import FoundPrompt, PromptSearch, ReflectedBy, TriedPrompt
+from bench.core.record import Record, Run, Score
+from bench.model import tiny_random
+from bench.report.html.page import html
+from bench.report.html.sections.prompts import command
+from bench.report.tables import prompts
 from tests.served.scripted import NOT_FOUND, Sent, said, serving
 from tests.served.test_served_run import PRICE, colour_in, measured, write
 from tests.small import cells_of, write_task
@@ -262,3 +272,57 @@ def test_the_budget_of_an_endpoint_ends_a_search(tmp_path: Path) -> None:
         file = write(tmp_path, server.url, {"max_tokens": 600}, methods=[options])
         with pytest.raises(BudgetError, match="max_tokens 600"):
             measured(file, tmp_path / "run")
+
+
+def found_record(method: str = "optimised", instruction: str | None = "Say\n<b>it</b>.", **options: Any) -> Record:
+    """A record whose search began at 0.25, tried three prompts and found one with an example at 0.75."""
+    before = (TriedPrompt(None, (), 0.25, 4), TriedPrompt("x", (), 0.5, 14))
+    last = TriedPrompt(instruction, ("train/1",), 0.75, 24)
+    search = PromptSearch(FoundPrompt(instruction, ("train/1",), (*before, last)), "accuracy", 4, 1030, 20500, 2)
+    return Record(
+        "a" * 64, "chat", "paint", method, 0, "ok", "2026-11-29T00:00:00+00:00", kind="choice", items=6,
+        parts=parts_of(methods.create(method, options)), prompt_search=search, phases={"tune": Phase(90.0, 1)},
+        scores={"accuracy": Score(0.5)},
+    )  # fmt: skip
+
+
+def test_the_report_says_what_was_found_and_what_it_took(tmp_path: Path) -> None:
+    bare = replace(found_record(), prompt_search=None)
+    assert prompts.tables(Run(tmp_path, "small", (bare,)), "chat") == []
+    far = ReflectedBy("far", "d", "https://far.example/v1", stays=False)
+    record = found_record()
+    assert record.prompt_search is not None
+    record = replace(record, prompt_search=replace(record.prompt_search, reflector=far))
+    searches, found = prompts.tables(Run(tmp_path, "small", (record,)), "chat")
+    row = [cell.text for cell in searches.rows[0]]
+    assert row[3:9] == ["Accuracy of 4", "0.250", "0.750", "3", "1,030", "20,500"]
+    assert searches.notes[0] == "far: wrote instructions; https://far.example/v1; what it was shown leaves this machine"
+    assert [cell.text for cell in found.rows[0]][3:] == ["1: train/1", "Say <b>it</b>."]
+    page = html([Run(tmp_path, "small", (record,))])
+    assert "Say &lt;b&gt;it&lt;/b&gt;." in page
+    assert "<b>it</b>" not in page
+    said = command(Run(tmp_path, "small", (record,)), (record,), "optimised")
+    assert said.startswith("optimised: `adaptbench show paint --model chat --method optimised ")
+    assert said.endswith(f"--option examples=4 --option minibatch=3 --run {tmp_path}`")
+
+
+def test_show_writes_the_prompt_that_a_run_found(
+    tmp_path: Path, task_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_random.build(tmp_path / "chat", chat_template=True)
+    told = ["show", str(task_folder), "--model", str(model), "--method", "optimised", "--json"]
+    unsearched = CliRunner().invoke(cli, told)
+    assert str(unsearched.exception) == (
+        "the prompt of optimised is found by a search in a run; name the run with --run"
+    )
+    record = found_record(instruction="Look well.")
+    loaded = Run(tmp_path, "small", (record,), task_paths={"paint": str(task_folder)})
+    monkeypatch.setattr("bench.store.run_folder.read_run", lambda path: loaded)
+    shown = CliRunner().invoke(cli, [*told, "--run", str(tmp_path)])
+    assert shown.exit_code == 0, shown.output
+    text = json.loads(shown.output)["text"]
+    assert "Look well." in text
+    assert "Name the colour." not in text
+    assert "train thing 1 looks green" in text
+    other = CliRunner().invoke(cli, [*told, "--run", str(tmp_path), "--option", "examples=2"])
+    assert "holds no search of optimised with these options for chat on " in str(other.exception)

@@ -15,6 +15,7 @@ from bench.core.errors import CellError, NotApplicableError, UsageError, nearest
 from bench.core.item import Example
 from bench.core.method import Method
 from bench.core.model_kind import DESCRIPTIONS, LANGUAGE_MODELS, fits, unfit
+from bench.core.prompt_search import FoundPrompt
 from bench.core.task import Task
 from bench.engine.decision_backend import RequestWriter
 from bench.engine.encoder_prompts import EncoderWriter
@@ -90,8 +91,18 @@ class ShownPrompt:
         return str(text[len(known) :])
 
 
-def show(task: Task, model: ResolvedModel, method: Method, item: str | None, seed: int, embedder: str) -> ShownPrompt:
+def show(
+    task: Task,
+    model: ResolvedModel,
+    method: Method,
+    item: str | None,
+    seed: int,
+    embedder: str,
+    found: FoundPrompt | None = None,
+) -> ShownPrompt:
     """The prompt of an item of `task`; of the options that `method` leaves open, the first values are taken.
+
+    `found`: by the search of a run, for a method that searches for its prompt.
 
     Raises:
         UsageError: there is no such item, the method does not fit the task, or the model cannot be asked.
@@ -111,7 +122,7 @@ def show(task: Task, model: ResolvedModel, method: Method, item: str | None, see
         if isinstance(base, NoBase):
             raise UsageError(f"{model.name} is no language model: it gets the item's text and no prompt")
         material = material_of(task, method, seed, Meter(device), lambda *_: None, embedder=embedder)
-        context = method.context.build(material)
+        context = method.context.build(replace(material, found=found))
         prompt = context.worded(task.prompt)
         solved: list[tuple[Ids, Ids]] = []
         if isinstance(base, EncoderBase):

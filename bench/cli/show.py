@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from bench.core.method import Method
+    from bench.core.prompt_search import FoundPrompt
 
 
 @click.command()
@@ -23,6 +27,7 @@ import click
     help="A setting of the model, as in a suite; repeatable.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--run", "run", metavar="RUN", help="A run whose search found the prompt (optimised, gain, fill).")
 @click.option("--embedder", default="auto", show_default=True, help="As in a suite.")
 @click.option("--json", "as_json", is_flag=True, help="Text and token ids as JSON.")
 def show(
@@ -33,6 +38,7 @@ def show(
     options: tuple[str, ...],
     settings: tuple[str, ...],
     seed: int,
+    run: str | None,
     embedder: str,
     as_json: bool,
 ) -> None:
@@ -52,11 +58,38 @@ def show(
 
     made = methods.create(method, _values(options, "--option"))
     resolved = resolve(_spec(model, _values(settings, "--setting")))
-    shown = showing.show(tasks.load(task), resolved, made, item, seed, embedder)
+    shown = showing.show(
+        tasks.load(task), resolved, made, item, seed, embedder, _found(run, task, resolved.name, made, seed)
+    )
     if as_json:
         print(json.dumps(shown.as_json(), ensure_ascii=False, indent=1))
     else:
         Console(highlight=False, soft_wrap=True).print(shown.lines())
+
+
+def _found(run: str | None, task: str, model: str, method: Method, seed: int) -> FoundPrompt | None:
+    """The prompt that a run's search found for a method with these options; None where it has none to find."""
+    from pathlib import Path
+
+    from bench.core.errors import UsageError
+    from bench.core.method import parts_of
+    from bench.store.run_folder import read_run
+
+    if not method.context.searches:
+        return None
+    if run is None:
+        raise UsageError(f"the prompt of {method.name} is found by a search in a run; name the run with --run")
+    loaded = read_run(Path(run))
+    asked = parts_of(method).context
+    for record in loaded.records:
+        is_task = task in (record.task, loaded.task_paths.get(record.task))
+        if (
+            is_task
+            and (record.model, record.seed, record.parts.context) == (model, seed, asked)
+            and record.prompt_search
+        ):
+            return record.prompt_search.found
+    raise UsageError(f"{run} holds no search of {method.name} with these options for {model} on {task}, seed {seed}")
 
 
 def _spec(model: str, settings: dict[str, Any]) -> Any:

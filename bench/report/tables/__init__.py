@@ -19,6 +19,7 @@ from bench.report.tables import (
     judged,
     notes,
     passages_used,
+    prompts,
     refusals,
     retention,
     retrieval,
@@ -56,6 +57,7 @@ def tables(run: Run) -> list[ReportTable]:
         every += refusals.tables(run, model)
         every += second_stage.tables(run, model)
         every += teaching.tables(run, model)
+        every += prompts.tables(run, model)
         every += tuning.tables(run, model)
         every += retention.tables(run, model)
         every += bias.tables(run, model)

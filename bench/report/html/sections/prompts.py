@@ -26,6 +26,8 @@ def command(run: Run, records: Sequence[Record], method: str) -> str:
     for option, value in options.items():
         if value is not None and not isinstance(value, tuple):
             words += ["--option", f"{option}={_written(value)}"]
+    if any(record.prompt_search for record in records if record.method == method):
+        words += ["--run", str(run.path)]
     return f"{clean(method)}: `{' '.join(shlex.quote(clean(word)) for word in words)}`"
 
 

@@ -10,7 +10,7 @@ from bench.report.charts import lines
 from bench.report.charts.chart import About
 from bench.report.charts.lines import At, Series
 from bench.report.html.blocks import Block, More, Section, as_blocks, figure
-from bench.report.tables import teaching, tuning
+from bench.report.tables import prompts, teaching, tuning
 
 _LEAD = (
     "Options were chosen on the validation split, with as many trials for every method that has a choice. Loss that "
@@ -29,6 +29,8 @@ def _blocks(cases: Sequence[Case]) -> Iterator[Block]:
     for run, model in models_of(cases):
         if teachers := tuple(as_blocks(teaching.tables(run, model))):
             yield More("Teachers, whose answers were learnt from, as a table", teachers)
+        if searched := tuple(as_blocks(prompts.tables(run, model))):
+            yield More("Prompts that were searched for with the model, as tables", searched)
         tables = tuple(as_blocks(tuning.tables(run, model)))
         if tables:
             yield More("Options tried, and scores on training items, as tables", tables)
