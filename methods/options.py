@@ -20,9 +20,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from bench.core.explain import explain
 from bench.core.method import LearningCost, Options
+from bench.core.outside import OWN, names
 from bench.core.quoting import shown
 from bench.core.search import NONE
 from bench.core.spans import Chunking, CutBy
@@ -63,6 +65,17 @@ ModelName = Annotated[str, BeforeValidator(_named), Field(min_length=1)]
 
 # How an index is searched.
 Retriever = Literal["auto", "dense", "lexical", "hybrid"]
+
+
+def _retriever(value: object) -> object:
+    allowed = (*OWN, *names())
+    if value not in allowed:
+        expected = ", ".join(f"'{name}'" for name in allowed)
+        raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+    return value
+
+
+AnyRetriever = Annotated[str, BeforeValidator(_retriever)]  # also one that another distribution brings
 
 WHOLE = "whole"  # documents are not cut
 

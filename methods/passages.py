@@ -61,9 +61,9 @@ class Passages(Context):
         if not self.unit:
             return rankings
         short = list(range(len(queries)))
-        while short := [i for i in short if not self._suffices(rankings[i], least)]:
-            if depth >= len(self.corpus):
-                break
+        while short := [
+            i for i in short if len(rankings[i]) == depth < len(self.corpus) and not self._suffices(rankings[i], least)
+        ]:
             depth *= _DEEPER
             for i, ranking in zip(short, index.search([queries[i] for i in short], depth), strict=True):
                 rankings[i] = ranking

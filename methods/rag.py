@@ -19,11 +19,12 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from bench.core.method import Context, ContextCost, ContextPart, Material
+from bench.core.outside import OWN
 from bench.core.search import NONE, SecondStage
 from bench.core.spans import Chunking
 from bench.core.task import Task
 from methods.few_shot import SAMPLE
-from methods.options import WHOLE, Chunk, ContextOptions, Grid, ModelName, Retriever, Share, only
+from methods.options import WHOLE, AnyRetriever, Chunk, ContextOptions, Grid, ModelName, Share, only
 from methods.passages import Passages
 
 _CHARACTERS = 5  # of a token or a word, about
@@ -43,7 +44,7 @@ class RagOptions(ContextOptions):
         }
     )
     top_k: Grid[PositiveInt] = Field((1, 3, 5), description="passages shown to the model")
-    retriever: Grid[Retriever] = Field(
+    retriever: Grid[AnyRetriever] = Field(
         ("auto", "lexical"), description="auto: hybrid with a sentence embedder at hand, else lexical"
     )
     context_tokens: int | None = Field(None, gt=0, description="token budget for the passages of one item")
@@ -103,7 +104,8 @@ class Rag(ContextPart):
         if options.control == "random":
             return replace(bare, random_seed=(material.task, material.seed))
         documents = [material.prompt.document(passage) for passage in corpus]
-        index = first = material.index(only(options.retriever), documents)
+        name = only(options.retriever)
+        index = first = material.index(name, documents) if name in OWN else material.connect(name, corpus)
         stage = SecondStage(only(options.rerank), only(options.pool), only(options.diversity))
         neighbours = only(options.neighbours)
         if stage.changes:

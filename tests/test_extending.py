@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.core.item import Passage
+from bench.retrieval.outside import OutsideSearch
 from bench.store.run_folder import read_run
-from tests.installed import install
+from tests.installed import forget, install
 
 ROOT = Path(__file__).parent.parent
 _FILE = re.compile(r"^`([\w./-]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -43,6 +45,18 @@ def test_parts_and_task_are_listed(site: Path) -> None:
     assert re.search(line, listed, re.MULTILINE)
     listed = python(site, "-m", "adaptbench", "list", "tasks", cwd=site)
     assert re.search(r"^acme-routing +choice +Which team a message goes to\.$", listed, re.MULTILINE)
+
+
+def test_its_retriever_keeps_the_contract(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(site)
+    forget()
+    search = OutsideSearch("acme-search", [Passage("a", "red fish"), Passage("b", "blue fish"), Passage("c", "tea")])
+    queries = ["a blue fish", "tea", "nothing"]
+    found = search.search(queries, 2)
+    assert found[:2] == [[1, 0], [2, 0]]
+    assert found == [search.search([query], 2)[0] for query in queries]  # by the query alone
+    assert search.counts["money_per_query"] == pytest.approx(0.0001)
+    forget()
 
 
 def test_its_suite_runs(site: Path) -> None:

@@ -41,14 +41,15 @@ def cost(record: Record, prices: Prices) -> CellCost:
     if record.served is not None:
         return _served(record, prices, rate, taught)
     made = None if taught is None or record.parts.trained_elsewhere else _seconds(record, PRODUCTION) * rate + taught
-    query = _seconds(record, ANSWERING) * rate / record.items if record.items else None
+    searched = record.retrieval.get("money_per_query", 0.0)  # by a service
+    query = _seconds(record, ANSWERING) * rate / record.items + searched if record.items else None
     served = record.latency.get("served")
     return CellCost(
         search=_seconds(record, SEARCH) * rate + _reflecting(record, prices),
         production=made,
         teaching=taught,
         thousand_queries=None if query is None else 1000 * query,
-        thousand_single=None if served is None else 1000 * served.p50 * rate,
+        thousand_single=None if served is None else 1000 * (served.p50 * rate + searched),
         correct_answer=_correct(record, query),
         energy=_energy(record, prices),
     )
@@ -82,7 +83,8 @@ def _reflecting(record: Record, prices: Prices) -> float:
 def _served(record: Record, prices: Prices, rate: float, taught: float | None) -> CellCost:
     answers, search = paid(record, prices, "predict"), paid(record, prices, "tune")
     known = answers is not None and record.items > 0
-    query = ((answers or 0.0) + _seconds(record, ("retrieve",)) * rate) / record.items if known else None
+    searched = record.retrieval.get("money_per_query", 0.0)
+    query = ((answers or 0.0) + _seconds(record, ("retrieve",)) * rate) / record.items + searched if known else None
     return CellCost(
         search=(search or 0.0) + _reflecting(record, prices),
         production=None if taught is None else _seconds(record, ("index",)) * rate + taught,

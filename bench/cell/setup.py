@@ -30,6 +30,7 @@ from bench.model.tokenizer import Codec
 from bench.retrieval.chunks import cut
 from bench.retrieval.embedding_cache import CachedEmbedder
 from bench.retrieval.index import Embedder, build, find_embedder
+from bench.retrieval.outside import OutsideSearch
 from bench.retrieval.reranker import Reranker, find_reranker
 from bench.retrieval.second_stage import TwoStageSearch
 from tasks.loader.splits import sample
@@ -148,6 +149,7 @@ def material_of(
         gold=gold,
         refine=refine,
         chunk=chunk,
+        connect=OutsideSearch,
     )
 
 

@@ -170,8 +170,9 @@ def _plugins() -> Iterator[Diagnosis]:
     """What other distributions bring, and what of it cannot be used."""
     import methods
     import tasks
+    from bench.core import outside
 
-    for plugin, found in (*methods.plugins().items(), *tasks.plugins().items()):
+    for plugin, found in (*methods.plugins().items(), *tasks.plugins().items(), *outside.plugins().items()):
         name = f"{plugin.entry.group.removeprefix('adaptbench.')} {plugin.entry.name}"
         broken = isinstance(found, UsageError)
         remedy = f"mend or uninstall {plugin.origin}; all else works without it" if broken else ""

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from bench.core.identity import MethodParts, PartSettings
 from bench.core.item import Example, Item, Passage
 from bench.core.model_kind import LANGUAGE_MODELS, ModelKind
+from bench.core.outside import Connector, not_connected
 from bench.core.prompt import Block, Prompt
 from bench.core.prompt_search import Asker, FoundPrompt
 from bench.core.search import Indexer, Refiner, Search, no_refiner
@@ -74,6 +75,7 @@ class Material:
     refine: Refiner = no_refiner
     found: FoundPrompt | None = None  # by the context part's own search; None: it has none, or has not searched yet
     chunk: Chunker = no_chunks
+    connect: Connector = not_connected
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 import methods
 from bench.config.suite import Suite
+from bench.core import outside
 from bench.core.hashing import STAGE_VERSION
 from bench.core.identity import Identity, ModelIdentity, Surroundings, TaskIdentity
 from bench.core.method import Method, option_values
@@ -82,12 +83,18 @@ def identity_of(
         model=model_identity(model),
         task=TaskIdentity(task.digest, limit),
         method={part.name: settings(part.name, part.options) for part in parts},
-        origins={part.name: origin for part in parts if (origin := methods.origin(part))},
+        origins={**_origins(method), **{part.name: origin for part in parts if (origin := methods.origin(part))}},
         seed=seed,
         surroundings=around if method.context.retrieves else replace(around, embedder=""),
         suite=settings(SUITE, suite),
         rerankers=reranker_digests(method),
     )
+
+
+def _origins(method: Method) -> dict[str, str]:
+    """The distributions that bring the retrievers of a method."""
+    retrievers = getattr(method.context.options, "retriever", ())
+    return {f"retriever {name}": origin for name in retrievers if (origin := outside.origin(name))}
 
 
 def beside(around: Surroundings, model: ResolvedModel) -> Surroundings:

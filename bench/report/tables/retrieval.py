@@ -44,6 +44,9 @@ def _notes(rows: Sequence[SummaryRow]) -> Iterator[str]:
                 "words, as no sentence encoder is at hand" if "chunks_by_words" in counts else "tokens of the encoder"
             )
             yield f"{where}: {counts['documents']:,.0f} documents in {counts['chunks']:,.0f} chunks by {unit}"
+        if "seconds_per_query" in counts:
+            money = f" and {counts['money_per_query']:.2g} of money" if counts["money_per_query"] else ""
+            yield f"{where}: a query takes the retriever {counts['seconds_per_query']:.2g} s{money}"
         if "lists" in counts:
             yield f"{where}: {_index(counts)}"
         if counts.get("queries_without_match"):
