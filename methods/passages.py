@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bench.core.citation import numbered
 from bench.core.hashing import derive_seed
 from bench.core.item import Item, Passage
 from bench.core.method import Context, Evidence, Pool
@@ -42,7 +43,7 @@ class Passages(Context):
         return [tuple(self.corpus[i].id for i in hits) for hits in self._searched(self.first, items)]
 
     def pool(self) -> Pool | None:
-        if self.index is None or self.neighbours:
+        if self.index is None or self.neighbours or self.cites:
             return None
         blocks = tuple(Block("passage", passage.id, self.prompt.passage(passage)) for passage in self.corpus)
         return Pool(self.index, tuple(map(self.prompt.document, self.corpus)), blocks, self.top_k)
@@ -113,7 +114,7 @@ class Passages(Context):
                 group = [i for i in around if i not in shown and self._beside(i, hit)]
                 shown |= dict.fromkeys([hit, *group])
                 text = "".join(self.prompt.passage(self.corpus[i]) for i in group)
-                blocks.append(Block("passage", self.corpus[hit].id, text))
+                blocks.append(Block("passage", self.corpus[hit].id, self._shown(len(blocks) + 1, text)))
         ranking = dict.fromkeys([*shown, *hits])
         return Evidence(tuple(blocks), tuple(self.corpus[i].id for i in ranking))
 
@@ -122,5 +123,9 @@ class Passages(Context):
         return not self.unit or document_of(self.corpus[i].place) == document_of(self.corpus[hit].place)
 
     def _evidence(self, ranked: Sequence[Passage]) -> Evidence:
-        blocks = (Block("passage", p.id, self.prompt.passage(p)) for p in ranked[: self.top_k])
+        shown = enumerate(ranked[: self.top_k], start=1)
+        blocks = (Block("passage", p.id, self._shown(rank, self.prompt.passage(p))) for rank, p in shown)
         return Evidence(tuple(blocks), tuple(p.id for p in ranked))
+
+    def _shown(self, rank: int, text: str) -> str:
+        return numbered(rank, text) if self.cites else text

@@ -18,15 +18,18 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from bench.core.citation import ASKED
 from bench.core.method import Context, ContextCost, ContextPart, Material
 from bench.core.outside import OWN
 from bench.core.search import NONE, SecondStage
 from bench.core.spans import Chunking
 from bench.core.task import Task
+from bench.core.values import Switch
 from methods.few_shot import SAMPLE
 from methods.options import WHOLE, AnyRetriever, Chunk, ContextOptions, Grid, ModelName, Share, only
 from methods.passages import Passages
 
+_REFUSE = "Where no passage says it, answer exactly: {}."
 _CHARACTERS = 5  # of a token or a word, about
 
 
@@ -41,6 +44,8 @@ class RagOptions(ContextOptions):
             "diversity": 1.0,
             "neighbours": 0,
             "chunk": WHOLE,
+            "cite": "off",
+            "refuse": "off",
         }
     )
     top_k: Grid[PositiveInt] = Field((1, 3, 5), description="passages shown to the model")
@@ -56,6 +61,8 @@ class RagOptions(ContextOptions):
     diversity: Grid[Share] = Field((1.0,), description="lambda of MMR: 1 for relevance alone, less for unlike passages")
     neighbours: Grid[NonNegativeInt] = Field((0,), description="passages shown before and after each that is found")
     chunk: Grid[Chunk] = Field((WHOLE,), description="whole, or how documents are cut: by, size and overlap")
+    cite: Grid[Switch] = Field(("off",), description="on: passages have numbers, and answers are to cite them")
+    refuse: Grid[Switch] = Field(("off",), description="on: the prompt says what to answer where no passage says it")
 
 
 class Rag(ContextPart):
@@ -77,6 +84,10 @@ class Rag(ContextPart):
             return "rag needs a task with a corpus; `few-shot: {select: similar}` retrieves from the train split"
         if self.sees_gold and not any(example.gold for example in task.test):
             return "rag with control: oracle needs gold passage ids in the test split"
+        if "on" in self.options.refuse and task.refusal is None:
+            return "rag with refuse: on needs a task that says what a refusal is (refusal in its task.yaml)"
+        if "on" in self.options.cite and task.kind != "text":
+            return "rag with cite: on is for texts"
         return None
 
     def cost(self, task: Task) -> ContextCost:
@@ -98,6 +109,8 @@ class Rag(ContextPart):
             prompt=material.prompt,
             top_k=only(options.top_k),
             token_budget=options.context_tokens,
+            cites=only(options.cite) == "on",
+            instruction=self._instruction(material),
         )
         if options.control == "oracle":
             return replace(bare, gold=material.gold)
@@ -111,6 +124,12 @@ class Rag(ContextPart):
         if stage.changes:
             index = material.refine(first, documents, stage)
         return replace(bare, index=index, first=first if stage.changes or neighbours else None, neighbours=neighbours)
+
+    def _instruction(self, material: Material) -> str | None:
+        """The task's, with what is said of refusing and citing; None where nothing is."""
+        said = [_REFUSE.format(material.refusal)] if only(self.options.refuse) == "on" else []
+        said += [ASKED] if only(self.options.cite) == "on" else []
+        return " ".join(filter(None, [material.prompt.instruction, *said])) if said else None
 
 
 PART = Rag

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -42,7 +44,13 @@ def record(key: str, context: str, **options: Any) -> Record:
     )
 
 
-def use(monkeypatch: pytest.MonkeyPatch, asked: Task, dropped: int = 0, **options: Any) -> Any:
+def use(
+    monkeypatch: pytest.MonkeyPatch,
+    asked: Task,
+    dropped: int = 0,
+    cited: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
+    **options: Any,
+) -> Any:
     rag, closed = record("r", "rag", **{"top_k": 2, "neighbours": 0, **options}), record("c", "zero-shot")
     lines = {
         "r": [
@@ -52,6 +60,7 @@ def use(monkeypatch: pytest.MonkeyPatch, asked: Task, dropped: int = 0, **option
                 "metrics": {"token_f1": value},
                 "ranking": ranking,
                 "passages_dropped": dropped,
+                "cited": cited.get(name, ()),
             }
             for name, (_, ranking, text, value) in CASES.items()
         ],

@@ -28,6 +28,16 @@ Fate = Literal["missed", "unshown", "unused", "used", "unneeded"]
 
 
 @dataclass(frozen=True, slots=True)
+class Citations:
+    """How answers cite, of the questions whose right passages were shown, over all seeds."""
+
+    questions: int
+    cited: float  # share of these with a citation
+    precision: float | None  # mean share of an answer's citations that hold gold, of those with any; None: none has
+    recall: float  # mean share of the gold that is cited
+
+
+@dataclass(frozen=True, slots=True)
 class PassageUse:
     """Of one method: what became of the passages that hold the answers, over all its seeds."""
 
@@ -35,6 +45,7 @@ class PassageUse:
     shares: Mapping[Fate, float]  # of the questions; they add up to 1
     known: float | None  # of the right answers with the passage shown: right without passages too; None: not measured
     grounded: float | None  # mean share of an answer's words that stand in the passages shown; None: no texts
+    citations: Citations | None = None  # None: the prompt does not ask for any
 
 
 def passage_use(run: Run, records: Sequence[Record]) -> PassageUse | None:
@@ -59,6 +70,7 @@ def passage_use(run: Run, records: Sequence[Record]) -> PassageUse | None:
         {fate: fates[fate] / len(seen) for fate in ("missed", "unshown", "unused", "used", "unneeded")},
         _known(run, first, metric, [each.item for each in seen if each.fate == "used"]),
         _grounded(task, lines.values(), shown),
+        _citations(task, lines.values(), shown) if _option(first, "cite") == "on" else None,
     )
 
 
@@ -68,13 +80,17 @@ class _Item:
     fate: Fate
 
 
+def _option(record: Record, name: str) -> object:
+    """What an option of the context was, as it was set or chosen; None where it is open or unknown."""
+    chosen = record.tuning.chosen if record.tuning is not None else {}
+    value = chosen.get(name, record.parts.context.options.get(name))
+    return value[0] if isinstance(value, tuple) and len(value) == 1 else value
+
+
 def _shown(record: Record) -> int | None:
     """How many passages a prompt holds at most; None where that is not known."""
-    options = dict(record.parts.context.options)
-    if record.tuning is not None:
-        options |= record.tuning.chosen
-    count = options.get("top_k")
-    return count if isinstance(count, int) and options.get("neighbours", 0) in (0, (0,)) else None
+    count = _option(record, "top_k")
+    return count if isinstance(count, int) and not _option(record, "neighbours") else None
 
 
 def _items(task: Task, lines: Sequence[Line], metric: str, shown: int) -> Iterator[_Item]:
@@ -150,3 +166,24 @@ def _text(task: Task, corpus: Mapping[str, Passage], place: Gold) -> str:
         return ""
     text = whole.text[place.start : place.end] if isinstance(place, Span) else whole.text
     return task.prompt.passage(Passage(whole.id, text, whole.title))
+
+
+def _citations(task: Task, files: Iterable[Sequence[Line]], shown: int) -> Citations | None:
+    examples = {example.id: example for example in task.test if example.gold}
+    documents = {passage.id for passage in task.corpus}
+    precisions: list[float] = []
+    recalls: list[float] = []
+    for line in (line for lines in files for line in lines if line["id"] in examples):
+        gold = examples[line["id"]].gold
+        places = [place_of(name, documents) for name in line.get("ranking", ())][: _kept(line, shown)]
+        if not _holds(places, gold):
+            continue
+        numbers = line.get("cited", ())
+        cited = [places[number - 1] for number in numbers if 0 < number <= len(places)]
+        recalls.append(fmean(float(_holds(cited, [wanted])) for wanted in gold))
+        if numbers:  # a number that no passage has is a citation of nothing
+            precisions.append(sum(_holds([place], gold) for place in cited) / len(numbers))
+    if not recalls:
+        return None
+    precision = fmean(precisions) if precisions else None
+    return Citations(len(recalls), len(precisions) / len(recalls), precision, fmean(recalls))

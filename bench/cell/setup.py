@@ -147,6 +147,7 @@ def material_of(
         seed=seed,
         index=index,
         gold=gold,
+        refusal=task.refusal.answer if task.refusal else "",
         refine=refine,
         chunk=chunk,
         connect=OutsideSearch,

@@ -21,6 +21,7 @@ from bench.core.method import Method
 from bench.core.model_kind import ModelKind, fits
 from bench.core.names import LONGEST_NAME, NAME, NAME_RULE, as_name
 from bench.core.quoting import quoted, shown
+from bench.core.values import Switch
 from bench.core.yaml_file import read_mapping
 from bench.model.resolve import ModelSpec, ResolvedModel
 
@@ -60,11 +61,6 @@ class EngineSettings(_Strict):
     )
 
 
-def _switch(value: object) -> object:
-    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
-
-
-Switch = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
 _AUTO_FOLDS, _SMALL_VALIDATION = 5, 100
 _MOST_VALIDATION, _FEWEST_VALIDATION, _OF_TRAINING = 200, 16, 3
 

@@ -76,6 +76,7 @@ class Material:
     found: FoundPrompt | None = None  # by the context part's own search; None: it has none, or has not searched yet
     chunk: Chunker = no_chunks
     connect: Connector = not_connected
+    refusal: str = ""  # what is right to say of a question without an answer; "": the task has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Context:
     shared: tuple[Block, ...] = ()  # of every prompt; the last is dropped first where they do not all fit
     token_budget: int | None = None  # for the blocks of one item; None: what the model's context leaves
     instruction: str | None = None  # in place of the task's; None: the task's own
+    cites: bool = False  # passages have numbers, by which answers cite them
 
     def worded(self, prompt: Prompt) -> Prompt:
         """The task's prompt with the instruction of this context."""

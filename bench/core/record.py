@@ -85,6 +85,7 @@ class Prediction:
     passages_dropped: int = 0
     passages_truncated: int = 0
     ranking: tuple[str, ...] = ()  # ids retrieved, best first
+    cited: tuple[int, ...] = ()  # numbers of the passages that the answer cites, which are no part of the output
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt
+from pydantic import BeforeValidator, ConfigDict, NonNegativeFloat, NonNegativeInt
 
 Count: TypeAlias = NonNegativeInt
 Amount: TypeAlias = NonNegativeFloat  # the unit is said where it is used
 Scalar: TypeAlias = bool | int | float | str | None
 Several: TypeAlias = Scalar | tuple[Scalar, ...]  # a tuple: several values to choose from
 OptionValue: TypeAlias = Several | Mapping[str, Several]
+
+
+def _switch(value: object) -> object:
+    """YAML reads `on` and `off` as true and false."""
+    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
+Switch = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
 
 
 class Strict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from bench.core.citation import without_citations
 from bench.core.item import Example, Item
 from bench.core.record import Prediction
 from bench.core.task import Task
@@ -43,6 +44,8 @@ class ModelPredictor:
 
         ask = self._write if self.task.kind == "text" else self._choose
         answers = ask([items[i] for i in fitting], [prompts[i] for i in fitting], report)
+        if self.writer.context.cites:
+            answers = [_uncited(prediction) for prediction in answers]
         answered = dict(zip(fitting, answers, strict=True))
         return [answered[i] if i in answered else _failed(prompt) for i, prompt in enumerate(prompts)]
 
@@ -105,6 +108,12 @@ class ModelPredictor:
         if not self.thinking_tokens or codec.chat is None or codec.chat.thinking is None:
             return [Thought(prompt, 0, False) for prompt in prompts]
         return think(self.backend, codec, codec.chat.thinking, prompts, self.thinking_tokens)
+
+
+def _uncited(prediction: Prediction) -> Prediction:
+    """An answer without its citations, which are kept apart."""
+    text, cited = without_citations(prediction.output)
+    return replace(prediction, output=text, cited=cited)
 
 
 def read_off(prediction: Prediction, item: Item) -> Prediction:

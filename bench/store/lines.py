@@ -32,6 +32,7 @@ class Line(TypedDict):
     right: NotRequired[int]  # place of the right choice
     group: NotRequired[Text]
     ranking: NotRequired[Sequence[Text]]
+    cited: NotRequired[Sequence[int]]  # ranks, from 1
 
 
 _LINES = TypeAdapter(list[Line])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.analysis.passages_used import PassageUse, passage_use
+from bench.analysis.passages_used import Citations, PassageUse, passage_use
 from bench.analysis.summary import by_method
 from bench.core.record import Run
 from bench.metrics.formats import clean
@@ -26,6 +26,12 @@ _LEGEND = (
     "words in passages: mean share of an answer's words that stand in the passages shown to the model",
 )
 
+_CITED = ("method", "task", "cited", "precision", "recall", "questions")
+_CITED_LEGEND = (
+    "of the questions whose right passage was shown: share with a citation; precision: mean share of an answer's "
+    "citations that hold the answer; recall: mean share of the right passages that are cited",
+)
+
 
 def tables(run: Run, model: str) -> list[ReportTable]:
     """For a model the methods that show passages; no table where nothing can be said of any."""
@@ -34,7 +40,15 @@ def tables(run: Run, model: str) -> list[ReportTable]:
     if not uses:
         return []
     lines = tuple(_line(*where, use) for where, use in uses)
-    return [ReportTable(f"{clean(model)}: what became of the right passages", _HEADS, lines, _LEGEND)]
+    shown = [ReportTable(f"{clean(model)}: what became of the right passages", _HEADS, lines, _LEGEND)]
+    cited = tuple(_cited(*where, use.citations) for where, use in uses if use.citations is not None)
+    return [*shown, *([ReportTable(f"{clean(model)}: citations", _CITED, cited, _CITED_LEGEND)] if cited else [])]
+
+
+def _cited(method: str, task: str, found: Citations) -> tuple[Text, ...]:
+    precision = NOTHING if found.precision is None else f"{found.precision:.3f}"
+    said = (f"{found.cited:.3f}", precision, f"{found.recall:.3f}", f"{found.questions:,}")
+    return cells(clean(method), clean(task), *said)
 
 
 def _line(method: str, task: str, use: PassageUse) -> tuple[Text, ...]:
