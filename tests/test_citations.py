@@ -46,13 +46,13 @@ def test_what_is_cited_is_found_again(answer: str, numbers: list[int]) -> None:
 
 
 def built(**options: Any) -> Any:
-    documents = (Passage("a", "blue cups"), Passage("b", "red cups"))
+    corpus = (Passage("a", "blue cups"), Passage("b", "red cups"))
 
-    def index(kind: str, texts: Sequence[str]) -> Search:
-        return build("lexical", texts, embedder=None)
+    def index(retriever: str, documents: Sequence[str]) -> Search:
+        return build("lexical", documents, embedder=None)
 
     prompt = Prompt("Answer.", "{q}", "{text}")
-    material = Material("t", prompt, (), (), documents, 0, index, refusal="not there")
+    material = Material("t", prompt, (), (), corpus, 0, index, refusal="not there")
     return methods.create("rag", {"top_k": 2, "retriever": "lexical", **options}).context.build(material)
 
 
