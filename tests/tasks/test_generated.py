@@ -13,6 +13,7 @@ import pytest
 
 import tasks
 from bench.authoring.check import near_duplicates
+from bench.core.spans import Span
 from bench.metrics import refuse_unfit
 from scripts.tasks.world import relations, say
 
@@ -21,7 +22,10 @@ SCRIPTS = sorted((ROOT / "scripts" / "tasks").glob("*/generate.py"))
 BUNDLED = [script.parent.name.replace("_", "-") for script in SCRIPTS]
 SIZES = {"train": 400, "validation": 100, "test": 300}
 RANKED = {"world-facts": 0.25, "reading": 0.25, "arithmetic": (40 / 2 + 260 / 4) / 300, "grammar-pairs": 0.5}  # chance
-FAMILY = ("support-intents", "support-replies", "invoice-fields", "next-purchase", "handbook-qa", "product-sheets")
+FAMILY = (
+    *("support-intents", "support-replies", "invoice-fields", "next-purchase", "handbook-qa", "product-sheets"),
+    "manuals-qa",
+)
 
 
 def bundled(script: Path) -> str:
@@ -51,6 +55,24 @@ def test_the_familys_tasks_are_large_enough_and_leak_nothing(name: str) -> None:
         assert len(getattr(task, split)) >= least
     for split in ("train", "validation"):  # equal questions are refused when a task is loaded
         assert not near_duplicates(getattr(task, split), task.test, task.prompt)
+
+
+def test_manuals_are_long_and_their_spans_hold_the_answers() -> None:
+    task = tasks.load("manuals-qa")
+    texts = {passage.id: passage.text for passage in task.corpus}
+    words = [len(text.split()) for text in texts.values()]
+    assert len(words) >= 200
+    assert min(words) >= 1000
+    assert max(words) <= 5000
+    for split in (task.train, task.validation, task.test):
+        spans = [(example, place) for example in split for place in example.gold]
+        assert len(spans) == 0.8 * len(split)
+        for example, place in spans:
+            assert isinstance(place, Span)
+            said = texts[place.document][place.start : place.end]
+            assert any(reference in said for reference in example.references)
+        silent = [example for example in split if not example.gold]
+        assert {example.references for example in silent} == {("not in the manual",)}
 
 
 @pytest.mark.parametrize("name", RANKED)
