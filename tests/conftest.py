@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,15 +32,28 @@ class NetworkBlockedError(OSError):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked `gpu` where there is no CUDA device; torch is imported only for their sake."""
-    marked = [item for item in items if item.get_closest_marker("gpu")]
-    if not marked:
-        return
+    """Skip tests marked `gpu` or `slurm` where there is none; torch is imported only for their sake."""
+    for marker, is_there, reason in (
+        ("gpu", _sees_gpu, "needs a CUDA device; torch sees none"),
+        ("slurm", _sees_slurm, "needs a running Slurm; scripts/slurm_here.sh starts one"),
+    ):
+        marked = [item for item in items if item.get_closest_marker(marker)]
+        if marked and not is_there():
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _sees_gpu() -> bool:
     import torch
 
-    if not torch.cuda.is_available():
-        for item in marked:
-            item.add_marker(pytest.mark.skip(reason="needs a CUDA device; torch sees none"))
+    return torch.cuda.is_available()
+
+
+def _sees_slurm() -> bool:
+    try:
+        return subprocess.run(["sinfo"], capture_output=True, timeout=20, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 @pytest.fixture(scope="session", autouse=True)

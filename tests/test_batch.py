@@ -143,7 +143,7 @@ def test_a_worker_of_another_version_is_refused_by_name(cluster: FolderCluster, 
     [
         ("PENDING", "there"), ("COMPLETING", "there"), ("REQUEUED", "there"), ("PREEMPTED", "lost"),
         ("NODE_FAIL", "lost"), ("", "lost"), ("TIMEOUT", "timeout"), ("OUT_OF_MEMORY", "out_of_memory"),
-        ("CANCELLED", "crashed"), ("FAILED", "crashed"),
+        ("CANCELLED", "cancelled"), ("FAILED", "crashed"),
     ],
 )  # fmt: skip
 def test_states_of_slurm(word: str, expected: str) -> None:

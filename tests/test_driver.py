@@ -90,11 +90,10 @@ def test_settings_become_what_slurm_is_told(tmp_path: Path) -> None:
     )
     told = parameters(cluster.read(None, tmp_path / "suite.yaml").slurm)
     flags = pytest.importorskip("submitit.slurm.slurm")
-    values = {{"timeout_min": "time", "mem_gb": "mem"}.get(name, name): value for name, value in told.items()}
-    values["mem"] = flags._convert_mem(values["mem"])
-    script = flags._make_sbatch_string("RUN", tmp_path, map_count=3, **values).splitlines()
+    assert told.keys() <= flags._get_default_parameters().keys()
+    script = flags._make_sbatch_string("RUN", tmp_path, map_count=3, **told).splitlines()
     for flag in (
-        "partition=gpu", "account=nlp", "time=90", "gpus-per-node=1", "cpus-per-task=8", "mem=64GB", "qos=long",
+        "partition=gpu", "account=nlp", "time=90", "gpus-per-node=1", "cpus-per-task=8", "mem=65536M", "qos=long",
         "constraint=a100", "requeue", "array=0-2%3",
     ):  # fmt: skip
         assert f"#SBATCH --{flag}" in script

@@ -56,6 +56,17 @@ def measure(folder: Path, version: str, timeout_s: float | None) -> None:
     _measure(folder, attempt.say)
 
 
+def watch_input() -> None:
+    """From now on end this process when its standard input ends: with the process that has started it."""
+    threading.Thread(target=_end_with_input, daemon=True).start()
+
+
+def _end_with_input() -> None:
+    while os.read(0, 4096):  # not by `sys.stdin`, whose lock a thread must not hold when Python ends
+        pass
+    os._exit(1)
+
+
 def _measure(folder: Path, say: Callable[[Message], None]) -> None:
     device = json.loads((folder / JOB).read_text(encoding="utf-8"))["device"]
     os.environ.update({**_ALWAYS, VARIABLE: visible_device(device, os.environ.get(VARIABLE))})

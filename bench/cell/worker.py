@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from bench.cell.elsewhere import watch_input
 from bench.cell.job import Job, Message
 from bench.cell.measure import measure
 from bench.cell.setup import Progress
@@ -26,7 +27,12 @@ from bench.store import run_folder
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measure the cell of the job file `argv[0]`, with what it says as JSON lines on standard output."""
+    """Measure the cell of the job file `argv[0]`, with what it says as JSON lines on standard output.
+
+    With `--until-input-ends` it ends when its standard input does: with the process that has started it.
+    """
+    if "--until-input-ends" in argv[1:]:
+        watch_input()
     device = json.loads(Path(argv[0]).read_text(encoding="utf-8"))["device"]
     os.environ[VARIABLE] = visible_device(device, os.environ.get(VARIABLE))  # as in a run: one device, or none
     return run(Path(argv[0]), lambda message: print(json.dumps(message), flush=True))

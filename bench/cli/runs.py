@@ -42,7 +42,7 @@ def _place_options(command: Command) -> Command:
     """Which machines measure the cells."""
     file = click.Path(path_type=Path, dir_okay=False)
     command = click.option("--cluster", type=file, help="Settings of --on; default: cluster.yaml.")(command)
-    return click.option("--on", metavar="NAME", help="Measure elsewhere: slurm, rehearsal or another executor.")(
+    return click.option("--on", metavar="NAME", help="Measure elsewhere: slurm, ray, rehearsal or another executor.")(
         command
     )
 
@@ -131,7 +131,10 @@ def _elsewhere(
     named.require(on)
     settings = clusters.read(cluster, suites.find(suite))
     nodes = named.nodes(on, settings)
-    made = Elsewhere(partial(named.create, on, settings), nodes.bfloat16)
+    made = Elsewhere(
+        partial(named.create, on, settings), nodes.bfloat16, named.place(on, settings), nodes.at_once,
+        tuple(named.other_places(settings)),
+    )  # fmt: skip
     return made, {**changes, "device": "cuda" if nodes.gpus else "cpu"}
 
 
@@ -163,28 +166,40 @@ def _kept(folder: Path) -> str:
 @_suite_options
 @click.option("--no-pilot", is_flag=True, help="Do not time a pass of the model; estimate from finished cells only.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def plan(suite: str, out: Path | None, shard: str | None, no_pilot: bool, as_json: bool, **changes: Any) -> None:
-    """Say what `run` would do: the cells, which are measured already, estimated time, memory and money."""
+@_place_options
+def plan(
+    suite: str, out: Path | None, shard: str | None, no_pilot: bool, as_json: bool, on: str | None,
+    cluster: Path | None, **changes: Any,
+) -> None:  # fmt: skip
+    """Say what `run` would do: the cells, which are measured already, estimated time, memory and money.
+
+    With --on also which cells fit the machines there, hours and money in all, and the longest chain.
+    """
     from rich.console import Console
 
     from bench.config.prices import replaced
     from bench.runs import cells as cells_module
+    from bench.runs import placement, shards, suite_run
     from bench.runs import plan as planning
-    from bench.runs import shards, suite_run
     from bench.store.run_folder import Store
 
     of = shards.parse(shard) if shard is not None else None
+    there, changes = _elsewhere(on, cluster, suite, changes)
     file, loaded = _suite(suite, **changes)
-    every = cells_module.expand(loaded, file, suite_run.asked_surroundings)
+    around = partial(suite_run.surroundings_elsewhere, there.bfloat16) if there else suite_run.asked_surroundings
+    every = cells_module.expand(loaded, file, around)
     cells = shards.part(every, of) if of else every
     folder = out or suite_run.default_folder(loaded.name, of)
     measured = Store(folder) if folder.is_dir() else None
     prices = replaced(loaded.prices, suite)
-    estimates = planning.plan(cells, measured, device=loaded.engine.device, pilot=not no_pilot, prices=prices)
+    pilot = not no_pilot and not (there and loaded.engine.device == "cuda")  # which this machine may not have
+    estimates = planning.plan(cells, measured, device=loaded.engine.device, pilot=pilot, prices=prices)
     if as_json:
         print(json.dumps(planning.as_json(estimates), indent=1))
-    else:
-        Console().print(planning.table(estimates, prices.currency))
+        return
+    Console().print(planning.table(estimates, prices.currency))
+    for line in placement.lines(estimates, there.at_once, there.place, there.others) if there else ():
+        print(line)
 
 
 def _suite(suite: str, seeds: str | None, workers: str | None = None, **changes: Any) -> tuple[Path, Suite]:

@@ -22,7 +22,8 @@ LOOK_EVERY_S = 0.2  # at what workers wrote
 MOST_STARTS = 10  # of a cell whose jobs are taken from their nodes, before it has failed
 _SIGHTINGS = 2  # of a job that has ended without a word, before that is believed: a disk may show words late
 
-State: TypeAlias = Literal["there", "lost"] | CellError  # lost: its node failed or was needed; else how it ended
+# lost: its node failed or was needed; cancelled: by whoever may; else how it ended
+State: TypeAlias = Literal["there", "lost", "cancelled"] | CellError
 
 
 class Scheduler(Protocol):
@@ -113,6 +114,8 @@ class BatchJobs:
             each.silent += 1
             if each.silent < _SIGHTINGS:
                 self._asked_at = 0.0  # ask again at once
+            elif state == "cancelled":
+                found.append((each, Ended(CrashedError(f"its job was cancelled in {self.name}"))))
             elif (each.preempted or state == "lost") and each.starts < MOST_STARTS:
                 del self._running[job_id]
                 self.scheduler.forget(job_id)

@@ -25,10 +25,19 @@ class NodeSettings(_Strict):
     at_once: int = Field(16, gt=0, le=10_000, description="cells that wait or run at once")
     gpus: int = Field(0, ge=0, le=1, description="of a cell: 0 or 1")
     bfloat16: bool = Field(True, description="whether the GPUs multiply bfloat16 themselves (A100 and later do)")
+    per_node: int = Field(1, gt=0, description="cells that share a node at most; costs of such cells are marked")
     cpus: int = Field(4, gt=0, description="cores of a cell")
     memory_gib: float | None = Field(None, gt=0, description="of a cell; default: what the cluster gives")
     gpu_memory_gib: float | None = Field(None, gt=0, description="of a GPU; `plan` refuses cells that need more")
     per_hour: float | None = Field(None, ge=0, description="price of an hour of what a cell gets; for `plan`")
+
+
+class GpuKind(_Strict):
+    """Another kind of GPU, for `plan` to compare with."""
+
+    memory_gib: float = Field(gt=0)
+    per_hour: float | None = Field(None, ge=0, description="price of an hour of a cell there")
+    speed: float = Field(1.0, gt=0, description="in comparison with the GPUs that cells get now")
 
 
 class SlurmSettings(NodeSettings):
@@ -37,7 +46,6 @@ class SlurmSettings(NodeSettings):
     partition: str | None = None
     account: str | None = None
     time: int = Field(240, gt=0, description="minutes of a cell at most")
-    per_node: int = Field(1, gt=0, description="cells that share a node at most; costs of such cells are marked")
     setup: list[str] = Field(default_factory=list, description="shell lines before the cell, such as module load cuda")
     flags: dict[Annotated[str, Field(pattern=_FLAG)], str | int | bool] = Field(
         default_factory=dict, description="further flags of sbatch, without the dashes"
@@ -58,6 +66,7 @@ class Cluster(_Strict):
 
     slurm: SlurmSettings = SlurmSettings()
     ray: RaySettings = RaySettings()
+    other_gpus: dict[str, GpuKind] = Field(default_factory=dict, description="kinds that `plan` compares with")
     others: dict[str, dict[str, object]] = Field(
         default_factory=dict, description="settings of executors of other distributions, by name"
     )

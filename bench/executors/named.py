@@ -10,8 +10,10 @@ from bench.core.errors import UsageError, unknown
 from bench.core.plugins import installed, only
 from bench.executors.batch import BatchJobs
 from bench.executors.cluster import Cluster, NodeSettings
+from bench.executors.ray import RayTasks
 from bench.executors.slurm import Rehearsal, Slurm
 from bench.runs.executor import Executor
+from bench.runs.placement import Place
 
 GROUP = "adaptbench.executors"
 
@@ -27,7 +29,15 @@ def _rehearsal(cluster: Cluster, run: Path, suite: Suite) -> Executor:
     return BatchJobs(Rehearsal(run, settings, suite.cell_timeout_s), at_once, at_once, ask_every_s=2.0)
 
 
-_OWN: Mapping[str, Callable[[Cluster, Path, Suite], Executor]] = {"slurm": _slurm, "rehearsal": _rehearsal}
+def _ray(cluster: Cluster, run: Path, suite: Suite) -> Executor:
+    return RayTasks(run, cluster.ray, suite.cell_timeout_s)
+
+
+_OWN: Mapping[str, Callable[[Cluster, Path, Suite], Executor]] = {
+    "slurm": _slurm,
+    "ray": _ray,
+    "rehearsal": _rehearsal,
+}
 
 
 def available() -> list[str]:
@@ -54,6 +64,17 @@ def create(name: str, cluster: Cluster, run: Path, suite: Suite) -> Executor:
     assert plugin is not None
     made: Executor = plugin.guarded(lambda: plugin.entry.load()(cluster.others.get(name, {}), run, suite))
     return made
+
+
+def place(name: str, cluster: Cluster) -> Place:
+    """The memory of a cell there and what an hour costs."""
+    found = nodes(name, cluster)
+    return Place(name, found.gpu_memory_gib if found.gpus else found.memory_gib, found.per_hour)
+
+
+def other_places(cluster: Cluster) -> list[Place]:
+    """Other kinds of GPU to compare with."""
+    return [Place(name, kind.memory_gib, kind.per_hour, kind.speed) for name, kind in cluster.other_gpus.items()]
 
 
 def nodes(name: str, cluster: Cluster) -> NodeSettings:

@@ -103,7 +103,7 @@ def parameters(settings: SlurmSettings) -> dict[str, Any]:
     """What submitit is told of a cell's job."""
     found: dict[str, Any] = {
         "job_name": "adaptbench",
-        "timeout_min": settings.time,
+        "time": settings.time,
         "cpus_per_task": settings.cpus,
         "array_parallelism": settings.at_once,
         "setup": _setup(settings),
@@ -115,7 +115,7 @@ def parameters(settings: SlurmSettings) -> dict[str, Any]:
     if settings.gpus:
         found["gpus_per_node"] = settings.gpus
     if settings.memory_gib:
-        found["mem_gb"] = settings.memory_gib
+        found["mem"] = f"{round(settings.memory_gib * 1024)}M"
     named = {"partition": settings.partition, "account": settings.account}
     return {**found, **{name: value for name, value in named.items() if value}}
 
@@ -126,6 +126,8 @@ def state_of(word: str) -> State:
         return "there"
     if word in _LOST or not word:
         return "lost"
+    if word == "CANCELLED":
+        return "cancelled"
     if word in ("TIMEOUT", "DEADLINE"):
         return CellTimeoutError("its job ran longer than `time` in cluster.yaml allows")
     if word == "OUT_OF_MEMORY":

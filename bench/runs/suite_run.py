@@ -17,10 +17,11 @@ from bench.runs import RESULTS, cell_process, runner, shards
 from bench.runs.cells import Cell, contamination, expand, left_out
 from bench.runs.executor import Executor
 from bench.runs.graph import waits
+from bench.runs.placement import Place, refuse_unfitting
 from bench.runs.plan import work_by_phase
 from bench.runs.time_left import CellWork
 from bench.store.listing import read_listing
-from bench.store.run_folder import Part, cell_folders, open_run
+from bench.store.run_folder import Part, Store, cell_folders, open_run
 
 _NOTES = 20  # lines on files at most
 
@@ -69,6 +70,9 @@ class Elsewhere:
 
     executor: Callable[[Path, Suite], Executor]  # for a run's folder
     bfloat16: bool  # whether GPUs, where the suite's device is cuda, multiply it themselves
+    place: Place  # what a cell gets there
+    at_once: int  # cells
+    others: tuple[Place, ...] = ()  # to compare with
 
 
 def measure(
@@ -89,6 +93,9 @@ def measure(
     around = partial(surroundings_elsewhere, elsewhere.bfloat16) if elsewhere else partial(_prepared, folder)
     every = expand(suite, file, around)
     cells = shards.part(every, shard) if shard else every
+    if elsewhere:
+        known = runner.measured(suite, cells, Store(folder))
+        refuse_unfitting([cell for cell in cells if cell.key not in known], elsewhere.place)
     part = Part(str(shard), frozenset(cell.key for cell in cells)) if shard else None
     from bench.runs import workers  # which loads torch, as the suite is known to be right
 
