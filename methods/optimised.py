@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -135,7 +136,7 @@ def _ids(candidate: Candidate) -> list[str]:
 
 
 class OptimisedOptions(Options):
-    examples: NonNegativeInt = Field(4, description="few-shot examples at most; 0: the instruction alone is changed")
+    max_examples: NonNegativeInt = Field(4, description="few-shot examples; 0: the instruction alone changes")
     minibatch: PositiveInt = Field(3, description="training items that a change is tried on first")
     max_evaluations: PositiveInt | None = Field(
         None, description="items asked at most; null: as many as the trials of other methods ask"
@@ -169,7 +170,7 @@ class Optimised(ContextPart):
         return True
 
     def cost(self, task: Task) -> ContextCost:
-        return ContextCost(self.options.examples * mean_length(task), shared=True)
+        return ContextCost(self.options.max_examples * mean_length(task), shared=True)
 
     def searched(self, examples: int, judged: int, trials: int) -> int:
         return self.options.max_evaluations or trials * judged
@@ -181,8 +182,8 @@ class Optimised(ContextPart):
         most = self.searched(len(material.train), judged, asker.trials)
         if most < judged:
             raise CellError(f"max_evaluations {most} of optimised is less than one prompt takes: {judged} items")
-        search = _Search(material, asker, options.examples)
-        first = {INSTRUCTION: material.prompt.instruction, **({EXAMPLES: "[]"} if options.examples else {})}
+        search = _Search(material, asker, options.max_examples)
+        first = {INSTRUCTION: material.prompt.instruction, **({EXAMPLES: "[]"} if options.max_examples else {})}
         step = 2 * min(options.minibatch, len(material.train)) + judged  # items of a step at most
 
         def ended(state: GEPAState[str, int]) -> bool:
@@ -202,7 +203,7 @@ class Optimised(ContextPart):
             raise search.failure
         assert search.best is not None
         best = search.best[1]
-        return FoundPrompt(best.instruction, best.examples, tuple(search.tried))
+        return FoundPrompt(best.instruction, best.examples, tuple(search.tried), f"gepa {version('gepa')}")
 
     def build(self, material: Material) -> Context:
         blocks = shown(material.found, material, self.name)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_a_search_worked_out_by_hand() -> None:
     """
     given = material(train=3)
     asker = Reflecting(by_instruction, given)
-    found = searched(asker, given, examples=0, minibatch=3, max_evaluations=40)
+    found = searched(asker, given, max_examples=0, minibatch=3, max_evaluations=40)
     train, judges = {f"train/{i}" for i in range(3)}, {f"validation/{i}" for i in range(4)}
     first, second = (None, judges), ("V1", judges)
     assert [(instruction, set(ids)) for instruction, _, ids in asker.asked] == [
@@ -87,6 +88,7 @@ def test_a_search_worked_out_by_hand() -> None:
             TriedPrompt("V3", (), 0.4, 30),
             TriedPrompt("V4", (), 0.6, 40),
         ),
+        f"gepa {version('gepa')}",
     )
     assert found.value == 0.6
     before = [re.search(r"for me:\n```\n(.*)\n```", text) for text in asker.told]
@@ -96,7 +98,7 @@ def test_a_search_worked_out_by_hand() -> None:
 def test_the_reflecting_model_is_told_answers_and_what_was_right() -> None:
     given = material(train=3)
     asker = Reflecting(lambda context, items: [float(item.id == "train/0") for item in items], given)
-    searched(asker, given, examples=0, max_evaluations=20)
+    searched(asker, given, max_examples=0, max_evaluations=20)
     told = asker.told[0]
     assert told.count("Possible answers\nred; green; dark blue") == 1  # the items share them
     assert told.count("Generated Outputs\nx") == 3
@@ -113,10 +115,10 @@ def test_items_that_are_answered_wrongly_become_examples() -> None:
 
     given = material(train=3)
     asker = Reflecting(script, given, says=lambda number: "")
-    found = searched(asker, given, examples=2, max_evaluations=30)
+    found = searched(asker, given, max_examples=2, max_evaluations=30)
     assert (found.instruction, set(found.examples), found.value) == (None, {"train/1", "train/2"}, 1.0)
     assert len(found.tried) == 2
-    only = searched(Reflecting(script, given, says=lambda number: ""), given, examples=1, max_evaluations=30)
+    only = searched(Reflecting(script, given, says=lambda number: ""), given, max_examples=1, max_evaluations=30)
     assert (only.examples, only.value) == ((), 0.0)
 
 
@@ -124,7 +126,7 @@ def test_items_that_are_answered_wrongly_become_examples() -> None:
 def test_no_more_is_asked_than_allowed(most: int) -> None:
     given = material(train=3)
     asker = Reflecting(lambda context, items: [0.01 * len(asker.told)] * len(items), given)
-    searched(asker, given, examples=0, max_evaluations=most)
+    searched(asker, given, max_examples=0, max_evaluations=most)
     assert most - 10 < asker.answers <= most  # a step takes 3 + 3 + 4
     given = material(train=12)
     usual = Reflecting(by_instruction, given, says=lambda number: "")
@@ -162,12 +164,12 @@ def test_what_cannot_be_searched_is_one_line() -> None:
     part = methods.create("optimised").context
     needs = "optimised needs a train split to search on and a validation split to choose on"
     assert part.requires(choice_task(validation=0)) == part.requires(choice_task(train=0)) == needs
-    with pytest.raises(UsageError, match="examples is -1; it must be"):
-        methods.create("optimised", {"examples": -1})
+    with pytest.raises(UsageError, match="max_examples is -1; it must be"):
+        methods.create("optimised", {"max_examples": -1})
 
 
 def test_the_prompt_that_was_found_answers(tiny_model: Path) -> None:
-    made = adapted(choice_task(), "optimised", {"examples": 2, "max_evaluations": 40}, tiny_model)
+    made = adapted(choice_task(), "optimised", {"max_examples": 2, "max_evaluations": 40}, tiny_model)
     search = made.prompt_search
     assert search is not None
     assert search.reflector is None
@@ -192,7 +194,7 @@ def helped(path: str, body: dict[str, Any], before: int) -> Sent:
 def test_a_served_model_is_searched_with_and_paid_for(tmp_path: Path) -> None:
     write_task(tmp_path)
     with serving(helped) as server:
-        options = {"optimised": {"examples": 0, "max_evaluations": 24}}
+        options = {"optimised": {"max_examples": 0, "max_evaluations": 24}}
         file = write(tmp_path, server.url, {"price": PRICE}, methods=["zero-shot", options])
         record = measured(file, tmp_path / "run", cell=1)
         sent = len(server.asked)
@@ -268,7 +270,7 @@ def test_a_reflector_that_cannot_be_is_one_line(tmp_path: Path, method: dict[str
 def test_the_budget_of_an_endpoint_ends_a_search(tmp_path: Path) -> None:
     write_task(tmp_path)
     with serving(helped) as server:
-        options = {"optimised": {"examples": 0, "max_evaluations": 24}}
+        options = {"optimised": {"max_examples": 0, "max_evaluations": 24}}
         file = write(tmp_path, server.url, {"max_tokens": 600}, methods=[options])
         with pytest.raises(BudgetError, match="max_tokens 600"):
             measured(file, tmp_path / "run")
@@ -303,7 +305,7 @@ def test_the_report_says_what_was_found_and_what_it_took(tmp_path: Path) -> None
     assert "<b>it</b>" not in page
     said = command(Run(tmp_path, "small", (record,)), (record,), "optimised")
     assert said.startswith("optimised: `adaptbench show paint --model chat --method optimised ")
-    assert said.endswith(f"--option examples=4 --option minibatch=3 --run {tmp_path}`")
+    assert said.endswith(f"--option max_examples=4 --option minibatch=3 --run {tmp_path}`")
 
 
 def test_show_writes_the_prompt_that_a_run_found(
@@ -324,5 +326,5 @@ def test_show_writes_the_prompt_that_a_run_found(
     assert "Look well." in text
     assert "Name the colour." not in text
     assert "train thing 1 looks green" in text
-    other = CliRunner().invoke(cli, [*told, "--run", str(tmp_path), "--option", "examples=2"])
+    other = CliRunner().invoke(cli, [*told, "--run", str(tmp_path), "--option", "max_examples=2"])
     assert "holds no search of optimised with these options for chat on " in str(other.exception)

@@ -147,3 +147,15 @@ def test_what_endpoints_are_asked_for_is_priced_before_it_is_paid(tmp_path: Path
     assert "its price is not known: give the endpoint `price`, or prices: tokens" in text
     priced = plan.plan(every, None, prices=replaced({"tokens": {"unpriced": {"input": 1.0, "output": 1.0}}}, ""))
     assert all(bill.money is not None for estimate in priced for bill in estimate.bills)
+
+
+def test_a_search_for_a_prompt_is_planned_as_tuning(tmp_path: Path, task_folder: Path, tiny_model: Path) -> None:
+    """6 validation items, as many as there are test items: three prompts are worth three times the test."""
+    gain = {"few-shot": {"k": 2, "select": "gain", "pool": 3}}
+    file = write_suite(
+        tmp_path, tiny_model, tasks=[str(task_folder)], methods=["optimised", gain, {"few-shot": {"k": "fill"}}]
+    )
+    tuned = [plan.work_by_phase(cell) for cell in cells_of(file)[1]]
+    assert tuned[0]["tune"] == pytest.approx(3 * tuned[0]["predict"])
+    assert tuned[1]["tune"] == pytest.approx((1 + 3 + 3) * tuned[1]["predict"])
+    assert tuned[2]["tune"] == 0

@@ -34,6 +34,7 @@ class FoundPrompt(Strict):
     instruction: str | None = None  # in place of the task's; null: the task's own
     examples: tuple[str, ...] = ()  # ids of training items, in their order in the prompt
     tried: tuple[TriedPrompt, ...] = ()  # in order, from what the search began with; empty where nothing was judged
+    package: str = ""  # that searched, with its version; "" for adaptbench itself
 
     @property
     def value(self) -> float | None:
