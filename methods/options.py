@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    NonNegativeInt,
     PlainSerializer,
     ValidationError,
     field_validator,
@@ -26,7 +27,7 @@ from bench.core.explain import explain
 from bench.core.method import LearningCost, Options
 from bench.core.outside import OWN, names
 from bench.core.quoting import shown
-from bench.core.search import NONE
+from bench.core.search import NONE, TUNED
 from bench.core.spans import Chunking, CutBy
 from bench.core.task import Task
 
@@ -68,7 +69,7 @@ Retriever = Literal["auto", "dense", "lexical", "hybrid"]
 
 
 def _retriever(value: object) -> object:
-    allowed = (*OWN, *names())
+    allowed = (*OWN, *TUNED, *names())
     if value not in allowed:
         expected = ", ".join(f"'{name}'" for name in allowed)
         raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
@@ -153,6 +154,19 @@ class ContextOptions(Options):
         if is_set and name in self.standard:
             return getattr(type(self)(**{name: self.standard[name]}), name)
         return super().left_alone(name, others)
+
+
+class EncoderTuning(Options):
+    """How the sentence encoder of a retriever is fine-tuned."""
+
+    learning_rate: Grid[Annotated[float, Field(gt=0, lt=1)]] = Field((2e-5, 5e-5), description="one rate or a grid")
+    hard_negatives: Grid[NonNegativeInt] = Field(
+        (2,), description="passages beside each gold one: those the encoder ranks highest before"
+    )
+    epochs: float = Field(3.0, gt=0)
+    batch_size: int = Field(32, gt=1, description="pairs of a step; passages of other pairs are negatives too")
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps")
+    trial_share: float = Field(0.34, gt=0, le=1, description="length of a trial, as a share of the training")
 
 
 class TrainingOptions(Options):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.core.citation import numbered
 from bench.core.hashing import derive_seed
-from bench.core.item import Item, Passage
+from bench.core.item import Example, Item, Passage
 from bench.core.method import Context, Evidence, Pool
 from bench.core.prompt import Block, Prompt
-from bench.core.search import Search
+from bench.core.search import Questions, Search
 from bench.core.spans import RANKING_DEPTH, Gold, Span, covering, document_of
 
 _DEEPER = 4  # times as deep, where chunks of too few documents were found
@@ -38,9 +39,31 @@ class Passages(Context):
         return [self._near(hits) for hits in self._searched(self.index, items)]
 
     def first_stage(self, items: Sequence[Item]) -> list[tuple[str, ...]] | None:
-        if self.first is None:
-            return None
-        return [tuple(self.corpus[i].id for i in hits) for hits in self._searched(self.first, items)]
+        return None if self.first is None else self.rankings(self.first, items)
+
+    def rankings(self, index: Search, items: Sequence[Item]) -> list[tuple[str, ...]]:
+        """The ids that an index over the same passages finds, without neighbours."""
+        return [tuple(self.corpus[i].id for i in hits) for hits in self._searched(index, items)]
+
+    def questions(self, examples: Sequence[Example], exact: bool = False) -> Questions:
+        """Examples that have gold, with the positions of what holds it.
+
+        `exact`: without documents that are cut into several chunks, as it is unknown which of these holds the answer.
+        """
+        places: dict[str, list[int]] = defaultdict(list)
+        for i, passage in enumerate(self.corpus):
+            places[document_of(passage.place)].append(i)
+        found = [(self.prompt.query(e), tuple(self._positions(e.gold, places, exact))) for e in examples]
+        texts, gold = zip(*(pair for pair in found if pair[1]), strict=True) if any(g for _, g in found) else ((), ())
+        return Questions(tuple(texts), tuple(gold))
+
+    def _positions(self, gold: Sequence[Gold], places: Mapping[str, list[int]], exact: bool) -> Iterator[int]:
+        for place in gold:
+            own = places[document_of(place)]
+            if isinstance(place, Span):
+                yield from (own[i] for i in covering([self.corpus[i].place for i in own], place))
+            elif len(own) == 1 or not exact:
+                yield from own
 
     def pool(self) -> Pool | None:
         if self.index is None or self.neighbours or self.cites:

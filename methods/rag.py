@@ -4,12 +4,16 @@ A second stage may put the first `pool` passages into another order before any i
 `diversity` by maximal marginal relevance. `neighbours` shows what stands before and after a passage too. Documents are
 found whole, or cut into chunks by `chunk`.
 
+`retriever: tuned` searches with a sentence encoder that is fine-tuned on questions and gold passages of the train split
+(dense passage retrieval: Karpukhin et al. 2020, arXiv:2004.04906).
+
 Retrieval from the training split is `few-shot: {select: similar}`. Two controls bound what retrieval can give:
 `control: oracle` hands the gold passages, `control: random` hands passages drawn for each (task, seed, item).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from statistics import fmean
@@ -21,12 +25,12 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from bench.core.citation import ASKED
 from bench.core.method import Context, ContextCost, ContextPart, Material
 from bench.core.outside import OWN
-from bench.core.search import NONE, SecondStage
+from bench.core.search import NONE, TUNED, Search, SecondStage
 from bench.core.spans import Chunking
 from bench.core.task import Task
 from bench.core.values import Switch
 from methods.few_shot import SAMPLE
-from methods.options import WHOLE, AnyRetriever, Chunk, ContextOptions, Grid, ModelName, Share, only
+from methods.options import WHOLE, AnyRetriever, Chunk, ContextOptions, EncoderTuning, Grid, ModelName, Share, only
 from methods.passages import Passages
 
 _REFUSE = "Where no passage says it, answer exactly: {}."
@@ -63,6 +67,7 @@ class RagOptions(ContextOptions):
     chunk: Grid[Chunk] = Field((WHOLE,), description="whole, or how documents are cut: by, size and overlap")
     cite: Grid[Switch] = Field(("off",), description="on: passages have numbers, and answers are to cite them")
     refuse: Grid[Switch] = Field(("off",), description="on: the prompt says what to answer where no passage says it")
+    tuned: EncoderTuning = Field(EncoderTuning(), description="how the encoder of a tuned retriever learns")
 
 
 class Rag(ContextPart):
@@ -74,7 +79,8 @@ class Rag(ContextPart):
 
     def __init__(self, options: RagOptions) -> None:
         super().__init__(options)
-        self.uses_seed = options.control == "random"
+        self.tunes_retriever = options.control == "none" and any(each in TUNED for each in options.retriever)
+        self.uses_seed = options.control == "random" or self.tunes_retriever
         self.retrieves = options.control == "none"
         self.sees_gold = options.control == "oracle"
         self.is_control = options.control != "none"
@@ -88,7 +94,12 @@ class Rag(ContextPart):
             return "rag with refuse: on needs a task that says what a refusal is (refusal in its task.yaml)"
         if "on" in self.options.cite and task.kind != "text":
             return "rag with cite: on is for texts"
+        if self.tunes_retriever and not any(example.gold for example in task.train):
+            return "rag with a tuned retriever needs gold passage ids in the train split"
         return None
+
+    def reads_train(self, task: Task) -> bool:
+        return self.tunes_retriever
 
     def cost(self, task: Task) -> ContextCost:
         sizes = [len(passage.text) + len(passage.title) for passage in task.corpus[:SAMPLE]]
@@ -117,13 +128,19 @@ class Rag(ContextPart):
         if options.control == "random":
             return replace(bare, random_seed=(material.task, material.seed))
         documents = [material.prompt.document(passage) for passage in corpus]
-        name = only(options.retriever)
-        index = first = material.index(name, documents) if name in OWN else material.connect(name, corpus)
+        index = first = self._first_stage(material, bare, documents)
         stage = SecondStage(only(options.rerank), only(options.pool), only(options.diversity))
         neighbours = only(options.neighbours)
         if stage.changes:
             index = material.refine(first, documents, stage)
         return replace(bare, index=index, first=first if stage.changes or neighbours else None, neighbours=neighbours)
+
+    def _first_stage(self, material: Material, passages: Passages, documents: Sequence[str]) -> Search:
+        name = only(self.options.retriever)
+        if name in TUNED:
+            train, judged = passages.questions(material.train, exact=True), passages.questions(material.validation)
+            return material.tuned_index(TUNED[name], documents, train, judged, self.options.tuned)
+        return material.index(name, documents) if name in OWN else material.connect(name, passages.corpus)
 
     def _instruction(self, material: Material) -> str | None:
         """The task's, with what is said of refusing and citing; None where nothing is."""

@@ -21,17 +21,18 @@ from bench.cell import served
 from bench.cell.confidence import confidence
 from bench.cell.job import Job
 from bench.cell.reflect import reflector_of
+from bench.cell.retrieved import places, second_stage, tuned_retriever
 from bench.cell.setup import Progress, require_reachable, session_for, task_and_method
 from bench.cell.side_evals import SideEvals, distance_from_base, leaves_weights, on_training_items, still_known
 from bench.cell.teach import taught
 from bench.config.search_space import SearchPlan
 from bench.core.item import Item
-from bench.core.measured import FlopCheck, SecondStageWork, ServedBy
+from bench.core.measured import FlopCheck, ServedBy
 from bench.core.method import Method, parts_of
 from bench.core.phases import PhaseName
 from bench.core.record import Prediction, Record, Scores
-from bench.core.search import Search, TwoStages
-from bench.core.spans import RANKING_DEPTH, Gold, place_of
+from bench.core.search import Search
+from bench.core.spans import RANKING_DEPTH
 from bench.core.task import Task
 from bench.engine.backend import local
 from bench.engine.predictor import question
@@ -39,7 +40,7 @@ from bench.engine.prompts import Encoded
 from bench.meters.environment import describe
 from bench.meters.flop_check import of_answers, of_prediction
 from bench.meters.phases import Meter
-from bench.metrics.retrieval import paired_hits, retrieval_scores
+from bench.metrics.retrieval import retrieval_scores
 from bench.metrics.scoring import score
 from bench.model.base import NoBase
 from bench.model.devices import pick_device
@@ -72,7 +73,8 @@ def measure(job: Job, progress: Progress) -> Record:
         side_evals.latency |= served.latency(adapted.predictor, meter, len(items))
     if job.counterfactuals and task.counterfactuals:
         side_evals.counterfactuals(adapted.predictor, job.counterfactuals)
-    staged = _second_stage(adapted, items, predictions, task, meter)
+    staged = second_stage(adapted, items, predictions, task, meter)
+    retriever = tuned_retriever(adapted, session.material, items, task, meter)
     checks = _count(job, adapted, prompts, predictions, meter)
     with meter.phase("score"):
         scored = score(task, predictions)
@@ -104,6 +106,7 @@ def measure(job: Job, progress: Progress) -> Record:
         latency=side_evals.latency,
         over_budget=tuple(side_evals.left_out),
         flop_check=checks,
+        retriever=retriever,
         second_stage=staged,
         threshold=below,
         served=_served(session, adapted, predictions, task),
@@ -180,37 +183,6 @@ def _count(
     return {phase: check for phase, check in checks.items() if check}
 
 
-def _second_stage(
-    adapted: Adapted, items: Sequence[Item], predictions: Sequence[Prediction], task: Task, meter: Meter
-) -> SecondStageWork | None:
-    """What the second stage of retrieval is, and what it changed; None where there is none."""
-    context = adapted.predictor.writer.context
-    with meter.phase("count"):
-        before = context.first_stage(items)
-    if before is None:
-        return None
-    gold, after = [example.gold for example in task.test], [prediction.ranking for prediction in predictions]
-    found = SecondStageWork()
-    if any(gold):
-        first, last = _places(task, before), _places(task, after)
-        scores = retrieval_scores(first, gold, depth=RANKING_DEPTH)
-        found = SecondStageWork(first=scores, hits=paired_hits(last, first, gold))
-    index = getattr(context, "index", None)
-    reranker = index.reranker if isinstance(index, TwoStages) else None
-    if reranker is None:
-        return found
-    return replace(
-        found, reranker=reranker.name, digest=reranker.digest, parameters=reranker.parameters,
-        load_s=reranker.load_s, pairs=reranker.pairs,
-    )  # fmt: skip
-
-
-def _places(task: Task, rankings: Sequence[Sequence[str]]) -> list[list[Gold]]:
-    """What the ids of rankings stand for."""
-    documents = {passage.id for passage in task.corpus}
-    return [[place_of(name, documents) for name in ranking] for ranking in rankings]
-
-
 def _probed(
     job: Job, moves: bool, adapted: Adapted, session: AdaptSession, first: FirstWeights
 ) -> tuple[bool, dict[str, Scores]]:
@@ -266,7 +238,7 @@ def _record(
     index: Search | None = getattr(context, "index", None)
     retrieval: dict[str, float] = {**index.counts, **context.counts} if index else {}
     if any(gold) and any(p.ranking for p in predictions):
-        found = _places(task, [p.ranking for p in predictions])
+        found = places(task, [p.ranking for p in predictions])
         retrieval |= retrieval_scores(found, gold, depth=RANKING_DEPTH)
     weights = Path(job.out) / run_folder.WEIGHTS
     return Record(

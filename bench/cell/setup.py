@@ -15,10 +15,11 @@ from bench.adapt.session import AdaptSession, Limits, answers_shown
 from bench.cell.job import Job
 from bench.cell.reading import as_read
 from bench.cell.served import serve, session_with
+from bench.cell.tuned_encoder import TunedIndexes
 from bench.core.errors import CellError, NotApplicableError
 from bench.core.item import Passage
 from bench.core.method import LINEAR_PROBE, Material, Method
-from bench.core.search import NONE, Search, SecondStage
+from bench.core.search import NONE, Refiner, Search, SecondStage
 from bench.core.spans import Chunking, Chunks, Gold
 from bench.core.task import Task
 from bench.meters.phases import Meter
@@ -56,7 +57,9 @@ def session_for(job: Job, task: Task, method: Method, meter: Meter, progress: Pr
     served = serve(job, task, meter) if job.resolved.endpoint else None
     reader = served.rung.name if served else _reader(job, method)
     task = as_read(task, reader)
-    material = material_of(task, method, job.seed, meter, progress, embedder=job.embedder, vectors=vectors)
+    material = material_of(
+        task, method, job.seed, meter, progress, embedder=job.embedder, vectors=vectors, trials=job.trials
+    )
     material = replace(material, found=job.found)
     if served is not None:
         return session_with(job, served, replace(task, test=()), material, meter, progress)
@@ -104,8 +107,12 @@ def material_of(
     *,
     embedder: str = "auto",
     vectors: Path | None = None,
+    trials: int = 3,
 ) -> Material:
-    """What a method is handed of a task; `embedder` and `vectors`, its cache, serve the indexes that it builds."""
+    """What a method is handed of a task; `embedder` and `vectors`, its cache, serve the indexes that it builds.
+
+    `trials`: of an encoder's options at most, where the method tunes one.
+    """
 
     find = cache(partial(_embedder, embedder, vectors, meter))
 
@@ -122,15 +129,9 @@ def material_of(
         questions = [task.prompt.query(example) for example in (*task.validation, *task.train)]
         return build(retriever, documents, embedder=encoder, questions=questions)
 
-    def refine(search: Search, documents: Sequence[str], stage: SecondStage) -> Search:
-        reranker = None
-        if stage.rerank != NONE:
-            reranker = rerankers.setdefault(stage.rerank, find_reranker(stage.rerank, str(meter.device)))
-            with meter.aside("load"):
-                reranker.load()
-        return TwoStageSearch(search, documents, stage, reranker, meter)
-
-    rerankers: dict[str, Reranker] = {}  # loaded once for all trials
+    is_tuned = method.context.tunes_retriever and embedder != "none"
+    untuned = find_embedder(embedder, str(meter.device)) if is_tuned else None
+    tuned_index = TunedIndexes(untuned, vectors, meter, (task.name, seed), trials, progress)
 
     def chunk(documents: Sequence[Passage], chunking: Chunking) -> Chunks:
         return cut(documents, chunking, getattr(find(), "offsets", lambda text: None))
@@ -148,10 +149,25 @@ def material_of(
         index=index,
         gold=gold,
         refusal=task.refusal.answer if task.refusal else "",
-        refine=refine,
+        refine=_refiner(meter),
         chunk=chunk,
         connect=OutsideSearch,
+        tuned_index=tuned_index,
     )
+
+
+def _refiner(meter: Meter) -> Refiner:
+    rerankers: dict[str, Reranker] = {}  # loaded once for all trials
+
+    def refine(search: Search, documents: Sequence[str], stage: SecondStage) -> Search:
+        reranker = None
+        if stage.rerank != NONE:
+            reranker = rerankers.setdefault(stage.rerank, find_reranker(stage.rerank, str(meter.device)))
+            with meter.aside("load"):
+                reranker.load()
+        return TwoStageSearch(search, documents, stage, reranker, meter)
+
+    return refine
 
 
 def _embedder(name: str, vectors: Path | None, meter: Meter) -> Embedder | None:

@@ -29,7 +29,10 @@ class Latency(Strict):
 
 @dataclass(frozen=True, slots=True)
 class PairedHits(Strict):
-    """Questions with gold passages, by which ranking has one among its first k: with its second stage, or without."""
+    """Questions with gold passages, by which of two rankings finds one among its first k: with something, or without.
+
+    That is the second stage, or the tuning of the encoder.
+    """
 
     both: Count  # either way
     gained: Count  # with it alone

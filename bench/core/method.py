@@ -18,7 +18,7 @@ from bench.core.model_kind import LANGUAGE_MODELS, ModelKind
 from bench.core.outside import Connector, not_connected
 from bench.core.prompt import Block, Prompt
 from bench.core.prompt_search import Asker, FoundPrompt
-from bench.core.search import Indexer, Refiner, Search, no_refiner
+from bench.core.search import Indexer, Refiner, Search, TunedIndexer, no_refiner, no_tuning
 from bench.core.spans import Chunker, Gold, no_chunks
 from bench.core.values import OptionValue
 
@@ -77,6 +77,7 @@ class Material:
     chunk: Chunker = no_chunks
     connect: Connector = not_connected
     refusal: str = ""  # what is right to say of a question without an answer; "": the task has none
+    tuned_index: TunedIndexer = no_tuning
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +283,7 @@ class ContextPart(Part):
 
     uses_seed: bool = False  # two seeds can give different prompts
     retrieves: bool = False  # builds an index: its predictions depend on the sentence embedder
+    tunes_retriever: bool = False  # fine-tunes the sentence embedder first
     sees_gold: bool = False  # is handed the gold passage ids of the test items
     is_control: bool = False  # shows what retrieval can be worth; cannot be served
     searches: bool = False  # looks for its prompt with the model, see `search`

@@ -13,7 +13,7 @@ from typing import Protocol
 from bench.core.errors import UsageError
 from bench.core.item import Passage
 from bench.core.plugins import Plugin, installed, only
-from bench.core.search import Search
+from bench.core.search import TUNED, Search
 
 GROUP = "adaptbench.retrievers"
 OWN = ("auto", "dense", "lexical", "hybrid")  # what comes with adaptbench
@@ -66,7 +66,7 @@ def _factory(name: str) -> tuple[Plugin, Maker]:
     plugin = only("retriever", name, _claims(name))
     if plugin is None:
         raise UsageError(f"no retriever {name} is installed")
-    if name in OWN:
+    if name in (*OWN, *TUNED):
         raise plugin.refused("adaptbench has a retriever of this name; choose another")
     make: Maker = plugin.guarded(plugin.entry.load)
     if not callable(make):

@@ -10,6 +10,7 @@ from bench.core.values import Amount, Count, Strict
 PhaseName: TypeAlias = Literal[
     "teach",
     "tune",
+    "retriever",
     "index",
     "load",
     "prepare",
@@ -26,9 +27,20 @@ PhaseName: TypeAlias = Literal[
 ]
 TEACHING: PhaseName = "teach"  # a teacher's answers to training items, again when labels change
 SEARCH: tuple[PhaseName, ...] = ("tune",)  # choosing options, once for a task
-PRODUCTION: tuple[PhaseName, ...] = ("index", "prepare", "load", "train")  # for each version that is served
+PRODUCTION: tuple[PhaseName, ...] = (
+    "retriever",
+    "index",
+    "prepare",
+    "load",
+    "train",
+)  # for each version that is served
 ANSWERING: tuple[PhaseName, ...] = ("retrieve", "rerank", "predict")
-REFRESH: tuple[PhaseName, ...] = ("index", "prepare", "train")  # done again when documents or labels change
+REFRESH: tuple[PhaseName, ...] = (
+    "retriever",
+    "index",
+    "prepare",
+    "train",
+)  # done again when documents or labels change
 # overhead: evaluations in addition to the test, and timing how a training is best laid out
 SIDE: tuple[PhaseName, ...] = ("shape", "overfit", "serve", "count", "probe")
 

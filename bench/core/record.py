@@ -24,7 +24,7 @@ from bench.core.measured import (
 from bench.core.phases import Phase, PhaseName
 from bench.core.prompt_search import PromptSearch
 from bench.core.refusal import Threshold
-from bench.core.training import Training, Tuning
+from bench.core.training import Training, TunedRetriever, Tuning
 from bench.core.values import Count, Strict
 
 SCHEMA: Literal[2] = 2  # of a record on disk; older ones are read by bench.store.upgrade
@@ -160,6 +160,7 @@ class Record(Strict):
     training: Training | None = None  # how it learnt; null where it learns nothing from the training split
     on_train: Scores = field(default_factory=dict)  # of a method that learns, on items that it learnt from
     retrieval: Mapping[str, float] = field(default_factory=dict)  # hit@k, recall@k, mrr, ndcg@k; questions: how many
+    retriever: TunedRetriever | None = None  # how its encoder was fine-tuned; null where it was not
     second_stage: SecondStageWork | None = None  # of retrieval; null where there is none
     threshold: Threshold | None = None  # of confidence, below which it refuses; null where a task has no refusals
     latency: Mapping[Serving, Latency] = field(default_factory=dict)  # way of serving -> seconds for one item

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from bench.core.method import Options
 
 NONE = "none"  # in place of a cross-encoder
+# retrievers whose sentence encoder is fine-tuned first, and the index that is built with it
+TUNED: Mapping[str, str] = {"tuned": "dense", "tuned-hybrid": "hybrid"}
 
 
 class Search(Protocol):
@@ -47,6 +52,32 @@ class Refiner(Protocol):
     """Puts a second stage behind a search; handed to methods by the harness, which meters and configures it."""
 
     def __call__(self, search: Search, documents: Sequence[str], stage: SecondStage) -> Search: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Questions as they are searched for, each with the positions of the documents that hold its answer."""
+
+    texts: tuple[str, ...]
+    gold: tuple[tuple[int, ...], ...]
+
+
+class TunedIndexer(Protocol):
+    """Builds a `Search` with a sentence encoder that it fine-tunes first; handed to methods by the harness.
+
+    The encoder learns from `train`; `validation` chooses its options and the epoch that is kept.
+    """
+
+    def __call__(
+        self, retriever: str, documents: Sequence[str], train: Questions, validation: Questions, settings: Options
+    ) -> Search: ...
+
+
+def no_tuning(
+    retriever: str, documents: Sequence[str], train: Questions, validation: Questions, settings: Options
+) -> Search:
+    """The tuned indexer of whoever searches nothing."""
+    raise AssertionError("no encoder is at hand")
 
 
 def no_refiner(search: Search, documents: Sequence[str], stage: SecondStage) -> Search:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from bench.core.measured import PairedHits
 from bench.core.values import Amount, Count, OptionValue, Strict
 
 Options: TypeAlias = Mapping[str, OptionValue]
@@ -105,6 +106,21 @@ class Judged(Strict):
     loss: float | None = None  # on validation items, where the value is a score: it decides between equal ones
     tokens: Count = 0  # through the model, unpadded: trained on, judged, answered; of all folds
     rung: Count = 0  # of successive halving, from 1; 0: every trial has the same length
+
+
+@dataclass(frozen=True, slots=True)
+class TunedRetriever(Strict):
+    """The sentence encoder of a retriever, fine-tuned on questions and their gold passages; phase `retriever`."""
+
+    encoder: str  # name of what it was before
+    digest: str  # sha256 of the weights that are kept
+    pairs: Count  # of a question and a gold passage, learnt from
+    parameters: Count  # numbers that were trained
+    stored_bytes: Count  # of the weights that are kept
+    training: Training  # its validation metric is MRR; step 0 is the encoder as it was
+    tuning: Tuning | None = None  # the search for its options; null where there was nothing to choose
+    untuned: Mapping[str, float] = field(default_factory=dict)  # the scores of `retrieval`, by the encoder as it was
+    hits: Mapping[str, PairedHits] = field(default_factory=dict)  # k -> test questions, tuned and untuned
 
 
 @dataclass(frozen=True, slots=True)

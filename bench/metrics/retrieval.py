@@ -94,7 +94,7 @@ def rank_of(ranking: Sequence[Gold], wanted: Gold) -> float:
     return math.inf
 
 
-def reciprocal_rank(ranking: Sequence[str], wanted: Collection[str]) -> float:
+def reciprocal_rank(ranking: Sequence[object], wanted: Collection[object]) -> float:
     """1 / the rank of the first entry that is wanted, counted from 1; 0 where none is."""
     return next((1 / rank for rank, entry in enumerate(ranking, start=1) if entry in wanted), 0.0)
 

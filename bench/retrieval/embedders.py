@@ -219,31 +219,31 @@ class SentenceEncoder:
 
     def load(self) -> None:
         """Load the weights, unless that has been done; encoding does it too."""
-        self._model()
+        self.model()
 
     def parts(self, texts: list[str]) -> list[list[str]]:
         """Each text in overlapping parts that fit the encoder's input; as it is where it fits."""
-        tokenizer: Any = getattr(self._model(), "tokenizer", None)
-        limit = self._model().max_seq_length
+        tokenizer: Any = getattr(self.model(), "tokenizer", None)
+        limit = self.model().max_seq_length
         if not limit or not getattr(tokenizer, "is_fast", False):
             return [[text] for text in texts]
-        prompts = [self._model().prompts.get(role) or "" for role in ("query", "document")]
+        prompts = [self.model().prompts.get(role) or "" for role in ("query", "document")]
         reserved = max(len(tokenizer(prompt)["input_ids"]) for prompt in prompts)  # special tokens are in it
         width = limit - reserved - _SEAM
         return [_windows(text, _offsets(tokenizer, text), width) if width > 0 else [text] for text in texts]
 
     def offsets(self, text: str) -> list[tuple[int, int]] | None:
         """Characters of each token, from and to; None where the tokenizer does not tell."""
-        tokenizer: Any = getattr(self._model(), "tokenizer", None)
+        tokenizer: Any = getattr(self.model(), "tokenizer", None)
         return _offsets(tokenizer, text) if getattr(tokenizer, "is_fast", False) else None
 
     def encode_query(self, texts: list[str]) -> NDArray[np.float32]:
         """Vectors of queries, with the query prompt if the model has one: [n, d], rows of length 1."""
-        return self._encode(texts, "query", self._model().encode_query)
+        return self._encode(texts, "query", self.model().encode_query)
 
     def encode_document(self, texts: list[str]) -> NDArray[np.float32]:
         """Vectors of documents, with the document prompt if the model has one: [n, d], rows of length 1."""
-        return self._encode(texts, "document", self._model().encode_document)
+        return self._encode(texts, "document", self.model().encode_document)
 
     def encode_tokens(self, texts: list[str]) -> list[NDArray[np.float32]]:
         """Vectors of each text's tokens in their context, special tokens left out: [tokens, d], rows of length 1.
@@ -252,7 +252,7 @@ class SentenceEncoder:
         """
         import numpy as np
 
-        model = self._model()
+        model = self.model()
         vectors = []
         for text in texts:  # one by one, so that a vector depends on its own text alone
             given = model.encode([text], output_value="token_embeddings", show_progress_bar=False)[0].cpu().numpy()
@@ -262,7 +262,8 @@ class SentenceEncoder:
             vectors.append(own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), np.finfo(np.float32).tiny))
         return vectors
 
-    def _model(self) -> Any:
+    def model(self) -> Any:
+        """The loaded `SentenceTransformer`."""
         if self._loaded is None:
             import torch
             from sentence_transformers import SentenceTransformer
@@ -280,7 +281,7 @@ class SentenceEncoder:
         return self._loaded
 
     def _encode(self, texts: list[str], role: str, encode: Callable[..., Any]) -> NDArray[np.float32]:
-        model = self._model()
+        model = self.model()
         lengths = self._lengths(texts, role)
 
         def compute(batch: list[str], rows: int, exact: Mapping[str, Any]) -> NDArray[np.float32]:
@@ -300,7 +301,7 @@ class SentenceEncoder:
 
         Empty for a model without an attention mask: it has no transformer and pads nothing.
         """
-        model = self._model()
+        model = self.model()
         prompt = model.prompts.get(role) or None
         lengths: list[int] = []
         for start in range(0, len(texts), at_once):

@@ -1,7 +1,8 @@
-"""Contrastive training of a sentence encoder: texts with one label are drawn together, others apart (SetFit).
+"""Contrastive training of a sentence encoder by sentence-transformers.
 
-Pairs as Tunstall et al. 2022 (arXiv:2209.11055, section 3.1) draw them, trained by sentence-transformers on the square
-of the difference between their cosine and 1 or 0.
+Texts with one label are drawn together, others apart (SetFit): pairs as Tunstall et al. 2022 (arXiv:2209.11055, section
+3.1) draw them, on the square of the difference between their cosine and 1 or 0. Or questions are drawn to their
+passages, away from those of other questions (`bench.training.ranking`).
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import random
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, cast
 
-from transformers import PrinterCallback
+from transformers import PrinterCallback, TrainerCallback
 from transformers.trainer_callback import ProgressCallback
 
 from bench.core.hashing import derive_seed
@@ -79,39 +80,56 @@ def _once(
     setting: Setting,
     progress: Progress,
 ) -> tuple[Any, Training]:
+    from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+
+    columns: dict[str, list[Any]] = {
+        "first": [texts[pair.first] for pair in pairs],
+        "second": [texts[pair.second] for pair in pairs],
+        "label": [float(pair.alike) for pair in pairs],
+    }
+    trainer = fit(model.body, columns, CosineSimilarityLoss(model.body), setting, [Watch(progress)])
+    return model.eval(), _outcome(trainer, lengths, pairs, setting)
+
+
+def fit(
+    body: Any,
+    columns: Mapping[str, Sequence[Any]],
+    loss: Any,
+    setting: Setting,
+    callbacks: Sequence[TrainerCallback],
+    **more: Any,
+) -> Any:
+    """Train a `SentenceTransformer` on columns of texts; the library's trainer when it is done.
+
+    `more`: arguments of the library in addition to those of every training here.
+    """
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-    from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
 
     @dataclass
     class Arguments(OneDeviceArguments, SentenceTransformerTrainingArguments):
-        """Those of pairs, on one device."""
+        """Those of texts, on one device."""
 
-    class PairTrainer(SentenceTransformerTrainer):
+    class TextTrainer(SentenceTransformerTrainer):
         """Without a model card, for which texts would be counted and examples taken out."""
 
         def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
             """None is added."""
 
     if setting.checkpointing:
-        model.body.gradient_checkpointing_enable()
-    columns = {
-        "first": [texts[pair.first] for pair in pairs],
-        "second": [texts[pair.second] for pair in pairs],
-        "label": [float(pair.alike) for pair in pairs],
-    }
+        body.gradient_checkpointing_enable()
+    rows = len(next(iter(columns.values())))
     with tempfile.TemporaryDirectory(prefix="adaptbench-") as folder:
-        trainer = PairTrainer(
-            model=model.body,
-            args=cast(Arguments, arguments(folder, len(pairs), None, setting, model.device, Arguments)),
-            train_dataset=Dataset.from_dict(columns),
-            loss=CosineSimilarityLoss(model.body),
-            callbacks=[Watch(progress)],
+        told = cast(Arguments, arguments(folder, rows, None, setting, body.device, Arguments))
+        for name, value in more.items():
+            setattr(told, name, value)
+        trainer = TextTrainer(
+            model=body, args=told, train_dataset=Dataset.from_dict(columns), loss=loss, callbacks=list(callbacks)
         )
         for unwanted in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(unwanted)
         trainer.train()
-    return model.eval(), _outcome(trainer, lengths, pairs, setting)
+    return trainer
 
 
 def _outcome(trainer: Any, lengths: Sequence[int], pairs: Sequence[TextPair], setting: Setting) -> Training:

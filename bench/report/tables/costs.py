@@ -20,7 +20,17 @@ _LEGEND = (
     "wall time, mean over seeds; highest memory of any phase",
     "tokens per query: of the prompt + of the answer, unpadded",
 )
-_TIMED: tuple[PhaseName, ...] = ("teach", "index", "prepare", "tune", "train", "retrieve", "rerank", "predict")
+_TIMED: tuple[PhaseName, ...] = (
+    "teach",
+    "retriever",
+    "index",
+    "prepare",
+    "tune",
+    "train",
+    "retrieve",
+    "rerank",
+    "predict",
+)
 _ALWAYS: tuple[PhaseName, ...] = ("train", "predict")
 STEP_PARTS = ("data", "forward", "backward", "optimizer", "other")
 _KEPT = ("trained", "stored_bytes", "index_bytes")
