@@ -19,6 +19,7 @@ from bench.runs.executor import Ended, Event, Progress, event_of
 from bench.store.events import Tail, Ticket, read_ticket, write_ticket
 
 LOOK_EVERY_S = 0.2  # at what workers wrote
+MOST_LOOKS = 500.0  # a second, at files of a disk that others use too
 MOST_STARTS = 10  # of a cell whose jobs are taken from their nodes, before it has failed
 _SIGHTINGS = 2  # of a job that has ended without a word, before that is believed: a disk may show words late
 
@@ -87,7 +88,8 @@ class BatchJobs:
             if heard or time.monotonic() >= until:
                 yield from heard
                 return
-            time.sleep(max(0.0, min(LOOK_EVERY_S, until - time.monotonic())))
+            pause = max(LOOK_EVERY_S, len(self._running) / MOST_LOOKS)
+            time.sleep(max(0.0, min(pause, until - time.monotonic())))
 
     def _hand_on(self) -> None:
         """Submit what waits, in one call."""

@@ -138,7 +138,7 @@ class _Driver:
         try:
             chosen = self._chosen(cell)
             job = job_of(self.suite, cell, self.store, staging, chosen, self.executor.per_machine)
-            write_json(staging / JOB, asdict(job))
+            write_json(staging / JOB, asdict(job), synced=False)  # whose cell is lost with the machine anyway
             self.under_way[self.executor.submit(staging / JOB, staging / LOG)] = _UnderWay(cell, staging)
         except CellError as error:
             self._publish(cell, staging, error)

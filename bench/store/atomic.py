@@ -9,20 +9,24 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(file: Path) -> Iterator[Path]:
-    """A path beside `file` to write to; at the end it is synced and becomes `file`, or is gone after an error."""
+def replacing(file: Path, synced: bool = True) -> Iterator[Path]:
+    """A path beside `file` to write to; at the end it is synced and becomes `file`, or is gone after an error.
+
+    Without `synced` a machine that loses its power may lose the file, or what stands in it.
+    """
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         yield temporary
-        sync(temporary)
+        if synced:
+            sync(temporary)
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_atomically(file: Path, text: str) -> None:
-    """Write `text` to `file`, whole or not at all."""
-    with replacing(file) as temporary:
+def write_atomically(file: Path, text: str, synced: bool = True) -> None:
+    """Write `text` to `file`, whole or not at all; see `replacing`."""
+    with replacing(file, synced) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -31,7 +31,7 @@ class Ticket:
 
 def write_ticket(folder: Path, ticket: Ticket) -> None:
     """Write `ticket.json` into the folder of a cell."""
-    write_json(folder / TICKET, asdict(ticket))
+    write_json(folder / TICKET, asdict(ticket), synced=False)  # without it the cell is measured again
 
 
 def read_ticket(folder: Path) -> Ticket | None:

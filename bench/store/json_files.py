@@ -11,9 +11,9 @@ from bench.store.archive import RunPath
 from bench.store.atomic import write_atomically
 
 
-def write_json(file: Path, content: object) -> None:
+def write_json(file: Path, content: object, synced: bool = True) -> None:
     """Write JSON whole or not at all; a number that is no number is an error, never `NaN` in a file."""
-    write_atomically(file, as_json(content))
+    write_atomically(file, as_json(content), synced)
 
 
 def as_json(content: object) -> str:

@@ -152,8 +152,11 @@ def open_run(
         for leftover in (path / "cells").glob(".*"):
             if not leftover.name.startswith(WRITING):  # what is in those, `bench.runs.resume` looks at
                 shutil.rmtree(leftover, ignore_errors=True)
+        tasks = {cell.task_path: cell for cell in cells}  # looked up once, whatever the number of cells
+        places = {name: relocated(cell, Path(), path).task_path for name, cell in tasks.items()}
         listed = tuple(
-            replace(relocated(cell, Path(), path), elsewhere=bool(part and cell.key not in part.keys)) for cell in cells
+            replace(cell, task_path=places[cell.task_path], elsewhere=bool(part and cell.key not in part.keys))
+            for cell in cells
         )
         write_atomically(path / "suite.yaml", suite_file.read_text(encoding="utf-8"))
         bundled = suite_file.resolve().is_relative_to(_PACKAGE)  # such a suite names no file beside it

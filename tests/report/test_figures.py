@@ -34,6 +34,7 @@ SETTINGS = {
     "judging",
     "python",
     "reports",
+    "scale",
     "suite-format",
     "task-format",
 }  # pages without results
