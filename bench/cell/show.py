@@ -107,15 +107,7 @@ def show(
     Raises:
         UsageError: there is no such item, the method does not fit the task, or the model cannot be asked.
     """
-    reason = method.weights.requires(task) or method.context.requires(task)
-    if not reason and not fits(method, model.kind):
-        reason = f"it is not for {model.name}, which is {DESCRIPTIONS[model.kind]}"
-    if reason or (reason := unfit(model.kind, task)):
-        raise UsageError(f"{method.name}: {reason} (task {task.name})")
-    example = _example(task, item)
-    open_ = grid(method)
-    taken = candidates(open_, 1)[0] if open_ else {}
-    method = settle(method, taken)
+    example, method, heading = settled(task, model, method, item, seed)
     device = torch.device("cpu")
     try:
         base = load_base(model, device).behind(method.weights.virtual_tokens)
@@ -139,11 +131,27 @@ def show(
             solved = writer.write_solved([example])
     except (CellError, NotApplicableError) as error:
         raise UsageError(str(error)) from None
-    chosen = "".join(f", {name}={value}" for name, value in taken.items())
-    heading = f"{model.name} · {task.name} · {method.name}{chosen} · seed {seed} · {example.id}"
     return ShownPrompt(
         heading, encoded, solved[0][1] if solved else (), base.codec, task.stop if model.kind in LANGUAGE_MODELS else ()
     )
+
+
+def settled(
+    task: Task, model: ResolvedModel, method: Method, item: str | None, seed: int
+) -> tuple[Example, Method, str]:
+    """The item, the method with the first value of every option that it leaves open, and the heading of both."""
+    reason = method.weights.requires(task) or method.context.requires(task)
+    if not reason and not fits(method, model.kind):
+        reason = f"it is not for {model.name}, which is {DESCRIPTIONS[model.kind]}"
+    if reason or (reason := unfit(model.kind, task)):
+        raise UsageError(f"{method.name}: {reason} (task {task.name})")
+    example = _example(task, item)
+    open_ = grid(method)
+    taken = candidates(open_, 1)[0] if open_ else {}
+    method = settle(method, taken)
+    chosen = "".join(f", {name}={value}" for name, value in taken.items())
+    heading = f"{model.name} · {task.name} · {method.name}{chosen} · seed {seed} · {example.id}"
+    return example, method, heading
 
 
 def _example(task: Task, item: str | None) -> Example:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("task")
-@click.option("--model", required=True, help="Folder, Hub id or name, as in a suite.")
+@click.option(
+    "--model", required=True, help="Folder, Hub id or name, as in a suite; with --suite a name that it gives."
+)
+@click.option(
+    "--suite",
+    type=click.Path(path_type=Path),
+    help="The suite whose models --model names: endpoints are shown too, and none is asked.",
+)
 @click.option("--method", required=True, help="Such as few-shot, rag or lora+rag.")
 @click.option("--item", help="Id of the item, e.g. test/17; default: the first of the test split.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the method; repeatable.")
@@ -33,6 +41,7 @@ if TYPE_CHECKING:
 def show(
     task: str,
     model: str,
+    suite: Path | None,
     method: str,
     item: str | None,
     options: tuple[str, ...],
@@ -44,23 +53,34 @@ def show(
 ) -> None:
     """Show the exact prompt of an item of TASK: its tokens, what all items share, what is ranked or trained on.
 
+    Of an endpoint the requests are shown that it would be sent.
+
     \b
     Examples:
       adaptbench show support-intents --model smollm2 --method few-shot --option k=4
       adaptbench show my-task --model ./qwen --method zero-shot --setting chat_template=off
+      adaptbench show my-task --suite mine.yaml --model hosted --method few-shot
     """
     from rich.console import Console
 
     import methods
     import tasks
     from bench.cell import show as showing
-    from bench.model.resolve import resolve
+    from bench.cell.show_served import show_served
+    from bench.core.errors import UsageError
+    from bench.model.resolve import resolve, without_key
 
     made = methods.create(method, _values(options, "--option"))
-    resolved = resolve(_spec(model, _values(settings, "--setting")))
-    shown = showing.show(
-        tasks.load(task), resolved, made, item, seed, embedder, _found(run, task, resolved.name, made, seed)
-    )
+    if suite is None:
+        resolved = resolve(_spec(model, _values(settings, "--setting")))
+    elif settings:
+        raise UsageError("--setting is for a model without --suite, whose settings the suite has")
+    else:
+        spec = _of_suite(suite, model)
+        resolved = resolve(without_key(spec) if spec.endpoint else spec, suite.parent)
+    shows = show_served if resolved.endpoint else showing.show
+    found = _found(run, task, resolved.name, made, seed)
+    shown = shows(tasks.load(task), resolved, made, item, seed, embedder, found)
     if as_json:
         print(json.dumps(shown.as_json(), ensure_ascii=False, indent=1))
     else:
@@ -69,8 +89,6 @@ def show(
 
 def _found(run: str | None, task: str, model: str, method: Method, seed: int) -> FoundPrompt | None:
     """The prompt that a run's search found for a method with these options; None where it has none to find."""
-    from pathlib import Path
-
     from bench.core.errors import UsageError
     from bench.core.method import parts_of
     from bench.store.run_folder import read_run
@@ -90,6 +108,16 @@ def _found(run: str | None, task: str, model: str, method: Method, seed: int) ->
         ):
             return record.prompt_search.found
     raise UsageError(f"{run} holds no search of {method.name} with these options for {model} on {task}, seed {seed}")
+
+
+def _of_suite(file: Path, model: str) -> Any:
+    from bench.config.suite import load
+    from bench.core.errors import UsageError, unknown
+
+    specs = {spec.called: spec for spec in load(file).models}
+    if model not in specs:
+        raise UsageError(unknown(f"model of {file}:", model, specs))
+    return specs[model]
 
 
 def _spec(model: str, settings: dict[str, Any]) -> Any:

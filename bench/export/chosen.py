@@ -22,7 +22,7 @@ from bench.core.prompt_search import FoundPrompt
 from bench.core.quoting import quoted
 from bench.core.record import Record, Run
 from bench.core.task import Task
-from bench.model.resolve import ModelSpec, ResolvedModel, resolve
+from bench.model.resolve import ModelSpec, ResolvedModel, resolve, without_key
 from bench.runs.cells import Cell, at_hand
 from bench.runs.given import located
 from bench.runs.teaching import Teacher, teacher_of
@@ -106,7 +106,10 @@ def find(path: Path, task: str, model: str | None, method: str | None, seed: int
     record = _record([one for one in own if one.method == label], label, seed, own)
     suite = suites.load(path / "suite.yaml")
     spec = _spec(suite, record)
-    found = resolve(spec.model_copy(update={"path": str(base)}) if base else spec, _suite_folder(path))
+    if spec.endpoint is None:
+        found = resolve(spec.model_copy(update={"path": str(base)}) if base else spec, _suite_folder(path))
+    else:
+        found = resolve(without_key(spec))  # nothing is sent
     _require_same(f"model {name}", found.digest, record.identity.model.digest, "name its folder with --base")
     place = run.task_paths[task]
     place = place if place in tasks.available() else str(path / place)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -18,13 +18,13 @@ from bench.core.measured import ServedBy
 from bench.core.task import Task
 from bench.engine.predictor import question
 from bench.engine.told_choices import STOP, answer_tokens
+from bench.export import weights
 from bench.export.chosen import Chosen
 from bench.export.prompts import question_settings, retrieval_settings
-from bench.export.weights import Form
 from bench.meters.phases import Meter
 from bench.model.base import without_model
 from bench.served import wire
-from bench.served.backend import SCHEMA_TOKENS
+from bench.served.forms import Form, request
 from bench.served.kept_answers import KeptAnswers, Request
 from bench.served.prompts import Asked, TextWriter
 from bench.served.usage import CHARS_PER_TOKEN
@@ -32,7 +32,7 @@ from bench.served.wire import Dialect
 from bench.store.run_folder import ANSWERS
 from tasks.loader.splits import sample
 
-FORM: Form = ""
+FORM: weights.Form = ""
 _OF_ITEM = {"messages", "prompt", "input", "state", "questions", "response_format"}  # fields that differ between items
 
 
@@ -59,21 +59,22 @@ def of_served(chosen: Chosen, folder: Path) -> dict[str, Any]:
     material = material_of(task, chosen.method, chosen.record.seed, meter, lambda *_: None, embedder=embedder)
     material = replace(material, found=chosen.found)
     context, single = chosen.method.context.build(material), chosen.spec.chat_examples == "text"
-    writer = TextWriter(without_model().codec, task.prompt, context, 0, 0, single_turn=single)
+    worded = context.worded(task.prompt)
+    writer = TextWriter(without_model().codec, worded, context, 0, 0, single_turn=single)
     [prompt] = writer.write([question(longest)])
     assert isinstance(prompt, Asked)
-    request = _sent(chosen, served, prompt, longest, task)
+    sent = _sent(chosen, served, prompt, longest, task)
     budget = context.token_budget
     return {
-        "path": request.path,
-        "request": {name: value for name, value in request.body.items() if name not in _OF_ITEM},
-        "reader": _reader(served),
+        "path": sent.path,
+        "request": {name: value for name, value in sent.body.items() if name not in _OF_ITEM},
+        "reader": _form(served),
         "rule": chosen.record.ranked_by or "none",
-        "key_env": spec.key_env,
+        "key_env": chosen.spec.endpoint.key_env if chosen.spec.endpoint else "",
         "stop": list(task.stop if task.kind == "text" else STOP),
         "prompt": {
-            **question_settings(task.prompt),
-            "before_answer": task.prompt.answer(""),
+            **question_settings(worded),
+            "before_answer": worded.answer(""),
             "generic": wire.GENERIC,
             "examples": [asdict(block) for block in context.shared],
             "single_turn": single,
@@ -83,21 +84,24 @@ def of_served(chosen: Chosen, folder: Path) -> dict[str, Any]:
     }
 
 
-def _reader(served: ServedBy) -> str:
-    """As bench/export/script/reading.py calls it: texts are asked for in two ways."""
-    return served.reader if served.reader != "generation" else "chat" if served.conversation else "completion"
+def _form(served: ServedBy) -> Form:
+    """Texts are asked for in two ways."""
+    if served.reader == "generation":
+        return "chat" if served.conversation else "completion"
+    return cast(Form, served.reader)
 
 
 def _sent(chosen: Chosen, served: ServedBy, prompt: Asked, example: Example, task: Task) -> Request:
-    """The request that was sent for an item: of all forms that it can have, the one whose answer the run keeps."""
+    """The request that was sent for an item: of all that it can have been, the one whose answer the run keeps."""
     spec = chosen.model.served_at
     assert spec is not None
     file = chosen.run.path / ANSWERS / f"{spec.digest[:16]}.jsonl"
     kept = KeptAnswers(file) if file.is_file() else None
     try:
-        for request in _forms(Dialect(spec.model, extra=spec.extra), served, prompt, example, task):
-            if kept is not None and kept.get(request.key(spec.base_url)) is not None:
-                return request
+        for dialect in _dialects(Dialect(spec.model, extra=spec.extra)):
+            sent = request(_form(served), dialect, prompt, example.choices, task.stop, task.max_new_tokens)
+            if kept is not None and kept.get(sent.key(spec.base_url)) is not None:
+                return sent
     finally:
         if kept is not None:
             kept.close()
@@ -107,22 +111,7 @@ def _sent(chosen: Chosen, served: ServedBy, prompt: Asked, example: Example, tas
     )
 
 
-def _forms(dialect: Dialect, served: ServedBy, prompt: Asked, example: Example, task: Task) -> Iterator[Request]:
-    """The forms of a request, those that most endpoints take first."""
-    most = answer_tokens(example.choices) if example.choices else task.max_new_tokens
-    stop = STOP if example.choices else task.stop
+def _dialects(plain: Dialect) -> Iterator[Dialect]:
+    """The fields that endpoints take, those that most of them take first."""
     for limit, greedy, stops in product(("max_tokens", "max_completion_tokens"), (True, False), (True, False)):
-        form = replace(dialect, limit=limit, greedy=greedy, stops=stops)
-        match _reader(served):
-            case "chat":
-                yield wire.chat(form, prompt, most, stop)
-            case "completion":
-                yield wire.completion(form, prompt, most, stop)
-            case "schema":
-                yield wire.schema(form, prompt, example.choices, most + SCHEMA_TOKENS)
-            case "echo":
-                yield wire.echo(form, prompt, prompt.options)
-            case "decisions":
-                yield wire.decision(form, prompt, example.choices)
-            case _:
-                yield wire.systemone(form, prompt, example.choices)
+        yield replace(plain, limit=limit, greedy=greedy, stops=stops)

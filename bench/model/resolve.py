@@ -166,6 +166,12 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
     )
 
 
+def without_key(spec: ModelSpec) -> ModelSpec:
+    """A served model that is not to be asked, so that the environment need not hold its key."""
+    assert spec.endpoint is not None
+    return spec.model_copy(update={"endpoint": spec.endpoint.model_copy(update={"key_env": ""})})
+
+
 def _classical(spec: ModelSpec) -> ResolvedModel:
     """What stands for a model where a method uses none."""
     if unused := sorted(spec.model_fields_set - {"path", "name"}):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from bench.analysis.answers import Answers
 from bench.analysis.costs import cost
@@ -18,6 +19,7 @@ from bench.analysis.decision.candidates import Candidate, Price
 from bench.analysis.decision.rule import standings_of
 from bench.cell.job import Job
 from bench.cell.measure import measure
+from bench.cli import cli
 from bench.config.assumptions import Assumptions, Requirements
 from bench.config.prices import replaced
 from bench.core.errors import BudgetError, UsageError
@@ -289,3 +291,27 @@ def test_answers_that_differ_the_second_time_are_counted(tmp_path: Path) -> None
     assert served is not None
     assert (served.repeated, served.changed) == (6, 1)
     assert served.used["probe"].requests == 6
+
+
+@pytest.mark.usefixtures("task_folder")
+def test_requests_are_shown_before_any_is_sent(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `show` prints of an endpoint is what a run sends it, byte for byte; the key is not needed to see it."""
+    file = write(tmp_path, server.url, {"key_env": "FAR_KEY"}, methods=[{"few-shot": {"k": 2}}])
+    arguments = ["show", str(tmp_path / "paint"), "--suite", str(file), "--model", "far", "--method", "few-shot"]
+    runner = CliRunner()
+    shown = runner.invoke(cli, [*arguments, "--option", "k=2", "--json"], catch_exceptions=False)
+    told = json.loads(shown.stdout)
+    assert not server.asked
+    assert [request["reader"] for request in told["requests"]] == [
+        "decisions", "decisions", "echo", "schema", "generation", "generation",
+    ]  # fmt: skip
+    monkeypatch.setenv("FAR_KEY", KEY)
+    measured(file, tmp_path / "out")
+    sent = [(server.url + one.path, one.body) for one in server.asked if one.path == "/chat/completions"]
+    chat = told["requests"][4]
+    assert (chat["url"], chat["body"]) in sent
+    people = runner.invoke(cli, arguments, catch_exceptions=False).stdout
+    assert "Nothing was sent. A run sends the first of these that the endpoint takes." in people
+    unknown = runner.invoke(cli, [*arguments[:5], "fra", *arguments[6:]])
+    assert "unknown model of" in str(unknown.exception)
+    assert '"fra" (did you mean "far"?)' in str(unknown.exception)
