@@ -30,7 +30,8 @@ def load_model(kind: Any, settings: dict[str, Any], base: str | None, device: st
         model = (model.merge_and_unload(safe_merge=True) if form == "adapter" else model).to(dtype)
     if "generation" in settings:  # in place of what the base says of sampling and penalties
         ids = {name: settings["generation"][name] for name in ("eos_token_id", "pad_token_id")}
-        model.generation_config = GenerationConfig(do_sample=False, **ids)
+        start = {"decoder_start_token_id": settings["decoder"]["start"][0]} if settings["decoder"] else {}
+        model.generation_config = GenerationConfig(do_sample=False, **ids, **start)
     return model.to(device).eval()
 
 
