@@ -16,6 +16,7 @@ from bench.export import chosen, folder
 from bench.model import tiny_random
 from bench.store.run_folder import find_predictions
 from tests.export_scripts import answers
+from tests.gpu.test_loading import InThisProcess
 from tests.served.scripted import Sent, completed, decides, echoes, said, serving
 from tests.small import measure, write_suite
 from tests.test_seq2seq import save
@@ -28,6 +29,11 @@ TEXTS = {
     "name": "names", "kind": "text", "instruction": "Say it again.", "template": "{text}\nAgain:", "answer": "label",
     "splits": {"train": "train.jsonl", "validation": "validation.jsonl", "test": "test.jsonl"}, "max_new_tokens": 6,
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.runs.workers.executor", lambda suite, cells_at_once: InThisProcess())
 
 
 def write_texts(tmp_path: Path) -> None:

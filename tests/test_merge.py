@@ -104,6 +104,29 @@ def test_all_shards_together_are_the_undivided_run_of_cells_at_once(
     assert {record.environment.cells_at_once for record in whole.records} == {2}
 
 
+def test_answers_of_teachers_and_endpoints_and_folders_of_weights_come_along(tmp_path: Path) -> None:
+    """Each shard asked its own endpoint's items, and both had the same teacher; an encoder's weights hold a folder."""
+    shards = [made(tmp_path / name, ["lora", "full"], record(label)) for name, label in (("a", "lora"), ("b", "full"))]
+    for shard in shards:
+        (shard / "taught").mkdir()
+        (shard / "taught" / "same.json").write_text("{}")
+        (shard / "answers").mkdir()
+        (shard / "answers" / "far.jsonl").write_text(f'{{"key": "{shard.name}"}}\n')
+    (shards[1] / "taught" / "own.json").write_text("[]")
+    pooling = next((shards[0] / "cells").iterdir()) / "weights" / "1_Pooling"
+    pooling.mkdir(parents=True)
+    (pooling / "config.json").write_text("{}")
+    merge.merge(shards, tmp_path / "out")
+    assert (tmp_path / "out" / "answers" / "far.jsonl").read_text() == '{"key": "a"}\n{"key": "b"}\n'
+    kept = {file.name: file.read_text() for file in (tmp_path / "out" / "taught").iterdir()}
+    assert kept == {"same.json": "{}", "own.json": "[]"}
+    [copied] = (tmp_path / "out").glob("cells/*/weights/1_Pooling/config.json")
+    assert copied.read_text() == "{}"
+    (shards[0] / "taught" / "link.json").symlink_to("/etc/passwd")
+    with pytest.raises(UsageError, match=r"link.json is no plain file"):
+        merge.merge(shards, tmp_path / "again")
+
+
 def test_what_is_missing_or_failed_is_named(tmp_path: Path) -> None:
     one = made(tmp_path / "one", ["a", "b", "c"], record("a"))
     two = made(tmp_path / "two", ["a", "b", "c"], failed("b"))

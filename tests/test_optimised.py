@@ -232,7 +232,7 @@ def test_another_model_can_write_the_instructions(tmp_path: Path, tiny_model: Pa
         _, (alone, cell) = cells_of(file)
         record = measured(file, tmp_path / "run", cell=1)
         written = [one.body["messages"][-1]["content"] for one in server.asked if "messages" in one.body]
-    assert (alone.label, cell.label) == ("optimised", "optimised, reflector far")
+    assert (alone.label, cell.label) == ("optimised", "optimised reflected by far")
     assert alone.key != cell.key
     assert not any("test thing" in text for text in written)
     search = record.prompt_search
@@ -254,7 +254,7 @@ def test_another_model_can_write_the_instructions(tmp_path: Path, tiny_model: Pa
     ("method", "words"),
     [
         ({"few-shot": {"reflector": "tiny-random"}}, "reflector of method few-shot: it searches for no instruction"),
-        ({"optimised": {"reflector": ["a"]}}, "reflector of method optimised must be a path, or a mapping"),
+        ({"optimised": {"reflector": ["a"]}}, "reflector of method optimised must be a model, or a mapping"),
         ({"optimised": {"reflector": {"pth": "a"}}}, 'reflector of method optimised: unknown key "pth"'),
         ({"optimised": {"reflector": "classical"}}, "the reflector classical writes no text: it is no language model"),
     ],

@@ -25,11 +25,12 @@ from bench.config.prices import replaced
 from bench.config.suite import labelled_methods, load
 from bench.core.errors import CellError, UsageError
 from bench.core.measured import TaughtBy
-from bench.core.phases import TEACHING
+from bench.core.phases import TEACHING, Phase, PhaseName
 from bench.core.record import Record, Run
 from bench.core.task import Task
 from bench.engine.backend import local
 from bench.export import again, chosen
+from bench.gate import costs
 from bench.meters.phases import Meter
 from bench.model.devices import pick_device
 from bench.report.tables import notes, teaching
@@ -243,11 +244,11 @@ def by_label(run: Run) -> dict[str, Record]:
 
 def test_answers_are_asked_once_for_a_run_and_count_in_every_cell(once: tuple[Run, list[str]]) -> None:
     records, asked = by_label(once[0]), once[1]
-    assert set(records) == {"tf-idf", "tf-idf, taught by far", "nearest-answer, taught by far"}
+    assert set(records) == {"tf-idf", "tf-idf taught by far", "nearest-answer taught by far"}
     assert records["tf-idf"].taught is None
     assert TEACHING not in records["tf-idf"].phases
     assert len(asked) == 12
-    first, second = records["tf-idf, taught by far"], records["nearest-answer, taught by far"]
+    first, second = records["tf-idf taught by far"], records["nearest-answer taught by far"]
     assert first.taught == second.taught
     took, again = first.phases[TEACHING], second.phases[TEACHING]
     assert took.reused_s == 0.0
@@ -256,7 +257,7 @@ def test_answers_are_asked_once_for_a_run_and_count_in_every_cell(once: tuple[Ru
 
 
 def test_its_tokens_are_a_part_of_the_cost_of_training(run: Run) -> None:
-    record = by_label(run)["tf-idf, taught by far"]
+    record = by_label(run)["tf-idf taught by far"]
     assert record.taught is not None
     used = record.taught.used
     assert used is not None
@@ -279,7 +280,7 @@ def test_its_tokens_are_a_part_of_the_cost_of_training(run: Run) -> None:
 
 
 def test_seconds_of_a_local_teacher_cost_what_the_machine_does(run: Run) -> None:
-    record = by_label(run)["tf-idf, taught by far"]
+    record = by_label(run)["tf-idf taught by far"]
     assert record.taught is not None
     local = replace(record, taught=replace(record.taught, used=None, price=None, base_url=""))
     prices = replaced({}, "")
@@ -300,7 +301,7 @@ def test_a_decision_knows_what_a_teacher_was_shown_and_what_it_cost(run: Run) ->
         return replace(run, records=tuple(records))
 
     here, away = found(run), found(with_teacher(stays=False))
-    taught_label = "tf-idf, taught by far"
+    taught_label = "tf-idf taught by far"
     assert here[taught_label].data_stays
     assert not away[taught_label].data_stays
     assert away["tf-idf"].data_stays
@@ -315,7 +316,7 @@ def test_a_decision_knows_what_a_teacher_was_shown_and_what_it_cost(run: Run) ->
 def test_the_report_says_who_taught(run: Run) -> None:
     (table,) = teaching.tables(run, "classical")
     row = [cell.text for cell in table.rows[0]]
-    assert row[:6] == ["tf-idf, taught by far", "paint", "training items", "12", "refusal 1", "Accuracy 0.909"]
+    assert row[:6] == ["tf-idf taught by far", "paint", "training items", "12", "refusal 1", "Accuracy 0.909"]
     assert "the items that it answers stay on this machine" in table.notes[0]
     assert not teaching.tables(replace(run, records=(by_label(run)["tf-idf"],)), "classical")
 
@@ -343,6 +344,23 @@ def test_cells_wait_for_the_one_that_asks(tmp_path: Path, server: Server) -> Non
     assert "teacher" not in plain.identity.content()
 
 
+def test_a_teacher_is_the_same_however_it_is_named(tmp_path: Path, task_folder: Path, tiny_model: Path) -> None:
+    named = [{"lora": {"teacher": given}} for given in (str(tiny_model), {"model": str(tiny_model)},
+                                                        {"path": str(tiny_model)})]  # fmt: skip
+    keys = [[cell.key for cell in cells_of(write(tmp_path, method, models=[str(tiny_model)]))[1]] for method in named]
+    assert keys[0] == keys[1] == keys[2]
+
+
+def test_the_gate_counts_a_teacher_on_this_machine(run: Run) -> None:
+    """By hand: 3 seconds of training and 5 of answers to learn from; what an endpoint answers is no work here."""
+    far = by_label(run)["tf-idf taught by far"]
+    phases: dict[PhaseName, Phase] = {"train": Phase(3.0, 1, flops=30), TEACHING: Phase(5.0, 1, flops=50)}
+    far = replace(far, phases=phases)
+    local = replace(far, taught=far.taught and replace(far.taught, used=None))
+    assert [costs.value([record], "train_s") for record in (far, local)] == [3.0, 8.0]
+    assert [costs.value([record], "train_flops") for record in (far, local)] == [30, 80]
+
+
 def test_a_plan_counts_the_first_cell_s_teacher(tmp_path: Path, task_folder: Path, tiny_model: Path) -> None:
     student = str(tiny_model)
     methods = [{"lora": {"teacher": student, "rank": rank}} for rank in (2, 4)]
@@ -359,8 +377,9 @@ def test_a_plan_counts_the_first_cell_s_teacher(tmp_path: Path, task_folder: Pat
     [
         ({"zero-shot": {"teacher": "mini"}}, "teacher of method zero-shot: it learns nothing from training items"),
         ({"tf-idf": {"teacher": {"pth": "mini"}}}, 'teacher of method tf-idf: .*"pth".*did you mean "path"'),
+        ({"tf-idf": {"teacher": {"model": "mini", "path": "mini"}}}, "model and path are two names for one thing"),
         ({"tf-idf": {"teacher": {}}}, "teacher of method tf-idf: .*names no model"),
-        ({"tf-idf": {"teacher": ["mini"]}}, r'teacher of method tf-idf must be a path, .*; got \["mini"\]'),
+        ({"tf-idf": {"teacher": ["mini"]}}, r'teacher of method tf-idf must be a model, .*; got \["mini"\]'),
     ],
 )
 def test_a_teacher_that_makes_no_sense_is_one_line(tmp_path: Path, method: dict[str, Any], said: str) -> None:
@@ -373,7 +392,7 @@ def test_a_teacher_that_makes_no_sense_is_one_line(tmp_path: Path, method: dict[
 @pytest.mark.parametrize(
     ("teacher", "said"),
     [
-        ("classical", "tf-idf, taught by classical: the teacher classical cannot answer before it is trained"),
+        ("classical", "tf-idf taught by classical: the teacher classical cannot answer before it is trained"),
         ("minni", "minni"),
     ],
 )
@@ -392,9 +411,9 @@ def test_labels_say_who_taught(tmp_path: Path) -> None:
         "lora",
     ]
     assert list(labelled_methods(load(write(tmp_path, *methods)))) == [
-        "lora, taught by mini",
-        "lora (rank=2), taught by the old one",
-        "lora (rank=4), taught by the old one",
+        "lora taught by mini",
+        "lora (rank=2) taught by the old one",
+        "lora (rank=4) taught by the old one",
         "small",
         "lora",
     ]
@@ -433,12 +452,12 @@ def test_an_export_trains_on_the_kept_answers_again(
         file = write(tmp_path, lora, shows, models=[str(tiny_model)], measure=quiet)
         measure(file, tmp_path / "run")
         before = len(server.asked)
-        label, model = "lora, taught by far", tiny_model.name
+        label, model = "lora taught by far", tiny_model.name
         found = chosen.find(tmp_path / "run", "paint", model, label, None, None)
         (tmp_path / "again").mkdir()
         made = again.retrain(found, "train", tmp_path / "again", lambda *shown: None)
         assert len(server.asked) == before
     assert made.same_answers == 6
     assert made.record.taught == found.record.taught
-    with pytest.raises(UsageError, match="few-shot, taught by far shows examples with a teacher's answers"):
-        chosen.find(tmp_path / "run", "paint", model, "few-shot, taught by far", None, None)
+    with pytest.raises(UsageError, match="few-shot taught by far shows examples with a teacher's answers"):
+        chosen.find(tmp_path / "run", "paint", model, "few-shot taught by far", None, None)

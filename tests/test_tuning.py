@@ -19,13 +19,13 @@ from bench.adapt.learner import Adapted
 from bench.cell.job import Job
 from bench.cell.measure import measure as measure_cell
 from bench.config.search_space import at_edge, candidates, grid, settle
-from bench.core.errors import CellError
+from bench.core.errors import CellError, UsageError
 from bench.core.identity import Identity, TuningSettings
 from bench.core.item import Example
 from bench.core.task import Task
 from bench.core.training import Tuning
 from bench.retrieval.index import build
-from tests.small import measure, write_suite
+from tests.small import cells_of, measure, write_suite
 from tests.toy import adapted, choice_task, text_task
 
 TUNABLE = ("few-shot", "rag", "lora", "full", "last-layers", "lora+rag", "full+few-shot")
@@ -265,3 +265,28 @@ def test_where_the_choosing_cell_failed_the_others_say_so(task_folder: Path, tmp
     reasons = [record.failure.message for record in run.records if record.failure]
     assert "need a validation split" in reasons[0]
     assert reasons[1] == "its options are chosen on seed 0, and that cell failed"
+
+
+@pytest.mark.usefixtures("task_folder")
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        # 4 steps for a training: 0.5 of one is 2 steps for 3 trials, 0.75 is the least
+        (
+            {"tuning_budget": 0.5},
+            "0.5 has less than a step for each of 3 trials of full on paint; the least is 0.75",
+        ),
+        ({"tuning_budget": 1, "folds": 2}, "trials of full on paint in 2 folds; the least is 1.5"),
+        ({"tuning_budget": 0.75}, ""),
+        ({"tuning_budget": 1.5, "folds": 2}, ""),
+    ],
+)
+def test_a_budget_that_is_too_small_is_refused_before_anything_is_measured(
+    tmp_path: Path, tiny_model: Path, changes: dict[str, Any], said: str
+) -> None:
+    file = write_suite(tmp_path, tiny_model, methods=[{"full": SHORT}], trials=3, **changes)
+    if not said:
+        assert len(cells_of(file)[1]) == 1
+        return
+    with pytest.raises(UsageError, match=said):
+        cells_of(file)

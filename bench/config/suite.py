@@ -247,8 +247,8 @@ class _Entry:
 
     def named(self, method: str) -> str:
         """What reports call a method of this name, with whom it learns from and who writes its instruction."""
-        taught = f", taught by {self.teacher.called}" if self.teacher else ""
-        return f"{method}{taught}{f', reflector {self.reflector.called}' if self.reflector else ''}"
+        taught = f" taught by {self.teacher.called}" if self.teacher else ""
+        return f"{method}{taught}{f' reflected by {self.reflector.called}' if self.reflector else ''}"
 
 
 def _entry(value: str | dict[str, dict[str, Any] | None], suite: Suite) -> _Entry:

@@ -59,9 +59,12 @@ def read_reflector(value: object, method: str) -> ModelSpec | None:
 
 
 def _spec(kind: type[Spec], value: object, where: str) -> Spec:
-    given: Any = {"path": value} if isinstance(value, str) else value
+    given: Any = {"model": value} if isinstance(value, str) else value
     if not isinstance(given, dict):
-        raise UsageError(f"{where} must be a path, or a mapping with path or endpoint; got {shown(value)}")
+        raise UsageError(f"{where} must be a model, or a mapping with model or endpoint; got {shown(value)}")
+    if {"model", "path"} <= given.keys():
+        raise UsageError(f"{where}: model and path are two names for one thing; leave path out")
+    given = {"path" if key == "model" else key: each for key, each in given.items()}
     try:
         return kind.model_validate(given)
     except ValidationError as error:

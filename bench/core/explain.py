@@ -16,6 +16,7 @@ from bench.core.quoting import plain, shown
 
 MOST = 20  # lines; the rest is counted
 _HINT = re.compile(r' \(did you mean "[^"]*"\?\)(?=; allowed: $)')
+_PARSER = re.compile(r", (unable to (parse|interpret)|got a number with) .*$")  # how pydantic reads what it is given
 _CONSIDERED = 1000  # errors; of a file with more, the rest is only counted
 
 
@@ -85,11 +86,14 @@ def _line(error: Any, place: _Place, described: bool) -> tuple[str, str]:
             allowed = error["ctx"]["expected"].replace("'' or ", "").replace("'", "")
             hint = nearest(given, allowed.replace(" or ", ", ").split(", ")) if isinstance(given, str) else ""
             return f"{path} is {shown(given)}{hint}; allowed: ", (described and description) or allowed
-    asked = error["msg"].removeprefix("Input should be ")
+    asked = _PARSER.sub("", error["msg"].removeprefix("Input should be "))
     if description and (described or error["type"] in ("string_pattern_mismatch", "string_too_long")):
         return f"{path} is {shown(given)}; it must be {description}", ""
     if asked == error["msg"]:
         return f"{path}: {asked[0].lower()}{asked[1:]}; got {shown(given)}", ""
+    asked = {"a valid number": "a number", "a valid integer": "a whole number", "a valid boolean": "true or false",
+             "a valid string": "a text", "a valid dictionary": "a mapping", "a valid list": "a list",
+             "a valid tuple": "a list"}.get(asked, asked)  # fmt: skip
     if error["type"] == "string_type" and isinstance(given, int | float):
         asked = "text (in quotes)"
     return f"{path} is {shown(given)}; it must be ", asked

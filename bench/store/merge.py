@@ -18,7 +18,7 @@ from bench.core.record import CellRef, Record, Score
 from bench.store.archive import RunPath, files_of
 from bench.store.atomic import sync
 from bench.store.listing import Listing, read_listing, relocated, write_listing
-from bench.store.run_folder import RECORD, WEIGHTS, cell_folders, read_record
+from bench.store.run_folder import ANSWERS, RECORD, TAUGHT, WEIGHTS, cell_folders, read_record
 from bench.store.staging import refuse_taken, staging, unwritten
 
 _SUITE = "suite.yaml"
@@ -174,6 +174,8 @@ def _write(
     for published in folders.values():
         _copy(published, folder / "cells" / published.name)
     sync(folder / "cells")
+    for name in (TAUGHT, ANSWERS):
+        _join_answers(folder / name, [files_of(source.path) / name for source in sources])
     (folder / _SUITE).write_text(sources[0].text, encoding="utf-8")
     sync(folder / _SUITE)
     home = {cell.key: one.path for one in reversed(sources) for cell in one.listing.cells}
@@ -184,12 +186,36 @@ def _write(
     sync(folder)
 
 
-def _copy(cell: RunPath, target: Path) -> None:
-    """A cell's folder, on the disk. A link in it could name any file of this machine, so none is followed."""
+def _join_answers(target: Path, folders: Sequence[RunPath]) -> None:
+    """What teachers and endpoints answered, of all runs: lines of one endpoint's file behind each other.
+
+    A file of a teacher's answers is whole, and the same wherever it was asked: the first is taken.
+    """
+    for source in folders:
+        for file in sorted(source.iterdir(), key=lambda one: one.name) if source.is_dir() else ():
+            if file.is_symlink() or not file.is_file():
+                raise UsageError(f"{file} is no plain file; a run's answers are no others")
+            target.mkdir(exist_ok=True)
+            own = target / file.name
+            if own.suffix == ".jsonl":
+                with own.open("ab") as stream:
+                    stream.write(file.read_bytes())
+            elif not own.exists():
+                own.write_bytes(file.read_bytes())
+            sync(own)
+    if target.is_dir():
+        sync(target)
+
+
+def _copy(cell: RunPath, target: Path, nests: bool = False) -> None:
+    """A cell's folder, on the disk. A link in it could name any file of this machine, so none is followed.
+
+    `nests`: it may hold folders, as trained weights do.
+    """
     target.mkdir()
     for file in cell.iterdir():
-        if file.name == WEIGHTS and file.is_dir() and not file.is_symlink():
-            _copy(file, target / WEIGHTS)
+        if (nests or file.name == WEIGHTS) and file.is_dir() and not file.is_symlink():
+            _copy(file, target / file.name, nests=True)
             continue
         if file.is_symlink() or not file.is_file():
             raise UsageError(f"{file} is no plain file; a cell's folder holds no others")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import time
+from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import psutil
 import pytest
 
 from bench.core.errors import BudgetError, EndpointError
@@ -235,3 +238,24 @@ def test_a_thousand_requests_take_hardly_longer_than_they_must(tmp_path: Path) -
         start = time.perf_counter()
         client.ask([request(f"{i}") for i in range(1000)])
         assert 1000 / 32 * 0.05 / (time.perf_counter() - start) >= 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("count", [1_000, 5_000])
+def test_memory_stays_flat_however_much_is_asked(count: int, tmp_path: Path) -> None:
+    """What stays of an answer of 20,000 bytes is its place in the file; up to 8 MiB are the allocator's."""
+    with serving(lambda *asked: Sent(said("x" * 20_000))) as server:
+        server.asked = cast(Any, deque(maxlen=1))  # the server keeps nothing either
+        client = client_of(server.url, tmp_path, concurrency=32, timeout_s=60)
+
+        def held_after(numbers: range) -> int:
+            assert all(reply.ok for reply in client.ask([request(f"{number}") for number in numbers]))
+            gc.collect()
+            return int(psutil.Process().memory_info().rss)
+
+        before = held_after(range(250))
+        for start in range(250, 250 + count, 250):
+            after = held_after(range(start, start + 250))
+    assert after - before < 8 * 2**20 + 1_000 * count  # bytes; the answers alone are 20,000 each
+    print(after - before)
