@@ -18,7 +18,6 @@ from bench.core.quoting import quoted
 from bench.core.search import NONE
 from bench.model import checkpoint
 from bench.model.resolve import HUB_ID, ResolvedModel, from_hub
-from bench.retrieval.reranker import find_reranker
 from methods.adapter import Adapter
 from methods.given import Given
 from methods.rag import Rag
@@ -51,8 +50,11 @@ def reranker_digests(method: Method) -> tuple[str, ...]:
         UsageError: a folder holds no cross-encoder.
     """
     named = method.context.options.rerank if isinstance(method.context, Rag) else ()
-    found = tuple("" if each == NONE else find_reranker(each).digest for each in named)
-    return found if any(found) else ()
+    if set(named) <= {NONE}:
+        return ()
+    from bench.retrieval.reranker import find_reranker  # which loads torch
+
+    return tuple("" if each == NONE else find_reranker(each).digest for each in named)
 
 
 def _reranking(part: ContextPart, here: Path) -> ContextPart:
