@@ -107,7 +107,7 @@ def test_a_wrong_command_is_one_line(arguments: list[str], words: str, capsys: p
     [
         ({"methods": ["zero-shoot"]}, 'unknown method "zero-shoot" (did you mean "zero-shot"?)'),
         ({"methods": [{"few-shot": {"kk": 3}}]}, 'unknown option of method few-shot: "kk" (did you mean "k"?)'),
-        ({"methods": [{"few-shot": {"k": -1}}]}, "option of method few-shot: k is -1; it must be fill or greater than 0"),
+        ({"methods": [{"few-shot": {"k": -1}}]}, "few-shot: k is -1; it must be fill or greater than 0"),
         ({"methods": ["lora", "lora"]}, 'method "lora" stands twice'),
         ({"methods": ["full", {"lora": {"label": "full"}}]}, 'method "full" stands twice in the suite under one label'),
         ({"methods": [{"lora": {"label": 3}}]}, "label of method lora must be a text of up to 80 characters; got 3"),
