@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -31,7 +30,7 @@ from bench.core.task import Task
 from bench.metrics import refuse_unfit
 from bench.model.resolve import ResolvedModel, resolve
 from bench.runs.given import located, other_base
-from bench.runs.identity import beside, identity_of, model_identity
+from bench.runs.identity import beside, identity_of, model_identity, require_budget
 from bench.runs.teaching import Teacher, teacher_of
 
 
@@ -244,7 +243,7 @@ def _cells(
                         reflector=_reflector_settings(asked_for.reflects, around),
                     )
                     tried = len(candidates(open_, suite.trials)) if open_ and chooser is None else 0
-                    _require_budget(named, task, identity, method, tried, teacher)
+                    require_budget(named, task, identity, method, tried, len(teacher.items) if teacher else 0)
                     cell = Cell(
                         model, task, path, method, named, seed, identity, label, suite.limit, size, paths,
                         trials=tried, chooser=chooser, teacher=teacher,
@@ -274,24 +273,6 @@ def _tuning_settings(suite: Suite, method: Method, task: Task) -> TuningSettings
     """How open options are chosen; a budget matters where trials can be cut short."""
     budget = None if method.weights.length(len(task.train)) is None else suite.tuning_budget
     return TuningSettings(suite.trials, suite.seeds[0], suite.folds_of(len(task.validation)), budget)
-
-
-def _require_budget(
-    label: str, task: Task, identity: Identity, method: Method, tried: int, teacher: Teacher | None
-) -> None:
-    """Refuse a budget that has less than a step for each trial, before anything is measured."""
-    tuning = identity.tuning
-    taught = len(teacher.items) if teacher else 0
-    whole = method.weights.length(len(task.train[: identity.train_size]) + taught)
-    if tried < 2 or tuning is None or tuning.budget is None or whole is None:
-        return
-    folds = max(1, tuning.folds)
-    if int(tuning.budget * whole) // folds < tried:
-        least, dealt = math.ceil(100 * tried * folds / whole) / 100, f" in {folds} folds" if tuning.folds else ""
-        of = f"{tried} trials of {label} on {task.name}{dealt}"
-        raise UsageError(
-            f"tuning_budget {tuning.budget:g} has less than a step for each of {of}; the least is {least:g}"
-        )
 
 
 def _validation_sample(suite: Suite, method: Method, task: Task, size: int | None) -> int | None:

@@ -9,6 +9,7 @@ file with the code and says what to do; `python -m scripts.known_settings` write
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cache
@@ -20,6 +21,7 @@ from pydantic import BaseModel
 import methods
 from bench.config.suite import Suite
 from bench.core import outside
+from bench.core.errors import UsageError
 from bench.core.hashing import STAGE_VERSION
 from bench.core.identity import Identity, ModelIdentity, Surroundings, TaskIdentity
 from bench.core.method import Method, option_values
@@ -140,3 +142,18 @@ def _left_alone(values: BaseModel, name: str, before: Collection[str]) -> object
     if isinstance(values, PartOptions):
         return values.left_alone(name, before)
     return type(values).model_fields[name].get_default(call_default_factory=True)
+
+
+def require_budget(label: str, task: Task, identity: Identity, method: Method, tried: int, taught: int) -> None:
+    """Refuse a budget with less than a step for each trial; `taught`: items without labels that are learnt from too."""
+    tuning = identity.tuning
+    whole = method.weights.length(len(task.train[: identity.train_size]) + taught)
+    if tried < 2 or tuning is None or tuning.budget is None or whole is None:
+        return
+    folds = max(1, tuning.folds)
+    if int(tuning.budget * whole) // folds < tried:
+        least, dealt = math.ceil(100 * tried * folds / whole) / 100, f" in {folds} folds" if tuning.folds else ""
+        of = f"{tried} trials of {label} on {task.name}{dealt}"
+        raise UsageError(
+            f"tuning_budget {tuning.budget:g} has less than a step for each of {of}; the least is {least:g}"
+        )
