@@ -133,7 +133,7 @@ def by_gain(material: Material, asker: Asker, k: int, pool: int, most: int | Non
         best = max(merits)
         chosen.append(candidates.pop(merits.index(best)))
         waiting += candidates
-    return FoundPrompt(None, tuple(example.id for example in chosen), tuple(tried))
+    return FoundPrompt(None, tuple(example.id for example in chosen), tuple(tried), len(items))
 
 
 class FewShotOptions(ContextOptions):

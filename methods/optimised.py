@@ -26,7 +26,7 @@ from bench.core.item import Example
 from bench.core.method import Context, ContextCost, ContextPart, Material, Options
 from bench.core.prompt_search import Answered, Asker, FoundPrompt, TriedPrompt
 from bench.core.task import Task
-from methods.few_shot import mean_length, shown
+from methods.few_shot import mean_length, shown, stratified
 
 if TYPE_CHECKING:
     from gepa.core.adapter import EvaluationBatch
@@ -138,6 +138,9 @@ def _ids(candidate: Candidate) -> list[str]:
 class OptimisedOptions(Options):
     max_examples: NonNegativeInt = Field(4, description="few-shot examples; 0: the instruction alone changes")
     minibatch: PositiveInt = Field(3, description="training items that a change is tried on first")
+    judged: PositiveInt | None = Field(
+        None, description="validation items that a prompt is judged on; null: those of every trial, at most 200"
+    )
     max_evaluations: PositiveInt | None = Field(
         None, description="items asked at most; null: as many as the trials of other methods ask"
     )
@@ -178,8 +181,9 @@ class Optimised(ContextPart):
     def search(self, material: Material, asker: Asker) -> FoundPrompt:
         from gepa.api import optimize
 
-        options, judged = self.options, len(asker.validation)
-        most = self.searched(len(material.train), judged, asker.trials)
+        options, every = self.options, asker.validation
+        judges = stratified(every, options.judged or len(every), material.task, material.seed)
+        most, judged = self.searched(len(material.train), len(every), asker.trials), len(judges)
         if most < judged:
             raise CellError(f"max_evaluations {most} of optimised is less than one prompt takes: {judged} items")
         search = _Search(material, asker, options.max_examples)
@@ -192,7 +196,7 @@ class Optimised(ContextPart):
         optimize(
             first,
             list(material.train),
-            list(asker.validation),
+            judges,
             adapter=cast(Any, search),
             reflection_minibatch_size=min(options.minibatch, len(material.train)),
             stop_callbacks=cast(Any, ended),
@@ -203,7 +207,7 @@ class Optimised(ContextPart):
             raise search.failure
         assert search.best is not None
         best = search.best[1]
-        return FoundPrompt(best.instruction, best.examples, tuple(search.tried), f"gepa {version('gepa')}")
+        return FoundPrompt(best.instruction, best.examples, tuple(search.tried), judged, f"gepa {version('gepa')}")
 
     def build(self, material: Material) -> Context:
         blocks = shown(material.found, material, self.name)

@@ -88,6 +88,7 @@ def test_a_search_worked_out_by_hand() -> None:
             TriedPrompt("V3", (), 0.4, 30),
             TriedPrompt("V4", (), 0.6, 40),
         ),
+        4,
         f"gepa {version('gepa')}",
     )
     assert found.value == 0.6
@@ -120,6 +121,19 @@ def test_items_that_are_answered_wrongly_become_examples() -> None:
     assert len(found.tried) == 2
     only = searched(Reflecting(script, given, says=lambda number: ""), given, max_examples=1, max_evaluations=30)
     assert (only.examples, only.value) == ((), 0.0)
+
+
+def test_prompts_can_be_judged_on_fewer_items() -> None:
+    """Two of four validation items, of two labels: what a step takes is less, so that there are more of them."""
+    given = material(train=3)
+    asker = Reflecting(by_instruction, given)
+    found = searched(asker, given, max_examples=0, judged=2, max_evaluations=24)
+    asked = [ids for _, _, ids in asker.asked if ids[0].startswith("validation")]
+    assert len({frozenset(ids) for ids in asked}) == 1
+    assert len(asked[0]) == found.judged == 2
+    assert len({item.references for item in given.validation if item.id in asked[0]}) == 2
+    assert [one.answers for one in found.tried] == [2, 10, 24]  # 2; 3 + 3 + 2; V2: 3 + 3; V3: 3 + 3 + 2
+    assert found.instruction == "V1"
 
 
 @pytest.mark.parametrize("most", [4, 13, 14, 27, 40, 100])
@@ -280,7 +294,7 @@ def found_record(method: str = "optimised", instruction: str | None = "Say\n<b>i
     """A record whose search began at 0.25, tried three prompts and found one with an example at 0.75."""
     before = (TriedPrompt(None, (), 0.25, 4), TriedPrompt("x", (), 0.5, 14))
     last = TriedPrompt(instruction, ("train/1",), 0.75, 24)
-    search = PromptSearch(FoundPrompt(instruction, ("train/1",), (*before, last)), "accuracy", 4, 1030, 20500, 2)
+    search = PromptSearch(FoundPrompt(instruction, ("train/1",), (*before, last), 4), "accuracy", 1030, 20500, 2)
     return Record(
         "a" * 64, "chat", "paint", method, 0, "ok", "2026-11-29T00:00:00+00:00", kind="choice", items=6,
         parts=parts_of(methods.create(method, options)), prompt_search=search, phases={"tune": Phase(90.0, 1)},

@@ -98,7 +98,7 @@ def test_examples_chosen_by_gain_are_the_prompt_and_its_search_is_tuning(tiny_mo
     made = adapted(choice_task(), "few-shot", {"select": "gain", "k": 2, "pool": 2}, tiny_model)
     search = made.prompt_search
     assert search is not None
-    assert (search.criterion, search.items, search.reflections) == ("accuracy", 4, 0)
+    assert (search.criterion, search.found.judged, search.reflections) == ("accuracy", 4, 0)
     assert search.answers == 4 * len(search.found.tried) <= 4 * 5
     assert search.tokens > search.answers
     assert tuple(block.source for block in made.predictor.writer.context.shared) == search.found.examples

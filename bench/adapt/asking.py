@@ -136,10 +136,9 @@ def with_prompt(
     model = session.untouched() if method.weights.learner == GRADIENT else session.answering(method)
     asker = ModelAsker(session, model, trials, reflector or Reflector.within(session, model))
     found = context.search(material, asker)
-    judged = len(asker.validation) if found.tried else 0
     criterion = session.task.metrics[0] if found.tried else ""
     by = asker.reflector.by if asker.reflections else None
-    search = PromptSearch(found, criterion, judged, asker.answers, asker.tokens, asker.reflections, by)
+    search = PromptSearch(found, criterion, asker.answers, asker.tokens, asker.reflections, by)
     return replace(session, material=replace(material, found=found)), search
 
 

@@ -34,6 +34,7 @@ class FoundPrompt(Strict):
     instruction: str | None = None  # in place of the task's; null: the task's own
     examples: tuple[str, ...] = ()  # ids of training items, in their order in the prompt
     tried: tuple[TriedPrompt, ...] = ()  # in order, from what the search began with; empty where nothing was judged
+    judged: Count = 0  # validation items that each of them was judged on
     package: str = ""  # that searched, with its version; "" for adaptbench itself
 
     @property
@@ -61,7 +62,6 @@ class PromptSearch(Strict):
 
     found: FoundPrompt
     criterion: str  # the task's primary metric; "" where nothing was judged
-    items: Count  # of the validation split, that candidates were judged on
     answers: Count  # items asked in all, training items included
     tokens: Count  # of their prompts and answers, and of reflections
     reflections: Count = 0  # instructions that a model was asked for

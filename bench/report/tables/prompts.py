@@ -41,7 +41,7 @@ def _name(record: Record) -> tuple[str, str, str]:
 
 def _search(record: Record, search: PromptSearch) -> Iterator[str]:
     name, tried = search.criterion, search.found.tried
-    yield f"{title(name)} of {search.items}" if name in NAMES else clean(name) or "what fits"
+    yield f"{title(name)} of {search.found.judged}" if name in NAMES else clean(name) or "what fits"
     yield number(name, tried[0].value) if tried else NOTHING
     yield NOTHING if search.found.value is None else number(name, search.found.value)
     yield f"{len(tried)}"
