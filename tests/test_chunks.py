@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import methods
+from bench.config.search_space import candidates, grid, settle
 from bench.core.errors import UsageError
 from bench.core.item import Example, Passage
 from bench.core.method import Material
@@ -277,6 +278,14 @@ def test_a_chunking_has_one_spelling() -> None:
     assert options[0].model_dump(mode="json")["chunk"] == "tokens 200/20"
     several = methods.create("rag", {"chunk": ["whole", {"by": "sentences", "size": 60}]}).context.options
     assert several.model_dump(mode="json")["chunk"] == ["whole", "sentences 60/0"]
+
+
+def test_several_chunkings_are_tried_like_any_option() -> None:
+    method = methods.create("rag", {"chunk": ["whole", {"size": 40}, {"by": "headings", "size": 40}]})
+    values = grid(method)
+    assert values == {"chunk": ("whole", "tokens 40/0", "headings 40/0")}  # one option is set: the others are settled
+    tried = [settle(method, options).context.options for options in candidates(values, 3)]
+    assert [(each.chunk, each.top_k) for each in tried] == [((chunk,), (3,)) for chunk in values["chunk"]]
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,15 @@ def test_where_lists_find_too_little_every_vector_is_compared(tmp_path: Path) ->
     assert not list(tmp_path.glob("index-*/ivf.*"))
 
 
+def test_a_folder_that_cannot_be_made_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    vectors, queries = near_centres(1000, 0), near_centres(20, 1)
+    store = IndexStore(tmp_path / "file" / "below")
+    index = store.get("a" * 64, lambda place: write_index(place, len(vectors), iter([vectors]), lambda near: queries))
+    assert index.ntotal == 1000
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
 class Table:
     """An embedder whose texts are numbers of rows; counts what it embeds."""
 

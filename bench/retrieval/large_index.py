@@ -9,6 +9,7 @@ the lists find less, the exact search stays.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -178,27 +179,28 @@ def _measured(index: Any, exact: MappedVectors, queries: Vectors, lists: int) ->
 
 
 class IndexStore:
-    """Keeps indexes below a folder, by what they are made of; without one, for as long as the process lives."""
+    """Keeps indexes below a folder, by what they are made of.
+
+    Without one, or where it cannot be written, they last as long as the store does.
+    """
 
     def __init__(self, folder: Path | None, meter: Meter | None = None) -> None:
-        self._meter = meter
-        self._temporary = tempfile.TemporaryDirectory() if folder is None else None
-        self._folder = Path(self._temporary.name) if self._temporary else folder
+        self._folder, self._meter = folder, meter
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
     def get(self, key: str, write: Callable[[Path], None]) -> LargeIndex:
         """The index called `key`, which `write` makes in an empty folder where it is not kept.
 
         What making it took is told to the meter again where it was kept, as for vectors.
         """
-        assert self._folder is not None
-        place = self._folder / f"index-{key[:32]}"
+        kept_in = self._ready()
+        place = kept_in / f"index-{key[:32]}"
         took = place / "took.json"
         if took.is_file():
             if self._meter:
                 self._meter.reuse(MeasuredWork(**json.loads(took.read_text())))
             return LargeIndex(place)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".index-") as made:
+        with tempfile.TemporaryDirectory(dir=kept_in, prefix=".index-") as made:
             folder = Path(made) / "index"
             folder.mkdir()
             work = MeasuredWork()
@@ -210,3 +212,13 @@ class IndexStore:
             with suppress(OSError):  # another process was first
                 folder.rename(place)
         return LargeIndex(place)
+
+    def _ready(self) -> Path:
+        """The folder, made; a temporary one where there is none to write in."""
+        if self._folder is not None:
+            with suppress(OSError):
+                self._folder.mkdir(parents=True, exist_ok=True)
+                if os.access(self._folder, os.W_OK):
+                    return self._folder
+        self._temporary = self._temporary or tempfile.TemporaryDirectory()
+        return Path(self._temporary.name)
