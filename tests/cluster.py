@@ -12,7 +12,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from bench.config.suite import Suite
 from bench.core.errors import CrashedError
 from bench.executors.batch import BatchJobs, State
 from bench.runs import runner
@@ -89,6 +91,11 @@ def drive(suite_file: Path, out: Path, cluster: FolderCluster, capacity: int) ->
     suite, cells = cells_of(suite_file)
     with run_folder.open_run(out, suite_file, suite.name, [cell.ref for cell in cells]) as store:
         return runner.run(suite, cells, store, Silent(), BatchJobs(cluster, capacity, ask_every_s=0.1))
+
+
+def entry(settings: Mapping[str, Any], run: Path, suite: Suite) -> BatchJobs:
+    """What an entry point of another distribution leads to."""
+    return BatchJobs(FolderCluster(Path(settings["folder"])), int(settings["at_once"]))
 
 
 def serve(cluster: FolderCluster, seconds: float, workers: int) -> None:

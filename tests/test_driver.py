@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ from click.testing import CliRunner
 
 from bench import cli
 from bench.core.errors import UsageError
+from bench.core.plugins import Plugin
 from bench.executors import batch, cluster, named
 from bench.executors.slurm import parameters
 from bench.store import lease, run_folder
 from tests.cluster import FolderCluster, drive
-from tests.small import write_suite
+from tests.small import cells_of, write_suite
 
 
 @pytest.fixture
@@ -110,3 +112,24 @@ def test_unknown_executors_and_options_of_this_machine_are_refused(
         done = CliRunner().invoke(cli.cli, ["run", suite_file, "--on", "slurm", *option])
         assert isinstance(done.exception, UsageError)
         assert f"{option[0]} is about this machine" in str(done.exception)
+
+
+def test_an_executor_of_another_distribution(
+    task_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brought = [
+        Plugin(EntryPoint("folder", f"tests.cluster:{value}", named.GROUP), f"clusters {number}")
+        for number, value in enumerate(("entry", "missing"))
+    ]
+    suite_file = write_suite(tmp_path, tiny_model)
+    (tmp_path / "cluster.yaml").write_text(f"others: {{folder: {{folder: {tmp_path}, at_once: 7}}}}")
+    settings = cluster.read(None, suite_file)
+    suite, _ = cells_of(suite_file)
+    monkeypatch.setattr(named, "installed", lambda group: brought[:1])
+    assert named.create("folder", settings, tmp_path / "run", suite).capacity == 7
+    monkeypatch.setattr(named, "installed", lambda group: brought[1:])
+    with pytest.raises(UsageError, match=r"^clusters 1: adaptbench\.executors folder = tests\.cluster:missing: "):
+        named.create("folder", settings, tmp_path / "run", suite)
+    monkeypatch.setattr(named, "installed", lambda group: brought)
+    with pytest.raises(UsageError, match='executor "folder" is in clusters 0 and clusters 1; uninstall all but one'):
+        named.create("folder", settings, tmp_path / "run", suite)

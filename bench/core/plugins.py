@@ -1,4 +1,4 @@
-"""What other distributions bring: entry points of the groups `adaptbench.methods` and `adaptbench.tasks`."""
+"""What other distributions bring: entry points of `adaptbench.methods`, `adaptbench.tasks`, `adaptbench.executors`."""
 
 from __future__ import annotations
 
