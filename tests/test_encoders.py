@@ -207,6 +207,24 @@ def test_other_encoders_train_with_their_own_heads(family: str, encoder: Path, t
     assert made.parameters.trained == head + adapters
 
 
+def test_operations_of_layers_that_share_their_matrices_are_those_that_torch_counts(
+    encoder: Path, tmp_path: Path
+) -> None:
+    """ALBERT: four layers in two groups, of matrices that are counted as often as a token passes them."""
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(
+        "albert", vocab_size=17, embedding_size=16, hidden_size=32, num_hidden_layers=4, num_hidden_groups=2,
+        num_attention_heads=4, intermediate_size=48, max_position_embeddings=64, pad_token_id=0,
+    )  # fmt: skip
+    AutoModel.from_config(config).save_pretrained(tmp_path)
+    for file in encoder.glob("*token*"):
+        shutil.copy(file, tmp_path)
+    for method, options in (("full", TRAINED), ("lora", {**TRAINED, "rank": 4})):
+        check = adapted(word_task(), method, {**options, "max_steps": 1}, tmp_path).flop_check
+        assert check is not None
+        assert check.worked_out == pytest.approx(check.counted, rel=0.02)
+
+
 def test_a_text_that_is_too_long_fails_alone(encoder: Path) -> None:
     task = word_task()
     long = dataclasses.replace(task.test[0], fields={"text": "tea " * 80})  # of 64 positions

@@ -31,8 +31,9 @@ from bench.model.precision import entries
 from bench.model.seq2seq import is_seq2seq
 
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", "ffn_config")
-# of experts, of layers that share matrices (ALBERT), and of attention to positions as well (DeBERTa)
-_UNLIKE = (*_EXPERTS, "num_hidden_groups", "relative_attention")
+# of experts, and of attention to positions as well (DeBERTa), whose projections are worked out once for each batch
+_UNLIKE = (*_EXPERTS, "relative_attention")
+_GROUPS = "_layer_groups."  # of layers that share their matrices (ALBERT)
 # projections of a layer's own input, by the names that architectures give them
 _READ_INPUT = ("q_proj", "k_proj", "v_proj", "qkv", "c_attn", "query_key_value", "self.query", "self.key", "self.value",
                "q_lin", "k_lin", "v_lin", "attn.q", "attn.k", "attn.v", "Wqkv")  # fmt: skip
@@ -56,9 +57,9 @@ class Shape:
 def shape_of(model: Any) -> Shape | None:
     """The shape of a transformers causal LM or classifier, LoRA adapters included.
 
-    None for one whose work does not follow from its matrices: that routes tokens (experts), uses one matrix in several
-    layers, or has no attention heads; and for an encoder-decoder model, each of whose matrices sees the tokens of one
-    side only.
+    None for one whose work does not follow from its matrices and the tokens of its texts: that routes tokens (experts),
+    attends to positions too, or has no attention heads; and for an encoder-decoder model, each of whose matrices sees
+    the tokens of one side only.
     Trained is what requires a gradient at this moment.
     """
     if is_seq2seq(model):
@@ -81,14 +82,19 @@ def _shape(model: Any, config: Any) -> Shape:
     size_of_head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     lowest = 0 if _any_trained(model.get_input_embeddings()) else _lowest_trained(model)
     silent = 0 if lowest is None or _any_trained(model.get_input_embeddings()) else _silent(blocks, lowest)
+    layers = config.num_hidden_layers * getattr(config, "inner_group_num", 1)
+
+    def uses(name: str) -> int:  # times that a token passes a matrix
+        return config.num_hidden_layers // config.num_hidden_groups if _GROUPS in name else 1
+
     return Shape(
-        layers=config.num_hidden_layers,
+        layers=layers,
         width=size_of_head * config.num_attention_heads,
-        blocks=sum(entries(weight) for _, weight in blocks),
+        blocks=sum(entries(weight) * uses(name) for name, weight in blocks),
         head=sum(weight.numel() for weight in head),
         silent=silent,
         silent_layers=lowest or 0,
-        trained=sum(weight.numel() for _, weight in blocks if weight.requires_grad),
+        trained=sum(weight.numel() * uses(name) for name, weight in blocks if weight.requires_grad),
         head_trained=any(weight.requires_grad for weight in head) or (output is not None and _any_trained(output)),
     )
 
@@ -214,5 +220,5 @@ def _silent(blocks: Sequence[tuple[str, torch.Tensor]], lowest: int) -> int:
 
 def _layer(name: str) -> int | None:
     """The number of the layer that a parameter or module of this name is in."""
-    found = re.search(r"\.(?:layers?|h|blocks)\.(\d+)\.", f".{name}.")
+    found = re.search(r"(?:\.|albert_)(?:layers?|layer_groups|h|blocks)\.(\d+)\.", f".{name}.")
     return int(found.group(1)) if found else None
