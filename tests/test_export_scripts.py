@@ -127,7 +127,7 @@ def retriever_of(said: dict[str, Any], documents: list[str], shown: int) -> Any:
     retriever = module.Retriever.__new__(module.Retriever)
     retriever.settings, retriever.kind = {**said, "shown": shown}, said["retriever"]
     retriever.blocks = [{"n": number} for number in range(len(documents))]
-    retriever.lexical = module.Lexical(documents, said)
+    retriever.lexical, retriever.stage = module.Lexical(documents, said), None
     return retriever
 
 

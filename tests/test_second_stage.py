@@ -26,11 +26,13 @@ from bench.core.search import Search, SecondStage
 from bench.meters.phases import Meter
 from bench.metrics.retrieval import paired_hits
 from bench.report.tables import second_stage as tables
+from bench.retrieval.embedders import find_embedder
 from bench.retrieval.index import build as build_index
 from bench.retrieval.reranker import Reranker, find_reranker
 from bench.retrieval.second_stage import TwoStageSearch, jaccard, mmr
 from tests import reranker as tiny
 from tests.encoder import WORDS
+from tests.export_scripts import script
 from tests.small import cells_of, measure, write_suite
 from tests.test_retrieval import Letters
 
@@ -188,6 +190,28 @@ def context(index: Search, refine: Any = None, **options: Any) -> Context:
     if refine:
         material = Material("t", PROMPT, (), (), CORPUS, 0, lambda retriever, documents: index, refine=refine)
     return methods.create("rag", options).context.build(material)
+
+
+EXPORTED = [("lexical", 0.5, True), ("lexical", 0.4, False), ("dense", 0.5, False), ("hybrid", 0.7, True)]
+
+
+@pytest.mark.parametrize(("retriever", "diversity", "reranks"), EXPORTED)
+def test_an_export_orders_passages_as_they_were_measured(
+    tmp_path: Path, folder: Path, prompted: Path, retriever: str, diversity: float, reranks: bool
+) -> None:
+    rng = random.Random(retriever)
+    documents = [" ".join(rng.choices(WORDS, k=rng.randint(1, 9))) for _ in range(24)]
+    first = build_index(retriever, documents, embedder=find_embedder(str(prompted)))
+    reranker = find_reranker(str(folder)) if reranks else None
+    search = staged(first, documents, reranker, pool=9, diversity=diversity)
+    said = {**search.write(tmp_path), "shown": 12}
+    lines = ({"indexed": text, "block": {"n": i}} for i, text in enumerate(documents))
+    (tmp_path / "documents.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    exported = script("retrieval").Retriever(said, tmp_path)
+    for _ in range(6):
+        query = " ".join(rng.choices(WORDS, k=3))
+        assert [block["n"] for block in exported.find(query)] == search.search([query], 12)[0]
+    assert (tmp_path / "reranker").is_dir() == reranks
 
 
 def test_neighbours_stand_in_the_order_of_the_corpus_and_are_shown_once() -> None:

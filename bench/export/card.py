@@ -104,6 +104,10 @@ def _what(chosen: Chosen, settings: dict[str, Any]) -> Iterator[str]:
             f"- searched: {retrieval['documents']} documents in documents.jsonl (sha256 {retrieval['digest']}), "
             f"{retrieval['retriever']}, {retrieval['shown']} in a prompt{with_}"
         )
+        if stage := retrieval.get("stage"):
+            by = stage["reranker"]
+            named = f", by {clean(by['name'])} (digest {by['digest']})" if by else ""
+            yield f"- second stage: of the first {stage['pool']}{named}; lambda of diversity {stage['diversity']:g}"
     yield f"- made with adaptbench {settings['adaptbench']}; predict.py needs none of it"
 
 

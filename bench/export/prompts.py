@@ -20,6 +20,7 @@ from bench.model.seq2seq import Seq2SeqCodec
 from bench.model.tokenizer import Codec
 from bench.retrieval.index import DenseSearch, HybridSearch
 from bench.retrieval.lexical import LexicalSearch
+from bench.retrieval.second_stage import TwoStageSearch
 
 DOCUMENTS = "documents.jsonl"
 
@@ -115,10 +116,12 @@ def retrieval_settings(chosen: Chosen, context: Context, folder: Path) -> Mappin
             name = chosen.method.context.name
             raise UsageError(f"{name} finds what it shows in a way of its own; it cannot be exported")
         return None
-    if not isinstance(pool.index, DenseSearch | LexicalSearch | HybridSearch):
+    if not isinstance(pool.index, DenseSearch | LexicalSearch | HybridSearch | TwoStageSearch):
         raise UsageError(f"{chosen.method.context.name} searches an index of its own; it cannot be exported")
     said = pool.index.write(folder)
-    measured, encoder = chosen.record.identity.surroundings.embedder or "", said.get("embedder")
+    tuned = chosen.record.retriever
+    measured = tuned.digest if tuned else chosen.record.identity.surroundings.embedder or ""
+    encoder = said.get("embedder")
     if isinstance(encoder, dict) and measured and not measured.startswith(encoder["digest"]):
         raise UsageError(f"another sentence encoder than was measured with: its digest is {encoder['digest'][:12]}")
     digest = _documents(pool, folder / DOCUMENTS)

@@ -57,6 +57,7 @@ def modules(settings: Mapping[str, Any]) -> Iterator[str]:
 def _of_retrieval(retrieval: Mapping[str, Any] | None) -> Iterator[str]:
     if retrieval:
         yield from ("retrieval", *(["words"] if retrieval["retriever"] != "dense" else []))
+        yield from ["second_stage"] if retrieval.get("stage") else []
 
 
 def _of_prompts(settings: Mapping[str, Any], chief: str) -> Iterator[str]:
@@ -85,7 +86,8 @@ def packages(settings: Mapping[str, Any]) -> Iterator[str]:
     if settings["base"]["form"]:
         yield "bitsandbytes"
     retrieval = settings.get("prompt", {}).get("retrieval")
-    if chief == "sentence_encoder" or (retrieval and retrieval["retriever"] != "lexical"):
+    reads = retrieval and (retrieval["retriever"] != "lexical" or (retrieval.get("stage") or {}).get("reranker"))
+    if chief == "sentence_encoder" or reads:
         yield "sentence-transformers"
     if retrieval:
         yield from (*(["bm25s"] if retrieval["retriever"] != "dense" else []), "numpy")

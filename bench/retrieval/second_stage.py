@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.core.errors import UsageError
 from bench.core.search import Search, SecondStage
 from bench.core.words import tokens_of
 from bench.meters.phases import Meter
@@ -20,6 +23,11 @@ from bench.retrieval.reranker import Reranker
 @runtime_checkable
 class _Vectors(Protocol):
     def vectors(self, documents: Sequence[int]) -> NDArray[np.float32]: ...
+
+
+@runtime_checkable
+class _Written(Protocol):
+    def write(self, folder: Path) -> dict[str, object]: ...
 
 
 class TwoStageSearch:
@@ -52,6 +60,22 @@ class TwoStageSearch:
             self._meter.multiplied("rerank", after - before)
         whole = zip(pools, rankings, strict=True)
         return [(pool + ranking[len(pool) :])[:depth] for pool, ranking in whole]
+
+    def write(self, folder: Path) -> dict[str, object]:
+        """Write the first stage and the cross-encoder into `folder`; what a search elsewhere needs to know of them.
+
+        Raises:
+            UsageError: the first stage cannot be written.
+        """
+        if not isinstance(self._first, _Written):
+            raise UsageError("a second stage behind a retriever of another distribution cannot be exported")
+        said, named = self._first.write(folder), None
+        if self.reranker:
+            left_out = shutil.ignore_patterns("*.py*", "__pycache__")
+            shutil.copytree(self.reranker.folder, folder / "reranker", ignore=left_out)
+            named = {"name": self.reranker.name, "digest": self.reranker.digest}
+        stage = {"pool": self._stage.pool, "diversity": self._stage.diversity, "reranker": named}
+        return {**said, "stage": stage}
 
     @property
     def nbytes(self) -> int:

@@ -27,19 +27,33 @@ class Retriever:
             self.lexical = Lexical([document["indexed"] for document in documents], settings)
         if self.kind != "lexical":
             self.dense = Dense(settings, folder, len(documents))
+        self.stage: Any = None
+        if settings.get("stage"):
+            from second_stage import SecondStage
+
+            texts = [document["indexed"] for document in documents]
+            alike = None if self.kind == "lexical" else self.dense.alike
+            tokens = self.lexical.tokens if self.kind == "lexical" else None
+            self.stage = SecondStage(settings["stage"], folder, texts, alike, tokens)
 
     def find(self, query: str) -> list[dict[str, str]]:
         """The blocks for a query, best first."""
         shown = self.settings["shown"]
-        if self.kind == "dense":
-            found = self.dense.search(query, shown)
-        elif self.kind == "lexical":
-            found = self.lexical.matches(query, shown)
-            found += [i for i in range(len(self.blocks)) if i not in set(found)][: shown - len(found)]
-        else:
-            depth = max(shown, _POOL)
-            found = fuse([self.dense.search(query, depth), self.lexical.matches(query, depth)])
+        depth = max(shown, self.stage.pool) if self.stage else shown
+        found = self.ranked(query, depth)[:depth]
+        if self.stage:
+            found = self.stage.ordered(query, found)
         return [self.blocks[i] for i in found[:shown]]
+
+    def ranked(self, query: str, depth: int) -> list[int]:
+        """At least `depth` documents where there are so many, best first."""
+        if self.kind == "dense":
+            return self.dense.search(query, depth)
+        if self.kind == "lexical":
+            found = self.lexical.matches(query, depth)
+            return found + [i for i in range(len(self.blocks)) if i not in set(found)][: depth - len(found)]
+        deeper = max(depth, _POOL)
+        return fuse([self.dense.search(query, deeper), self.lexical.matches(query, deeper)])
 
 
 def fuse(rankings: list[list[int]]) -> list[int]:
@@ -101,6 +115,11 @@ class Dense:
         _, first = np.unique(documents[order], return_index=True)
         ranking: list[int] = documents[order[np.sort(first)]][:depth].tolist()
         return ranking
+
+    def alike(self, documents: list[int]) -> Any:
+        """The cosines of documents, of one in several parts that of its first."""
+        vectors = self.index.reconstruct_batch(np.searchsorted(self.owners, documents).astype(np.int64))
+        return np.asarray(vectors @ vectors.T, dtype=np.float64)
 
     def parts(self, text: str) -> list[str]:
         """A text in overlapping parts that fit the encoder's input."""
