@@ -21,11 +21,19 @@ from bench.store import pack, run_folder
 from bench.store.run_folder import read_predictions, read_run
 from tests.export_scripts import answers
 from tests.gate.made import Made
+from tests.gpu.test_loading import InThisProcess
 from tests.small import measure, write_suite
 
 QUIET = {"latency": "off", "training_items": "off", "flop_check": "off"}
 SIMILAR: dict[str, Any] = {"few-shot": {"k": 2, "select": "similar", "retriever": "lexical", "label": "similar"}}
 TRAINED: dict[str, Any] = {"learning_rate": 5e-3, "max_steps": 2}
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells need no process of their own here: each would load torch anew."""
+    for place in ("bench.runs.workers.executor", "bench.export.again.executor"):
+        monkeypatch.setattr(place, lambda suite, cells_at_once: InThisProcess())
 
 
 @pytest.fixture(scope="module")

@@ -173,8 +173,6 @@ def share(text: str, every: list[str]) -> float:
     return (1 + digit(text)) / sum(1 + digit(each) for each in every)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("task_folder")
 def test_a_served_model_is_asked_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every reader, examples that are fixed and searched, choices and texts; the key comes from the environment."""
