@@ -29,6 +29,7 @@ _THERE = {
 }  # fmt: skip
 _LOST = {"PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "REVOKED"}
 _BUSY = re.compile(r"unable to contact|timed out|temporarily|try again", re.IGNORECASE)
+_ERROR = "sbatch: error: "
 _WAITS_S = (5.0, 15.0, 45.0)  # before a controller that is busy is asked again
 
 
@@ -175,11 +176,10 @@ def _tried(submit: Any) -> Any:
 
 
 def _line(error: Exception) -> str:
-    """The last line of what sbatch said, which submitit puts into its error."""
-    text = getattr(error, "stderr", None) or str(error)
-    lines = [line for line in str(text).splitlines() if line.strip()]
-    named = [line for line in lines if "sbatch: error" in line]
-    return (named or lines or [type(error).__name__])[-1].strip()
+    """What sbatch said first, which submitit puts into its error; the more general comes last."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+    return (said or lines or [type(error).__name__])[0]
 
 
 def _forget(run: Path, job_id: str) -> None:
