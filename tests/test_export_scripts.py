@@ -99,6 +99,17 @@ def test_prompts_are_those_that_were_measured(codecs: dict[str, Codec], data: st
     assert_same_prompts(Writer(codec, prompt, context, length, 0), item, own)
 
 
+def test_a_prompt_is_no_longer_than_its_room(codecs: dict[str, Codec]) -> None:
+    """What stands before a question changes how it is cut into tokens: 18 behind an example, 17 behind a blank line."""
+    prompt = PROMPTS[2]
+    shared, own = blocks([""], prompt), blocks([""], prompt)
+    item = Item("test/1", {"text": "𐀀𐀀"}, ("a box", "two", "Öl"))
+    writer = Writer(codecs["smolvlm"], prompt, Given(shared, own=own), 55, 0)
+    [encoded] = writer.write([item])
+    assert len(encoded.prefix) + len(encoded.query) + max(map(len, encoded.choices)) <= 55
+    assert_same_prompts(writer, item, own)
+
+
 def test_a_long_passage_is_cut_where_the_measured_one_is(codecs: dict[str, Codec]) -> None:
     prompt, long = PROMPTS[0], Block("passage", "p", "word " * 200 + "\n\n")
     item = Item("test/1", {"text": "stone"}, ("a", "b"))

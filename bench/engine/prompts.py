@@ -138,14 +138,14 @@ class _Draft:
         room = self._room()
         if len(self.ids) <= room and (token_budget is None or not self.own):
             return
-        if self._size((), ()) > room:
+        if self._tokens((), ()) > room:
             self.fits = False
             self._set((), ())
             return
-        shared = self.shared[: _most(len(self.shared), lambda n: self._size(self.shared[:n], ()) <= room)]
-        taken = self._size(shared, ())
+        shared = self.shared[: _most(len(self.shared), lambda n: self._tokens(self.shared[:n], ()) <= room)]
+        taken = self._tokens(shared, ())
         budget = min(room - taken, room if token_budget is None else token_budget)
-        count = _most(len(self.own), lambda n: self._size(shared, self.own[:n]) - taken <= budget)
+        count = _most(len(self.own), lambda n: self._tokens(shared, self.own[:n]) - taken <= budget)
         own = self.own[:count]
         if count < len(self.own) and self.own[count].kind == "passage":
             cut = self._cut(shared, own, self.own[count], taken + budget)
@@ -169,7 +169,7 @@ class _Draft:
             self.ids[:begun],
             self.ids[begun:keep],
             choices,
-            context_tokens=len(self.ids) - self._size((), ()),
+            context_tokens=len(self.ids) - len(self.writer.opening(()).ids) - self._bare,
             examples_dropped=len(self.shared_given) - len(self.shared) + left_out.count("example"),
             passages_dropped=left_out.count("passage"),
             passages_truncated=self.truncated,
@@ -214,10 +214,9 @@ class _Draft:
         self.shared, self.own = shared, own
         self.text, self.ids = self._written(shared, own)
 
-    def _size(self, shared: tuple[Block, ...], own: tuple[Block, ...]) -> int:
-        if own:
-            return len(self._written(shared, own)[1])
-        return len(self.writer.opening(shared).ids) + self._bare
+    def _tokens(self, shared: tuple[Block, ...], own: tuple[Block, ...]) -> int:
+        """Tokens of the prompt with these blocks, counted: what stands before a question can change how it is cut."""
+        return len(self._written(shared, own)[1])
 
     @cached_property
     def _bare(self) -> int:
@@ -230,11 +229,11 @@ class _Draft:
         """As much of `passage` as leaves the prompt at `size` tokens; none where that says nothing."""
         text = passage.text.rstrip("\n")
         ends = self.writer.codec.boundaries(text)
-        room = size - self._size(shared, own)
+        room = size - self._tokens(shared, own)
         kept = min(room, len(ends))
         while kept > 0 and room >= _WORTH_SHOWING:
             cut = replace(passage, text=text[: ends[kept - 1]] + "\n\n")
-            over = self._size(shared, (*own, cut)) - size
+            over = self._tokens(shared, (*own, cut)) - size
             if over <= 0:
                 return (cut,)
             kept -= over
