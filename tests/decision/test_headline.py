@@ -191,6 +191,22 @@ def test_of_one_method_there_is_nothing_to_choose_from_yet(tmp_path: Path, missi
         assert last == "next: measure other methods too: one alone cannot be compared"
 
 
+@pytest.mark.parametrize(
+    ("needed", "command"), [(39, None), (40, None), (60, "adaptbench run trial.yaml --limit 60 --seeds 0,1,2")]
+)
+def test_no_step_asks_for_items_that_are_measured_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needed: int, command: str | None
+) -> None:
+    """40 of 100 items are measured, with three seeds; training again would need so many items to be shown better."""
+    records = [*seeds_of(tmp_path, "full", 36, 37, 35), method(tmp_path, "few-shot", 12, 40, query=0.3)]
+    found = run(tmp_path, *records)
+    choice = verdict(found)
+    asked = replace(choice, again=replace(choice.again, seeds_needed=None, items_needed=needed))
+    monkeypatch.setattr(steps, "_there", lambda run, verdict: 100)
+    step = steps.next_step(found, asked)
+    assert (step.command if step else None) == command
+
+
 def test_a_choice_that_holds_needs_no_step(tmp_path: Path) -> None:
     records = [*seeds_of(tmp_path, "full", 36, 37, 35), method(tmp_path, "few-shot", 12, 40, query=0.3)]
     shown = headed(run(tmp_path, *records))

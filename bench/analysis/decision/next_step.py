@@ -53,8 +53,8 @@ def next_step(run: Run, verdict: Verdict, *, useful: bool = True) -> NextStep | 
     if again.seeds_needed:
         seeds = again.seeds_needed
         return NextStep("seeds", seeds, _run_command(run, seeds=seeds), _price_of_seeds(run, seeds))
-    needed = again.items_needed
-    return _items(run, needed, needed) if needed and needed <= _there(run, verdict) else None
+    needed, used = again.items_needed or 0, len(family.answers[0].ids)
+    return _items(run, needed, needed) if used < needed <= _there(run, verdict) else None
 
 
 def missing_cells(run: Run, model: str, task: str) -> NextStep | None:
