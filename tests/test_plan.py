@@ -81,7 +81,8 @@ def test_what_divides_a_run_reads_no_option_by_its_name(module: ModuleType) -> N
     assert {"k", "top_k", "epochs", "learning_rate"} <= options
     nodes = ast.walk(ast.parse(inspect.getsource(module)))
     read = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    assert not options & read - {"layers", "parameters", "path", "digest"}  # those of models and tasks
+    # those of models and tasks, and what learning costs
+    assert not options & read - {"layers", "parameters", "path", "digest", "judged"}
 
 
 def record(seconds: float, **changes: object) -> Record:

@@ -19,6 +19,7 @@ from bench.config.suite import MeasureSettings
 from bench.core.errors import UsageError
 from bench.core.item import Item
 from bench.core.measured import Latency
+from bench.core.method import Context
 from bench.core.phases import Phase, PhaseName
 from bench.core.record import Record
 from bench.core.training import Training
@@ -66,7 +67,7 @@ class Slow:
 
     def __init__(self, clock: list[float], seconds: Sequence[float]) -> None:
         self.clock, self.seconds, self.answered = clock, list(seconds), 0
-        self.writer = SimpleNamespace(write=lambda items: items)
+        self.writer = SimpleNamespace(write=lambda items: items, context=Context())
 
     def one_at_a_time(self) -> Slow:
         return self
