@@ -53,8 +53,9 @@ def next_step(run: Run, verdict: Verdict, *, useful: bool = True) -> NextStep | 
     if again.seeds_needed:
         seeds = again.seeds_needed
         return NextStep("seeds", seeds, _run_command(run, seeds=seeds), _price_of_seeds(run, seeds))
-    needed, used = again.items_needed or 0, len(family.answers[0].ids)
-    return _items(run, needed, needed) if used < needed <= _there(run, verdict) else None
+    needed = again.items_needed
+    more = needed is not None and len(family.answers[0].ids) < needed <= _there(run, verdict)
+    return _items(run, needed, needed) if needed and more else None
 
 
 def missing_cells(run: Run, model: str, task: str) -> NextStep | None:
