@@ -95,6 +95,7 @@ MEASURED: Mapping[str, Counter] = {
     "predict_joules": Counter("J per item", _sum(ANSWERING, lambda phase: phase.joules, by_item=True)),
 }
 ALL: Mapping[str, Counter] = {**COUNTERS, **MEASURED}
+_SIZES = ("trained_parameters", "total_parameters", "stored_bytes")
 _OF_SEEDS = ("prompt_tokens", "context_tokens", "index_bytes", "steps", "train_tokens", "train_flops")
 
 
@@ -114,10 +115,13 @@ def varies(counter: str, records: Sequence[Record]) -> bool:
     """Whether a counter can differ though nothing was changed, so that a rise is tested; others go by their ratio.
 
     What a model writes always can, as sums in another order end in another token. What it reads can where the seed
-    draws examples or passages, and what training takes where it draws the training set or stops early.
+    draws examples or passages, and what training takes where it draws the training set or stops early. Without a
+    language model all that is stored comes from the training items, so its size differs with them.
     """
     if counter in ("output_tokens", "predict_flops"):
         return True
+    if counter in _SIZES:
+        return seeded(records) and all(record.identity.model.kind == "classical" for record in records)
     if not seeded(records) or counter not in _OF_SEEDS:
         return False
     if counter in ("prompt_tokens", "context_tokens"):
