@@ -21,6 +21,7 @@ from rich.text import Text
 from bench.authoring.metric_choice import UNSEEN, for_any_script, unseen_share
 from bench.core.errors import TaskError
 from bench.core.item import Example, Passage
+from bench.core.picture import size_of
 from bench.core.quoting import plain, shown
 from bench.core.spans import Gold, Span, document_of
 from bench.core.task import Task
@@ -53,7 +54,7 @@ def report(task: str | Path) -> tuple[RenderableType, list[str]]:
     """
     folder = find(task)
     try:
-        loaded = read_task(folder)
+        loaded = read_task(folder, decodes=True)
         refuse_unfit(loaded.task.metrics, loaded.task.kind, spec_file(folder))
     except TaskError as error:
         lines = [Text(f"✗ {plain(line)}", style="red") for line in error.problems]
@@ -189,7 +190,7 @@ def _sections(loaded: Loaded) -> Iterator[RenderableType]:
         if getattr(spec, key):
             yield Text(plain(f"{key}: {getattr(spec, key)}"))
     yield _counts_table(task)
-    yield _lengths_table(task)
+    yield _sizes(task) if task.picture_field else _lengths_table(task)
     yield from _balance(task)
     if spec.gold:
         shares = ", ".join(f"{what} {share:.1%}" for what, share in gold_coverage(task).items())
@@ -208,6 +209,19 @@ def _counts_table(task: Task) -> Table:
         cells = (len(found), repeated(found, task.prompt)[0], sum(references), max(references, default=0))
         table.add_row(split, *(f"{cell:,}" for cell in cells))
     return table
+
+
+def _sizes(task: Task) -> Text:
+    """Of all pictures: sides in pixels."""
+    every = (example.picture for split in SPLITS for example in getattr(task, split))
+    sizes = [size_of(picture.read()) for picture in every if picture is not None]
+    (least, most), (lowest, highest) = (_range(side) for side in zip(*sizes, strict=True))
+    return Text(f"pictures: {len(sizes):,}, {least} to {most} pixels wide and {lowest} to {highest} high")
+
+
+def _range(values: Iterable[int]) -> tuple[int, int]:
+    values = list(values)
+    return min(values), max(values)
 
 
 def _texts(task: Task) -> Iterator[tuple[str, Iterable[str]]]:

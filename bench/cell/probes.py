@@ -13,12 +13,11 @@ from typing import Any
 
 import methods
 import tasks
-from bench.core.item import Item
 from bench.core.method import Material
 from bench.core.record import Scores
 from bench.core.task import Task
 from bench.engine.backend import Backend
-from bench.engine.predictor import ModelPredictor
+from bench.engine.predictor import ModelPredictor, question
 from bench.engine.prompts import Writer
 from bench.metrics.scoring import score
 from bench.model.base import Base
@@ -39,7 +38,7 @@ def ask(
     predictor = ModelPredictor(
         backend, _writer(task, base), task, lambda done, total: progress(f"probe {task.name}", done, total)
     )
-    predictions = predictor.predict([Item(example.id, example.fields, example.choices) for example in task.test])
+    predictions = predictor.predict([question(example) for example in task.test])
     scored = score(task, predictions)
     if out is not None:
         run_folder.write_predictions(out, predictions, scored.of, name=run_folder.probe_file(task.name, untrained))

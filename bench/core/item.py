@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from bench.core.picture import Picture
 from bench.core.spans import Gold, Span
 
 
@@ -15,6 +16,7 @@ class Item:
     id: str  # "<split>/<id in the file>": unique within the task
     fields: Mapping[str, str]
     choices: tuple[str, ...] = ()  # as shown to the model; empty for text tasks
+    picture: Picture | None = field(default=None, kw_only=True)  # its field holds the digest of the bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class Task:
     extract: Extract | None = None  # the part of a generated text that is scored; None: all of it
     counterfactuals: tuple[Slot, ...] = ()  # changes of an item that ought not to change its answer
     refusal: Refusal | None = None  # what says that a question has no answer; None: every item has one
+    picture_field: str = ""  # the field of an item's picture; "": items are texts
     contamination: str = ""  # which models are known to have seen it
     notes: tuple[str, ...] = ()  # a line for each file of documents that is left out, or was read in another way
     digest: str = ""  # sha256 over prompt, rows, corpus and decoding: what decides predictions

@@ -131,7 +131,7 @@ def first_of(place: int, count: int) -> tuple[int, ...]:
 
 def question(example: Example) -> Item:
     """The example without its answers: what a predictor is shown."""
-    return Item(example.id, example.fields, example.choices)
+    return Item(example.id, example.fields, example.choices, picture=example.picture)
 
 
 def _failed(prompt: Encoded) -> Prediction:

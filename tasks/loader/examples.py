@@ -6,12 +6,14 @@ import json
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from bench.core.errors import nearest
 from bench.core.item import Example, Passage
 from bench.core.quoting import listed, shown
 from bench.core.spans import Gold, Span
+from tasks.loader.pictures import picture_of
 from tasks.loader.problems import Problems
 from tasks.loader.row import FILL_IN, Row
 from tasks.loader.rows import Table, list_of, missing_column, text_of, text_or_none
@@ -46,6 +48,8 @@ class Reading:
     columns: tuple[str, ...]  # those that become fields
     choices: tuple[str, ...] = ()  # the labels as shown, one tuple that all items share
     group_by: str = ""
+    folder: Path = Path()  # of the table: paths of pictures are relative to it
+    decodes: bool = False  # pictures are decoded, to find what is damaged
 
 
 def shown_labels(labels: Mapping[str, str], words: bool) -> dict[str, str]:
@@ -124,7 +128,10 @@ def passages(table: Table, corpus: Corpus, problems: Problems) -> tuple[Passage,
 
 def _draft(row: Row, reading: Reading) -> Draft | None:
     spec = reading.spec
-    fields = {name: row.text(name) for name in reading.columns}
+    fields = {name: row.text(name) for name in reading.columns if name != spec.image}
+    picture = picture_of(row, spec.image, reading.folder, reading.decodes) if spec.image else None
+    if spec.image:
+        fields[spec.image] = picture.digest if picture else None
     if spec.kind == "choice":
         choices, references = _choice(row, reading)
     elif spec.kind == "text":
@@ -139,7 +146,7 @@ def _draft(row: Row, reading: Reading) -> Draft | None:
         return None
     texts = {name: text for name, text in fields.items() if text is not None}
     gold = row.converted(spec.gold, _gold, _GOLD) if spec.gold else None
-    example = Example("", texts, choices, references, gold or (), _item_group(row, spec.group))
+    example = Example("", texts, choices, references, gold or (), _item_group(row, spec.group), picture=picture)
     return Draft(example, row.number, row.file, file_id or "", group or "")
 
 

@@ -73,6 +73,8 @@ def _contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
     if spec.judging and spec.kind != "text":
         yield "judging is for kind: text", "remove it; other answers are scored without a judge"
     yield from _template_contradictions(spec)
+    if spec.image:
+        yield from _picture_contradictions(spec)
     if spec.counterfactuals and spec.kind == "prose":
         yield "counterfactuals is for tasks with answers", "remove it, or set another kind"
     for name, one in spec.counterfactuals.items():
@@ -121,6 +123,16 @@ def _ranking_contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
         yield "normalise lists several rules, and there is no validation split to choose on", "name one rule"
     if "pmi" in spec.normalise and not (placeholders(spec.template) and spec.prompt().cue()):
         yield "normalise: pmi compares with the cue alone, and none follows the template's last column", "end it in one"
+
+
+def _picture_contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
+    if spec.kind != "choice" or spec.choices_field:
+        yield "image is for kind: choice with labels that all items share", "set kind: choice, and choices"
+    if spec.template != f"{{{spec.image}}}":
+        yield f"image: {spec.image} is all that a model of pictures reads", "remove template"
+    for key in ("instruction", "query_template", "corpus", "gold", "counterfactuals", "refusal"):
+        if getattr(spec, key):
+            yield f"{key} is for tasks of texts, and image names pictures", "remove one of them"
 
 
 def _template_contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:

@@ -36,8 +36,9 @@ class Loaded:
     warnings: tuple[str, ...]
 
 
-def read_task(folder: Path, limit: int | None = None) -> Loaded:
+def read_task(folder: Path, limit: int | None = None, *, decodes: bool = False) -> Loaded:
     """The task in `folder`; `limit` keeps a fixed part of the test split, chosen by hash of the item ids.
+    `decodes`: every picture is decoded, not only looked at.
 
     Raises UsageError for a limit below 1 and TaskError, one line for each problem, for a task that is wrong.
     """
@@ -49,7 +50,7 @@ def read_task(folder: Path, limit: int | None = None) -> Loaded:
     problems.check()
     tables = _tables(folder, spec, problems)
     choices = find_choices(folder, spec, tables.get("train"), problems)
-    found = _examples(spec, tables, choices, problems)
+    found = _examples(folder, spec, tables, choices, problems, decodes)
     corpus, notes_on_files = _corpus(folder, spec, problems)
     splits = _divide(spec, found, file, problems)
     if corpus:
@@ -99,7 +100,7 @@ def _read(folder: Path, spec: TaskSpec, split: Split, problems: Problems) -> Tab
 
 
 def _examples(
-    spec: TaskSpec, tables: Mapping[str, Table], choices: Choices, problems: Problems
+    folder: Path, spec: TaskSpec, tables: Mapping[str, Table], choices: Choices, problems: Problems, decodes: bool
 ) -> dict[str, list[Draft]]:
     found: dict[str, list[Draft]] = {name: [] for name in SPLITS}
     columns = spec.columns
@@ -107,7 +108,10 @@ def _examples(
     for name, split in spec.sources.present():
         if name not in tables:
             continue
-        reading = Reading(spec, tables[name], problems, choices.labels, columns, shared, split.group_by)
+        beside = folder if spec.hub else resolve(folder, split.path)[0].parent
+        reading = Reading(
+            spec, tables[name], problems, choices.labels, columns, shared, split.group_by, beside, decodes
+        )
         if has_columns(reading, gold_needed=name == "test") and choices.known:
             found[name] = drafts(reading)
     return found
@@ -191,6 +195,7 @@ def _task(spec: TaskSpec, splits: Mapping[str, list[Draft]], corpus: tuple[Passa
         extract=spec.extract,
         counterfactuals=spec.slots(),
         refusal=Refusal(spec.refusal.answer, spec.refusal.also) if spec.refusal else None,
+        picture_field=spec.image,
         contamination=spec.contamination,
     )
     return replace(task, digest=task_digest(task))

@@ -207,6 +207,7 @@ class TaskSpec(Keys):
     source: str = Field("", description="where the data comes from")
     contamination: str = Field("", description="which models are known to have seen the data; the report shows it")
     instruction: str = Field("", description="text that stands once before everything else")
+    image: str = Field("", description="the column that holds pictures: paths beside the table, or bytes in Parquet")
     template: str = Field(
         min_length=1,
         description="text (in quotes) that names columns in braces",
@@ -241,6 +242,14 @@ class TaskSpec(Keys):
     lowercase: bool = Field(False, description="true or false")
     extract: ExtractRule | None = Field(None, description="first_line, last_number, json, or a mapping with regex")
     allow_overlap: bool = Field(False, description="true or false")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _picture_alone(cls, given: Any) -> Any:
+        """What is asked of a picture is the picture: its template need not be written."""
+        if isinstance(given, dict) and isinstance(given.get("image"), str) and given["image"]:
+            return {"template": f"{{{given['image']}}}", **given}
+        return given
 
     @property
     def sources(self) -> Splits:
