@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from bench.api.measured import Comparison as Comparison
     from bench.api.measured import Decision as Decision
     from bench.api.measured import MeasuredRun as MeasuredRun
+    from bench.api.measured import live as live
     from bench.api.measured import load as load
     from bench.api.running import run as run
 
 __version__ = "0.1.0"
-_API = {"run": "running", **dict.fromkeys(("Comparison", "Decision", "MeasuredRun", "load"), "measured")}
+_API = {"run": "running", **dict.fromkeys(("Comparison", "Decision", "MeasuredRun", "live", "load"), "measured")}
 
 own_packages.pin()
 

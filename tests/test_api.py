@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from rich.console import Console
@@ -71,6 +72,28 @@ def test_a_reference_run_tells_costs_and_what_was_forgotten() -> None:
     assert set(lora.probe) <= {"world-facts"}
     assert all(math.isclose(row.after - row.before, row.difference) for row in lora.itertuples())
     assert "<table" in run._repr_html_()
+
+
+def test_a_notebook_shows_comparisons_and_decisions_and_names_are_inert(tmp_path: Path) -> None:
+    run = bench.load(made(tmp_path, 1, {"<b>full": right(30), "zero-shot": right(20)}).path)
+    assert run.compare()._repr_html_().count("<tr") == 2  # the head and one difference
+    for shown in (run.compare()._repr_html_(), run.decide()._repr_html_()):
+        assert "&lt;b&gt;full" in shown
+        assert "<b>full" not in shown
+    files = run.report(tmp_path / "page.html")
+    assert [file.name for file in files] == ["page.html", "page.json"]
+    assert "<!doctype html>" in files[0].read_text(encoding="utf-8")
+
+
+def test_a_live_page_begins_before_its_run(tmp_path: Path) -> None:
+    report = bench.live(tmp_path / "run1")
+    try:
+        assert report.url in report._repr_html_()
+        made(tmp_path, 1, {"zero-shot": right(20)})
+        with urlopen(report.url, timeout=10) as answer:
+            assert "zero-shot" in answer.read().decode()
+    finally:
+        report.stop()
 
 
 def test_decisions_and_gates_are_typed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from bench.gate.policy import Mode
     from bench.gate.verdict import GateVerdict
+    from bench.report.live import LiveReport
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -32,6 +34,9 @@ class Comparison:
 
     def __repr__(self) -> str:
         return repr(self.frame())
+
+    def _repr_html_(self) -> str:
+        return str(self.frame().to_html(index=False))
 
     def frame(self) -> DataFrame:
         """A row for each difference: a less b with its interval, p-values and the smallest detectable difference."""
@@ -58,6 +63,10 @@ class Decision:
                 *words.sentences(verdict, self.currency),
             )
         )
+
+    def _repr_html_(self) -> str:
+        """The sentences in a notebook: names and texts of records are escaped."""
+        return "<br>".join(escape(line) for line in repr(self).split("\n"))
 
     def sentences(self) -> list[str]:
         """The verdicts as a report says them."""
@@ -181,6 +190,16 @@ class MeasuredRun:
         where = str(file or "the default policy")
         return gate(_loaded(baseline).path, self.path, policies.load(file, mode), where).verdict
 
+    def report(self, html: str | PathLike[str]) -> list[Path]:
+        """Write the report as one HTML file, and its data beside it; the files written.
+
+        Raises:
+            UsageError: the folder cannot be written.
+        """
+        from bench.report import files
+
+        return files.write([self.content], Path(html), None)
+
     def _prices(self) -> prices.Prices:
         return prices.replaced(self.content.prices, str(self.path))
 
@@ -203,3 +222,16 @@ def load(path: str | PathLike[str]) -> MeasuredRun:
 
 def _loaded(run: MeasuredRun | str | PathLike[str]) -> MeasuredRun:
     return run if isinstance(run, MeasuredRun) else load(run)
+
+
+def live(*runs: str | PathLike[str], port: int = 0) -> LiveReport:
+    """Serve the report of runs to this machine while they grow, until `stop`; a notebook shows the link.
+
+    The runs need not be there yet. `port`: 0 takes a free one.
+
+    Raises:
+        UsageError: the port is taken.
+    """
+    from bench.report.live import LiveReport
+
+    return LiveReport([as_named(Path(run)) for run in runs], port).start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 @click.option("--schema", "style", flag_value="schema", help="Print the JSON Schema of --json.")
 @click.option("--mlflow", metavar="URI", help="Log to MLflow at this tracking URI, such as sqlite:///mlflow.db.")
 @click.option("--wandb", metavar="FOLDER", help="Log to Weights & Biases, offline, below this folder.")
+@click.option("--serve", is_flag=True, help="Serve the HTML page to this machine while the runs grow; Ctrl-C ends it.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Of --serve; default: a free one.")
 def report(
     runs: Sequence[Path],
     full: bool,
@@ -43,6 +46,8 @@ def report(
     style: str | None,
     mlflow: str | None,
     wandb: str | None,
+    serve: bool,
+    port: int | None,
 ) -> None:
     """Show what one or more RUNS measured, from their records alone; nothing is measured again.
 
@@ -55,10 +60,16 @@ def report(
       adaptbench report results/local/quickstart --html report.html --pdf report.pdf
       adaptbench report results/local/quickstart --markdown > table.md
       adaptbench report results/local/quickstart --html report.html --mlflow sqlite:///mlflow.db
+      adaptbench report results/local/quickstart --serve
     """
     from bench.report import data, tables
     from bench.store.run_folder import read_run
 
+    if serve or port is not None:
+        if not serve or full or html or pdf or pdf_full or style or mlflow or wandb:
+            raise UsageError("--serve goes with --port alone, and --port with --serve")
+        _serve(runs, port or 0)
+        return
     read = [read_run(path) for path in runs]
     if html or pdf or pdf_full:
         from bench.report import files
@@ -72,6 +83,20 @@ def report(
         show(style, lambda: tables.chapters(read), lambda: data.to_json(read))
     elif not (html or pdf or pdf_full or mlflow or wandb):
         overviews(read)
+
+
+def _serve(runs: Sequence[Path], port: int) -> None:
+    """Serve the page of `runs` until they have ended and nobody asks any more, or Ctrl-C."""
+    from bench.report.live import IDLE_S, LiveReport
+
+    served = LiveReport(runs, port)
+    print(
+        f"{served.url}\nfor this machine alone; ends with Ctrl-C, or {IDLE_S / 60:.0f} minutes after the last request",
+        end="",
+    )
+    print(" once no run goes on", flush=True)
+    with suppress(KeyboardInterrupt):
+        served.serve()
 
 
 def _logged(runs: Sequence[Run], html: Path | None, mlflow: str | None, wandb: str | None) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -26,11 +27,19 @@ from bench.report.tables import notes
 _HERE = Path(__file__).parent
 
 
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What makes a page a served one: it says how far its run is, and asks for more."""
+
+    says: str
+    version: str  # of what it shows
+
+
 @reading_once()
-def html(runs: Sequence[Run], *, whole: bool = False) -> str:
+def html(runs: Sequence[Run], *, whole: bool = False, live: Live | None = None) -> str:
     """The report of some runs as one file; the same records give the same bytes.
 
-    It prints its summary of two sheets; `whole`: all of it.
+    It prints its summary of two sheets; `whole`: all of it. `live`: it is served, see `bench.report.live`.
 
     Raises:
         UsageError: no run has a record.
@@ -44,6 +53,7 @@ def html(runs: Sequence[Run], *, whole: bool = False) -> str:
         skip="Skip to the verdict",
         warnings=notes.warnings(runs),
         prints="whole" if whole else "summary",
+        live=live,
     )
 
 
@@ -56,12 +66,13 @@ def write(
     skip: str,
     warnings: Sequence[str] = (),
     prints: Literal["whole", "summary"] = "whole",
+    live: Live | None = None,
 ) -> str:
     """A page of sections, those without blocks left out; `skip` is the link to the first, for who reads by ear.
 
     `warnings` stand above all of them. `prints`: what goes on paper.
     """
-    style, script = f"{css()}\n{_text('page.css')}", _script()
+    style, script = f"{css()}\n{_text('page.css')}", f"{_script()}{_text('live.js') if live else ''}"
     return (
         _environment()
         .get_template("page.html.j2")
@@ -72,7 +83,8 @@ def write(
             skip=skip,
             warnings=warnings,
             prints=prints,
-            policy=_policy(style, script),
+            live=live,
+            policy=_policy(style, script) + ("; connect-src 'self'" if live else ""),
             style=Markup(style),  # ours; what comes from records is escaped
             script=Markup(script),
             sections=[section for section in found if section.blocks],
@@ -104,7 +116,7 @@ def _some(count: int, what: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Nothing may be loaded, and no style or script may run but the page's own two."""
+    """Nothing may be loaded, and no style or script may run but the page's own."""
     return (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
