@@ -82,13 +82,16 @@ def main() -> None:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m scripts.peers", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--model", default="mini", help="mini, llama-100m (random weights), or a folder")
+    parser.add_argument("--model", default="mini", help="mini, smollm2, llama-100m (random weights), or a folder")
     parser.add_argument("--items", type=int, default=200, help="questions, or training examples")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--peer-batch", type=int, default=8, help="lm-eval's batch_size")
     parser.add_argument("--train-batch", type=int, default=16)
+    parser.add_argument("--rows", type=int, help="of a micro-batch, on both sides; default: by the model's width")
+    parser.add_argument("--best", action="store_true", help="where something is trained: the peer at its best alone")
+    parser.add_argument("--nothing-beside", action="store_true", help="of a whole suite: every `measure` is off")
     parser.add_argument("--only", action="append", metavar="PART", help="cases whose name holds this; may be repeated")
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
@@ -97,7 +100,8 @@ def _asked() -> argparse.Namespace:
 def measured(case: Case, asked: argparse.Namespace) -> list[Row]:
     """A case's rows: one, or where something is trained one against TRL's defaults and one against its best."""
     rows = []
-    for peer, tuned in PEERS.get(case.kind, {"lm-eval": False}).items():
+    peers = PEERS.get(case.kind, {"lm-eval": False})
+    for peer, tuned in list(peers.items())[-1 if asked.best else 0 :]:
         ours: list[dict[str, Any]] = []
         theirs: list[dict[str, Any]] = []
         for round_ in range(asked.rounds):
@@ -112,7 +116,7 @@ def _one(case: Case, side: str, tuned: bool, asked: argparse.Namespace) -> dict[
     options = {
         "case": case.name, "side": side, "tuned": tuned, "cache": str(CACHE), "model": asked.model,
         "items": asked.items, "threads": asked.threads, "dtype": asked.dtype, "peer_batch": asked.peer_batch,
-        "train_batch": asked.train_batch,
+        "train_batch": asked.train_batch, "rows": asked.rows, "beside": not asked.nothing_beside,
     }  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": str(asked.threads), "TOKENIZERS_PARALLELISM": "false"}
     command = [sys.executable, "-m", "scripts.peers.sides", json.dumps(options)]

@@ -150,7 +150,7 @@ def _rows(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[Any, A
     pairs = writer.write_solved(task.train[: asked["items"]])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tokens = train_tokens(device, base.numbers, method.weights.bytes_per_weight * base.parameters)
-    return base, method, pairs, micro_batch(asked["train_batch"], pairs, tokens)
+    return base, method, pairs, asked["rows"] or micro_batch(asked["train_batch"], pairs, tokens)
 
 
 def _tokens(pairs: Any) -> int:

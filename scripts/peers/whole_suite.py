@@ -4,7 +4,7 @@ Zero-shot, few-shot, retrieval over the training set, LoRA and full fine-tuning 
 options of the bundled quickstart. Timed is what a user waits for: from the start of the process to its end, with every
 import and load. Both sides get the same model, items, prompts, optimizer steps and numbers of passages; by hand nothing
 is measured beside the answers, while ours also times single questions, judges every epoch on validation items, asks
-training items and counts operations, which no suite can turn off. How long that took is told (`beside_s`).
+training items and counts operations, unless `--nothing-beside` turns that off. How long it took is told (`beside_s`).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ PROMPTED, TRAINED = ("zero-shot", "few-shot", "rag"), ("lora", "full")
 RATES = {"lora": 0.01, "full": 0.002}  # as in bench/config/suites/quickstart.yaml, and so are the next two
 EPOCHS = 3
 TOP_K = 2
+NOTHING_BESIDE = {"latency": "off", "training_items": "off", "flop_check": "off", "validation_items": 1}
 LOOK_EVERY = 0.2  # seconds between two looks at the processes' memory
 BESIDE: tuple[PhaseName, ...] = ("serve", "overfit", "count")  # phases that serve the record alone
 
@@ -99,6 +100,7 @@ def suite(case: Case, folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         "limit": asked["items"],
         "train_sizes": [asked["items"]],
         "engine": {"threads": asked["threads"]},
+        "measure": {} if asked["beside"] else NOTHING_BESIDE,
     }
 
 
