@@ -74,7 +74,8 @@ def _questions(case: cases.Case, folder: Path, asked: dict[str, Any]) -> tuple[A
     from bench.model.resolve import ModelSpec, resolve
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    base = load_base(resolve(ModelSpec(path=str(folder), dtype=asked["dtype"])), device, quick=asked["side"] == "ours")
+    spec = ModelSpec(path=str(folder), dtype=asked["dtype"], chat_template="off")  # prompts are one text on both sides
+    base = load_base(resolve(spec), device, quick=asked["side"] == "ours")
     task = case.task()
     return base, task, cases.writer(base, task, case.shots), task.test[: asked["items"]]
 
