@@ -6,6 +6,7 @@ Says what it does in messages: `{"progress": [phase, done, all]}`, and at the en
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -41,6 +42,7 @@ def main(argv: Sequence[str]) -> int:
 def run(file: Path, say: Callable[[Message], None]) -> int:
     """Measure the cell of a job file and write its folder; 0, or the error's exit code."""
     prepare_allocator()
+    gc.freeze()  # of what the imports made nothing is garbage; a training looks for some, 0.3 s each time
     job = TypeAdapter(Job).validate_json(file.read_bytes())
     try:
         record = measure(job, _say_progress(say))
