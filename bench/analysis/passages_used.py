@@ -56,7 +56,7 @@ def passage_use(run: Run, records: Sequence[Record]) -> PassageUse | None:
     """
     first = records[0]
     metric = next(iter(first.scores), "")
-    shown = _shown(first)
+    shown = most_shown(first)
     task, _ = asked(run, first) if shown is not None else (None, "")
     if task is None or shown is None or not any(example.gold for example in task.test):
         return None
@@ -87,7 +87,7 @@ def _option(record: Record, name: str) -> object:
     return value[0] if isinstance(value, tuple) and len(value) == 1 else value
 
 
-def _shown(record: Record) -> int | None:
+def most_shown(record: Record) -> int | None:
     """How many passages a prompt holds at most; None where that is not known."""
     count = _option(record, "top_k")
     return count if isinstance(count, int) and not _option(record, "neighbours") else None
@@ -153,10 +153,15 @@ def _grounded(task: Task, files: Iterable[Sequence[Line]], shown: int) -> float 
     for line in (line for lines in files for line in lines):
         words = tokens_of(line["output"])
         if words and line.get("ranking"):
-            places = [place_of(name, corpus) for name in line["ranking"][: _kept(line, shown)]]
-            held = {word for place in places for word in tokens_of(_text(task, corpus, place))}
+            held = {word for text in texts_shown(task, corpus, line, shown) for word in tokens_of(text)}
             shares.append(fmean(float(word in held) for word in words))
     return fmean(shares) if shares else None
+
+
+def texts_shown(task: Task, corpus: Mapping[str, Passage], line: Line, shown: int) -> list[str]:
+    """The passages in the prompt of an item, the best first, as it shows them; `shown`: how many it holds at most."""
+    places = [place_of(name, corpus) for name in line.get("ranking", ())[: _kept(line, shown)]]
+    return [_text(task, corpus, place) for place in places]
 
 
 def _text(task: Task, corpus: Mapping[str, Passage], place: Gold) -> str:

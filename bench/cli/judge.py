@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 @click.option("--task", required=True, help="The task whose answers are judged; it brings labels of people.")
 @click.option("--model", "by", help="The judge: as in a suite's models, or a YAML file with one entry.")
 @click.option("--similarity", is_flag=True, help="Likeness to the reference by the sentence encoder at hand.")
+@click.option("--entailment", metavar="NLI", help="Whether the passages shown entail the answers, by this model.")
 @click.option(
     "--against", default="reference", show_default=True, help="A method of the run, in place of the reference."
 )
 @click.option("--limit", type=click.IntRange(min=2), help="Judge the answers to this many items at most.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda or cuda:N.")
-def judge(run: Path, task: str, by: str | None, similarity: bool, against: str, limit: int | None, device: str) -> None:
+def judge(
+    run: Path, task: str, by: str | None, similarity: bool, entailment: str | None, against: str, limit: int | None,
+    device: str,
+) -> None:  # fmt: skip
     """Have a model judge the answers of RUN to a task, if it agrees with people on the task's own labels.
 
     The judge is asked about the labels first, each pair in both orders. One that agrees too little with people, that
@@ -42,16 +46,19 @@ def judge(run: Path, task: str, by: str | None, similarity: bool, against: str, 
       adaptbench judge results/local/mine --task replies --model judge.yaml
       adaptbench judge results/local/mine --task replies --model smollm2 --against few-shot
       adaptbench judge results/local/mine --task replies --similarity
+      adaptbench judge results/local/mine --task handbook --entailment cross-encoder/nli-deberta-v3-small
     """
     from bench.cli import reports
     from bench.report.tables import judged as tables
     from bench.store.run_folder import read_run
 
-    if not (by or similarity):
-        raise UsageError("name a judge with --model, or ask for --similarity")
+    if not (by or similarity or entailment):
+        raise UsageError("name a judge with --model, or ask for --similarity or --entailment")
     measured = read_run(run)
     if similarity:
         _compare(measured, task)
+    if entailment:
+        _infer(measured, task, entailment, device)
     refused = by is not None and _judge(measured, task, by, against, limit, device)
     models = dict.fromkeys(record.model for record in measured.records)
     shown = [table for model in models for table in tables.tables(measured, model, task)]
@@ -66,6 +73,13 @@ def _compare(run: Run, task: str) -> None:
     from bench.store.judged import write_alike
 
     write_alike(run.path, alike(run, task))
+
+
+def _infer(run: Run, task: str, model: str, device: str) -> None:
+    from bench.judging.entailment import entailed
+    from bench.store.judged import write_entailed
+
+    write_entailed(run.path, entailed(run, task, model, device))
 
 
 def _judge(run: Run, task: str, by: str, against: str, limit: int | None, device: str) -> bool:

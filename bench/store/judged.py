@@ -1,4 +1,4 @@
-"""What judges said of a run's answers, in `<run>/judged/`: a file for each task and judge."""
+"""What judges, encoders and models of inference said of a run's answers, in `<run>/judged/`: a file for each."""
 
 from __future__ import annotations
 
@@ -93,9 +93,32 @@ class Alike(Strict):
     schema: Literal[1] = 1
 
 
+@dataclass(frozen=True, slots=True)
+class EntailedMethod(Strict):
+    """How likely the passages shown entail one method's answers, in the order of the task's items."""
+
+    model: str
+    method: str
+    keys: tuple[str, ...]  # of its cells
+    chances: tuple[tuple[float | None, ...], ...]  # [seeds][items], from 0 to 1; null: nothing shown, or nothing said
+    too_long: int = 0  # answers that the model cannot read whole: their chance is 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entailed(Strict):
+    """Whether a run's answers to one task follow from the passages shown, to a model of inference."""
+
+    task: str
+    by: str  # the model
+    digest: str  # of its weights
+    methods: tuple[EntailedMethod, ...]
+    schema: Literal[1] = 1
+
+
 _JUDGED = TypeAdapter(Judged)
 _ALIKE = TypeAdapter(Alike)
-_ALIKE_SUFFIX = ".similarity"
+_ENTAILED = TypeAdapter(Entailed)
+_ALIKE_SUFFIX, _ENTAILED_SUFFIX = ".similarity", ".entailment"
 
 
 def write_judged(run: Path, judged: Judged) -> None:
@@ -108,13 +131,18 @@ def write_alike(run: Path, alike: Alike) -> None:
     _write(run, f"{as_name(alike.task)}{_ALIKE_SUFFIX}", alike)
 
 
+def write_entailed(run: Path, entailed: Entailed) -> None:
+    """Write what a model of inference says into the folder of a run, in place of what one said before."""
+    _write(run, f"{as_name(entailed.task)}{_ENTAILED_SUFFIX}", entailed)
+
+
 def read_judged(run: Path) -> Sequence[Judged]:
     """What every judge said of a run's answers, in order of task and judge.
 
     Raises:
         UsageError: a file is not what adaptbench writes.
     """
-    return [_read(file, _JUDGED) for file in _files(run) if not _is_alike(file)]
+    return [_read(file, _JUDGED) for file in _files(run, "")]
 
 
 def read_alike(run: Path) -> Sequence[Alike]:
@@ -123,23 +151,34 @@ def read_alike(run: Path) -> Sequence[Alike]:
     Raises:
         UsageError: a file is not what adaptbench writes.
     """
-    return [_read(file, _ALIKE) for file in _files(run) if _is_alike(file)]
+    return [_read(file, _ALIKE) for file in _files(run, _ALIKE_SUFFIX)]
 
 
-def _write(run: Path, name: str, content: Judged | Alike) -> None:
+def read_entailed(run: Path) -> Sequence[Entailed]:
+    """What models of inference say of a run's answers, in order of task.
+
+    Raises:
+        UsageError: a file is not what adaptbench writes.
+    """
+    return [_read(file, _ENTAILED) for file in _files(run, _ENTAILED_SUFFIX)]
+
+
+def _write(run: Path, name: str, content: Judged | Alike | Entailed) -> None:
     (run / FOLDER).mkdir(exist_ok=True)
     write_json(run / FOLDER / f"{name}.json", asdict(content))
 
 
-def _files(run: Path) -> list[RunPath]:
+def _files(run: Path, suffix: str) -> list[RunPath]:
+    """The files of one kind, in order of name; without a suffix those of judges."""
     folder = files_of(run) / FOLDER
     if not folder.is_dir():
         return []
-    return sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".json"))
+    return [folder / name for name in names if _suffix(name) == suffix]
 
 
-def _is_alike(file: RunPath) -> bool:
-    return file.name.endswith(f"{_ALIKE_SUFFIX}.json")
+def _suffix(name: str) -> str:
+    return next((each for each in (_ALIKE_SUFFIX, _ENTAILED_SUFFIX) if name.endswith(f"{each}.json")), "")
 
 
 def _read(file: RunPath, of: TypeAdapter[T]) -> T:

@@ -16,14 +16,21 @@ from bench.store.judged import (
     Alike,
     Bounds,
     Calibration,
+    Entailed,
+    EntailedMethod,
     Judged,
     JudgedMethod,
     read_alike,
+    read_entailed,
     read_judged,
 )
 
 _NO_PART = "advisory: the decision rests on the task's own metrics, not on the judge"
 _LIKENESS = "advisory: an answer can be like the reference and wrong; the decision rests on the task's own metrics"
+_ENTAILMENT = (
+    "advisory: an answer can follow from a wrong passage, and this model was held against nobody's judgements; the "
+    "decision rests on the task's own metrics"
+)
 _BRACKETS = "brackets: 95% interval over items, of these checkpoints"
 
 
@@ -38,7 +45,10 @@ def tables(run: Run, model: str, task: str | None = None) -> list[ReportTable]:
     encoders = (
         table for said in read_alike(run.path) if task in (None, said.task) for table in _alike(run, model, said)
     )
-    return [*judges, *encoders]
+    inference = (
+        table for said in read_entailed(run.path) if task in (None, said.task) for table in _entailed(run, model, said)
+    )
+    return [*judges, *encoders, *inference]
 
 
 def _tables(run: Run, model: str, judged: Judged) -> Iterator[ReportTable]:
@@ -69,6 +79,31 @@ def _alike(run: Run, model: str, alike: Alike) -> Iterator[ReportTable]:
         encoder = f"encoder: {clean(alike.encoder)}; of several references the one most like the answer"
         notes = (encoder, _BRACKETS, _LIKENESS)
         yield ReportTable(title, ("method", "BERTScore\nF1", "cosine"), lines, notes)
+
+
+def _entailed(run: Run, model: str, said: Entailed) -> Iterator[ReportTable]:
+    present = {record.key for record in run.records}
+    rows = [each for each in said.methods if each.model == model and present.issuperset(each.keys)]
+    if not rows:
+        return
+    lines = tuple(cells(clean(row.method), *_of_items(row)) for row in rows)
+    title = f"{clean(model)}: {clean(said.task)}, answers that follow from the passages shown"
+    notes = [f"model of inference: {clean(said.by)}; entailed: a chance of one half or more from one of the passages"]
+    notes.append("answers: of all seeds, without refusals, empty answers and those without passages")
+    if cut := ", ".join(f"{clean(row.method)} {row.too_long}" for row in rows if row.too_long):
+        notes.append(f"too long for it, counted as not entailed: {cut}")
+    yield ReportTable(title, ("method", "answers", "entailed", "mean\nchance"), lines, (*notes, _BRACKETS, _ENTAILMENT))
+
+
+def _of_items(row: EntailedMethod) -> tuple[str, str, str]:
+    """How many answers were judged, the share of them that is entailed, and their mean chance, over items."""
+    items = [[chance for chance in of_item if chance is not None] for of_item in zip(*row.chances, strict=True)]
+    judged = [chances for chances in items if chances]
+    if len(judged) < 2:
+        return str(sum(map(len, judged))), "", ""
+    shares = [np.mean([chance >= 0.5 for chance in chances]) for chances in judged]
+    chances = [np.mean(chances) for chances in judged]
+    return str(sum(map(len, judged))), _mean([shares]), _mean([chances])
 
 
 def _mean(scores: Sequence[Sequence[float]]) -> str:
