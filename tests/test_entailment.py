@@ -51,7 +51,7 @@ def plain(folder: Path, parts: Sequence[Sequence[int]], claim: Sequence[int]) ->
         types = torch.tensor([[0] * (len(part) + 2) + [1] * (len(claim) + 1)])
         with torch.no_grad():
             logits = model(input_ids=ids, token_type_ids=types).logits[0]
-        chances.append((logits[1].exp() / logits.exp().sum()).item())
+        chances.append(float(logits[1].exp() / logits.exp().sum()))
     return max(chances)
 
 
