@@ -29,9 +29,9 @@ from bench.core.errors import CellError, NotApplicableError
 from bench.engine.backend import local
 from bench.model.fingerprint import fingerprint
 from bench.training import trainer
+from bench.training.arguments import Setting
 from bench.training.batches import LengthGroups, Pair
 from bench.training.loss import summed_loss
-from bench.training.trainer import Setting
 from methods.lora import Lora
 from methods.peft_part import MatrixPart
 from tests.architectures import build

@@ -16,8 +16,8 @@ from bench.config import suite as suites
 from bench.config.search_space import grid
 from bench.core.method import Material
 from bench.model.resolve import MINI
+from bench.training.arguments import Setting
 from bench.training.loss import mean_loss
-from bench.training.trainer import Setting
 from scripts.peers import cases, whole_suite
 from scripts.peers.cases import CASES
 from scripts.stacked import __main__ as stacked

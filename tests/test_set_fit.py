@@ -19,8 +19,8 @@ from bench.engine.backend import local
 from bench.model.base import EncoderBase
 from bench.model.load import load_base
 from bench.model.resolve import ModelSpec, resolve
+from bench.training.arguments import Setting
 from bench.training.contrast import TextPair, draw_together, text_pairs
-from bench.training.trainer import Setting
 from methods.options import TrainingOptions
 from tests.test_encoders import NAMES, encoder, texts_of, word_task
 from tests.toy import adapted, blind

@@ -23,9 +23,10 @@ from bench.core.errors import DivergedError, OutOfMemoryError
 from bench.core.identity import Identity
 from bench.model.resolve import ModelSpec, resolve
 from bench.training import trainer
+from bench.training.arguments import Setting
 from bench.training.batches import IGNORED, LengthGroups, Pair, Pairs, collate
 from bench.training.loss import mean_loss, summed_loss
-from bench.training.trainer import Setting, train
+from bench.training.trainer import train
 from methods.full import FullOptions
 
 

@@ -27,11 +27,12 @@ from bench.meters.flop_check import Checked, of_training
 from bench.meters.optional import optional
 from bench.model.budget import train_tokens
 from bench.model.devices import cpu, onednn_pays
+from bench.training.arguments import Setting
 from bench.training.batches import Pair, divisor, micro_batch
 from bench.training.epochs import Scorer
 from bench.training.loss import mean_loss, work_of
 from bench.training.shapes import SHORTEST, fastest, shape_trial
-from bench.training.trainer import Setting, train
+from bench.training.trainer import train
 from methods.options import only
 
 
@@ -59,6 +60,7 @@ class GradientLearner:
                 lambda done, steps: session.progress("train", done, steps),
                 [checkpoints] if checkpoints else [],
                 scorer(items, session, writer) if items else None,
+                session.resume("train"),
             )
         if result.metric_s is not None:
             meter.move("train", "tune", result.metric_s)
@@ -116,8 +118,9 @@ class GradientLearner:
 
             try:
                 model, result = train(
-                    lambda: start(session, method, setting.seed), pairs, validation, setting, progress, (), by_answers
-                )
+                    lambda: start(session, method, setting.seed), pairs, validation, setting, progress, (), by_answers,
+                    session.resume(f"trial {trial} of {trials}"),
+                )  # fmt: skip
             except DivergedError:
                 return Judged(options, None)
             _count(session, cast(TrainedPart, method.weights), "tune", model, validation, result, judged=1)
@@ -149,7 +152,8 @@ def scorer(items: ValidationItems, session: AdaptSession, writer: Writer) -> Sco
             prompts.extend(items.written(predictor))
         return items.answered(predictor, prompts)
 
-    return Scorer(score, items.higher_is_better)
+    before = items.tokens
+    return Scorer(score, items.higher_is_better, lambda: items.tokens - before, items.had_read)
 
 
 def _written(session: AdaptSession, writer: Writer) -> tuple[Sequence[Pair], Sequence[Pair]]:

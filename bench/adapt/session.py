@@ -8,10 +8,12 @@ from functools import partial
 from typing import Any, Literal, cast
 
 import torch
+from pydantic import TypeAdapter
 
 from bench.core.item import Example
 from bench.core.method import GRADIENT, Context, Material, Method
 from bench.core.task import Task
+from bench.core.unfinished import Unfinished
 from bench.core.weights_dtype import in_dtype
 from bench.engine.backend import LocalBackend
 from bench.engine.decision_backend import DecisionBackend, RequestWriter
@@ -24,14 +26,17 @@ from bench.engine.text_backend import TextBackend, TextWriter
 from bench.engine.thinking import CLOSING_TOKENS
 from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
-from bench.meters.phases import Meter
+from bench.meters.phases import Meter, Taken
 from bench.model.base import Base, EncoderBase, NoBase
 from bench.model.budget import batch_tokens
 from bench.model.decision import Decider, DecisionBase
 from bench.model.precision import entries
 from bench.model.seq2seq import is_seq2seq
 from bench.model.shared_weights import SharedWeights
+from bench.training.resume import Resume
 from tasks.loader.splits import sample
+
+TAKEN = TypeAdapter(Taken)
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ class AdaptSession:
     validation_items: int | None = None
     writes_choices: bool = False  # a choice is the one that a written text names; else the likeliest
     weights: SharedWeights = field(default_factory=SharedWeights)  # of the base, as long as they are to be used again
+    unfinished: Unfinished = field(default_factory=Unfinished)  # what an attempt before has done, and this one so far
 
     @property
     def validation(self) -> tuple[Example, ...]:
@@ -92,6 +98,17 @@ class AdaptSession:
     def labels(self) -> tuple[str, ...]:
         """The choices that all items share; of any other task those of its first example."""
         return self.material.train[0].choices
+
+    def resume(self, name: str) -> Resume:
+        """Where a training of that name, which begins now, is kept; it is gone on with in a later attempt."""
+        watch = self.meter.watch()
+        return Resume(self.unfinished, name, lambda: TAKEN.dump_python(watch(), mode="json"), self.take_over)
+
+    def take_over(self, taken: dict[str, Any]) -> float:
+        """Count what an attempt before took, a JSON value of `TAKEN`; its seconds."""
+        known = TAKEN.validate_python(taken)
+        self.meter.take_over(known)
+        return known.work.wall_s
 
     def writer(self, context: Context) -> Writer:
         """Writes the prompts of a context."""

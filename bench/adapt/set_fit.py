@@ -21,9 +21,9 @@ from bench.core.weights_dtype import in_dtype
 from bench.engine.prompts import Writer
 from bench.meters import flops
 from bench.model.budget import train_tokens
+from bench.training.arguments import Setting
 from bench.training.batches import divisor
 from bench.training.contrast import draw_together, text_pairs
-from bench.training.trainer import Setting
 from methods.options import TrainingOptions, only
 
 

@@ -7,20 +7,25 @@ from the train split as ever. Where it has a budget, trials are short at first a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from bench.adapt.learner import Learner
-from bench.adapt.session import AdaptSession
+from bench.adapt.session import TAKEN, AdaptSession
 from bench.config.search_space import Rung, SearchPlan, at_edge, candidates, grid, rungs, settle
 from bench.core.errors import CellError, DivergedError
+from bench.core.hashing import canonical
 from bench.core.method import Method
 from bench.core.search import Indexer, Search
 from bench.core.training import Judged, Options, Tuning
 from tasks.loader.splits import folds
 
+_JUDGED = TypeAdapter(Judged)
 _OWN_LENGTH = 0  # of a rung whose trials are as long as the method makes them
 
 
@@ -124,11 +129,25 @@ def _judge_in(
     if rung.length:
         share["trial_share"] = min(1.0, rung.length / (method.weights.length(len(session.material.train)) or 1))
     before, whole = place[0] * len(tried), place[1] * len(tried)
-    trials = [
-        judgement.judge(before + i, whole, options, settle(method, {**options, **share}))
-        for i, options in enumerate(tried)
-    ]
+    trials = []
+    for number, options in enumerate(tried, before):
+        ask = partial(judgement.judge, number, whole, options, settle(method, {**options, **share}))
+        trials.append(_once(session, canonical([number, whole, {**options, **share}]), ask))
     return _Basis(judgement.criterion, judgement.higher_is_better, judgement.items), trials
+
+
+def _once(session: AdaptSession, name: str, judge: Callable[[], Judged]) -> Judged:
+    """What a trial comes to; one that had ended when the cell was stopped is not made again."""
+    known = session.unfinished.trial(name)
+    if known is not None:
+        session.unfinished.took_over(session.take_over(known["taken"]), trials=1)
+        return _JUDGED.validate_python(known["judged"])
+    watch = session.meter.watch()
+    judged = judge()
+    session.unfinished.ended(
+        name, {"judged": _JUDGED.dump_python(judged, mode="json"), "taken": TAKEN.dump_python(watch(), mode="json")}
+    )
+    return judged
 
 
 def _joined(folds: Sequence[Judged], items: Sequence[int]) -> Judged:

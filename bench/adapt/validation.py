@@ -35,6 +35,10 @@ class ValidationItems:
     def higher_is_better(self) -> bool:
         return NAMES[self.criterion].higher_is_better
 
+    def had_read(self, tokens: int) -> None:
+        """Count tokens of an attempt before."""
+        self.tokens += tokens
+
     def written(self, predictor: ModelPredictor) -> list[Encoded]:
         """Their prompts."""
         return predictor.writer.write([question(example) for example in self.examples])

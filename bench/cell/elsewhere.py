@@ -20,9 +20,9 @@ from typing import NoReturn
 
 from bench import __version__
 from bench.cell.job import Message
+from bench.core.atomic import sync, write_atomically
 from bench.model.visible import VARIABLE, visible_device
 from bench.store import events
-from bench.store.atomic import sync, write_atomically
 from bench.store.run_folder import JOB, LOG
 
 SAY_EVERY_S = 5.0  # within a phase

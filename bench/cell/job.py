@@ -54,6 +54,7 @@ class Job:
     teacher: dict[str, Any] | None = None  # the model whose answers are learnt from; None: labels are
     unlabelled: str | None = None  # a file with the items that it answers; None: those of the training split
     taught: str | None = None  # where its answers are kept; None: nowhere
+    unfinished: str | None = None  # where what is done so far outlives this process; None: nowhere
     answers: str | None = None  # where answers of endpoints are kept; None: in the cell's folder
 
     @property

@@ -91,12 +91,11 @@ def measure(job: Job, progress: Progress) -> Record:
         side_evals.serve("served", adapted.predictor)  # within what the others have left of the budget
         if adapted.predictor.writer.context.shared and any(prompt.prefix for prompt in prompts):
             side_evals.serve("uncached", adapted.predictor, cached=False)
-    apart = None if changed is None else _distance(changed, adapted, side_evals)
     return replace(
         _record(job, task, method, adapted, predictions, scored.scores, meter),
         taught=lessons,
         weights_changed=changed,
-        divergence=apart,
+        divergence=None if changed is None else _distance(changed, adapted, side_evals),
         probes=probes,
         untrained=side_evals.untrained,
         on_train=on_train,
@@ -109,6 +108,7 @@ def measure(job: Job, progress: Progress) -> Record:
         retriever=retriever,
         second_stage=staged,
         threshold=below,
+        resumed=session.unfinished.resumed,
         served=_served(session, adapted, predictions, task),
     )
 
@@ -143,7 +143,8 @@ def _served(session: AdaptSession, adapted: Adapted, predictions: Sequence[Predi
 
 
 def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEvals, moves: bool) -> Adapted:
-    checkpoints, weights = Path(job.out) / "checkpoints", Path(job.out) / run_folder.WEIGHTS
+    own = Path(job.out) / "checkpoints"
+    checkpoints, weights = session.unfinished.curve or own, Path(job.out) / run_folder.WEIGHTS
     tuning = job.identity.tuning  # None where no option is open
     keeps = job.keeps_weights and method.weights.learner.reads_train
     if keeps:
@@ -165,7 +166,7 @@ def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEval
             ),
         )
     finally:
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        shutil.rmtree(own, ignore_errors=True)
         if keeps and not any(weights.iterdir()):  # of a learner that has none to keep
             weights.rmdir()
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from importlib import metadata
 from pathlib import Path
 
 import torch
 
 import methods
 import tasks
+from bench import __version__
 from bench.adapt.session import AdaptSession, Limits, answers_shown
 from bench.cell.job import Job
 from bench.cell.reading import as_read
@@ -22,6 +25,7 @@ from bench.core.method import LINEAR_PROBE, Material, Method
 from bench.core.search import NONE, Refiner, Search, SecondStage
 from bench.core.spans import Chunking, Chunks, Gold
 from bench.core.task import Task
+from bench.core.unfinished import Unfinished
 from bench.meters.phases import Meter
 from bench.model.base import EncoderBase, NoBase
 from bench.model.decision import DecisionBase
@@ -36,6 +40,7 @@ from bench.retrieval.reranker import Reranker, find_reranker
 from bench.retrieval.second_stage import TwoStageSearch
 from tasks.loader.splits import sample
 
+_COMPUTES = ("torch", "transformers", "accelerate", "peft")
 Progress = Callable[[str, int, int], None]
 
 
@@ -73,7 +78,15 @@ def session_for(job: Job, task: Task, method: Method, meter: Meter, progress: Pr
     ):  # a label's likelihood has no length of its own to be divided by
         blind = replace(blind, normalise="none", rules=())
     allowed, writes = limits(job, meter.device), bool(reader) and task.kind == "choice"
-    return AdaptSession(base, blind, material, allowed, meter, progress, budget, validation_items, writes)
+    session = AdaptSession(base, blind, material, allowed, meter, progress, budget, validation_items, writes)
+    return replace(session, unfinished=unfinished_of(job))
+
+
+def unfinished_of(job: Job) -> Unfinished:
+    """What an attempt before has left of the cell; it is good for the same versions of what computes."""
+    versions = {name: metadata.version(name) for name in _COMPUTES}
+    of = {"key": job.key, "adaptbench": __version__, "python": platform.python_version(), **versions}
+    return Unfinished(Path(job.unfinished) if job.unfinished else None, of)
 
 
 def _reader(job: Job, method: Method) -> str:

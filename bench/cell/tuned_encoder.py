@@ -31,8 +31,8 @@ from bench.retrieval.embedders import Embedder, SentenceEncoder, weights_digest
 from bench.retrieval.embedding_cache import CachedEmbedder
 from bench.retrieval.index import build
 from bench.retrieval.lexical import LexicalSearch
+from bench.training.arguments import Setting
 from bench.training.ranking import PASSAGE, QUESTION, draw_to_passages
-from bench.training.trainer import Setting
 from methods.options import EncoderTuning, TrainingOptions
 
 _QUESTIONS = 200  # of the validation split at most, that MRR is the mean of

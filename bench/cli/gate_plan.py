@@ -31,13 +31,13 @@ def init(baseline: Path, out: Path, tasks: tuple[str, ...], methods: tuple[str, 
       adaptbench gate init --baseline results/local/main
       adaptbench gate init --baseline baselines/main --method lora --out gate.yaml --force
     """
+    from bench.core.atomic import write_atomically
     from bench.gate import noise
     from bench.gate.draft import draft
     from bench.gate.outputs.policy_file import policy_file
     from bench.gate.outputs.terminal import drafted
     from bench.gate.run import read_baseline
     from bench.report.terminal import Folded, show
-    from bench.store.atomic import write_atomically
 
     if out.exists() and not force:
         raise UsageError(f"{out} exists; choose another --out, or replace it with --force")

@@ -54,6 +54,16 @@ class SecondStageWork(Strict):
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed(Strict):
+    """What a cell that was stopped took over when it was run again; the phases hold what all of it took."""
+
+    stops: Count  # attempts that were stopped and gone on with
+    seconds: Amount  # of the phases' wall time: spent in attempts before on what was taken over
+    trials: Count = 0  # of the search for options, that had ended
+    step: Count | None = None  # after which the training went on; None where none was under way
+
+
+@dataclass(frozen=True, slots=True)
 class FlopCheck(Strict):
     """Floating-point operations of one real batch, found in two ways."""
 

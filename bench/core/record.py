@@ -15,6 +15,7 @@ from bench.core.measured import (
     KeptWeights,
     Latency,
     Parameters,
+    Resumed,
     SecondStageWork,
     ServedBy,
     Serving,
@@ -180,6 +181,7 @@ class Record(Strict):
     )  # tokens of a batch, and what memory was found to hold
     over_budget: tuple[str, ...] = ()  # what was not measured because a quarter of the cell was spent
     served: ServedBy | None = None  # where a served model was asked, and what that took; null for others
+    resumed: Resumed | None = None  # what was taken over from an attempt that was stopped; null where nothing was
     identity: Identity = field(default_factory=Identity)  # what the key is hashed from
     environment: Environment = field(default_factory=Environment)  # versions and hardware
     schema: Literal[2] = SCHEMA  # version of this format

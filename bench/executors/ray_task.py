@@ -74,7 +74,13 @@ def _prepared(sent: Sent, folder: Path, read: Read) -> Path:
     (folder / TAUGHT_HERE).mkdir(exist_ok=True)
     job = placed(sent.job, places)
     # embeddings are made anew: what other cells leave each other is on another machine
-    job |= {"out": str(folder / CELL_HERE), "taught": str(folder / TAUGHT_HERE), "vectors": None, "answers": None}
+    job |= {
+        "out": str(folder / CELL_HERE),
+        "taught": str(folder / TAUGHT_HERE),
+        "vectors": None,
+        "answers": None,
+        "unfinished": None,
+    }
     file = folder / JOB
     file.write_text(json.dumps(job), encoding="utf-8")
     return file

@@ -10,13 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from bench.core.atomic import sync
 from bench.core.errors import CellError, UsageError
 from bench.core.method import NEAREST_ANSWER
 from bench.export import again, card, scripts, served, settings, weights
 from bench.export.again import Progress, Retrained
 from bench.export.chosen import Chosen
 from bench.model.load import load_base
-from bench.store.atomic import sync
 from bench.store.pack import unpack
 from bench.store.staging import refuse_taken, staging
 

@@ -6,7 +6,7 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import add, sub
@@ -20,7 +20,7 @@ from bench.meters.energy import Energy, counter_for
 from bench.model.memory import give_back
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-_UNCOUNTED = "what was taken over from an earlier cell was computed without an energy counter"
+_UNCOUNTED = "what was taken over was computed without an energy counter"
 _RESET_PEAK = "5"  # what Linux takes as "forget the highest resident set size so far" (proc(5), clear_refs)
 T = TypeVar("T")
 
@@ -34,6 +34,15 @@ class MeasuredWork:
     grown: tuple[int, ...] = ()  # bytes above those held at its start, at most; places as in `Meter._peaks`
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a part of a cell took, to be counted in the attempt that goes on with it."""
+
+    work: MeasuredWork
+    flops: Mapping[PhaseName, int]
+    side_s: float
+
+
 class Meter:
     """Measures named phases; a phase entered again adds to what it cost before."""
 
@@ -45,7 +54,9 @@ class Meter:
         self.side_s = 0.0  # of phases of work: evaluations within them
         self._energy = counter_for(device)
         self._multiplied_so_far: Counter[PhaseName] = Counter()  # in phases that have not ended once
-        self._reused = MeasuredWork()
+        self._reused = MeasuredWork()  # in the phase in progress
+        self._earlier = MeasuredWork()  # in the phase in progress, of an attempt before
+        self._all_taken_over = MeasuredWork()  # so far, of both kinds
         self._begun: tuple[PhaseName, Any, float] | None = None  # phase in progress, energy and time at its start
         self._highest: tuple[int, ...] = ()  # peaks of the phase so far, before they were last forgotten
 
@@ -108,9 +119,41 @@ class Meter:
 
         A record then says what its cell costs on its own, whatever was measured before it.
         """
-        self._reused = MeasuredWork(self._reused.wall_s + work.wall_s, _sum(self._reused.joules, work.joules))
+        self._reused = _both(self._reused, work)
+        self._grown(work)
+
+    def watch(self) -> Callable[[], Taken]:
+        """Begin to measure; what is given back says what was taken since, with all that was taken over meanwhile."""
+        held, before, start = self.held(), self._energy.read(), time.perf_counter()
+        flops, side_s, others = self._flops(), self.side_s, self._all_taken_over
+
+        def taken() -> Taken:
+            self._synchronise()
+            more = self._all_taken_over
+            joules = self._energy.between(before, self._energy.read()).joules
+            over = None if more.joules is None or others.joules is None else more.joules - others.joules
+            wall_s = time.perf_counter() - start + more.wall_s - others.wall_s
+            grown = tuple(max(0, most - first) for most, first in zip(self._peaks(), held, strict=True))
+            return Taken(MeasuredWork(wall_s, _sum(joules, over), grown), self._flops() - flops, self.side_s - side_s)
+
+        return taken
+
+    def take_over(self, taken: Taken) -> None:
+        """Add to the phase in progress what an attempt before spent on what is not done again."""
+        self._earlier = _both(self._earlier, taken.work)
+        self._grown(taken.work)
+        self.side_s += taken.side_s
+        for name, flops in taken.flops.items():
+            self.multiplied(name, flops)
+
+    def _grown(self, work: MeasuredWork) -> None:
+        self._all_taken_over = _both(self._all_taken_over, work)
         held = self.held()
         self._highest = higher(self._highest, tuple(map(add, held, work.grown)))
+
+    def _flops(self) -> Counter[PhaseName]:
+        ended = Counter({name: phase.flops or 0 for name, phase in self.phases.items()})
+        return ended + self._multiplied_so_far
 
     def multiplied(self, name: PhaseName, flops: int) -> None:
         """Add floating-point operations, worked out elsewhere, to a phase, during it or when it has ended."""
@@ -158,15 +201,16 @@ class Meter:
 
     def _add(self, name: PhaseName, wall_s: float, energy: Energy) -> None:
         reused, self._reused = self._reused, MeasuredWork()
+        over, self._earlier = _both(reused, self._earlier), MeasuredWork()
         host, *others = higher(self._highest, self._peaks())
         allocated, reserved = others or (None, None)
         now = Phase(
-            wall_s=wall_s + reused.wall_s,
+            wall_s=wall_s + over.wall_s,
             peak_host_bytes=host,
             peak_device_bytes=allocated,
             peak_reserved_bytes=reserved,
-            joules=_sum(energy.joules, reused.joules),
-            joules_missing=energy.why or ("" if reused.joules is not None else _UNCOUNTED),
+            joules=_sum(energy.joules, over.joules),
+            joules_missing=energy.why or ("" if over.joules is not None else _UNCOUNTED),
             flops=self._multiplied_so_far.pop(name, None),
             reused_s=reused.wall_s,
         )
@@ -219,6 +263,10 @@ def _joined(a: Phase, b: Phase) -> Phase:
         flops=a.flops,
         reused_s=a.reused_s + b.reused_s,
     )
+
+
+def _both(a: MeasuredWork, b: MeasuredWork) -> MeasuredWork:
+    return MeasuredWork(a.wall_s + b.wall_s, _sum(a.joules, b.joules))
 
 
 def higher(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:

@@ -7,12 +7,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.core.atomic import write_atomically
 from bench.core.errors import UsageError
 from bench.core.record import Run
 from bench.report import data
 from bench.report.html import page
 from bench.report.pdf import browser, print_pdf
-from bench.store.atomic import write_atomically
 
 
 def write(runs: Sequence[Run], html: Path | None, pdf: Path | None, pdf_full: Path | None = None) -> list[Path]:

@@ -55,6 +55,7 @@ def job_of(
         keeps_weights=suite.keep != "none" and not cell.is_base,
         vectors=str(store.path / VECTORS),
         answers=str(store.path / ANSWERS),
+        unfinished=str(store.unfinished(cell.ref)),
         turned_off=list(suite.measure.turned_off),
         cells_at_once=cells_at_once,
         times_tail="latency_p95_s" in (suite.decide.get("require") or {}),

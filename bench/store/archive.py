@@ -18,8 +18,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from bench.core.atomic import replacing
 from bench.core.errors import UsageError
-from bench.store.atomic import replacing
 
 SUFFIX = ".run.zip"
 _MOST_EXPANSION = 200  # times the archive's own size; real runs take 5 to 6 times

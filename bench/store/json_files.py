@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bench.core.atomic import write_atomically
 from bench.core.errors import UsageError
 from bench.store.archive import RunPath
-from bench.store.atomic import write_atomically
 
 
 def write_json(file: Path, content: object, synced: bool = True) -> None:

@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.core.atomic import sync
 from bench.core.errors import UsageError
 from bench.core.record import CellRef, Record, Score
 from bench.store.archive import RunPath, files_of
-from bench.store.atomic import sync
 from bench.store.listing import Listing, read_listing, relocated, write_listing
 from bench.store.run_folder import ANSWERS, RECORD, TAUGHT, WEIGHTS, cell_folders, read_record
 from bench.store.staging import refuse_taken, staging, unwritten

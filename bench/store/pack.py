@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.core.atomic import sync, write_atomically
 from bench.core.errors import UsageError
 from bench.core.hashing import sha256
 from bench.store import archive
 from bench.store.archive import SUFFIX, Archive
-from bench.store.atomic import sync, write_atomically
 from bench.store.listing import read_listing
 from bench.store.run_folder import ANSWERS, LOG, TAUGHT, VECTORS, WEIGHTS
 from bench.store.staging import refuse_taken, staging, unwritten

@@ -5,6 +5,7 @@
 <run>/suite.yaml                    the suite as it was given
 <run>/cells/<name>-<key>/           record.json, predictions.jsonl, log.txt
 <run>/cells/<name>-<key>/weights/   what was trained, where the suite keeps it
+<run>/cells/.unfinished-<key>/      what a cell has done so far, see bench.core.unfinished; removed when it is published
 <run>/answers/                      all that endpoints answered, a file for each; kept, as it was paid for
 <run>/taught/                       answers of teachers, a file for each set of items; shared by cells
 <run>/vectors/                      embeddings of documents, shared by cells; removed when all are measured
@@ -28,6 +29,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from bench.core.atomic import sync, write_atomically
 from bench.core.errors import UsageError
 from bench.core.hashing import sha256_of_files
 from bench.core.measured import KeptWeights
@@ -35,7 +37,6 @@ from bench.core.record import SCHEMA, CellRef, Contamination, Prediction, Record
 from bench.core.yaml_file import parse
 from bench.store import upgrade
 from bench.store.archive import SUFFIX, RunPath, files_of
-from bench.store.atomic import sync, write_atomically
 from bench.store.json_files import read_json, write_json
 from bench.store.lease import FOLDER, Lease, Owner, hold, holder
 from bench.store.lines import Line, lines_of
@@ -51,6 +52,7 @@ WEIGHTS = "weights"  # of a cell: what was trained
 ANSWERS = "answers"  # where cells keep what endpoints answered
 TAUGHT = "taught"  # where cells leave each other the answers of teachers
 WRITING = ".writing-"  # how the names of folders begin that cells are being written into
+UNFINISHED = ".unfinished-"  # how the names of folders begin that hold what a cell has done so far
 VECTORS = "vectors"  # where cells leave each other embeddings of documents
 _RECORD = TypeAdapter(Record)
 
@@ -93,6 +95,10 @@ class Store:
         folder.mkdir(parents=True)
         return folder
 
+    def unfinished(self, cell: CellRef) -> Path:
+        """Where what the cell has done so far outlives the process that measures it, until it is published."""
+        return self.cells / f"{UNFINISHED}{cell.key[:12]}"
+
     def stagings(self) -> list[Path]:
         """Folders that cells were being written into."""
         return sorted(self.cells.glob(f"{WRITING}*"))
@@ -110,6 +116,7 @@ class Store:
         sync(self.cells)
         if old:
             shutil.rmtree(self.cells / f".old-{old.name}", ignore_errors=True)
+        shutil.rmtree(self.unfinished(cell), ignore_errors=True)
         return final
 
 
@@ -149,8 +156,10 @@ def open_run(
         if not take(lock, without_locks=True):
             raise _written(path, holder(path / FOLDER))
         lease = stack.enter_context(hold(path / FOLDER, partial(_written, path)))
+        open_keys = {cell.key[:12] for cell in cells} - cell_folders(path).keys()
         for leftover in (path / "cells").glob(".*"):
-            if not leftover.name.startswith(WRITING):  # what is in those, `bench.runs.resume` looks at
+            begun = leftover.name.startswith(UNFINISHED) and leftover.name.removeprefix(UNFINISHED) in open_keys
+            if not begun and not leftover.name.startswith(WRITING):  # in those, `bench.runs.resume` looks
                 shutil.rmtree(leftover, ignore_errors=True)
         tasks = {cell.task_path: cell for cell in cells}  # looked up once, whatever the number of cells
         places = {name: relocated(cell, Path(), path).task_path for name, cell in tasks.items()}

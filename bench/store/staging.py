@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from bench.core.atomic import sync
 from bench.core.errors import UsageError
 from bench.store import lease
-from bench.store.atomic import sync
 
 LOCK = ".lock"
 

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
+from bench.core.atomic import sync
+
 
 @dataclass
 class CheckpointCallback(TrainerCallback):
@@ -23,25 +25,32 @@ class CheckpointCallback(TrainerCallback):
     taken: list[tuple[int, Path]] = field(default_factory=list)  # (step, file)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Start anew: a training that ran out of memory is begun again."""
+        """Start anew: a training that ran out of memory is begun again. One that goes on has its files so far."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.taken.clear()
+        self.taken[:] = [(step, self._file(step)) for step in sorted(self._steps(state)) if step <= state.global_step]
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Keep the weights of this step, where it is one of those."""
-        steps = {round(state.max_steps * i / (self.count + 1)) for i in range(1, self.count + 1)}
-        if state.global_step in steps and state.global_step < state.max_steps:
-            file = self.folder / f"step-{state.global_step}.pt"
+        if state.global_step in self._steps(state):
+            file = self._file(state.global_step)
             torch.save(trained(model), file)
+            sync(file)
             self.taken.append((state.global_step, file))
+
+    def _steps(self, state: Any) -> set[int]:
+        spaced = {round(state.max_steps * i / (self.count + 1)) for i in range(1, self.count + 1)}
+        return {step for step in spaced if 0 < step < state.max_steps}
+
+    def _file(self, step: int) -> Path:
+        return self.folder / f"step-{step}.pt"
 
     def each(self, model: Any) -> Iterator[int]:
         """The steps that were kept; while each is yielded, `model` has its weights, and afterwards its own again."""
         own = trained(model)
         for step, file in self.taken:
-            _put(model, torch.load(file, map_location="cpu", weights_only=True))
+            put(model, torch.load(file, map_location="cpu", weights_only=True))
             yield step
-        _put(model, own)
+        put(model, own)
 
 
 def trained(model: Any) -> dict[str, torch.Tensor]:
@@ -50,7 +59,8 @@ def trained(model: Any) -> dict[str, torch.Tensor]:
 
 
 @torch.no_grad()
-def _put(model: Any, weights: dict[str, torch.Tensor]) -> None:
+def put(model: Any, weights: dict[str, torch.Tensor]) -> None:
+    """Give parameters, by name, the values that `trained` copied."""
     for name, parameter in model.named_parameters():
         if name in weights:
             parameter.copy_(weights[name])

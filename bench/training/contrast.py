@@ -20,7 +20,8 @@ from transformers.trainer_callback import ProgressCallback
 
 from bench.core.hashing import derive_seed
 from bench.core.training import BatchWork, Training
-from bench.training.trainer import OneDeviceArguments, Progress, Setting, Watch, arguments, within_memory
+from bench.training.arguments import OneDeviceArguments, Setting, arguments
+from bench.training.trainer import Progress, Watch, within_memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ class Scorer:
 
     score: Callable[[Any], float]
     higher_is_better: bool
+    tokens: Callable[[], int] = lambda: 0  # of prompts and answers, so far in this training
+    had_read: Callable[[int], None] = lambda tokens: None  # told of those of an earlier attempt
 
     def order(self, score: float, loss: float) -> tuple[float, float]:
         """Lower for the better epoch; of equal scores the one with the lower loss."""
@@ -45,6 +47,16 @@ class ScoredEpochs:
             self._rank, self._best = self._rank + 1, order
         self.seconds += time.perf_counter() - start
         return {"eval_metric": score, RANK: self._rank}
+
+    def so_far(self) -> dict[str, Any]:
+        """The state of this, as a JSON value, for `go_on`."""
+        return {"seconds": self.seconds, "rank": self._rank, "best": list(self._best), "tokens": self.scorer.tokens()}
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Go on from the state of an earlier attempt."""
+        first, second = state["best"]
+        self.seconds, self._rank, self._best = state["seconds"], state["rank"], (first, second)
+        self.scorer.had_read(state["tokens"])
 
 
 def kept_epoch(scorer: Scorer | None, losses: Sequence[float], scores: Sequence[float]) -> int | None:

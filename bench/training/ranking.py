@@ -16,8 +16,9 @@ import torch
 from transformers import TrainerCallback
 
 from bench.core.training import BatchWork, Training
+from bench.training.arguments import Setting
 from bench.training.contrast import fit
-from bench.training.trainer import Progress, Setting, Watch, within_memory
+from bench.training.trainer import Progress, Watch, within_memory
 
 QUESTION, PASSAGE = "question", "passage"  # columns; those of negatives follow
 Score = Callable[[Any], float]  # of an encoder, the higher the better

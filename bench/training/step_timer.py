@@ -57,6 +57,15 @@ class StepTimer(TrainerCallback):
             self._steps += 1
             self._began = None
 
+    def so_far(self) -> dict[str, Any]:
+        """The state of this between two steps, as a JSON value, for `go_on`."""
+        return {"seconds": dict(self._seconds), "steps": self._steps}
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Go on from the state of an earlier attempt."""
+        self._seconds = defaultdict(float, state["seconds"])
+        self._steps = state["steps"]
+
     def means(self) -> StepSeconds | None:
         """Seconds of each part of a step; None for a training too short to measure."""
         if not self._steps:

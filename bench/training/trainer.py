@@ -13,56 +13,27 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any, TypeVar, cast
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback
 from transformers.trainer_callback import ProgressCallback
 
 from bench.core.errors import DivergedError, OutOfMemoryError
 from bench.core.training import BatchWork, Training
 from bench.model.memory import free_cached, is_out_of_memory
+from bench.training.arguments import Setting, arguments
 from bench.training.batches import Arrangement, LengthGroups, Pair, Pairs, collate, divisor
 from bench.training.epochs import RANK, ScoredEpochs, Scorer, kept_epoch
 from bench.training.loss import arranged, mean_loss, pad_rows, summed_loss
+from bench.training.resume import Keeper, Resume, give_back, in_shape_of
 from bench.training.step_timer import StepTimer
-from methods.options import TrainingOptions
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
 _ROWS, _RECOMPUTED = "rows trained at once", "activations recomputed"  # names in `Setting.held`
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One training: a rate out of the options, a seed, and the device's limits."""
-
-    options: TrainingOptions
-    rate: float
-    seed: int
-    pad: int
-    micro_batch: int
-    bf16: bool
-    share: float = 1.0  # of the full length
-    padded: bool = False  # rows, also where the model would take them in one line
-    checkpointing: bool = False
-    held: dict[str, int] = field(default_factory=dict)  # what memory was found to hold, told to later trainings
-
-
-@dataclass
-class OneDeviceArguments(TrainingArguments):
-    """Arguments of a training that stays where its model is: by itself the Trainer takes every card that it sees."""
-
-    model_device: str = "cpu"
-
-    @cached_property
-    def _setup_devices(self) -> torch.device:
-        cast(Any, TrainingArguments._setup_devices).func(self)
-        self._n_gpu = min(self._n_gpu, 1)  # more than one: DataParallel
-        return torch.device(self.model_device)
 
 
 class AnswerTrainer(Trainer):
@@ -82,10 +53,17 @@ class AnswerTrainer(Trainer):
         rows = self.train_dataset.rows  # type: ignore[union-attr]
         self.validation_s = 0.0
         self.step_tokens: float = setting.options.batch_size * sum(row["answer"] for row in rows) / len(rows)
+        lengths = [len(row["input_ids"]) for row in rows]
+        self.order = LengthGroups(lengths, setting.options.batch_size, setting.seed)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroups:
-        lengths = [len(row["input_ids"]) for row in self.train_dataset.rows]  # type: ignore[union-attr]
-        return LengthGroups(lengths, self.setting.options.batch_size, self.setting.seed)
+        return self.order
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        give_back(self.model, Path(resume_from_checkpoint))
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """Not here: `bench.training.resume.Keeper` does it before the step that the state was taken before."""
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -141,19 +119,23 @@ def train(
     progress: Progress,
     callbacks: Sequence[TrainerCallback] = (),
     scorer: Scorer | None = None,
+    resume: Resume | None = None,
 ) -> tuple[Any, Training]:
     """Train the model that `make` gives on `pairs`; with `validation`, the best epoch's weights are kept.
 
     The best epoch has the lowest loss, or with `scorer` the best score, of equal scores the lowest loss, of all that
-    are equal the first. `callbacks` are told of every step.
+    are equal the first. `callbacks` are told of every step. With `resume` it goes on where it was stopped, if it was.
 
     Raises:
         DivergedError: a loss or gradient norm is not finite.
         OutOfMemoryError: one example at a time, with activation checkpointing, does not fit.
     """
-    return within_memory(
-        setting, lambda tried: _train_once(make(), pairs, validation, tried, progress, callbacks, scorer)
-    )
+    resume = resume.of(setting, pairs, validation) if resume and resume.unfinished.folder else None
+
+    def once(tried: Setting) -> tuple[Any, Training]:
+        return _train_once(make(), pairs, validation, tried, progress, callbacks, scorer, resume)
+
+    return within_memory(setting, once)
 
 
 def within_memory(setting: Setting, train_with: Callable[[Setting], T]) -> T:
@@ -200,7 +182,11 @@ def _train_once(
     progress: Progress,
     callbacks: Sequence[TrainerCallback],
     scorer: Scorer | None,
+    resume: Resume | None,
 ) -> tuple[Any, Training]:
+    found = resume.found() if resume else None
+    if found:
+        setting = in_shape_of(setting, found[1])
     if setting.checkpointing:
         model.gradient_checkpointing_enable()
     if setting.padded:
@@ -223,53 +209,11 @@ def _train_once(
         )
         for unwanted in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(unwanted)
-        trainer.train()
+        if resume:
+            trainer.add_callback(Keeper(trainer, resume, found))
+        trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
     model.eval()
     return model, _outcome(trainer, pairs, setting, arrangement is Arrangement.PACKED)
-
-
-def arguments(
-    folder: str,
-    examples: int,
-    judged_by: str | None,
-    setting: Setting,
-    device: torch.device,
-    kind: type[OneDeviceArguments] = OneDeviceArguments,
-) -> OneDeviceArguments:
-    """What the library's trainer is told; `judged_by`: what the kept epoch is chosen by, None where none is."""
-    options, validates = setting.options, judged_by is not None
-    micro = min(setting.micro_batch, options.batch_size)
-    steps = options.steps(examples, setting.share)
-    return kind(
-        model_device=str(device),
-        output_dir=folder,
-        max_steps=steps,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=max(1, options.batch_size // micro),
-        learning_rate=setting.rate,
-        lr_scheduler_type=options.schedule,
-        warmup_steps=int(options.warmup * steps),
-        weight_decay=options.weight_decay,
-        max_grad_norm=options.max_grad_norm or 0.0,  # the Trainer does not clip to 0
-        adam_beta2=options.beta2,
-        optim="adamw_torch_fused",
-        bf16=setting.bf16,
-        use_cpu=device.type == "cpu",
-        seed=setting.seed % 2**32,  # numpy's range
-        remove_unused_columns=False,
-        dataloader_pin_memory=device.type == "cuda",
-        logging_steps=10,
-        logging_nan_inf_filter=False,  # its default hides a diverging loss
-        eval_strategy="epoch" if validates else "no",
-        save_strategy="best" if validates else "no",
-        save_only_model=True,
-        save_total_limit=1,
-        load_best_model_at_end=validates,
-        metric_for_best_model=judged_by,
-        greater_is_better=judged_by == RANK if validates else None,
-        disable_tqdm=True,
-        report_to="none",
-    )
 
 
 def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting, packs: bool) -> Training:

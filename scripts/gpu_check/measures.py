@@ -29,8 +29,9 @@ from bench.meters.phases import Meter
 from bench.model.budget import batch_tokens, train_tokens
 from bench.model.memory import prepare_allocator
 from bench.model.precision import multiplies_bf16
+from bench.training.arguments import Setting
 from bench.training.batches import Pair, micro_batch
-from bench.training.trainer import Setting, train
+from bench.training.trainer import train
 
 # of Llama 3.2 1B: 1.24 billion parameters, 32 heads that share 8 of keys and values
 LARGE = {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32,

@@ -160,7 +160,8 @@ def _tokens(pairs: Any) -> int:
 
 def train_ours(case: cases.Case, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
     """Training by adaptbench."""
-    from bench.training.trainer import Setting, train
+    from bench.training.arguments import Setting
+    from bench.training.trainer import train
 
     base, method, pairs, rows = _rows(case, folder, asked)
     model = method.weights.start(base.load(True), 0)

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 from transformers import get_scheduler
 
+from bench.training.arguments import Setting
 from bench.training.batches import IGNORED, LengthGroups, Pair, Pairs, collate
 from bench.training.loss import on, summed_loss
-from bench.training.trainer import Setting, train
+from bench.training.trainer import train
 from scripts.stacked.plain import Technique
 
 

@@ -33,7 +33,8 @@ from bench.model.devices import now, pick_device
 from bench.model.precision import multiplies_bf16_apart, pick_dtype
 from bench.report.tables import notes
 from bench.runs.surroundings import surroundings
-from bench.training.trainer import arguments, train
+from bench.training.arguments import arguments
+from bench.training.trainer import train
 from tests.report.test_report import record
 from tests.small import write_suite
 from tests.test_training import drawn, setting

@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench.core.atomic import write_atomically
 from bench.core.errors import UsageError
 from bench.gate.flips import Flips, Texts, flips
 from bench.gate.outputs import data, markdown
 from bench.gate.outputs.junit import junit
 from bench.gate.run import Gated
 from bench.gate.verdict import GateVerdict
-from bench.store.atomic import write_atomically
 
 NAMES = ("gate.json", "junit.xml", "summary.md", "comment.md")
 MOST_FLIPS = 100  # of one check
