@@ -1,4 +1,4 @@
-"""What ways to cut documents find: hits by span for each chunking and retriever, with intervals, and what they take.
+"""What ways to cut documents find: hits by span for each chunking, retriever and reranker, with intervals and cost.
 
     python scripts/chunk_sizes.py OUT.json --task manuals-qa --retriever lexical --chunk whole --chunk "sentences 60/0"
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -33,31 +34,38 @@ _DEPTHS = (1, 3, 10)
 @click.option("--task", "name", default="manuals-qa", show_default=True)
 @click.option("--retriever", "retrievers", multiple=True, default=("lexical",))
 @click.option("--chunk", "chunks", multiple=True, default=("whole",))
+@click.option("--rerank", "rerankers", multiple=True, default=("none",), help="none, or a cross-encoder.")
+@click.option("--pool", default=20, show_default=True, help="Passages that a reranker puts in order.")
 @click.option("--embedder", default="auto", show_default=True, help="As in a suite.")
 @click.option("--device", default="cpu", show_default=True)
 def main(
-    out: Path, name: str, retrievers: tuple[str, ...], chunks: tuple[str, ...], embedder: str, device: str
-) -> None:
+    out: Path, name: str, retrievers: tuple[str, ...], chunks: tuple[str, ...], rerankers: tuple[str, ...], pool: int,
+    embedder: str, device: str,
+) -> None:  # fmt: skip
     """Search the validation and test questions of a task in every way, and write the figures to OUT."""
     task = tasks.load(name)
-    rows = [_row(task, retriever, chunk, embedder, device) for retriever in retrievers for chunk in chunks]
-    for retriever in retrievers:
-        best = max(
-            (row for row in rows if row["retriever"] == retriever), key=lambda row: row["validation"]["hit@3"][0]
-        )
-        best["chosen"] = True
+    ways = [
+        {"retriever": retriever, "chunk": chunk, "rerank": rerank}
+        for chunk in chunks
+        for retriever in retrievers
+        for rerank in rerankers
+    ]
+    with TemporaryDirectory() as vectors:  # of a chunking: computed once for all that search them
+        rows = [_row(task, way, pool, embedder, Path(vectors), device) for way in ways]
+    if any(row["validation"]["questions"] for row in rows):
+        max(rows, key=lambda row: row["validation"]["hit@3"][0])["chosen"] = True
     out.write_text(json.dumps({"task": name, "rows": rows}, indent=1) + "\n")
 
 
-def _row(task: Task, retriever: str, chunk: str, embedder: str, device: str) -> dict[str, Any]:
+def _row(task: Task, way: dict[str, str], pool: int, embedder: str, vectors: Path, device: str) -> dict[str, Any]:
     import torch
 
-    method = methods.create("rag", {"retriever": retriever, "chunk": chunk, "top_k": 3})
+    method = methods.create("rag", {**way, "pool": pool, "top_k": 3})
     meter = Meter(torch.device(device))
-    material = material_of(task, method, 0, meter, lambda *_: None, embedder=embedder)
+    material = material_of(task, method, 0, meter, lambda *_: None, embedder=embedder, vectors=vectors)
     with meter.phase("index"):
         context = method.context.build(material)
-    row: dict[str, Any] = {"retriever": retriever, "chunk": chunk, **dict(context.counts)}
+    row: dict[str, Any] = {**way, **dict(context.counts)}
     for split in ("validation", "test"):
         asked = [example for example in getattr(task, split) if example.gold]
         start = time.perf_counter()
