@@ -20,7 +20,7 @@ class Full(TrainedPart):
 
     name = "full"
     full_precision = True
-    kinds = frozenset[ModelKind]({"causal", "seq2seq", "encoder"})
+    kinds = frozenset[ModelKind]({"causal", "seq2seq", "encoder", "image"})
     Options = FullOptions
 
     def start(self, model: Any, seed: int) -> Any:

@@ -33,7 +33,7 @@ class Head(WeightsPart):
     name = "head"
     learner = LINEAR_PROBE
     shares_base = True
-    kinds = frozenset[ModelKind]({"causal", "encoder"})
+    kinds = frozenset[ModelKind]({"causal", "encoder", "image"})
     Options = HeadOptions
     options: HeadOptions
 

@@ -1,5 +1,7 @@
 """Weights part `lora`: low-rank adapters on every linear layer and every expert (Hu et al. 2021), through peft.
 
+Of a model of pictures also on convolutions that mix channels.
+
 All linear layers rather than attention alone, alpha = 2r, rank-stabilised scaling off: the setting in
 which LoRA matches full fine-tuning on small supervised sets (Schulman et al. 2025; Biderman et al.
 2024). Its best learning rate is about ten times that of full fine-tuning, so its grid is too.
@@ -16,6 +18,7 @@ from typing import Any
 
 from pydantic import Field
 
+from bench.core.model_kind import ModelKind
 from methods.matrices import Matrices
 from methods.peft_part import MatrixOptions, MatrixPart
 
@@ -35,6 +38,7 @@ class Lora(MatrixPart):
     """Low-rank adapters on every linear layer, merged into the weights for prediction."""
 
     name = "lora"
+    kinds = MatrixPart.kinds | frozenset[ModelKind]({"image"})
     takes_conv1d = True
     Options = LoraOptions
     options: LoraOptions

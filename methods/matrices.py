@@ -10,11 +10,12 @@ from typing import Any, Literal, TypeAlias
 
 from bench.core.adapter_part import Reach
 from bench.core.errors import NotApplicableError
-from bench.core.model_kind import head_layers, is_classifier
+from bench.core.model_kind import head_layers, is_classifier, reads_pictures
 from methods.read_by_text import in_a_block, read_by_text
 
 Targets: TypeAlias = Literal["all", "attention", "mlp"]
 
+_COLOURS = 4  # channels of a picture at most
 _ROUTER = re.compile(r"(^|\.)(router|gate|shared_expert_gate)(\.|$)")
 # what a module or its class is called: attention, the MLP, what mixes tokens without attention
 _ATTENTION = re.compile(r"att(n|entio)", re.IGNORECASE)
@@ -26,7 +27,7 @@ _MIXER = re.compile(r"recurrentblock|lstm|deltanet|shortconv|hybridlayer", re.IG
 class Matrices:
     """What of a model an adapter can stand on, and what is trained whole beside it: names of modules and parameters."""
 
-    task_type: str  # as peft names the kind of a model
+    task_type: str | None  # as peft names the kind of a model; None: it has no name for it
     layers: dict[str, str]  # linear layers; each is of "attention", of an "mlp", or of neither ("")
     experts: list[str]  # parameters that hold a matrix of each expert
     head: list[str]  # of a classifier: new, so trained whole
@@ -54,7 +55,7 @@ def matrices_of(model: Any, targets: Targets) -> Matrices:
     task_type = "SEQ_CLS" if head else "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
     if not layers and not experts:
         raise NotApplicableError(f"targets: {targets}, but this architecture has no such matrices")
-    return Matrices(task_type, layers, experts, head)
+    return Matrices(None if reads_pictures(model) else task_type, layers, experts, head)
 
 
 def _part_of_block(modules: Mapping[str, Any], name: str) -> str:
@@ -96,6 +97,8 @@ def linear_layers(model: Any, text: set[Any]) -> list[str]:
     from transformers.pytorch_utils import Conv1D
 
     output, modules = model.get_output_embeddings(), dict(model.named_modules())
+    if reads_pictures(model):
+        return [name for name, module in modules.items() if _mixes_channels(module) and module.weight in text]
     return [
         name
         for name, module in modules.items()
@@ -105,6 +108,15 @@ def linear_layers(model: Any, text: set[Any]) -> list[str]:
         and not _ROUTER.search(name)
         and not (_is_mamba(modules[name.rpartition(".")[0]]) and not name.endswith(".in_proj"))
     ]
+
+
+def _mixes_channels(module: Any) -> bool:
+    """Whether a layer of a model of pictures mixes channels, behind those of the picture itself."""
+    import torch
+
+    if isinstance(module, torch.nn.Conv2d):
+        return module.groups == 1 and module.in_channels > _COLOURS
+    return isinstance(module, torch.nn.Linear)
 
 
 def expert_matrices(model: Any, text: set[Any]) -> list[str]:

@@ -1,6 +1,7 @@
-"""Weights part `nearest-answer`: the answer of the training example that is most like the item, without any model.
+"""Weights part `nearest-answer`: the answer of the training example that is most like the item.
 
-Nearest by the cosine of tf-idf of character trigrams. What copying alone is worth, with what it costs.
+Of texts by the cosine of tf-idf of character trigrams, without any model; of pictures by the cosine of a model's
+features. What copying alone is worth, with what it costs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ class NearestAnswer(WeightsPart):
 
     name = "nearest-answer"
     learner = NEAREST_ANSWER
-    kinds = frozenset[ModelKind]({"classical"})
+    shares_base = True
+    kinds = frozenset[ModelKind]({"classical", "image"})
 
     def requires(self, task: Task) -> str | None:
         if not task.train:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.core.model_kind import reads_pictures
+
 _TOKENS = 8
 _EXPERTS = ".experts."
 
@@ -27,9 +29,11 @@ def in_a_block(name: str) -> bool:
 
 
 def short_logits(model: Any) -> Any:
-    """Logits of one short text, whose tokens come from all over the vocabulary."""
+    """Logits of one short text, whose tokens come from all over the vocabulary; of pictures of noise."""
     import torch
 
+    if reads_pictures(model):
+        return model.trial_logits()
     rows = model.get_input_embeddings().weight.shape[0]
     ids = torch.arange(1, _TOKENS + 1, device=model.device) * rows // (_TOKENS + 1)  # special ones lie at the ends
     both = {"decoder_input_ids": ids[None]} if model.config.is_encoder_decoder else {}

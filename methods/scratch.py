@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.core.model_kind import reads_pictures
 from methods.full import Full, FullOptions
 
 
@@ -18,6 +19,8 @@ class Scratch(Full):
         import torch
 
         torch.manual_seed(seed)
+        if reads_pictures(model):
+            return model.redrawn().requires_grad_(True)
         fresh = type(model)(model.config).to(device=model.device, dtype=model.dtype)
         return fresh.requires_grad_(True)
 

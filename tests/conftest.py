@@ -92,6 +92,14 @@ def prompted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("encoder"))
 
 
+@pytest.fixture(scope="session")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny random vision transformer."""
+    from tests.pictures import build_transformer
+
+    return build_transformer(tmp_path_factory.mktemp("seeing"))
+
+
 @pytest.fixture
 def task_folder(tmp_path: Path) -> Path:
     """A small choice task on disk."""

@@ -14,10 +14,12 @@ from bench.adapt.learner import Adapted
 from bench.config.search_space import candidates, grid
 from bench.core.errors import UsageError
 from bench.core.method import GIVEN, LINEAR_PROBE, SET_FIT, Method
+from bench.core.model_kind import fits
 from bench.core.record import Prediction
 from bench.core.task import Task
 from bench.core.training import Losses
 from methods.zero_shot import ZeroShot
+from tests.pictures import picture_task
 from tests.toy import QUICK, adapted, blind, choice_task, predictions, text_task
 
 SMALL: dict[str, dict[str, Any]] = {  # options that keep a part quick; of what is left open the first combination
@@ -30,7 +32,7 @@ SMALL: dict[str, dict[str, Any]] = {  # options that keep a part quick; of what 
 }
 JOINED = ("head+few-shot", "lora+rag", "full+few-shot", "scratch+rag")
 FITTED = (LINEAR_PROBE, SET_FIT)
-TASKS = {"choice": choice_task, "text": text_task}
+TASKS = {"choice": choice_task, "text": text_task, "pictures": picture_task}
 
 
 def options_of(name: str) -> dict[str, Any]:
@@ -43,7 +45,8 @@ def options_of(name: str) -> dict[str, Any]:
 
 
 def can_do(method: Method, task: Task) -> bool:
-    return not (method.weights.requires(task) or method.context.requires(task))
+    sees = not task.picture_field or fits(method, "image")
+    return sees and not (method.weights.requires(task) or method.context.requires(task))
 
 
 # Every part that is found but those that bring weights along (tests/test_given.py), also of other distributions.
@@ -64,8 +67,10 @@ def test_every_method_can_do_some_kind_of_task() -> None:
 
 
 @pytest.fixture
-def model(method: str, tiny_model: Path, prompted: Path) -> Path:
+def model(method: str, kind: str, tiny_model: Path, prompted: Path, seeing: Path) -> Path:
     """A model that the method is for: a decoder, where it can be one."""
+    if kind == "pictures":
+        return seeing
     kinds = methods.create(method, METHODS[method]).weights.kinds
     return tiny_model if "causal" in kinds else prompted if "encoder" in kinds else Path("classical")
 
@@ -154,6 +159,8 @@ def test_an_impossible_option_is_one_line_with_what_is_allowed(method: str, kind
 
 @every_case
 def test_a_prompt_that_cannot_fit_fails_alone(method: str, kind: str, model: Path) -> None:
+    if kind == "pictures":
+        pytest.skip("every picture has the same size")
     task = TASKS[kind]()
     long = dataclasses.replace(task.test[0], fields={**task.test[0].fields, "number": "9 " * 600})
     made, alone = usual(method, kind, model)

@@ -25,6 +25,9 @@ SAVED_AS: list[tuple[dict[str, object], ModelKind]] = [
     ({"architectures": ["BertForPreTraining"], "model_type": "bert"}, "encoder"),
     ({"architectures": ["LlamaForSequenceClassification"], "model_type": "llama"}, "encoder"),
     ({"model_type": "llama"}, "causal"),
+    ({"architectures": ["ConvNextForImageClassification"], "model_type": "convnext"}, "image"),
+    ({"architectures": ["ViTModel"], "model_type": "vit", "num_channels": 3}, "image"),
+    ({"architectures": ["CLIPModel"], "model_type": "clip", "num_channels": 3, "text_config": {}}, "causal"),
 ]
 
 

@@ -71,7 +71,7 @@ def _coloured(split: str, index: int) -> Example:
 
 def blind(examples: Sequence[Example]) -> list[Item]:
     """The items without their answers."""
-    return [Item(e.id, e.fields, e.choices) for e in examples]
+    return [Item(e.id, e.fields, e.choices, picture=e.picture) for e in examples]
 
 
 def session_of(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from bench.adapt.learner import Adapted, Judgement, Observer
+from bench.adapt.nearest_features import adapt_nearest
 from bench.adapt.session import AdaptSession
 from bench.adapt.validation import items_to_answer, judgement_of
 from bench.core.errors import CellError
@@ -24,6 +25,7 @@ from bench.core.training import Judged, Losses, Options, Training
 from bench.core.words import tokens_of
 from bench.engine.prompts import Writer
 from bench.engine.text_backend import TextBackend
+from bench.model.base import PictureBase
 from methods.options import only
 
 _UNSEEN = -1e4  # log-likelihood of a label that no training example has
@@ -127,6 +129,8 @@ class NearestAnswer:
     """Keeps the training examples as vectors; an item gets the answer of the nearest one."""
 
     def adapt(self, method: Method, session: AdaptSession, writer: Writer, observer: Observer) -> Adapted:
+        if isinstance(session.base, PictureBase):
+            return adapt_nearest(method, session, writer)
         train, labels = session.material.train, session.labels
         with session.meter.phase("train"):
             try:

@@ -25,6 +25,7 @@ from bench.engine.prompts import Encoded, Writer
 from bench.meters import flops
 from bench.meters.flop_check import Checked, of_training
 from bench.meters.optional import optional
+from bench.model.base import PictureBase
 from bench.model.budget import train_tokens
 from bench.model.devices import cpu, onednn_pays
 from bench.training.arguments import Setting
@@ -170,6 +171,8 @@ def setting_for(session: AdaptSession, method: Method, pairs: Sequence[Pair]) ->
     state = method.weights.bytes_per_weight * session.base.parameters
     at_once = limits.train_tokens or train_tokens(session.meter.device, session.base.numbers, state)
     micro = micro_batch(options.batch_size, pairs, at_once)
+    if isinstance(session.base, PictureBase) and limits.train_tokens is None:
+        micro = options.batch_size  # rows of a batch are normalised together in many of these models
     if isinstance(limits.micro_batch, int):
         micro = divisor(options.batch_size, limits.micro_batch)
     seed = derive_seed("train", material.task, method.weights.name, material.seed)
@@ -186,6 +189,7 @@ def is_to_be_tried(session: AdaptSession, setting: Setting, pairs: Sequence[Pair
     limits = session.limits
     pinned = limits.micro_batch != "auto" or limits.train_tokens is not None
     rows = setting.options.steps(len(pairs), setting.share) * setting.options.batch_size
+    pinned = pinned or isinstance(session.base, PictureBase)
     long = rows >= SHORTEST * setting.micro_batch and setting.options.batch_size > setting.micro_batch
     return session.meter.device.type == "cpu" and not pinned and long and not limits.held
 

@@ -31,7 +31,7 @@ from bench.engine.encoder_prompts import EncoderWriter
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Encoded, Writer
 from bench.meters import flops
-from bench.model.encoder import SentenceClassifier
+from bench.model.features import FeatureModel
 from methods.options import only
 
 CLASSIFIER = "classifier.safetensors"  # a row of weights and a bias for each label, in the order of the labels
@@ -160,7 +160,7 @@ class Fitting:
 
     session: AdaptSession
     model: Any  # whose logits are those of `output`
-    output: Output | SentenceClassifier
+    output: Output | FeatureModel
     writer: LabelWriter | EncoderWriter
     train: Features
     validation: Features | None  # None where the task has no validation split
@@ -190,7 +190,7 @@ class Fitting:
         likelihoods = {prompt.id: row for prompt, row in zip(self.validation.prompts, rows, strict=True)}
         return Judged(options, items.ranked(likelihoods, self.writer.labels), loss=loss, tokens=tokens)
 
-    def predictor(self, layer: torch.nn.Linear) -> ModelPredictor:
+    def predictor(self, layer: torch.nn.Module) -> ModelPredictor:
         """Answers with the classifier in the model; a label's likelihood is not divided by the length of its name."""
         self.output.use(layer)
         plain = replace(self.session, task=replace(self.session.task, normalise="none"))
@@ -203,7 +203,7 @@ class Fitting:
 
 def prepare(session: AdaptSession, model: Any, writer: Writer, phase: PhaseName) -> Fitting:
     """Work out the features of both splits with a base model, whose output matrix is taken out of it."""
-    output = model if isinstance(model, SentenceClassifier) else Output(model)
+    output = model if isinstance(model, FeatureModel) else Output(model)
     label_writer = writer if isinstance(writer, EncoderWriter) else _with_labels(writer, session.labels)
     backend = session.backend(model)
     train, validation = (

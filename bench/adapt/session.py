@@ -18,7 +18,7 @@ from bench.core.weights_dtype import in_dtype
 from bench.engine.backend import LocalBackend
 from bench.engine.decision_backend import DecisionBackend, RequestWriter
 from bench.engine.encoder_backend import EncoderBackend
-from bench.engine.encoder_prompts import EncoderWriter
+from bench.engine.encoder_prompts import EncoderWriter, PictureWriter
 from bench.engine.predictor import ModelPredictor
 from bench.engine.prompts import Writer
 from bench.engine.seq2seq_engine import Seq2SeqEngine
@@ -27,7 +27,7 @@ from bench.engine.thinking import CLOSING_TOKENS
 from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
 from bench.meters.phases import Meter, Taken
-from bench.model.base import Base, EncoderBase, NoBase
+from bench.model.base import Base, EncoderBase, NoBase, PictureBase
 from bench.model.budget import batch_tokens
 from bench.model.decision import Decider, DecisionBase
 from bench.model.precision import entries
@@ -117,6 +117,9 @@ class AdaptSession:
             return TextWriter(base.codec, prompt, context, 0, 0)
         if isinstance(base, DecisionBase):
             return RequestWriter(base.codec, prompt, context, base.context_length, 0, written=base.written)
+        if isinstance(base, PictureBase):
+            length, labels = base.context_length, self.labels
+            return PictureWriter(base.codec, prompt, context, length, 0, labels=labels, store=base.store)
         if isinstance(base, EncoderBase):
             return EncoderWriter(base.codec, prompt, context, base.context_length, 0, labels=self.labels)
         reserve = reserve_of(self.task) + (self.thinking_tokens + CLOSING_TOKENS if thinks else 0)

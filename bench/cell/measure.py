@@ -42,7 +42,7 @@ from bench.meters.flop_check import of_answers, of_prediction
 from bench.meters.phases import Meter
 from bench.metrics.retrieval import retrieval_scores
 from bench.metrics.scoring import score
-from bench.model.base import NoBase
+from bench.model.base import NoBase, PictureBase
 from bench.model.devices import pick_device
 from bench.model.fingerprint import FirstWeights
 from bench.served.backend import ServedBackend
@@ -146,6 +146,7 @@ def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEval
     own = Path(job.out) / "checkpoints"
     checkpoints, weights = session.unfinished.curve or own, Path(job.out) / run_folder.WEIGHTS
     tuning = job.identity.tuning  # None where no option is open
+    sees = isinstance(session.base, PictureBase)  # whose base has no logits that labels could be compared with
     keeps = job.keeps_weights and method.weights.learner.reads_train
     if keeps:
         weights.mkdir()
@@ -162,7 +163,7 @@ def _adapt(job: Job, method: Method, session: AdaptSession, side_evals: SideEval
                 side_evals.during,
                 job.turned_off,
                 weights if keeps else None,
-                partial(side_evals.ask_base, session) if moves else lambda writer: None,
+                partial(side_evals.ask_base, session) if moves and not sees else lambda writer: None,
             ),
         )
     finally:

@@ -22,6 +22,7 @@ from bench.cell.tuned_encoder import TunedIndexes
 from bench.core.errors import CellError, NotApplicableError
 from bench.core.item import Passage
 from bench.core.method import LINEAR_PROBE, Material, Method
+from bench.core.model_kind import LABELLING
 from bench.core.search import NONE, Refiner, Search, SecondStage
 from bench.core.spans import Chunking, Chunks, Gold
 from bench.core.task import Task
@@ -92,7 +93,7 @@ def unfinished_of(job: Job) -> Unfinished:
 def _reader(job: Job, method: Method) -> str:
     """How a model on this disk is read among choices: "" for log-likelihoods, as a head has labels of its own."""
     reader, learner = job.resolved.reader, method.weights.learner
-    labels = learner == LINEAR_PROBE or job.resolved.kind == "encoder"
+    labels = learner == LINEAR_PROBE or job.resolved.kind in LABELLING
     return "" if labels or reader in ("auto", "likelihood") else reader
 
 

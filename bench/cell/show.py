@@ -22,7 +22,7 @@ from bench.engine.encoder_prompts import EncoderWriter
 from bench.engine.predictor import question
 from bench.engine.prompts import Encoded, Writer
 from bench.meters.phases import Meter
-from bench.model.base import EncoderBase, NoBase
+from bench.model.base import EncoderBase, NoBase, PictureBase
 from bench.model.decision import DecisionBase
 from bench.model.load import load_base
 from bench.model.resolve import ResolvedModel
@@ -113,6 +113,8 @@ def show(
         base = load_base(model, device).behind(method.weights.virtual_tokens)
         if isinstance(base, NoBase):
             raise UsageError(f"{model.name} is no language model: it gets the item's text and no prompt")
+        if isinstance(base, PictureBase):
+            raise UsageError(f"{model.name} is a model of pictures: it gets the item's picture and no prompt")
         material = material_of(task, method, seed, Meter(device), lambda *_: None, embedder=embedder)
         context = method.context.build(replace(material, found=found))
         prompt = context.worded(task.prompt)

@@ -1,13 +1,14 @@
-"""Items as an encoder reads them: the filled template alone. A choice is the number of its label."""
+"""Items as an encoder reads them: the filled template alone, or a picture. A choice is the number of its label."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.core.errors import CellError
 from bench.core.item import Example, Item
 from bench.engine.prompts import TOO_LONG, Encoded, Writer
+from bench.model.picture_store import PictureStore
 from bench.model.tokenizer import Ids
 
 
@@ -41,3 +42,16 @@ class EncoderWriter(Writer):
         texts = [self.prompt.ask(item) for item in items]
         read = self.codec.tokenizer(texts, verbose=False)["input_ids"] if texts else []
         return [tuple(ids) for ids in read]
+
+
+@dataclass(frozen=True)
+class PictureWriter(EncoderWriter):
+    """Writes a picture as its number in a store, as often as it has tokens."""
+
+    store: PictureStore = field(kw_only=True)
+
+    def _ids(self, items: Sequence[Item]) -> list[Ids]:
+        pictures = [item.picture for item in items]
+        if None in pictures:
+            raise CellError("a model of pictures needs items with pictures")
+        return [(self.store.number(picture),) * self.store.tokens for picture in pictures if picture]

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from transformers.pytorch_utils import Conv1D
 
-from bench.core.model_kind import head_layers, is_classifier
+from bench.core.model_kind import head_layers, is_classifier, reads_pictures
 from bench.core.training import BatchWork
 from bench.engine.prompts import Encoded
 from bench.engine.trial import Reading, Writing
@@ -59,10 +59,10 @@ def shape_of(model: Any) -> Shape | None:
 
     None for one whose work does not follow from its matrices and the tokens of its texts: that routes tokens (experts),
     attends to positions too, or has no attention heads; and for an encoder-decoder model, each of whose matrices sees
-    the tokens of one side only.
+    the tokens of one side only; and for a model of pictures.
     Trained is what requires a gradient at this moment.
     """
-    if is_seq2seq(model):
+    if is_seq2seq(model) or reads_pictures(model):
         return None
     config: Any = model.config.get_text_config()
     if any(getattr(config, name, None) for name in _UNLIKE) or not hasattr(config, "num_attention_heads"):

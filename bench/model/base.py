@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 
 from bench.core.errors import NotApplicableError
+from bench.model.picture_store import PictureStore
 from bench.model.tokenizer import Codec
 
 
@@ -58,3 +59,10 @@ class EncoderBase(Base):
     """
 
     classifier: Callable[[int, bool], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureBase(EncoderBase):
+    """A model of pictures, which reads them by their numbers in `store` as an encoder reads a text by its ids."""
+
+    store: PictureStore

@@ -93,10 +93,17 @@ def kind(folder: Path) -> ModelKind:
     headless = config.get("model_type") in _BOTH_WAYS and any(
         name.endswith("Model") and "LMHead" not in name for name in names
     )
+    if any("ForImageClassification" in name for name in names) or ("num_channels" in config and _sees_alone(config)):
+        return "image"
     embeds = (folder / "modules.json").is_file()
     if (folder / "decision.json").is_file() or any(name.endswith("ForDecision") for name in names):
         return "decision"
     return "encoder" if embeds or headless or any(name.endswith(_ENCODERS) for name in names) else "causal"
+
+
+def _sees_alone(config: Mapping[str, Any]) -> bool:
+    """Whether what reads pictures reads no text beside them."""
+    return "vocab_size" not in config and "text_config" not in config
 
 
 def _refuse_other_sizes(

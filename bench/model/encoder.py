@@ -22,6 +22,7 @@ from transformers.utils import logging as transformers_logging
 from bench.core.errors import CellError
 from bench.core.model_kind import CLASSIFIES
 from bench.model.base import EncoderBase
+from bench.model.features import FeatureModel
 from bench.model.onednn_linear import use_onednn
 from bench.model.resolve import ResolvedModel
 from bench.model.soundness import require_finite, require_whole
@@ -61,42 +62,16 @@ def encoder_base(model: ResolvedModel, device: torch.device, dtype: torch.dtype,
     )
 
 
-class SentenceClassifier(torch.nn.Module):
-    """A sentence-transformers model whose logits are `layer` of its sentence embeddings: at first these themselves."""
-
-    base_model_prefix = "body"
-
-    def __init__(self, body: Any, config: Any) -> None:
-        super().__init__()
-        self.body, self.config = body, config
-        self.layer: torch.nn.Module = torch.nn.Identity()
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.parameters()).device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return next(self.parameters()).dtype
+class SentenceClassifier(FeatureModel):
+    """A sentence-transformers model, whose features are its sentence embeddings."""
 
     def get_input_embeddings(self) -> Any:
         """The matrix of token embeddings."""
         return self.body[0].auto_model.get_input_embeddings()
 
-    def get_output_embeddings(self) -> None:
-        """There is no output matrix."""
-
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SequenceClassifierOutput:
         features = self.body({"input_ids": input_ids, "attention_mask": attention_mask})
-        return SequenceClassifierOutput(logits=self.layer(features["sentence_embedding"]))
-
-    def use(self, layer: torch.nn.Module) -> None:
-        """Put `layer` [width -> outputs] behind the embeddings."""
-        self.layer = layer.to(device=self.device, dtype=self.dtype)
-
-    def release(self) -> None:
-        """Give the embeddings themselves again."""
-        self.layer = torch.nn.Identity()
+        return SequenceClassifierOutput(logits=self.label_layer(features["sentence_embedding"]))
 
 
 def _with_pooling(

@@ -54,6 +54,11 @@ def load_base(model: ResolvedModel, device: torch.device, quick: bool = True) ->
         if model.kind == "encoder":
             base = encoder_base(model, device, dtype, quick)
             return replace(base, load=_readably(model, base.load), classifier=_readably(model, base.classifier))
+        if model.kind == "image":
+            from bench.model.pictures import picture_base  # takes a second to import
+
+            sees = picture_base(model, device, dtype)
+            return replace(sees, load=_readably(model, sees.load), classifier=_readably(model, sees.classifier))
         if model.kind == "decision":
             decides = decision_base(model, device, dtype)
             return replace(decides, load=_readably(model, decides.load))

@@ -21,7 +21,7 @@ from bench.core.errors import UsageError, nearest
 from bench.core.identity import Nature
 from bench.core.model_kind import ModelKind
 from bench.core.quoting import quoted
-from bench.model import card, checkpoint, gguf, minilm
+from bench.model import card, checkpoint, efficientnet_lite, gguf, minilm
 from bench.model.endpoint import EndpointSpec, Reader
 from bench.model.fetch import SOURCES, fetched
 from bench.model.prepared import file_digest
@@ -31,6 +31,8 @@ BUILT_IN = {
     "tiny-random": "a Llama shape of 115,200 random weights that reads bytes; made on this machine",
     **{name: source.description for name, source in SOURCES.items()},
     "minilm": "all-MiniLM-L6-v2, a sentence encoder of 22.7 million parameters; comes with the extra offline-embedder",
+    efficientnet_lite.NAME: "a model of pictures, 4.7 million parameters, trained on ImageNet; comes with the extra "
+    "offline-images",
     "classical": "no language model: for the methods tf-idf and nearest-answer",
 }
 MINI = Path(__file__).parent / "mini"
@@ -59,7 +61,7 @@ class ModelSpec(BaseModel):
         description="how reports call it, up to 100 characters but slashes; default: the last part of the path",
     )
     revision: str | None = Field(None, description="Hub branch, tag or commit; default: main, resolved to its commit")
-    kind: Literal["auto", "causal", "seq2seq", "encoder", "decision"] = Field(
+    kind: Literal["auto", "causal", "seq2seq", "encoder", "image", "decision"] = Field(
         "auto", description="what it is used as; auto: what its configuration says that it was saved as"
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -70,6 +72,9 @@ class ModelSpec(BaseModel):
     )
     thinking_tokens: int = Field(
         0, ge=0, description="that a model may think before it writes an answer; 0: thinking is closed"
+    )
+    picture_size: int | None = Field(
+        None, ge=16, le=4096, description="pixels of a side that pictures are scaled to; default: as the model's own"
     )
     trust_remote_code: bool = False
     digest: str = Field("", description="refuse any other content: the model's digest, as records give it")
@@ -113,6 +118,7 @@ class ResolvedModel:
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     chat_examples: str = "turns"
     thinking_tokens: int = 0
+    picture_size: int | None = None
     commit: str | None = None
     parameters: int = 0  # each weight once, counted from the safetensors headers
     layers: int = 1
@@ -147,6 +153,9 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
     digest = folder_digest(folder)
     if spec.digest not in ("", digest):
         raise UsageError(f'model "{spec.path}" is another than the suite asks for: its digest is {digest}')
+    kind = checkpoint.kind(folder) if spec.kind == "auto" else spec.kind
+    if spec.picture_size is not None and kind != "image":
+        raise UsageError(f"model {spec.called}: picture_size is for models of pictures; leave it out")
     return ResolvedModel(
         name=spec.called,
         folder=folder,
@@ -156,11 +165,12 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
         chat_template_kwargs=spec.chat_template_kwargs,
         chat_examples=spec.chat_examples,
         thinking_tokens=spec.thinking_tokens,
+        picture_size=spec.picture_size,
         trust_remote_code=spec.trust_remote_code,
         commit=commit,
         nature=card.nature(folder),
         contamination=spec.contamination,
-        kind=checkpoint.kind(folder) if spec.kind == "auto" else spec.kind,
+        kind=kind,
         reader=spec.reader,
         **asdict(sizes),
     )
@@ -229,6 +239,8 @@ def _locate(text: str, spec: ModelSpec, base: Path) -> tuple[Path, str | None]:
         return MINI, None
     if text == "minilm":
         return minilm.folder(), None
+    if text == efficientnet_lite.NAME:
+        return efficientnet_lite.folder(), None
     if text in SOURCES:
         return fetched(text), None
     if text in BUILT_IN:

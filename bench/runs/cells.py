@@ -202,10 +202,15 @@ Loaded = list[tuple[str, Task]]  # path, task
 
 def _base_cells(suite: Suite, model: ResolvedModel, probes: Loaded, around: Surroundings) -> Iterator[Cell]:
     """What the base model answers to each probe."""
-    method = methods.create("zero-shot", {})
-    for path, task in probes if model.kind in REMEMBERING else ():
+    method = methods.create("nearest-answer" if model.kind == "image" else "zero-shot", {})
+    for path, task in _probes_of(model, probes):
         identity = replace(identity_of(suite, model, task, suite.probe_limit, method, None, around), is_base=True)
         yield Cell(model, task, path, method, "base", 0, identity, "base", limit=suite.probe_limit, is_base=True)
+
+
+def _probes_of(model: ResolvedModel, probes: Loaded) -> Loaded:
+    """The probes that a model can be asked."""
+    return [(path, task) for path, task in probes if model.kind in REMEMBERING and not unfit(model.kind, task)]
 
 
 def _cells(
@@ -217,7 +222,7 @@ def _cells(
     around: Surroundings,
     here: Path,
 ) -> Iterator[Cell]:
-    probes = probes if model.kind in REMEMBERING else []
+    probes = _probes_of(model, probes)
     paths = tuple(path for path, _ in probes)
     for reference, (path, task) in zip(suite.tasks, loaded, strict=True):
         for label, asked_for in asked.items():

@@ -8,7 +8,7 @@ come from cells of the same run that are already measured; before there are any,
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -21,20 +21,20 @@ from rich.text import Text
 from bench.config.prices import Prices
 from bench.core.item import Example
 from bench.core.method import ContextCost, LearningCost
-from bench.core.model_kind import LABELLING, is_classifier
+from bench.core.model_kind import LABELLING
 from bench.core.phases import TEACHING, PhaseName, spent
 from bench.core.record import Record
 from bench.core.task import Task
 from bench.metrics.formats import duration
 from bench.runs.bill import CHARS_PER_TOKEN, Bill, bills, summed, told
 from bench.runs.cells import Cell
+from bench.runs.timed_pass import timed_rate
 from bench.store.run_folder import Store
 from tasks.loader.splits import TRIAL_ITEMS
 
 _PASSES_TRAINED = 3.0
 _BYTES_TRAINED, _BYTES_READ = 65536, 8192  # of activations, for each layer and unit of its width
 _OVERHEAD_S = 12.0  # a cell's process: imports, loading, metrics; replaced by what finished cells took
-_CLASSICAL_S = 2e-6  # for a token, where words are counted
 _OVERHEAD_BYTES = 900 * 2**20  # torch, transformers and evaluate in one process
 
 
@@ -71,7 +71,7 @@ def plan(
             for c in cells
             if c.model.digest not in rates and records[c.key] is None and not c.model.endpoint
         }
-        rates |= {digest: _timed_rate(cell, device) for digest, cell in todo.items()}
+        rates |= {digest: timed_rate(cell, device, _tokens_of(cell)) for digest, cell in todo.items()}
     return [_estimate(cell, records[cell.key], rates.get(cell.model.digest), prices) for cell in cells]
 
 
@@ -192,6 +192,11 @@ def _example_tokens(task: Task, example: Example) -> float:
     return len(task.prompt.solved(example)) / CHARS_PER_TOKEN
 
 
+def _tokens_of(cell: Cell) -> Callable[[Task, Example], float]:
+    """What an item of a cell counts as."""
+    return _asked_tokens if cell.model.kind in LABELLING else _item_tokens
+
+
 def _asked_tokens(task: Task, example: Example) -> float:
     """Of what is read where a label is the number of a row, whatever its name."""
     return len(task.prompt.ask(example)) / CHARS_PER_TOKEN
@@ -213,45 +218,6 @@ def _measured_rates(cells: Sequence[Cell], records: Mapping[str, Record | None])
             seconds = sum(spent(phase) for phase in record.phases.values())
             rates.setdefault(cell.model.digest, []).append(seconds / max(1.0, work(cell)))
     return {digest: statistics.median(measured) for digest, measured in rates.items()}
-
-
-def _timed_rate(cell: Cell, asked: str) -> float:
-    """Seconds for each token of a forward pass of the cell's model, timed here on prompts of its task."""
-    if cell.model.kind == "classical":
-        return _CLASSICAL_S
-    import torch
-
-    from bench.model.devices import now, pick_device
-    from bench.model.load import load_base
-
-    device = pick_device(asked)
-    base = load_base(cell.model, device)
-    model = base.load(False)
-    texts = [cell.task.prompt.ask(example) for example in cell.task.test[:16]]
-    if cell.model.kind == "decision":
-        options = cell.task.test[0].choices
-        model.likelihoods(texts[0], cell.task.prompt.instruction, options)  # pays for set-up
-        start = now(device)
-        model.likelihoods(texts[0], cell.task.prompt.instruction, options)
-        return (now(device) - start) / max(1.0, _item_tokens(cell.task, cell.task.test[0]))
-    rows = [list(base.codec.encode(text))[: base.context_length] or [base.codec.pad] for text in texts]
-    width = max(map(len, rows))
-    ids = torch.tensor([[base.codec.pad] * (width - len(row)) + row for row in rows], device=device)
-    given = _beside(model, ids)
-    with torch.inference_mode():
-        model(ids, **given)  # the first pass also pays for set-up
-        start = now(device)
-        model(ids, **given)
-    return (now(device) - start) / ids.numel()
-
-
-def _beside(model: Any, ids: Any) -> dict[str, Any]:
-    """What a model needs beside the ids of a text, or what spares it work that answering does not need."""
-    if is_classifier(model):
-        return {"attention_mask": ids.new_ones(ids.shape)}
-    if model.config.is_encoder_decoder:
-        return {"decoder_input_ids": ids[:, :1]}
-    return {"logits_to_keep": 1}
 
 
 def _estimate(cell: Cell, record: Record | None, rate: float | None, prices: Prices | None) -> Estimate:

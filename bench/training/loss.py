@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bench.core.errors import CellError
-from bench.core.model_kind import is_classifier
+from bench.core.model_kind import is_classifier, reads_pictures
 from bench.core.training import BatchWork
 from bench.engine.decoder import Decoder
 from bench.engine.seq2seq_engine import EncoderDecoder, Seq2SeqTrial
@@ -160,6 +160,8 @@ def _first_right(model: Any, arrangements: Sequence[Arrangement]) -> Arrangement
 
 def _of_classifier(model: Any) -> Arrangement:
     """Rows padded behind their texts, where two of unequal length lose what each loses alone."""
+    if reads_pictures(model):  # which all have the same size
+        return Arrangement.LABELLED
     pad = model.config.pad_token_id or 0
     rows = Pairs([(trial_ids(model, f"text of {length}", length), (0,)) for length in (4, 9)]).rows
 
