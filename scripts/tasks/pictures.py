@@ -48,7 +48,9 @@ def photographed(picture: Image.Image, rng: RandomState) -> bytes:
     """A picture at its size, a little blurred, with the noise of a sensor, as JPEG."""
     small = picture.resize((SIDE, SIDE), Image.Resampling.BOX)
     small = small.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.2, 0.9))))
-    light = np.asarray(small, dtype=float) * rng.uniform(0.75, 1.15) + rng.normal(0, rng.uniform(3, 14), (SIDE, SIDE, 3))
+    light = np.asarray(small, dtype=float) * rng.uniform(0.75, 1.15) + rng.normal(
+        0, rng.uniform(3, 14), (SIDE, SIDE, 3)
+    )
     file = io.BytesIO()
     Image.fromarray(light.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=78)
     return file.getvalue()
@@ -64,7 +66,9 @@ def write(folder: Path, splits: Mapping[str, Sequence[tuple[str, bytes]]]) -> No
     parquet.write_table(table, folder / "pictures.parquet", compression="none")
 
 
-def points(outline: Sequence[tuple[float, float]], turn: float, size: float, middle: tuple[float, float]) -> list[float]:
+def points(
+    outline: Sequence[tuple[float, float]], turn: float, size: float, middle: tuple[float, float]
+) -> list[float]:
     """Corners in [-1, 1] as pixels: turned by degrees, scaled, moved."""
     angle = np.deg2rad(turn)
     turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

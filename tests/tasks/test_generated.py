@@ -6,10 +6,12 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from statistics import fmean
 
 import pytest
+from pyarrow import parquet
 
 import tasks
 from bench.authoring.check import near_duplicates
@@ -33,6 +35,12 @@ def bundled(script: Path) -> str:
     return script.parent.name.replace("_", "-")
 
 
+def contents(folder: Path) -> dict[str, object]:
+    """What a script's files hold: of text the bytes, of Parquet the rows, whose bytes are the library's own."""
+    found: dict[str, object] = {file.name: file.read_bytes() for file in folder.glob("*.jsonl")}
+    return found | {file.name: parquet.read_table(file).to_pylist() for file in folder.glob("*.parquet")}
+
+
 def test_there_are_scripts() -> None:
     assert set(FAMILY) <= set(BUNDLED)
 
@@ -42,9 +50,9 @@ def test_the_script_still_makes_the_data(script: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7"}
     module = f"scripts.tasks.{script.parent.name}.generate"
     subprocess.run([sys.executable, "-m", module, str(tmp_path)], check=True, env=environment, timeout=60, cwd=ROOT)
-    made = {file.name: file.read_bytes() for file in tmp_path.glob("*.jsonl")}
+    made = contents(tmp_path)
     assert made
-    assert made == {file.name: file.read_bytes() for file in (ROOT / "tasks" / bundled(script)).glob("*.jsonl")}
+    assert made == contents(ROOT / "tasks" / bundled(script))
 
 
 @pytest.mark.parametrize("name", FAMILY)
@@ -73,6 +81,15 @@ def test_manuals_are_long_and_their_spans_hold_the_answers() -> None:
             assert any(reference in said for reference in example.references)
         silent = [example for example in split if not example.gold]
         assert {example.references for example in silent} == {("not in the manual",)}
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("parcel-marks", (20, 8, 25)), ("fabric-patterns", (10, 0, 15))])
+def test_every_label_of_pictures_has_as_many_in_a_split(name: str, sizes: tuple[int, ...]) -> None:
+    task = tasks.load(name)
+    for split, count in zip((task.train, task.validation, task.test), sizes, strict=True):
+        labels = Counter(example.references[0] for example in split)
+        assert set(labels.values()) <= {count}
+        assert len(labels) in (0, len(task.test[0].choices))
 
 
 @pytest.mark.parametrize("name", RANKED)
