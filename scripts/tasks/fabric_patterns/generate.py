@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
@@ -15,7 +16,7 @@ from scripts.tasks.pictures import FINE, SIDE, colour, photographed, write
 
 TASK = Path(__file__).parents[3] / "tasks" / "fabric-patterns"
 COUNTS = {"train": 10, "test": 15}  # pictures of each pattern
-Field = NDArray[np.float64]
+Field = NDArray[Any]
 
 # Where the second colour stands, of coordinates in units of the pattern.
 PATTERNS: dict[str, Callable[[Field, Field], Field]] = {
