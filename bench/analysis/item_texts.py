@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import tasks
 from bench.core.errors import AdaptbenchError
+from bench.core.item import Item
 from bench.core.record import Record, Run
 from bench.core.task import Task
 from bench.metrics.formats import clean
@@ -19,6 +20,12 @@ def asked(run: Run, record: Record) -> tuple[Task | None, str]:
     if task is not None and record.questions != question_digest(task):
         return None, "the task's items or prompt are not those that were asked"
     return task, problem
+
+
+def fields_of(item: Item, task: Task) -> dict[str, str]:
+    """What people are shown of an item's fields: of a picture its file's name, not the digest that stands there."""
+    named = {task.picture_field: item.picture.name} if item.picture else {}
+    return {**item.fields, **named}
 
 
 def _at_hand(run: Run, record: Record, limit: int | None) -> tuple[Task | None, str]:

@@ -88,6 +88,18 @@ def pixels(data: bytes) -> Image:
         return _rgb(turned)
 
 
+def thumbnail(data: bytes, side: int) -> bytes:
+    """A picture's bytes as a JPEG of its pixels alone, neither side longer than `side`.
+
+    Raises:
+        PictureError: as `pixels`.
+    """
+    small, file = pixels(data), BytesIO()
+    small.thumbnail((side, side))
+    small.save(file, "JPEG", quality=75)
+    return file.getvalue()
+
+
 def _rgb(picture: Image) -> Image:
     from PIL import Image
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bench.analysis.answers import spread
-from bench.analysis.item_texts import asked
+from bench.analysis.item_texts import asked, fields_of
 from bench.core.item import Example
 from bench.core.record import Record, Run
 from bench.gate.expand import Planned
@@ -91,7 +91,7 @@ def _read(runs: Sequence[Run], model: str, name: str, probe: bool) -> tuple[Mapp
         record = next((r for r in records if (r.model, r.task, r.status) == (model, name, "ok")), None)
         task, reason = asked(run, record) if isinstance(record, Record) else (None, "no record of it")
         if task is not None:
-            return {example.id: example for example in task.test}, ""
+            return {one.id: replace(one, fields=fields_of(one, task)) for one in task.test}, ""
         why = why or reason
     return {}, why
 

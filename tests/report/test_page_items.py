@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from bench.cli import cli
 from bench.core.identity import MethodParts, PartSettings
+from bench.core.picture import Picture
 from bench.core.record import Run
 from bench.core.training import Tuning
 from bench.report.cases import cases
 from bench.report.html import page, sections, summary
 from bench.report.html.blocks import Block, Figure, Questions, Section
 from bench.report.html.sections import prompts
+from tests.pictures import picture_task, png
 from tests.report.test_html import Parsed, method, of
 from tests.test_comparison import answers, scored
 
@@ -101,3 +108,41 @@ def block_kinds(blocks: tuple[Block, ...]) -> list[str]:
 def test_scores_stand_in_a_table_behind_the_cards(tmp_path: Path) -> None:
     first = sections.sections(cases([of(tmp_path, method(tmp_path, "full", 15), method(tmp_path, "few-shot", 9))]))[0]
     assert block_kinds(first.blocks)[:2] == ["decisions", "table"]
+
+
+def of_pictures(folder: Path, monkeypatch: pytest.MonkeyPatch, first: bytes) -> Parsed:
+    """The page of three items with pictures, the first of which has these bytes."""
+    timed = method(folder / "timed", "x", 1, 4)
+    priced: dict[str, Any] = {"phases": timed.phases, "environment": timed.environment}
+    given = {"full": [1.0, 0, 1], "head": [0.0, 1, 1]}
+    run = of(folder, *(answers(folder, label, 0, scored(values), **priced) for label, values in given.items()))
+    task = picture_task(test=3)
+    names = [*sorted(one.id for one in items(run).questions), "test/?"]
+    data = [first, png((0, 99, 0), 300), png((0, 0, 99))]
+    shown = tuple(
+        replace(example, id=name, picture=Picture(f'<b>{place}"', "0" * 64, None, data[place]))
+        for place, (name, example) in enumerate(zip(names, task.test, strict=True))
+    )
+    monkeypatch.setattr("bench.report.html.sections.items.asked", lambda *_: (replace(task, test=shown), ""))
+    return Parsed(page.html([run]))
+
+
+def test_pictures_stand_in_the_page_small_and_with_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = of_pictures(tmp_path, monkeypatch, png((200, 0, 0)))
+    [policy] = [one["content"] for one in found.named("meta") if one.get("http-equiv") == "Content-Security-Policy"]
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; img-src data:; style-src ")
+    pictures = {one["alt"]: one["src"] or "" for one in found.named("img")}
+    assert pictures.keys() == {'The picture <b>0"', 'The picture <b>1"'}
+    for source in pictures.values():
+        assert source.startswith("data:image/jpeg;base64,")
+        small = Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2])))
+        assert max(small.size) <= 96
+        assert len(source) < 16_100
+    assert '<b>0"' in found.text  # in place of the digest
+    assert "0" * 64 not in found.text
+
+
+def test_a_picture_that_cannot_be_read_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = of_pictures(tmp_path, monkeypatch, b"<svg onload='alert(1)'/>")
+    assert [one["alt"] for one in found.named("img")] == ['The picture <b>1"']

@@ -120,6 +120,8 @@ class Question:
     references: tuple[str, ...]
     seeds: tuple[SeedAnswers, ...]  # at least one
     kinds: tuple[str, ...]  # of `KINDS`
+    picture: str = ""  # base64 of a small JPEG; "": the item has none, or it cannot be read
+    alt: str = ""
 
 
 KINDS = {"differ": "methods differ", "fail": "no method scores", "seeds": "seeds differ"}

@@ -20,7 +20,7 @@ from bench.metrics.formats import clean
 from bench.report.cases import cases
 from bench.report.charts import css
 from bench.report.html import summary
-from bench.report.html.blocks import Section
+from bench.report.html.blocks import Questions, Section
 from bench.report.html.sections import sections
 from bench.report.tables import notes
 
@@ -84,7 +84,7 @@ def write(
             warnings=warnings,
             prints=prints,
             live=live,
-            policy=_policy(style, script) + ("; connect-src 'self'" if live else ""),
+            policy=_policy(style, script, found) + ("; connect-src 'self'" if live else ""),
             style=Markup(style),  # ours; what comes from records is escaped
             script=Markup(script),
             sections=[section for section in found if section.blocks],
@@ -115,10 +115,12 @@ def _some(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _policy(style: str, script: str) -> str:
-    """Nothing may be loaded, and no style or script may run but the page's own."""
+def _policy(style: str, script: str, found: Sequence[Section]) -> str:
+    """Nothing may be loaded, and no style or script may run but the page's own; pictures stand in the page itself."""
+    blocks = (block for section in found for block in section.blocks if isinstance(block, Questions))
+    pictures = "img-src data:; " if any(one.picture for block in blocks for one in block.questions) else ""
     return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        f"default-src 'none'; {pictures}style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
 

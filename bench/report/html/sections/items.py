@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from bench.analysis.comparison import Answers, spread
-from bench.analysis.item_texts import asked
+from bench.analysis.item_texts import asked, fields_of
+from bench.core.errors import UsageError
+from bench.core.picture import Picture, PictureError, thumbnail
 from bench.core.spans import Span, document_of, place_of
 from bench.core.task import Task
 from bench.metrics import NAMES
@@ -36,6 +39,7 @@ _ITEMS, _MORE = 16, 4  # of a case: that differ most, and of each other kind
 _METHODS, _SEEDS = 8, 3  # the best ones, the first ones
 _LONGEST, _LONGEST_PASSAGE = 600, 400  # characters
 _PASSAGES = 3
+_PICTURE, _PICTURE_BYTES = 96, 12_000  # pixels of a side, and bytes, at most
 
 
 def section(cases: Sequence[Case]) -> Section:
@@ -119,9 +123,21 @@ def _question(place: int, methods: Sequence[Answers], scores: _Scores, task: Tas
         wrong = tuple(one.method for one in answers if one.wrong)
         kept = [one for at, one in enumerate(answers) if not seeds or one.text != seeds[0].answers[at].text]
         seeds.append(SeedAnswers(seed, tuple(kept), wrong))
-    fields = tuple((clean(name), _short(text, _LONGEST)) for name, text in example.fields.items()) if example else ()
+    shown = fields_of(example, task).items() if example and task else ()
+    fields = tuple((clean(name), _short(text, _LONGEST)) for name, text in shown)
     references = tuple(_short(text, _LONGEST) for text in example.references) if example else ()
-    return Question(clean(name), fields, references, tuple(seeds), scores.kinds(place))
+    picture = _picture(example.picture) if example and example.picture else ""
+    alt = f"The picture {clean(example.picture.name)}" if picture and example and example.picture else ""
+    return Question(clean(name), fields, references, tuple(seeds), scores.kinds(place), picture, alt)
+
+
+def _picture(picture: Picture) -> str:
+    """A small copy of a picture as base64; "" where it cannot be read."""
+    try:
+        small = thumbnail(picture.read(), _PICTURE)
+    except (PictureError, UsageError):
+        return ""
+    return base64.b64encode(small).decode() if len(small) <= _PICTURE_BYTES else ""
 
 
 def _answers(
