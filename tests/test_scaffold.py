@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +26,7 @@ from bench.config.suite import labelled_methods
 from bench.config.suite import load as load_suite
 from bench.core.errors import TaskError, UsageError
 from bench.core.task import Task
+from tests.pictures import png
 
 SIMILAR = "few-shot (k=4, select=similar)"
 TICKETS = "text,team\n" + "".join(f"ticket number {n},{('billing', 'tech_help')[n % 2]}\n" for n in range(20))
@@ -376,3 +378,49 @@ def test_whatever_comes_out_passes_check(rows: list[dict[str, Any]], kind: str |
         if (Path(name) / "out").exists():
             left = [line for line in report(Path(name) / "out")[1] if "look alike" not in line]
             assert left == []  # labels that look alike are left for the author to merge
+
+
+class TestPictures:
+    """Folders of classes."""
+
+    def folder(self, root: Path, split: str = "", count: int = 10, shade: int = 0) -> Path:
+        for label, green in (("warm", 0), ("cold", 200)):
+            place = root / "photos" / split / label
+            place.mkdir(parents=True)
+            for number in range(count):
+                (place / f"{number}.png").write_bytes(png((number, green, shade)))
+        return root / "photos"
+
+    def test_every_class_is_in_every_split_and_the_pictures_stay_where_they_are(self, tmp_path: Path) -> None:
+        folder = self.folder(tmp_path)
+        (folder / "warm" / "copy.png").write_bytes((folder / "warm" / "3.png").read_bytes())
+        (folder / "cold" / "notes.txt").write_text("not a picture")
+        (folder / "cold" / "broken.png").write_bytes(b"\x89PNG")
+        said = init(folder, tmp_path / "task")
+        task = tasks.load(tmp_path / "task")
+        assert task.picture_field == "picture"
+        counts = [Counter(e.references[0] for e in split) for split in (task.train, task.validation, task.test)]
+        distinct = [len({e.fields["picture"] for e in split}) for split in (task.train, task.validation, task.test)]
+        assert distinct == [14, 2, 4]  # of each class a tenth and a fifth of ten; the copy is where its original is
+        assert sum(map(sum, (each.values() for each in counts))) == 21
+        assert all(set(each) == {"warm", "cold"} for each in counts)
+        assert "files left out: 2: cold/broken.png is no picture that is read, no picture by its name (.txt)" in said
+        assert not list((tmp_path / "task").glob("*.png"))
+        assert report(tmp_path / "task")[1] == []
+        assert load_suite(tmp_path / "task.suite.yaml").models[0].path == "efficientnet-lite0"
+
+    def test_folders_of_splits_are_taken_as_they_are(self, tmp_path: Path) -> None:
+        for split, shade in (("train", 1), ("val", 2), ("test", 3)):
+            folder = self.folder(tmp_path, split, 5, shade)
+        (folder / "train" / "warm" / "leak.png").write_bytes((folder / "test" / "warm" / "0.png").read_bytes())
+        said = init(folder, tmp_path / "task")
+        task = tasks.load(tmp_path / "task")
+        assert [len(split) for split in (task.train, task.validation, task.test)] == [10, 10, 10]
+        assert "pictures left out of train or validation, as another split holds the same: 1" in said
+
+    def test_what_is_no_folder_of_classes(self, tmp_path: Path) -> None:
+        (tmp_path / "one.png").write_bytes(png((1, 2, 3)))
+        with pytest.raises(UsageError, match="has 0 class folders with 0 pictures that can be read"):
+            init(tmp_path, tmp_path / "task")
+        with pytest.raises(UsageError, match="of the options only --out is for it"):
+            init(tmp_path, tmp_path / "task", answer="label")

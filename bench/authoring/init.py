@@ -15,12 +15,13 @@ import tasks
 from bench.authoring import documents as retrieval
 from bench.authoring.column_guess import Guess, Row, guess, is_usable, left_out
 from bench.authoring.example_table import NAME, example_csv
+from bench.authoring.picture_folders import holds_pictures, picture_task
 from bench.authoring.source_tables import read_splits, source_files
 from bench.authoring.split_rows import divided
 from bench.authoring.suite_file import suite_text
 from bench.authoring.task_file import task_files
 from bench.core.errors import UsageError, unknown
-from bench.core.quoting import listed, shown
+from bench.core.quoting import listed, quoted, shown
 from tasks.loader.manifest import FILE
 
 
@@ -40,7 +41,8 @@ def init(
 ) -> list[str]:
     """Make the task folder `out` and, beside it, `<out>.suite.yaml`; returns what was guessed, one line each.
 
-    `data` is a file, or a folder with train, validation and test files and perhaps a corpus; None begins from a table
+    `data` is a file, or a folder with train, validation and test files and perhaps a corpus, or with a folder of
+    pictures for each class; None begins from a table
     of examples, which is written too. `test` is a file of test rows, `corpus` one of documents; `retrieve` makes the
     passages beside the questions documents. `header` names the columns of files without a header line. `out` is by
     default named after the data, in the current folder; `model` is what the suite begins with. The last lines say what
@@ -59,6 +61,11 @@ def init(
     out = (out or _default_out(data)).expanduser().resolve()
     suite = out.parent / f"{out.name}.suite.yaml"
     _refuse_existing([out / FILE, suite])  # before the work of reading
+    if data.is_dir() and holds_pictures(data):
+        if test or corpus or retrieve or header or question or answer or passage or kind == "text":
+            what = f"{quoted(str(data))} holds pictures, whose folders are their classes"
+            raise UsageError(f"{what}; of the options only --out is for it")
+        return _written(*picture_task(data, out, suite), suite)
     files = source_files(data, test)
     corpus = corpus or files.get("corpus")
     files.pop("corpus", None)
@@ -77,10 +84,15 @@ def init(
         documents=bool(documents),
         gold=bool(guessed.gold),
     )
-    _refuse_existing(written)
-    _write(written)
-    names = listed(path.name for path in written if path != suite)
-    return [*guessed.notes, f"wrote {out}: {names}", f"wrote {suite}", f"next: adaptbench run {_near(suite)}"]
+    return _written(written, guessed.notes, suite)
+
+
+def _written(files: dict[Path, str], notes: Sequence[str], suite: Path) -> list[str]:
+    _refuse_existing(files)
+    _write(files)
+    names = listed(path.name for path in files if path != suite)
+    out = suite.with_name(suite.name.removesuffix(".suite.yaml"))
+    return [*notes, f"wrote {out}: {names}", f"wrote {suite}", f"next: adaptbench run {_near(suite)}"]
 
 
 def _default_out(data: Path) -> Path:

@@ -40,7 +40,8 @@ def check(task: str) -> None:
 @click.option("--passage", help="Column with the text that the question is about.")
 @click.option("--kind", type=click.Choice(["choice", "text"]), help="Fixed labels, or free text.")
 def init(data: Path | None, out: Path | None, header: str, **options: Any) -> None:
-    """Turn DATA (CSV, TSV, JSONL or Parquet) into a task folder and a starter suite, guessing what it can.
+    """Turn DATA (CSV, TSV, JSONL, Parquet, or a folder of class folders with pictures) into a task folder and a starter
+    suite, guessing what it can.
 
     Without DATA it begins from a table of examples, which it writes. The suite names smollm2 where it has been
     fetched, else mini.
@@ -50,6 +51,7 @@ def init(data: Path | None, out: Path | None, header: str, **options: Any) -> No
       adaptbench init tickets.csv --answer team
       adaptbench init questions.csv --corpus manual.jsonl
       adaptbench init questions.csv --corpus handbook/
+      adaptbench init pictures/
     """
     from bench.authoring import init
     from bench.model import fetch as fetching
