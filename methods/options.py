@@ -50,6 +50,29 @@ Grid = Annotated[tuple[T, ...], BeforeValidator(_several), Field(min_length=1), 
 Criterion = Literal["loss", "metric"]
 CRITERION = "what chooses options, and the epoch of a training: validation loss, or the task's metric on validation"
 
+_CHANGES = ("flip", "crop", "colour")
+
+
+def _augment(value: object) -> object:
+    """`none`, or the names of changes joined by `+`, in one order, from a list or from that form."""
+    names = value.split("+") if isinstance(value, str) else value
+    if names in (["none"], []):
+        return "none"
+    if not isinstance(names, list) or any(name not in _CHANGES for name in names) or len(set(names)) < len(names):
+        raise ValueError(f"it must be none, or a list of {', '.join(_CHANGES)}, each once")
+    return "+".join(name for name in _CHANGES if name in names)
+
+
+# How pictures are changed while a model is trained on them.
+Augment = Annotated[str, BeforeValidator(_augment)]
+
+
+def changes_of(options: Any) -> tuple[str, ...]:
+    """The changes of pictures that a part's options name."""
+    names = getattr(options, "augment", "none")
+    return () if names == "none" else tuple(names.split("+"))
+
+
 # Between 0 and 1, the ends among them.
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -188,6 +211,9 @@ class TrainingOptions(Options):
         0.25, gt=0, le=1, description="length of a trial of the grid, as a share of the training"
     )
     criterion: Criterion = Field("loss", description=CRITERION)
+    augment: Augment = Field(
+        "none", description="changes of pictures in training: none, or a list of flip, crop and colour"
+    )
 
     def steps(self, examples: int, share: float = 1.0) -> int:
         """Optimizer steps of `share` of a training on so many examples, at least one."""

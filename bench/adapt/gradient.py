@@ -34,7 +34,7 @@ from bench.training.epochs import Scorer
 from bench.training.loss import mean_loss, work_of
 from bench.training.shapes import SHORTEST, fastest, shape_trial
 from bench.training.trainer import train
-from methods.options import only
+from methods.options import changes_of, only
 
 
 class GradientLearner:
@@ -140,6 +140,10 @@ def start(session: AdaptSession, method: Method, seed: int) -> Any:
     model = session.start(method, seed, part.full_precision)
     if part.starts_as_base:
         require_base(part.name, model)
+    if changes := changes_of(part.options):
+        from bench.model.pictures import change_pictures  # takes a second to import
+
+        change_pictures(model, changes)
     return model
 
 

@@ -246,6 +246,8 @@ class TrainedPart(WeightsPart):
     bytes_of_place: ClassVar[int] = 0  # stored beside each number that is trained
 
     def requires(self, task: Task) -> str | None:
+        if getattr(self.options, "augment", "none") != "none" and not task.picture_field:
+            return f"{self.name} with augment needs a task of pictures"
         return None if task.train else f"{self.name} needs a train split"
 
     def cost(self, examples: int, trials: int) -> LearningCost:

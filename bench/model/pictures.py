@@ -7,7 +7,7 @@ as it has tokens.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ from bench.core.errors import CellError
 from bench.core.model_kind import CLASSIFIES
 from bench.core.picture import INSTALL
 from bench.model import efficientnet_lite
+from bench.model.augment import augmented
 from bench.model.base import PictureBase
 from bench.model.features import FeatureModel
 from bench.model.picture_store import PictureStore
@@ -78,12 +79,14 @@ class PictureModel(FeatureModel):
         super().__init__(body, config)
         self.store, self.build = store, build
         self._options = _beside(body)
+        self.changes: tuple[str, ...] = ()  # of pictures, while it is trained
         for norm in self.modules():
             if isinstance(norm, _NORMS):
                 norm.momentum = _MOMENTUM
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> SequenceClassifierOutput:
-        return self._logits(self.store.batch(input_ids[:, 0].tolist()))
+        pictures = self.store.batch(input_ids[:, 0].tolist())
+        return self._logits(augmented(pictures, self.changes) if self.training and self.changes else pictures)
 
     def trial_logits(self) -> Tensor:
         """Logits of pictures of noise, always the same ones."""
@@ -115,6 +118,13 @@ class PictureModel(FeatureModel):
         found = self.body(pictures.to(self.device, self.dtype), **self._options)
         features = found if isinstance(found, Tensor) else found.logits
         return SequenceClassifierOutput(logits=self.label_layer(features.flatten(1)))
+
+
+def change_pictures(model: Any, changes: Sequence[str]) -> None:
+    """Have the pictures of a model, with an adapter or without, changed while it is trained."""
+    for module in model.modules():
+        if isinstance(module, PictureModel):
+            module.changes = tuple(changes)
 
 
 def _architecture(model: ResolvedModel) -> tuple[Callable[[], Any], Any]:
