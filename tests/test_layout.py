@@ -38,8 +38,9 @@ ROOMS: dict[str, set[str]] = {
     "analysis": {"core", "tasks", "methods", "metrics", "config", "store"},
     "authoring": {"core", "tasks", "metrics", "analysis"},
 }
+ROOMS["forecast"] = {*ROOMS["analysis"], "analysis"}
 ROOMS["cell"] = {*ROOMS["adapt"], "adapt", "retrieval", "store"}
-ROOMS["runs"] = {*ROOMS["cell"], "cell", "analysis"}
+ROOMS["runs"] = {*ROOMS["cell"], "cell", "analysis", "forecast"}
 ROOMS["judging"] = {*ROOMS["runs"], "runs"}
 ROOMS["executors"] = {*ROOMS["runs"], "runs"}
 ROOMS["report"] = {*ROOMS["analysis"], "analysis"}

@@ -17,6 +17,7 @@ from bench import __version__
 from bench.cli.archive import merge, pack, unpack
 from bench.cli.driver import attach, cancel, status
 from bench.cli.export import export
+from bench.cli.forecast import forecast
 from bench.cli.gate import baseline, calibrate, gate
 from bench.cli.judge import judge
 from bench.cli.reports import compare, decide, history, list_, report
@@ -58,7 +59,7 @@ def cli() -> None:
 
 
 _READING = (report, compare, decide, history, gate, calibrate, baseline, list_)
-_DRIVING = (run, plan, status, attach, cancel)
+_DRIVING = (run, plan, forecast, status, attach, cancel)
 for command in (*_DRIVING, merge, pack, unpack, *_READING, judge, export, check, show, init, fetch, doctor):
     cli.add_command(command)
 

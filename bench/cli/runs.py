@@ -18,6 +18,7 @@ from bench.core.errors import UsageError
 if TYPE_CHECKING:
     from bench.config.suite import Suite
     from bench.runs.suite_run import Elsewhere
+    from bench.runs.until_decided import Budget
 
 Command = Callable[..., None]
 
@@ -55,11 +56,13 @@ def _place_options(command: Command) -> Command:
 @click.option("--keep-failed", is_flag=True, help="Do not try failed cells of an earlier run again.")
 @_place_options
 @click.option("--detach", is_flag=True, help="Run in the background; see status, attach, cancel.")
+@click.option("--until-decided", is_flag=True, help="Stop once no verdict would change but for a chance of 5%.")
+@click.option("--budget", metavar="N", help="For that: money of the suite's prices, such as 20, or time: 90s, 30m, 2h.")
 @click.option("--full", is_flag=True, help="At the end print every table.")
 @click.pass_context
 def run(
     context: click.Context, /, suite: str, out: Path | None, shard: str | None, on: str | None, cluster: Path | None,
-    detach: bool, full: bool, **changes: Any,
+    detach: bool, full: bool, until_decided: bool, budget: str | None, **changes: Any,
 ) -> None:  # fmt: skip
     """Measure every cell of SUITE (a file, or a bundled name) and show the verdict on each task.
 
@@ -72,6 +75,7 @@ def run(
       adaptbench run my-suite.yaml --limit 200
       adaptbench run my-suite.yaml --shard 1/3
       adaptbench run my-suite.yaml --on slurm --detach
+      adaptbench run my-suite.yaml --until-decided --budget 2h
     """
     from rich.console import Console
 
@@ -80,16 +84,17 @@ def run(
     from bench.runs import progress, shards, suite_run
     from bench.store.run_folder import read_run
 
+    until = _until(until_decided, budget, shard, on)
     of = shards.parse(shard) if shard is not None else None
     elsewhere, changes = _elsewhere(on, cluster, suite, changes)
-    file, loaded = _suite(suite, **changes)
+    file, loaded = read_suite(suite, **changes)
     console = Console()
     folder = out or suite_run.default_folder(loaded.name, of)
     if detach:
         driver.detach(_arguments(context, "detach"), folder)
         return
     try:
-        done = suite_run.measure(loaded, file, folder, of, partial(progress.display_for, console), elsewhere)
+        done = suite_run.measure(loaded, file, folder, of, partial(progress.display_for, console), elsewhere, until)
     except KeyboardInterrupt:
         print(f"interrupted; finished cells are in {folder}, run the same command to go on", file=sys.stderr)
         sys.exit(130)
@@ -98,6 +103,8 @@ def run(
         reports.show(None, lambda: chapters([measured]), dict)
     else:
         reports.overviews([measured])
+    for line in done.until:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if of:
         console.print(
             f"shard {of}: {done.cells} of the suite's {done.suite_cells} cells", markup=False, highlight=False
@@ -108,6 +115,20 @@ def run(
     if done.outcome.failed:
         print(f"{done.outcome.failed} of {done.cells} cells failed; their reasons stand above", file=sys.stderr)
         sys.exit(4)
+
+
+def _until(until_decided: bool, budget: str | None, shard: str | None, on: str | None) -> Budget | None:
+    """What may be spent on settling the verdicts; None where every cell is to be measured."""
+    from bench.runs.until_decided import Budget, budget_of
+
+    if not until_decided:
+        if budget is not None:
+            raise UsageError("--budget says how much --until-decided may spend; name that too")
+        return None
+    for option, given in (("--shard", shard), ("--on", on)):
+        if given is not None:
+            raise UsageError(f"--until-decided looks at all cells as they end, on this machine; leave out {option}")
+    return Budget() if budget is None else budget_of(budget)
 
 
 def _elsewhere(
@@ -185,7 +206,7 @@ def plan(
 
     of = shards.parse(shard) if shard is not None else None
     there, changes = _elsewhere(on, cluster, suite, changes)
-    file, loaded = _suite(suite, **changes)
+    file, loaded = read_suite(suite, **changes)
     around = partial(suite_run.surroundings_elsewhere, there.bfloat16) if there else suite_run.asked_surroundings
     every = cells_module.expand(loaded, file, around)
     cells = shards.part(every, of) if of else every
@@ -202,7 +223,7 @@ def plan(
         print(line)
 
 
-def _suite(suite: str, seeds: str | None, workers: str | None = None, **changes: Any) -> tuple[Path, Suite]:
+def read_suite(suite: str, seeds: str | None, workers: str | None = None, **changes: Any) -> tuple[Path, Suite]:
     """The suite file and its checked content, with the command line's changes."""
     from bench.runs import suite_run
 

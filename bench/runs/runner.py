@@ -51,10 +51,23 @@ class RunOutcome:
     ok: int
     failed: int
     cached: int
+    left_out: int = 0
 
 
-def run(suite: Suite, cells: Sequence[Cell], store: Store, display: Display, executor: Executor) -> RunOutcome:
+class Order(Protocol):
+    """Says which cell comes next, as `bench.runs.graph.Queue` does."""
+
+    def pop(self) -> str | None: ...
+
+    def done(self, key: str) -> None: ...
+
+
+def run(
+    suite: Suite, cells: Sequence[Cell], store: Store, display: Display, executor: Executor, order: Order | None = None
+) -> RunOutcome:
     """Measure every cell that has no record yet; a failed one is tried again unless the suite keeps failures.
+
+    `order` may leave cells out; without one they go in the suite's order, or the longest chain first.
 
     With `keep: winner` weights that cannot win go once all cells of their model and task are there; a shard, which has
     no verdict, keeps them.
@@ -67,16 +80,17 @@ def run(suite: Suite, cells: Sequence[Cell], store: Store, display: Display, exe
         if cell.key in known:
             driver.ended(cell, known[cell.key], cached=True)
     try:
-        driver.measure([cell for cell in cells if cell.key not in known])
+        driver.measure([cell for cell in cells if cell.key not in known], order)
     except LeaseLostError:
         driver.leave()
         raise
     finally:
         driver.cancel()
-    failures = len(cells) - driver.ok
-    if not failures or suite.failed == "keep":  # nothing is left to be measured
+    left_out = sum(driver.open.values())
+    failures = len(cells) - driver.ok - left_out
+    if not left_out and (not failures or suite.failed == "keep"):  # nothing is left to be measured
         shutil.rmtree(store.path / VECTORS, ignore_errors=True)
-    return RunOutcome(driver.ok, failures, len(known))
+    return RunOutcome(driver.ok, failures, len(known), left_out)
 
 
 def _contest(cell: Cell) -> tuple[str, str]:
@@ -112,14 +126,14 @@ class _Driver:
     under_way: dict[Submission, _UnderWay] = field(default_factory=dict)
     shown_at: float = 0.0  # when cells that say nothing were shown again
 
-    def measure(self, cells: Sequence[Cell]) -> None:
+    def measure(self, cells: Sequence[Cell], order: Order | None = None) -> None:
         """Start what may start as long as there is room, and follow what is under way, until all have ended."""
         by_key, after = {cell.key: cell for cell in cells}, waits(cells)
         urgency = dict.fromkeys(after, 0.0)  # one by one they go in the suite's order
         if self.executor.capacity > 1:
             urgency = chains(after, {cell.key: relative_seconds(cell) for cell in cells})
         urgency |= dict.fromkeys(self.going_on.keys() & after.keys(), float("inf"))
-        queue = Queue(after, urgency)
+        queue = order or Queue(after, urgency)
         while True:
             while len(self.under_way) < self.executor.capacity and (key := queue.pop()) is not None:
                 if not self._start(by_key[key]):

@@ -14,12 +14,13 @@ from bench.config.suite import Suite
 from bench.core.errors import UsageError
 from bench.core.identity import Surroundings
 from bench.runs import RESULTS, cell_process, runner, shards
+from bench.runs.cell_costs import cell_work
 from bench.runs.cells import Cell, contamination, expand, left_out
 from bench.runs.executor import Executor
 from bench.runs.graph import waits
 from bench.runs.placement import Place, refuse_unfitting
-from bench.runs.plan import work_by_phase
 from bench.runs.time_left import CellWork
+from bench.runs.until_decided import Budget, UntilDecided
 from bench.store.listing import read_listing
 from bench.store.run_folder import Part, Store, cell_folders, open_run
 
@@ -33,6 +34,7 @@ class Finished:
     outcome: runner.RunOutcome
     cells: int  # of this run
     suite_cells: int  # of all shards
+    until: tuple[str, ...] = ()  # sentences: where it was measured until verdicts were settled, how that ended
 
 
 def read(
@@ -82,10 +84,11 @@ def measure(
     shard: shards.Shard | None,
     display: Callable[[Mapping[str, CellWork]], AbstractContextManager[runner.Display]],
     elsewhere: Elsewhere | None = None,
+    until: Budget | None = None,
 ) -> Finished:
     """Measure what has no record in `folder` yet, on this machine or elsewhere.
 
-    `display` is given the work of each cell, by key.
+    `display` is given the work of each cell, by key; `until`: measure what settles the verdicts alone, for so much.
 
     Raises:
         UsageError: a model or task of the suite does not exist or is wrong, or the folder cannot be written.
@@ -105,7 +108,7 @@ def measure(
         open_run(
             folder, file, suite.name, [cell.ref for cell in every], part, left_out(suite, every), contamination(every)
         ) as opened,
-        display({cell.key: _work(cell, after[cell.key]) for cell in cells}) as shown,
+        display({cell.key: cell_work(cell, after[cell.key]) for cell in cells}) as shown,
     ):
         for line in _notes(every):
             shown.say(line)
@@ -113,8 +116,10 @@ def measure(
             executor = elsewhere.executor(folder, suite)
         else:
             executor = workers.executor(suite, workers.at_once(suite, cells, opened, shown))
-        outcome = runner.run(suite, cells, opened, shown, executor)
-    return Finished(outcome, len(cells), len(every))
+        order = UntilDecided(suite, cells, opened, until) if until else None
+        outcome = runner.run(suite, cells, opened, shown, executor, order)
+        said = tuple(order.lines()) if order else ()
+    return Finished(outcome, len(cells), len(every), said)
 
 
 def _notes(cells: Sequence[Cell]) -> list[str]:
@@ -122,11 +127,6 @@ def _notes(cells: Sequence[Cell]) -> list[str]:
     notes = list(dict.fromkeys(note for cell in cells for note in cell.task.notes))
     more = len(notes) - _NOTES
     return notes[:_NOTES] + ([f"(+{more} more; `adaptbench check` names all)"] if more > 0 else [])
-
-
-def _work(cell: Cell, after: frozenset[str]) -> CellWork:
-    work = work_by_phase(cell)
-    return CellWork(cell.model.digest, cell.task.name, cell.label, work, cell.model.parameters, after)
 
 
 def _prepared(folder: Path, suite: Suite) -> Surroundings:

@@ -183,6 +183,13 @@ class Clock:
         started = dict.fromkeys(self.under_way, float("inf"))
         return makespan(after, seconds, {**chains(after, seconds), **started}, self.most)
 
+    def each(self) -> dict[str, float]:
+        """Seconds of each cell that has not ended, from those that have; {} before anything tells."""
+        if not (self._ended or self._earlier):
+            return {}
+        rates = _Rates(self._ended, self._earlier)
+        return {key: self._of_cell(key, rates) for key in self.left}
+
     def remaining(self) -> str:
         """The same in words."""
         start = time.monotonic()

@@ -31,6 +31,7 @@ from tests.report.figures import (
 SETTINGS = {
     "architecture",
     "extending",
+    "forecast",
     "judging",
     "python",
     "reports",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from bench.analysis.answers import Answers
 from bench.analysis.comparison import Family
@@ -48,7 +49,23 @@ def curves(answers: Iterable[Answers]) -> dict[str, Sizes]:
     return dict(found)
 
 
-def at_full_size(answers: Collection[Answers]) -> tuple[Answers, ...]:
+class OnCurve(Protocol):
+    """A method with so many training items, measured or not."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def suite_method(self) -> str: ...
+
+    @property
+    def curve_size(self) -> int | None: ...
+
+
+P = TypeVar("P", bound=OnCurve)
+
+
+def at_full_size(answers: Collection[P]) -> tuple[P, ...]:
     """The methods that are to choose from: of a learning curve the point of all items, else that of the largest size.
 
     A method that was not measured with the largest size of the suite is left out: fewer items are no fair comparison.

@@ -69,15 +69,21 @@ class Verdict:
     overtakings: tuple[Overtaking, ...]
 
 
-def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions, suite: str) -> Verdict:
-    """The verdict on candidates, given best first; `family` holds the differences between them.
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the rule comes to, without what would change it."""
 
-    It is a choice of checkpoints, which items alone decide; `Verdict.again` says whether training again would bear it
-    out.
-    """
-    whole, largest = family, {one.label for one in at_full_size([one.answers for one in found])}
-    full, family = [one for one in found if one.label in largest], among(family, largest)
-    standings = standings_of(full, assumed)
+    choice: str | None
+    evidence: Evidence
+    ties: tuple[str, ...]
+    margin: float
+    undecided: bool
+    rivals: tuple[str, ...]
+    items_needed: int | None
+
+
+def settle(family: Family, standings: Sequence[Standing], assumed: Assumptions) -> Settled:
+    """The choice among standings, given best first; `family` holds the differences between them and no others."""
     differ = differing(family)
     choice = choose(standings, differ, assumed)
     tied = ties(standings, differ)
@@ -90,25 +96,39 @@ def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions, sui
     undecided = evidence == "one method" or (bool(rivals) and not worth)
     if undecided:  # the cheapest of a tie is no advice where another may be better by more than the margin
         choice, rivals = tied[0], tied[1:]
+    return Settled(choice, evidence, tied, margin, undecided, rivals, needed)
+
+
+def decide(family: Family, found: Sequence[Candidate], assumed: Assumptions, suite: str) -> Verdict:
+    """The verdict on candidates, given best first; `family` holds the differences between them.
+
+    It is a choice of checkpoints, which items alone decide; `Verdict.again` says whether training again would bear it
+    out.
+    """
+    whole, largest = family, {one.label for one in at_full_size([one.answers for one in found])}
+    full, family = [one for one in found if one.label in largest], among(family, largest)
+    standings = standings_of(full, assumed)
+    settled = settle(family, standings, assumed)
     lines = {one.label: one.line(assumed) for one in full}
     worths = {one.label: worth_of(one.candidate, one.cost, assumed) for one in standings}
+    flips = () if settled.undecided else flips_of(full, standings, differing(family), assumed, settled.choice)
     return Verdict(
         family=family,
         assumed=assumed,
         suite=suite,
         standings=tuple(standings),
-        choice=choice,
-        evidence=evidence,
-        ties=tied,
-        margin=margin,
-        undecided=undecided,
-        rivals=rivals,
-        items_needed=needed,
-        again=_again(family, standings, choice, margin),
+        choice=settled.choice,
+        evidence=settled.evidence,
+        ties=settled.ties,
+        margin=settled.margin,
+        undecided=settled.undecided,
+        rivals=settled.rivals,
+        items_needed=settled.items_needed,
+        again=_again(family, standings, settled.choice, settled.margin),
         crossings=tuple(crossings_of(full, assumed)),
         cheapest=tuple(lowest(lines)) if lines else (),
         worthiest=tuple(highest(worths)) if full and is_share(family.metric) else (),
-        flips=() if undecided else tuple(flips_of(full, standings, differ, assumed, choice)),
+        flips=tuple(flips),
         overtakings=tuple(overtakings(whole)),
     )
 
