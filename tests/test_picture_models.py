@@ -16,6 +16,7 @@ from transformers import AutoImageProcessor, ViTForImageClassification
 
 import methods
 import tasks
+from bench.adapt.learner import Observer
 from bench.cell.show import show
 from bench.core.errors import CellError, UsageError
 from bench.core.item import Example
@@ -100,6 +101,20 @@ def test_adapters_stand_on_convolutions_and_frozen_norms_keep_their_statistics(c
     moved = {name for name in kernels if not torch.equal(base.state_dict()[name], state_of(adapter)[name])}
     assert moved == kernels
     assert adapter.parameters.unadapted == ()
+
+
+@pytest.mark.parametrize("method", ["full", "last-layers", "lora", "scratch"])
+def test_what_is_kept_answers_as_what_was_trained(method: str, convolutional: Path, tmp_path: Path) -> None:
+    """Also the statistics of norms that were trained."""
+    task, options = picture_task(), {**TRAINED, **({"layers": 1} if method == "last-layers" else {})}
+    made = adapted(task, method, options, convolutional, observer=Observer(weights=tmp_path))
+    base = base_of(convolutional)
+    restored = methods.create(method, options).weights.restore(base.classifier(3, False), tmp_path).eval()  # type: ignore[attr-defined]
+    ids = torch.tensor([[base.store.number(item.picture)] for item in task.test if item.picture])
+    with torch.no_grad():
+        scores = restored(ids).logits.log_softmax(-1)
+    expected = [list(each.scores) for each in made.predictor.predict(blind(task.test))]
+    np.testing.assert_allclose(scores.numpy(), expected, atol=1e-4)
 
 
 def test_scratch_begins_from_its_seed_alone(seeing: Path) -> None:
@@ -208,6 +223,9 @@ def test_the_built_in_model_knows_what_a_flower_is(monkeypatch: pytest.MonkeyPat
         expected = whole(flower)
         found = whole._fc(model._logits(flower).logits)
     assert int(expected.argmax()) == 985
+    adapters = methods.create("lora", {"rank": 2}).weights.start(base.classifier(3, False), 0)
+    stand = sum("lora_A" in name for name, _ in adapters.named_parameters())
+    assert stand == 32  # two in 15 blocks, one before and one behind
     torch.testing.assert_close(found, expected)
 
 

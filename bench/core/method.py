@@ -20,6 +20,7 @@ from bench.core.prompt import Block, Prompt
 from bench.core.prompt_search import Asker, FoundPrompt
 from bench.core.search import Indexer, Refiner, Search, TunedIndexer, no_refiner, no_tuning
 from bench.core.spans import Chunker, Gold, no_chunks
+from bench.core.trained_tensors import trained_tensors
 from bench.core.values import OptionValue
 
 if TYPE_CHECKING:
@@ -262,14 +263,14 @@ class TrainedPart(WeightsPart):
         """Write what was trained of an unfinished `model` into an empty `folder`; `dtype`: of the base that answers."""
         from safetensors.torch import save_file
 
-        trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
-        save_file({name: p.to("cpu", dtype).contiguous() for name, p in trained.items()}, folder / TRAINED)
+        trained = {name: tensor.detach() for name, tensor in trained_tensors(model).items()}
+        save_file({name: tensor.to("cpu", dtype).contiguous() for name, tensor in trained.items()}, folder / TRAINED)
 
     def restore(self, model: Any, folder: Path) -> Any:
         """The `torch.nn.Module` to predict with, from a base model and what `keep` wrote."""
         from safetensors.torch import load_file
 
-        kept, places = load_file(folder / TRAINED), dict(model.named_parameters())
+        kept, places = load_file(folder / TRAINED), {**dict(model.named_parameters()), **dict(model.named_buffers())}
         for name, value in kept.items():
             places[name].data.copy_(value)
         return model

@@ -56,7 +56,21 @@ def build() -> Any:
         from efficientnet_lite_pytorch import EfficientNet
     except ModuleNotFoundError:
         raise CellError(f"the architecture of {NAME} is not installed; run: {INSTALL}") from None
-    return EfficientNet.from_name(NAME)
+    return _with_plain_convolutions(EfficientNet.from_name(NAME))
+
+
+def _with_plain_convolutions(model: Any) -> Any:
+    """The model whose convolutions of single pixels are torch's own, with the same weights: peft knows only those."""
+    from torch.nn import Conv2d
+    from torch.nn.utils import skip_init
+
+    for parent in list(model.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, Conv2d) and layer.kernel_size == (1, 1):
+                plain = skip_init(Conv2d, layer.in_channels, layer.out_channels, 1, bias=False)
+                plain.weight = layer.weight
+                setattr(parent, name, plain)
+    return model
 
 
 def load(folder: Path) -> Any:

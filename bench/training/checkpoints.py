@@ -14,6 +14,7 @@ import torch
 from transformers import TrainerCallback
 
 from bench.core.atomic import sync
+from bench.core.trained_tensors import trained_tensors
 
 
 @dataclass
@@ -54,13 +55,13 @@ class CheckpointCallback(TrainerCallback):
 
 
 def trained(model: Any) -> dict[str, torch.Tensor]:
-    """A copy, in the host's memory, of every parameter that is trained."""
-    return {name: p.detach().cpu().clone() for name, p in model.named_parameters() if p.requires_grad}
+    """A copy, in the host's memory, of all that training changes."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in trained_tensors(model).items()}
 
 
 @torch.no_grad()
 def put(model: Any, weights: dict[str, torch.Tensor]) -> None:
-    """Give parameters, by name, the values that `trained` copied."""
-    for name, parameter in model.named_parameters():
+    """Give parameters and statistics, by name, the values that `trained` copied."""
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if name in weights:
-            parameter.copy_(weights[name])
+            tensor.copy_(weights[name])
