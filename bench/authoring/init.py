@@ -20,6 +20,7 @@ from bench.authoring.source_tables import read_splits, source_files
 from bench.authoring.split_rows import divided
 from bench.authoring.suite_file import suite_text
 from bench.authoring.task_file import task_files
+from bench.core.atomic import naming
 from bench.core.errors import UsageError, unknown
 from bench.core.quoting import listed, quoted, shown
 from tasks.loader.manifest import FILE
@@ -145,8 +146,9 @@ def _write(files: Mapping[Path, str]) -> None:
     try:
         for path, content in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            # half a surrogate pair, in a column that nobody reads, becomes its JSON escape
-            path.write_text(content, encoding="utf-8", errors="backslashreplace", newline="\n")
+            with naming(path):
+                # half a surrogate pair, in a column that nobody reads, becomes its JSON escape
+                path.write_text(content, encoding="utf-8", errors="backslashreplace", newline="\n")
     except OSError as error:
         raise UsageError(f'cannot write "{error.filename}": {error.strerror}') from None
 

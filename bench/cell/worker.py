@@ -21,6 +21,7 @@ from bench.cell.elsewhere import watch_input
 from bench.cell.job import Job, Message
 from bench.cell.measure import measure
 from bench.cell.setup import Progress
+from bench.core.atomic import naming
 from bench.core.errors import AdaptbenchError, CrashedError, OutOfMemoryError
 from bench.model.memory import is_out_of_memory, prepare_allocator
 from bench.model.visible import VARIABLE, visible_device
@@ -45,7 +46,8 @@ def run(file: Path, say: Callable[[Message], None]) -> int:
     gc.freeze()  # of what the imports made nothing is garbage; a training looks for some, 0.3 s each time
     job = TypeAdapter(Job).validate_json(file.read_bytes())
     try:
-        record = measure(job, _say_progress(say))
+        with naming(Path(job.out)):
+            record = measure(job, _say_progress(say))
     except Exception as error:  # whatever it is, the run must learn of it and go on
         traceback.print_exc()
         failure = _classify(error)

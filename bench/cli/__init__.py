@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from bench import __version__
+from bench.cli import signals
 from bench.cli.archive import merge, pack, unpack
 from bench.cli.driver import attach, cancel, status
 from bench.cli.export import export
@@ -25,11 +26,12 @@ from bench.cli.runs import plan, run
 from bench.cli.show import show
 from bench.cli.tasks import check, doctor, fetch, init
 from bench.core import own_packages
-from bench.core.errors import AdaptbenchError, UsageError, nearest
+from bench.core.errors import AdaptbenchError, CellError, UsageError, nearest
 from bench.core.missing_package import missing_package
 from bench.core.quoting import quoted
 
 INTERNAL = AdaptbenchError.exit_code
+_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENFILE, errno.EMFILE, errno.ENOMEM, errno.ESTALE}
 
 
 class _Group(click.Group):
@@ -66,6 +68,7 @@ for command in (*_DRIVING, merge, pack, unpack, *_READING, judge, export, check,
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; a user's mistake is one line on standard error and its exit code."""
+    signals.heed()
     try:
         code = cli.main(args=list(argv) if argv is not None else None, standalone_mode=False)
     except AdaptbenchError as error:
@@ -77,15 +80,21 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         sys.exit(0)
     except click.ClickException as error:
         _fail(" ".join(error.format_message().split()), UsageError.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted", 130)
+    except KeyboardInterrupt as error:
+        _fail(*signals.said(error))
+    except click.Abort as error:  # in place of a KeyboardInterrupt
+        _fail(
+            *signals.said(
+                error.__context__ if isinstance(error.__context__, KeyboardInterrupt) else KeyboardInterrupt()
+            )
+        )
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe has gone: nothing is left to say
         sys.exit(1)
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             _fail(f"the path {quoted(str(error.filename))} is too long; give another", UsageError.exit_code)
-        _fail(f"{error.strerror or error}: {error.filename or 'no file named'}; finished cells are kept", INTERNAL)
+        _fail(f"{error.strerror or error}: {error.filename or 'no file named'}; what is finished is kept", _code(error))
     except Exception as error:
         missing = missing_package(error)
         if missing is not None:
@@ -93,6 +102,11 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         traceback.print_exc()
         _fail("this is a defect of adaptbench; please report the lines above", INTERNAL)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _code(error: OSError) -> int:
+    """Of a file that cannot be read or written: the machine's trouble, or a wrong path or permission."""
+    return CellError.exit_code if error.errno in _MACHINE else UsageError.exit_code
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from bench.cli import driver
+from bench.cli import driver, signals
+from bench.core.atomic import naming
 from bench.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def run(
     Running the same command again measures only what is missing.
 
     \b
-    Exit codes: 0 all measured, 2 wrong input, 4 some cells failed, 130 interrupted.
+    Exit codes: 0 all measured, 2 wrong input, 4 some cells failed, 130 interrupted, 143 terminated.
     Examples:
       adaptbench run
       adaptbench run my-suite.yaml --limit 200
@@ -94,10 +95,13 @@ def run(
         driver.detach(_arguments(context, "detach"), folder)
         return
     try:
-        done = suite_run.measure(loaded, file, folder, of, partial(progress.display_for, console), elsewhere, until)
-    except KeyboardInterrupt:
-        print(f"interrupted; finished cells are in {folder}, run the same command to go on", file=sys.stderr)
-        sys.exit(130)
+        with naming(folder):
+            shown = partial(progress.display_for, console)
+            done = suite_run.measure(loaded, file, folder, of, shown, elsewhere, until)
+    except KeyboardInterrupt as error:
+        ended, code = signals.said(error)
+        print(f"{ended}; finished cells are in {folder}, run the same command to go on", file=sys.stderr)
+        sys.exit(code)
     measured = read_run(folder)
     if full:
         reports.show(None, lambda: chapters([measured]), dict)

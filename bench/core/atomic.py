@@ -9,6 +9,17 @@ from pathlib import Path
 
 
 @contextmanager
+def naming(path: Path, instead_of: Path | None = None) -> Iterator[None]:
+    """Have an OSError name `path` if it names no file, as writing to one that is open does not, or `instead_of`."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or error.filename in (instead_of, str(instead_of)):
+            error.filename, error.filename2 = os.fspath(path), None
+        raise
+
+
+@contextmanager
 def replacing(file: Path, synced: bool = True) -> Iterator[Path]:
     """A path beside `file` to write to; at the end it is synced and becomes `file`, or is gone after an error.
 
@@ -16,10 +27,11 @@ def replacing(file: Path, synced: bool = True) -> Iterator[Path]:
     """
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        yield temporary
-        if synced:
-            sync(temporary)
-        temporary.replace(file)
+        with naming(file, instead_of=temporary):
+            yield temporary
+            if synced:
+                sync(temporary)
+            temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -28,6 +40,16 @@ def write_atomically(file: Path, text: str, synced: bool = True) -> None:
     """Write `text` to `file`, whole or not at all; see `replacing`."""
     with replacing(file, synced) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_changed(file: Path, text: str) -> None:
+    """`write_atomically` unless that is what the file holds: what is there already needs no room on a full disk."""
+    try:
+        if file.read_bytes() == text.encode():
+            return
+    except OSError:
+        pass  # no file, or one that is not to be read: writing says what is wrong
+    write_atomically(file, text)
 
 
 def sync(path: Path) -> None:

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from bench.core import own_packages
+from bench.runs.scratch import scratch
 
 # what most cells import; a library that is missing or broken is reported by the cell that needs it
 _PRELOADED = [
@@ -64,7 +66,8 @@ def start(job: Path, log: Path, variables: Mapping[str, str], threads: int | Non
     """The process that measures `job` and prints into `log`; however the block is left, it is gone then."""
     context = _context()
     ours, theirs = context.Pipe()
-    process = context.Process(target=_measure, args=(str(job), str(log), theirs, dict(variables), threads))  # type: ignore[attr-defined]
+    variables = {**variables, "TMPDIR": str(scratch())}
+    process = context.Process(target=_measure, args=(str(job), str(log), theirs, variables, threads))  # type: ignore[attr-defined]
     with _own_main():
         process.start()
     theirs.close()  # else this process would keep the line open after the child has died
@@ -95,8 +98,11 @@ def _fork_server() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     path = os.pathsep.join(filter(None, (str(_CHILD_PATH), os.environ.get("PYTHONPATH"))))
-    variables = {**_ALWAYS, **_QUIET, **_PATH, "PYTHONPATH": path}
+    place = str(scratch())
+    variables = {**_ALWAYS, **_QUIET, **_PATH, "PYTHONPATH": path, "TMPDIR": place, "ADAPTBENCH_SCRATCH": place}
     main = threading.current_thread() is threading.main_thread()  # which alone may say what a signal does
+    if main:  # another thread may end before the run does, and Linux would take that for its end
+        variables["ADAPTBENCH_RUN"] = str(os.getpid())
     heeded = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None  # inherited: Ctrl-C is for the run to heed
     try:
         with _environment(variables), _own_main():
@@ -140,11 +146,13 @@ def _own_main() -> Iterator[None]:
 
 def _measure(job: str, log: str, line: Connection, variables: Mapping[str, str], threads: int | None) -> None:
     """In the child: measure the cell, and say on `line` what happens."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the fork server's way of ending is not for its copies
     os.setsid()  # Ctrl-C reaches the run alone, which then ends this process
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(out, 1)
     os.dup2(out, 2)
     os.environ.update({**_ALWAYS, **variables})
+    tempfile.tempdir = None  # that of the fork server
     threading.Thread(target=_end_with_the_run, args=(line,), daemon=True).start()
     if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)

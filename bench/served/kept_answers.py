@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.core.atomic import naming
 from bench.core.hashing import canonical, sha256
 from bench.core.measured import TokensUsed
 
@@ -51,6 +52,7 @@ class KeptAnswers:
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
+        self._file = file
         self._written = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._places: dict[str, tuple[int, int]] = {}
         self._read_to = 0
@@ -92,8 +94,9 @@ class KeptAnswers:
         """Write an answer at once; done when it is on the disk. Answers that arrive meanwhile are synced together."""
         entry = {"key": key, "usage": answer.usage.numbers, "seconds": round(answer.seconds, 6)}
         line = json.dumps({**entry, "content": answer.content}, ensure_ascii=False).encode() + b"\n"
-        while line:
-            line = line[os.write(self._written, line) :]
+        with naming(self._file):
+            while line:
+                line = line[os.write(self._written, line) :]
         done = asyncio.get_running_loop().create_future()
         self._waiting.append(done)
         if not self._syncing:

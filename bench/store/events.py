@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.core.atomic import naming
 from bench.store.json_files import write_json
 
 EVENTS = "events.jsonl"
@@ -51,8 +52,9 @@ def append(folder: Path, message: dict[str, Any]) -> None:
     handle = os.open(folder / EVENTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         line = json.dumps(message, ensure_ascii=False, allow_nan=False)
-        os.write(handle, f"\n{line}\n".encode())  # on a line of its own, also after what a killed worker began
-        os.fsync(handle)
+        with naming(folder / EVENTS):
+            os.write(handle, f"\n{line}\n".encode())  # on a line of its own, also after what a killed worker began
+            os.fsync(handle)
     finally:
         os.close(handle)
 

@@ -10,12 +10,13 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 import tasks
+from bench.core.atomic import write_changed
 from bench.core.errors import UsageError, nearest
 from bench.core.record import CellRef, Contamination
 from bench.core.values import Strict
 from bench.store import upgrade
 from bench.store.archive import SUFFIX, files_of
-from bench.store.json_files import read_json, write_json
+from bench.store.json_files import as_json, read_json
 
 RUN_FILE = "run.json"
 
@@ -55,7 +56,7 @@ def read_listing(path: Path) -> Listing:
 
 def write_listing(path: Path, listing: Listing) -> None:
     """Write `run.json` into a run directory."""
-    write_json(path / RUN_FILE, asdict(listing))
+    write_changed(path / RUN_FILE, as_json(asdict(listing)))
 
 
 def relocated(cell: CellRef, old: Path, new: Path) -> CellRef:

@@ -29,7 +29,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.core.atomic import sync, write_atomically
+from bench.core.atomic import naming, sync, write_changed
 from bench.core.errors import UsageError
 from bench.core.hashing import sha256_of_files
 from bench.core.measured import KeptWeights
@@ -155,8 +155,14 @@ def open_run(
         stack.enter_context(lock)
         if not take(lock, without_locks=True):
             raise _written(path, holder(path / FOLDER))
-        lease = stack.enter_context(hold(path / FOLDER, partial(_written, path)))
         open_keys = {cell.key[:12] for cell in cells} - cell_folders(path).keys()
+        lease = None
+        try:
+            lease = stack.enter_context(hold(path / FOLDER, partial(_written, path)))
+        except OSError:
+            if open_keys:
+                raise
+            # nothing is left to measure, and a full disk is no reason not to say so
         for leftover in (path / "cells").glob(".*"):
             begun = leftover.name.startswith(UNFINISHED) and leftover.name.removeprefix(UNFINISHED) in open_keys
             if not begun and not leftover.name.startswith(WRITING):  # in those, `bench.runs.resume` looks
@@ -167,7 +173,7 @@ def open_run(
             replace(cell, task_path=places[cell.task_path], elsewhere=bool(part and cell.key not in part.keys))
             for cell in cells
         )
-        write_atomically(path / "suite.yaml", suite_file.read_text(encoding="utf-8"))
+        write_changed(path / "suite.yaml", suite_file.read_text(encoding="utf-8"))
         bundled = suite_file.resolve().is_relative_to(_PACKAGE)  # such a suite names no file beside it
         place = "" if bundled else os.path.relpath(suite_file.parent, path)
         shard = part.name if part else ""
@@ -276,7 +282,7 @@ def write_predictions(
 
     `extra` gives what else is kept of item i (see `bench.metrics.scoring.Scored.of`).
     """
-    with (folder / name).open("w", encoding="utf-8") as stream:
+    with naming(folder / name), (folder / name).open("w", encoding="utf-8") as stream:
         for i, prediction in enumerate(predictions):
             line = {**asdict(prediction), **extra(i)}
             stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from bench.core.atomic import sync
+from bench.core.atomic import naming, sync
 from bench.core.errors import UsageError
 from bench.store import lease
 
@@ -68,7 +68,8 @@ def staging(out: Path, doing: str) -> Iterator[Path]:
     with lock:
         take(lock)
         try:
-            yield folder
+            with naming(out):
+                yield folder
             (folder / LOCK).unlink()
             folder.rename(out)  # refused where another process has filled it meanwhile
         finally:

@@ -91,7 +91,7 @@ def suite(case: Case, folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         "methods": [
             "zero-shot",
             {"few-shot": {"k": case.shots}},
-            {"rag": {"top_k": TOP_K, "retriever": "dense"}},
+            {"few-shot": {"k": TOP_K, "select": "similar", "retriever": "dense", "label": "rag"}},
             # SFTTrainer cannot read an output matrix of which one row is trained
             {"lora": {"learning_rate": RATES["lora"], "train_end_token": False}},
             {"full": {"learning_rate": RATES["full"]}},

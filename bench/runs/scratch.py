@@ -1,0 +1,51 @@
+"""The folder for the temporary files of this process's cells, gone when the process is, however that ends.
+
+`multiprocessing` and the libraries leave folders of their own in TMPDIR when their process is killed. TMPDIR of cells
+is therefore a folder that this process removes at its end. After a kill the fork server does (see `child_path`), and
+where that was killed as well the next run on this machine.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from functools import lru_cache
+from multiprocessing import util
+from pathlib import Path
+from typing import IO, Any
+
+from bench.store.staging import LOCK, take
+
+_PREFIX = "ab-"  # short: sockets stand in it, and their paths may have about a hundred characters
+_LAST = -110  # behind multiprocessing's own folder, which lies in it
+_locks: list[IO[Any]] = []  # held as long as the process lasts
+
+
+@lru_cache(maxsize=1)
+def scratch() -> Path:
+    """The folder; made at the first call, when those of processes that were killed are removed."""
+    usual = tempfile.gettempdir()
+    _sweep(Path(usual))
+    folder = tempfile.mkdtemp(prefix=_PREFIX)
+    lock = (Path(folder) / LOCK).open("w")
+    take(lock, without_locks=True)
+    _locks.append(lock)
+    util.Finalize(None, shutil.rmtree, args=(folder, True), exitpriority=_LAST)
+    tempfile.tempdir = folder
+    try:
+        util.get_temp_dir()  # multiprocessing's, where the fork server is found
+    finally:
+        tempfile.tempdir = usual
+    return Path(folder)
+
+
+def _sweep(usual: Path) -> None:
+    """Remove the folders whose lock nobody holds any more."""
+    for folder in usual.glob(f"{_PREFIX}*"):
+        try:
+            with (folder / LOCK).open("rb") as lock:
+                left = take(lock)
+        except OSError:
+            continue  # another user's, or none of ours
+        if left:
+            shutil.rmtree(folder, ignore_errors=True)
