@@ -331,6 +331,7 @@ def start(suite_file: Path, out: Path, workers: int = 1) -> subprocess.Popen[str
 def _heed_interrupts() -> None:
     """What a shell starts in the background ignores SIGINT, and so would all that is started from there."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 100) -> None:
@@ -385,10 +386,19 @@ def test_killed_and_run_again_nothing_finished_is_lost_or_run_twice(
 
 @pytest.mark.parametrize(
     "end",
-    [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)],
+    [
+        signal.SIGKILL,
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
     ids=lambda end: end.name,
 )
-def test_no_process_of_a_cell_outlives_the_run(suite_file: Path, tmp_path: Path, end: signal.Signals) -> None:
+def test_no_process_and_no_temporary_file_outlives_the_run(
+    suite_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: signal.Signals
+) -> None:
+    (temporary := tmp_path / "t").mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     process = start(suite_file, tmp_path / "run", workers=2)
     wait_for(lambda: len(list((tmp_path / "run" / "cells").glob(".writing-*/log.txt"))) == 2)
     cells = psutil.Process(process.pid).children(recursive=True)
@@ -397,8 +407,9 @@ def test_no_process_of_a_cell_outlives_the_run(suite_file: Path, tmp_path: Path,
     _, alive = psutil.wait_procs(cells, timeout=60)
     assert len(cells) >= 2
     assert not alive
-    if end is signal.SIGINT:  # it says how to go on
-        assert process.returncode == 130
+    assert not list(temporary.iterdir())
+    if end is not signal.SIGKILL:  # it says how to go on
+        assert process.returncode == 128 + end
         assert err.strip().splitlines()[-1].endswith("run the same command to go on")
         assert "Traceback" not in err
         assert "resource_tracker" not in err

@@ -6,6 +6,7 @@ May import every room.
 from __future__ import annotations
 
 import errno
+import gc
 import sys
 import traceback
 from collections.abc import Sequence
@@ -101,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             _fail(missing, UsageError.exit_code)
         traceback.print_exc()
         _fail("this is a defect of adaptbench; please report the lines above", INTERNAL)
-    sys.exit(code if isinstance(code, int) else 0)
+    _leave(code if isinstance(code, int) else 0)
 
 
 def _code(error: OSError) -> int:
@@ -112,4 +113,9 @@ def _code(error: OSError) -> int:
 def _fail(message: str, code: int) -> NoReturn:
     for line in message.splitlines():
         print(f"error: {line}", file=sys.stderr)
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    gc.freeze()  # the interpreter looks for garbage as it ends, for a third of a second where torch is loaded
     sys.exit(code)

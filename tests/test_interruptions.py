@@ -1,0 +1,137 @@
+"""Signals that end a command, and disks that are full: what is said, and what is left."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.cli import main, signals
+from bench.core.atomic import naming, write_atomically, write_changed
+from bench.runs import scratch
+from bench.store import run_folder
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(FULL.errno, FULL.strerror)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyboardInterrupt(), ("interrupted", 130)),
+        (signals.TerminatedError(signal.SIGTERM), ("ended by SIGTERM", 143)),
+        (signals.TerminatedError(signal.SIGHUP), ("ended by SIGHUP", 129)),
+    ],
+)
+def test_an_interruption_has_its_name_and_the_code_of_shells(error: KeyboardInterrupt, said: tuple[str, int]) -> None:
+    assert signals.said(error) == said
+
+
+@pytest.mark.parametrize(("before", "heeded"), [("SIG_DFL", True), ("SIG_IGN", False)])
+def test_a_signal_that_nohup_ignores_stays_ignored(before: str, heeded: bool) -> None:
+    code = (
+        f"import signal, os; from bench.cli import signals; signal.signal(signal.SIGHUP, signal.{before})\n"
+        "signals.heed()\n"
+        "try: os.kill(os.getpid(), signal.SIGHUP); print('went on')\n"
+        "except KeyboardInterrupt as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ("ended by SIGHUP" if heeded else "went on")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.ENOSPC, 4),
+        (errno.EDQUOT, 4),
+        (errno.EIO, 4),
+        (errno.EACCES, 2),
+        (errno.EROFS, 2),
+        (errno.ENAMETOOLONG, 2),
+    ],
+)
+def test_an_error_of_a_file_names_it(
+    number: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("bench.store.pack.pack", lambda run, out, **_: write(out, fails))
+    (tmp_path / "run").mkdir()
+    with pytest.raises(SystemExit) as ended:
+        main(["pack", str(tmp_path / "run"), "--out", str(tmp_path / "new.run.zip")])
+    said = capsys.readouterr().err
+    assert ended.value.code == code
+    assert "new.run.zip" in said
+    assert "Traceback" not in said
+
+
+def write(file: Path, fails: object) -> None:
+    with naming(file):
+        fails()  # type: ignore[operator]
+
+
+def test_an_error_that_names_a_file_keeps_it(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such") as raised, naming(tmp_path / "other"):
+        (tmp_path / "missing").read_text()
+    assert raised.value.filename == str(tmp_path / "missing")
+
+
+def test_a_temporary_file_is_called_what_it_was_to_become(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such") as raised:
+        write_atomically(tmp_path / "nowhere" / "file.json", "{}")
+    assert raised.value.filename == str(tmp_path / "nowhere" / "file.json")
+
+
+def test_what_is_there_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_changed(tmp_path / "file", "one\n")
+    monkeypatch.setattr("bench.core.atomic.write_atomically", full)
+    write_changed(tmp_path / "file", "one\n")
+    with pytest.raises(OSError, match="No space left"):
+        write_changed(tmp_path / "file", "two\n")
+
+
+def test_a_full_disk_hinders_no_run_with_nothing_to_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (suite := tmp_path / "suite.yaml").write_text("name: s\n")
+    with run_folder.open_run(tmp_path / "run", suite, "s", []):
+        pass
+    monkeypatch.setattr(run_folder, "hold", full)
+    with run_folder.open_run(tmp_path / "run", suite, "s", []) as opened:
+        assert opened.lease is None
+
+
+def test_folders_of_killed_processes_are_swept_and_others_left(tmp_path: Path) -> None:
+    code = (
+        "import tempfile, sys, os, signal; tempfile.tempdir = sys.argv[1]\n"
+        "from bench.runs.scratch import scratch; print(scratch(), flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+
+    def begun() -> tuple[subprocess.Popen[str], Path]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        return process, Path(process.stdout.readline().strip())
+
+    killed, left = begun()
+    killed.kill()
+    killed.communicate()
+    assert left.is_dir()
+    alive, held = begun()  # sweeps what the first has left
+    (tmp_path / "ab-of-somebody").mkdir()
+    assert not left.exists()
+    scratch._sweep(tmp_path)
+    assert held.is_dir()
+    alive.communicate(timeout=60)  # ends with its input, and takes its folder along
+    assert [path.name for path in tmp_path.iterdir()] == ["ab-of-somebody"]
+    shutil.rmtree(tmp_path / "ab-of-somebody")
