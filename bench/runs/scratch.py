@@ -16,7 +16,9 @@ from typing import IO, Any
 
 from bench.store.staging import LOCK, take
 
-_PREFIX = "ab-"  # short: sockets stand in it, and their paths may have about a hundred characters
+_PREFIX = "ab-"  # short: sockets lie in the folder
+_LONGEST = 103  # characters of a socket's path on macOS, some more on Linux
+_SOCKET = len("/pymp-12345678/listener-12345678")
 _LAST = -110  # behind multiprocessing's own folder, which lies in it
 _locks: list[IO[Any]] = []  # held as long as the process lasts
 
@@ -31,12 +33,18 @@ def scratch() -> Path:
     take(lock, without_locks=True)
     _locks.append(lock)
     util.Finalize(None, shutil.rmtree, args=(folder, True), exitpriority=_LAST)
+    if len(folder) + _SOCKET <= _LONGEST:
+        _take_sockets(folder, usual)
+    return Path(folder)
+
+
+def _take_sockets(folder: str, usual: str) -> None:
+    """Have multiprocessing's folder, where the fork server is found, lie in `folder`."""
     tempfile.tempdir = folder
     try:
-        util.get_temp_dir()  # multiprocessing's, where the fork server is found
+        util.get_temp_dir()
     finally:
         tempfile.tempdir = usual
-    return Path(folder)
 
 
 def _sweep(usual: Path) -> None:
