@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
 import torch
+from transformers import TrainerCallback
 
+import methods
 from bench.adapt.learner import Adapted, Judgement, Observer, once_for_each_context, parameters, training_sample
-from bench.adapt.session import AdaptSession
+from bench.adapt.session import AdaptSession, with_head
 from bench.adapt.untrained import require_base
 from bench.adapt.validation import ValidationItems, items_to_answer, judgement_of
 from bench.core.adapter_part import AdapterPart, Reach
-from bench.core.errors import CellError, DivergedError
+from bench.core.errors import CellError, DivergedError, NotApplicableError
 from bench.core.hashing import derive_seed
 from bench.core.measured import FlopCheck
 from bench.core.method import Method, TrainedPart
@@ -25,15 +27,18 @@ from bench.engine.prompts import Encoded, Writer
 from bench.meters import flops
 from bench.meters.flop_check import Checked, of_training
 from bench.meters.optional import optional
-from bench.model.base import PictureBase
+from bench.model.base import EncoderBase, PictureBase
 from bench.model.budget import train_tokens
 from bench.model.devices import cpu, onednn_pays
+from bench.model.load import load_base
+from bench.model.memory import free_cached
+from bench.model.resolve import ResolvedModel
 from bench.training.arguments import Setting
 from bench.training.batches import Pair, divisor, micro_batch
 from bench.training.epochs import Scorer
 from bench.training.loss import mean_loss, work_of
 from bench.training.shapes import SHORTEST, fastest, shape_trial
-from bench.training.trainer import train
+from bench.training.trainer import Progress, train
 from methods.options import changes_of, only
 
 
@@ -53,15 +58,16 @@ class GradientLearner:
                 setting, tried = in_fastest_shape(session, method, setting, pairs)
         items = items_to_answer(method, session)
         with meter.phase("train"):
-            model, result = train(
-                lambda: start(session, method, setting.seed),
+            model, result = _trained(
+                session,
+                method,
                 pairs,
                 validation,
                 setting,
                 lambda done, steps: session.progress("train", done, steps),
-                [checkpoints] if checkpoints else [],
+                "train",
                 scorer(items, session, writer) if items else None,
-                session.resume("train"),
+                [checkpoints] if checkpoints else [],
             )
         if result.metric_s is not None:
             meter.move("train", "tune", result.metric_s)
@@ -118,10 +124,8 @@ class GradientLearner:
                 session.progress("tune", trial * steps + done, trials * steps)
 
             try:
-                model, result = train(
-                    lambda: start(session, method, setting.seed), pairs, validation, setting, progress, (), by_answers,
-                    session.resume(f"trial {trial} of {trials}"),
-                )  # fmt: skip
+                name = f"trial {trial} of {trials}"
+                model, result = _trained(session, method, pairs, validation, setting, progress, name, by_answers)
             except DivergedError:
                 return Judged(options, None)
             _count(session, cast(TrainedPart, method.weights), "tune", model, validation, result, judged=1)
@@ -132,6 +136,42 @@ class GradientLearner:
             return Judged(options, score, result.epochs, loss, tokens + items.tokens - before)
 
         return judgement_of(session, items, judge)
+
+
+def _trained(
+    session: AdaptSession,
+    method: Method,
+    pairs: Sequence[Pair],
+    validation: Sequence[Pair],
+    setting: Setting,
+    progress: Progress,
+    name: str,
+    by_answers: Scorer | None,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> tuple[Any, Training]:
+    """A training by this process, or by several that share it."""
+    begin = partial(start, session, method, setting.seed)
+    if session.ranks is None:
+        return train(begin, pairs, validation, setting, progress, callbacks, by_answers, session.resume(name))
+    if isinstance(session.base, PictureBase):
+        raise NotApplicableError("a model of pictures is trained by one process; leave engine.ranks out")
+    from bench.training.ranks import train_on_ranks
+
+    session.weights.release()  # the ranks need its memory
+    free_cached()
+    model = replace(session.ranks.model, dtype=str(session.base.dtype).removeprefix("torch."))
+    options = {**method.weights.options.model_dump(mode="json"), **method.context.options.model_dump(mode="json")}
+    labels = len(session.labels) if session.draws_head(method) else 0
+    make = partial(start_in_rank, model, method.name, options, setting.seed, labels)
+    return train_on_ranks(make, pairs, validation, setting, progress, session.meter.device, begin)
+
+
+def start_in_rank(model: ResolvedModel, name: str, options: Mapping[str, Any], seed: int, labels: int) -> Any:
+    """As `start`, in the process of a rank: on the host, from which the rank takes its part."""
+    part = cast(TrainedPart, methods.create(name, options).weights)
+    base = load_base(model, torch.device("cpu"))
+    read = partial(with_head, cast(EncoderBase, base), labels, seed) if labels else base.load
+    return part.start(read(part.full_precision), seed)
 
 
 def start(session: AdaptSession, method: Method, seed: int) -> Any:
@@ -174,14 +214,15 @@ def setting_for(session: AdaptSession, method: Method, pairs: Sequence[Pair]) ->
     options, limits, material = method.weights.options, session.limits, session.material
     state = method.weights.bytes_per_weight * session.base.parameters
     at_once = limits.train_tokens or train_tokens(session.meter.device, session.base.numbers, state)
-    micro = micro_batch(options.batch_size, pairs, at_once)
+    ranks = session.ranks.count if session.ranks else 1
+    micro = micro_batch(options.batch_size // ranks, pairs, at_once)
     if isinstance(session.base, PictureBase) and limits.train_tokens is None:
         micro = options.batch_size  # rows of a batch are normalised together in many of these models
     if isinstance(limits.micro_batch, int):
-        micro = divisor(options.batch_size, limits.micro_batch)
+        micro = divisor(options.batch_size // ranks, limits.micro_batch)
     seed = derive_seed("train", material.task, method.weights.name, material.seed)
     rate, pad = only(options.learning_rate), session.base.codec.pad
-    return Setting(options, rate, seed, pad, micro, limits.bf16, held=limits.held)
+    return Setting(options, rate, seed, pad, micro, limits.bf16, ranks=ranks, held=limits.held)
 
 
 def is_to_be_tried(session: AdaptSession, setting: Setting, pairs: Sequence[Pair]) -> bool:
@@ -195,7 +236,8 @@ def is_to_be_tried(session: AdaptSession, setting: Setting, pairs: Sequence[Pair
     rows = setting.options.steps(len(pairs), setting.share) * setting.options.batch_size
     pinned = pinned or isinstance(session.base, PictureBase)
     long = rows >= SHORTEST * setting.micro_batch and setting.options.batch_size > setting.micro_batch
-    return session.meter.device.type == "cpu" and not pinned and long and not limits.held
+    alone = setting.ranks == 1 and session.meter.device.type == "cpu"
+    return alone and not pinned and long and not limits.held
 
 
 def in_fastest_shape(

@@ -31,12 +31,21 @@ from bench.model.base import Base, EncoderBase, NoBase, PictureBase
 from bench.model.budget import batch_tokens
 from bench.model.decision import Decider, DecisionBase
 from bench.model.precision import entries
+from bench.model.resolve import ResolvedModel
 from bench.model.seq2seq import is_seq2seq
 from bench.model.shared_weights import SharedWeights
 from bench.training.resume import Resume
 from tasks.loader.splits import sample
 
 TAKEN = TypeAdapter(Taken)
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The processes that share each training of a cell, which read the model themselves."""
+
+    count: int
+    model: ResolvedModel
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,12 @@ def answers_shown(task: Task, material: Material) -> Iterator[str]:
         yield from example.references
 
 
+def with_head(base: EncoderBase, labels: int, seed: int, full_precision: bool) -> Any:
+    """An encoder with a head for labels, drawn by the seed."""
+    torch.manual_seed(seed)
+    return base.classifier(labels, full_precision)
+
+
 @dataclass(frozen=True)
 class AdaptSession:
     """What adapting is done with: the same for every trial of a search and for the method that it chose.
@@ -81,6 +96,7 @@ class AdaptSession:
     validation_items: int | None = None
     writes_choices: bool = False  # a choice is the one that a written text names; else the likeliest
     weights: SharedWeights = field(default_factory=SharedWeights)  # of the base, as long as they are to be used again
+    ranks: Ranks | None = None  # None: this process trains
     unfinished: Unfinished = field(default_factory=Unfinished)  # what an attempt before has done, and this one so far
 
     @property
@@ -166,25 +182,24 @@ class AdaptSession:
 
     def start(self, method: Method, seed: int, full_precision: bool = False) -> Any:
         """The model that the method's weights part learns or answers with, from the base as it was read."""
-        heads = self._draws_head(method)
+        heads = self.draws_head(method)
         key = (len(self.labels), seed) if heads else ()
         read = partial(self._with_head, *key) if heads else self.base.load
         return method.weights.start(self._read(key, read, full_precision, method.weights.shares_base), seed)
 
     def reads_once(self, method: Method) -> bool:
         """Whether all that the method does is done on the weights that `untouched` gives."""
-        return method.weights.shares_base and not isinstance(self.base, NoBase) and not self._draws_head(method)
+        return method.weights.shares_base and not isinstance(self.base, NoBase) and not self.draws_head(method)
 
     def untouched(self) -> Any:
         """The base model, to be asked and not to be changed."""
         return self._read((), self.base.load, full_precision=False, shares=True)
 
-    def _draws_head(self, method: Method) -> bool:
+    def draws_head(self, method: Method) -> bool:
         return isinstance(self.base, EncoderBase) and method.weights.learner == GRADIENT
 
     def _with_head(self, labels: int, seed: int, full_precision: bool) -> Any:
-        torch.manual_seed(seed)  # the head is drawn
-        return cast(EncoderBase, self.base).classifier(labels, full_precision)
+        return with_head(cast(EncoderBase, self.base), labels, seed, full_precision)
 
     def _read(self, key: tuple[int, ...], read: Callable[[bool], Any], full_precision: bool, shares: bool) -> Any:
         """A base model, by `key` what else it was made from: on weights that others read, or on weights of its own."""

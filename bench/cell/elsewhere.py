@@ -68,8 +68,9 @@ def _end_with_input() -> None:
 
 
 def _measure(folder: Path, say: Callable[[Message], None]) -> None:
-    device = json.loads((folder / JOB).read_text(encoding="utf-8"))["device"]
-    os.environ.update({**_ALWAYS, VARIABLE: visible_device(device, os.environ.get(VARIABLE))})
+    job = json.loads((folder / JOB).read_text(encoding="utf-8"))
+    visible = visible_device(job["device"], os.environ.get(VARIABLE), job.get("ranks", 1))
+    os.environ.update({**_ALWAYS, VARIABLE: visible})
     from bench.cell import worker  # which loads torch
     from bench.model import memory
 

@@ -43,6 +43,7 @@ class Job:
     batch_size: int | None
     out: str
     micro_batch: int | Literal["auto", "width"] = "auto"  # rows that are trained on at once
+    ranks: int = 1  # processes that share a training, on a device each
     turned_off: list[SideMeasure] = field(default_factory=list)  # not to be measured
     cells_at_once: int = 1  # on this machine, this one included
     times_tail: bool = False  # enough items are timed for a 95th percentile, however long that takes

@@ -136,6 +136,10 @@ def _answered(
         return prompts, adapted.predictor.answer(items, prompts)
 
 
+def _gpus(job: Job, meter: Meter) -> int:
+    return job.ranks if meter.device.type == "cuda" else 1
+
+
 def _served(session: AdaptSession, adapted: Adapted, predictions: Sequence[Prediction], task: Task) -> ServedBy | None:
     if not isinstance(session, ServedSession):
         return None
@@ -279,5 +283,5 @@ def _record(
         parameters=replace(adapted.parameters, index_bytes=index.nbytes if index else 0),
         kept=run_folder.kept_weights(weights) if weights.is_dir() else None,
         identity=job.identity,
-        environment=replace(describe(meter.device), cells_at_once=job.cells_at_once),
+        environment=replace(describe(meter.device), cells_at_once=job.cells_at_once, gpus=_gpus(job, meter)),
     )

@@ -14,7 +14,7 @@ import torch
 import methods
 import tasks
 from bench import __version__
-from bench.adapt.session import AdaptSession, Limits, answers_shown
+from bench.adapt.session import AdaptSession, Limits, Ranks, answers_shown
 from bench.cell.job import Job
 from bench.cell.reading import as_read
 from bench.cell.served import serve, session_with
@@ -80,7 +80,10 @@ def session_for(job: Job, task: Task, method: Method, meter: Meter, progress: Pr
         blind = replace(blind, normalise="none", rules=())
     allowed, writes = limits(job, meter.device), bool(reader) and task.kind == "choice"
     session = AdaptSession(base, blind, material, allowed, meter, progress, budget, validation_items, writes)
-    return replace(session, unfinished=unfinished_of(job))
+    ranks = Ranks(job.ranks, job.resolved) if job.ranks > 1 else None
+    if ranks and meter.device.type == "cuda" and torch.cuda.device_count() < job.ranks:
+        raise NotApplicableError(f"{job.ranks} ranks need a GPU each; the cell sees {torch.cuda.device_count()}")
+    return replace(session, ranks=ranks, unfinished=unfinished_of(job))
 
 
 def unfinished_of(job: Job) -> Unfinished:

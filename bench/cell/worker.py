@@ -35,8 +35,8 @@ def main(argv: Sequence[str]) -> int:
     """
     if "--until-input-ends" in argv[1:]:
         watch_input()
-    device = json.loads(Path(argv[0]).read_text(encoding="utf-8"))["device"]
-    os.environ[VARIABLE] = visible_device(device, os.environ.get(VARIABLE))  # as in a run: one device, or none
+    job = json.loads(Path(argv[0]).read_text(encoding="utf-8"))  # in a run it sees one device for each rank, or none
+    os.environ[VARIABLE] = visible_device(job["device"], os.environ.get(VARIABLE), job["ranks"])
     return run(Path(argv[0]), lambda message: print(json.dumps(message), flush=True))
 
 

@@ -223,8 +223,11 @@ def plan(
         print(json.dumps(planning.as_json(estimates), indent=1))
         return
     Console().print(planning.table(estimates, prices.currency))
-    for line in placement.lines(estimates, there.at_once, there.place, there.others) if there else ():
-        print(line)
+    if there:
+        ranks = loaded.engine.ranks
+        others = [other.of(ranks) for other in there.others]
+        for line in placement.lines(estimates, there.at_once, there.place.of(ranks), others):
+            print(line)
 
 
 def read_suite(suite: str, seeds: str | None, workers: str | None = None, **changes: Any) -> tuple[Path, Suite]:

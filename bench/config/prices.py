@@ -36,11 +36,11 @@ class Prices(BaseModel):
     sources: Mapping[str, str] = Field(default={}, description="name of a price: where it comes from")
 
     def hour(self, environment: Environment) -> float:
-        """An hour of the device that a record's environment names: one GPU, or all threads of a CPU."""
+        """An hour of the device that a record's environment names: its GPUs, or all threads of a CPU."""
         if environment.device != "cuda":
             return self.cpu_core_hour * (environment.threads or 1)
         priced = (price for part, price in self.gpu_hour.items() if part in environment.device_name)
-        return next(priced, self.gpu_hour["other"])
+        return environment.gpus * next(priced, self.gpu_hour["other"])
 
 
 def read(content: Mapping[str, Any], where: str) -> Prices:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 import methods
 from bench.config import assumptions, prices
+from bench.config.ranks import refuse_undivided
 from bench.config.teacher import TeacherSpec, read_reflector, read_teacher
 from bench.core.errors import UsageError, nearest, unknown
 from bench.core.explain import explain
@@ -53,6 +54,9 @@ class EngineSettings(_Strict):
     batch_size: int | None = Field(None, gt=0, description="rows of one inference batch at most")
     threads: int | None = Field(
         None, gt=0, description="CPU threads of a cell; default: all cores, shared by the cells at once"
+    )
+    ranks: int = Field(
+        1, gt=0, le=64, description="processes that share a training, on a GPU each: for models too large for one"
     )
     workers: Literal["auto"] | Annotated[int, Field(gt=0, lt=1000)] | None = Field(
         None,
@@ -191,7 +195,10 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> Suite:
         raise UsageError("\n".join(f"{path}: {line}" for line in explain(error, Suite))) from None
     prices.replaced(suite.prices, str(path))
     assumptions.read(suite.decide, str(path))
-    labelled_methods(suite)  # names and options are checked here, before any model loads
+    labelled = labelled_methods(suite)  # names and options are checked here, before any model loads
+    if suite.engine.ranks > 1:
+        named = {label: asked.method for label, asked in labelled.items()}
+        refuse_undivided(suite.engine.ranks, suite.engine.device, suite.checkpoints, named, str(path))
     return suite
 
 

@@ -109,6 +109,7 @@ class Environment(Strict):
     bf16: str = ""  # on a CPU: why `dtype: auto` is bfloat16 there, or is not
     cpu_count: Count | None = None  # logical processors
     threads: Count | None = None  # of torch
+    gpus: Count = 1  # that the cell had: one for each rank; on a CPU it has none, and this is 1
     cells_at_once: Count = 1  # measured on the machine at the same time, at most: they share its cores and memory
     boot: str | None = None  # tells a running machine from others, and from itself before it was started anew
 

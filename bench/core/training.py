@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -24,6 +24,24 @@ class BatchWork(Strict):
 
     def __add__(self, other: BatchWork) -> BatchWork:
         return BatchWork(self.tokens + other.tokens, self.predicted + other.predicted, self.beside + other.beside)
+
+
+@dataclass(frozen=True, slots=True)
+class RankCosts(Strict):
+    """The processes that shared a training, each with a device of its own, or all on the CPU."""
+
+    count: Count
+    host_bytes: Count  # resident set size, its highest, of the rank with the most
+    host_bytes_in_all: Count  # the sum over ranks
+    device_bytes: Count | None = None  # highest allocated, of the rank with the most; None without a device
+    device_bytes_in_all: Count | None = None  # the sum over ranks
+
+    @classmethod
+    def of(cls, ranks: Sequence[RankCosts]) -> RankCosts:
+        """The costs of all, from those of each."""
+        host, device = [each.host_bytes for each in ranks], [each.device_bytes or 0 for each in ranks]
+        beside = (max(device), sum(device)) if any(device) else (None, None)
+        return cls(len(ranks), max(host), sum(host), *beside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +111,7 @@ class Training(Strict):
     examples_too_long: Count = 0  # left out because they do not fit the model's context
     validation_metric: Curve = ()  # (step, score of the answers to validation items), where the epoch is chosen by it
     best_validation_metric: float | None = None  # of the weights that are kept
+    ranks: RankCosts | None = None  # None: one process trained
     metric_s: Amount | None = None  # what those answers took; counted in the phase `tune`
 
 

@@ -23,7 +23,7 @@ class NodeSettings(_Strict):
     """What a cell gets, whichever cluster it is on."""
 
     at_once: int = Field(16, gt=0, le=10_000, description="cells that wait or run at once")
-    gpus: int = Field(0, ge=0, le=1, description="of a cell: 0 or 1")
+    gpus: int = Field(0, ge=0, le=1, description="of each rank of a cell: 0 or 1")
     bfloat16: bool = Field(True, description="whether the GPUs multiply bfloat16 themselves (A100 and later do)")
     per_node: int = Field(1, gt=0, description="cells that share a node at most; costs of such cells are marked")
     cpus: int = Field(4, gt=0, description="cores of a cell")

@@ -20,7 +20,8 @@ GROUP = "adaptbench.executors"
 
 def _slurm(cluster: Cluster, run: Path, suite: Suite) -> Executor:
     settings = cluster.slurm
-    return BatchJobs(Slurm(run, settings, suite.cell_timeout_s), settings.at_once, settings.per_node)
+    scheduler = Slurm(run, settings, suite.cell_timeout_s, suite.engine.ranks)
+    return BatchJobs(scheduler, settings.at_once, settings.per_node)
 
 
 def _rehearsal(cluster: Cluster, run: Path, suite: Suite) -> Executor:
@@ -30,7 +31,7 @@ def _rehearsal(cluster: Cluster, run: Path, suite: Suite) -> Executor:
 
 
 def _ray(cluster: Cluster, run: Path, suite: Suite) -> Executor:
-    return RayTasks(run, cluster.ray, suite.cell_timeout_s)
+    return RayTasks(run, cluster.ray, suite.cell_timeout_s, suite.engine.ranks)
 
 
 _OWN: Mapping[str, Callable[[Cluster, Path, Suite], Executor]] = {
@@ -69,12 +70,14 @@ def create(name: str, cluster: Cluster, run: Path, suite: Suite) -> Executor:
 def place(name: str, cluster: Cluster) -> Place:
     """The memory of a cell there and what an hour costs."""
     found = nodes(name, cluster)
-    return Place(name, found.gpu_memory_gib if found.gpus else found.memory_gib, found.per_hour)
+    memory = found.gpu_memory_gib if found.gpus else found.memory_gib
+    return Place(name, memory, found.per_hour, each_rank=found.gpus > 0)
 
 
 def other_places(cluster: Cluster) -> list[Place]:
     """Other kinds of GPU to compare with."""
-    return [Place(name, kind.memory_gib, kind.per_hour, kind.speed) for name, kind in cluster.other_gpus.items()]
+    kinds = cluster.other_gpus.items()
+    return [Place(name, kind.memory_gib, kind.per_hour, kind.speed, each_rank=True) for name, kind in kinds]
 
 
 def nodes(name: str, cluster: Cluster) -> NodeSettings:

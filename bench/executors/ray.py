@@ -58,6 +58,7 @@ class RayTasks:
     run: Path
     settings: RaySettings
     timeout_s: float | None = None  # of a cell
+    ranks: int = 1  # of a cell
     _running: dict[Any, RaySubmission] = field(default_factory=dict)  # by the stream of what a task says
     _files: Any = None
 
@@ -81,7 +82,7 @@ class RayTasks:
         known = described(str(taught)) if job["teacher"] and taught.is_dir() else None
         found = contents(job)
         ray.get(self._files.allow.remote([each.place for each in (*found, *([known] if known else []))]))
-        options: dict[str, Any] = {"num_cpus": self.settings.cpus, "num_gpus": self.settings.gpus}
+        options: dict[str, Any] = {"num_cpus": self.settings.cpus, "num_gpus": self.settings.gpus * self.ranks}
         if self.settings.memory_gib:
             options["memory"] = int(self.settings.memory_gib * 2**30)
         task = ray.remote(run_task).options(

@@ -40,13 +40,14 @@ class Slurm:
     run: Path  # on a disk that all nodes share
     settings: SlurmSettings
     timeout_s: float | None = None  # of a cell, as the suite says
+    ranks: int = 1  # of a cell
     name: str = "slurm"
 
     def submit(self, folders: Sequence[Path]) -> list[str]:
         """One job array, or a job where it is one cell."""
         executor = _submitit().SlurmExecutor(folder=_folder(self.run))
         try:
-            executor.update_parameters(**parameters(self.settings))
+            executor.update_parameters(**parameters(self.settings, self.ranks))
             tasks = [_task(folder, self.timeout_s) for folder in folders]
             jobs = [executor.submit(tasks[0])] if len(tasks) == 1 else _tried(lambda: executor.submit_array(tasks))
         except (ValueError, RuntimeError, subprocess.SubprocessError, OSError) as error:
@@ -100,7 +101,7 @@ class Rehearsal:
         _forget(self.run, job_id)
 
 
-def parameters(settings: SlurmSettings) -> dict[str, Any]:
+def parameters(settings: SlurmSettings, ranks: int = 1) -> dict[str, Any]:
     """What submitit is told of a cell's job."""
     found: dict[str, Any] = {
         "job_name": "adaptbench",
@@ -114,7 +115,7 @@ def parameters(settings: SlurmSettings) -> dict[str, Any]:
         "additional_parameters": {"requeue": True, **settings.flags},
     }
     if settings.gpus:
-        found["gpus_per_node"] = settings.gpus
+        found["gpus_per_node"] = settings.gpus * ranks
     if settings.memory_gib:
         found["mem"] = f"{round(settings.memory_gib * 1024)}M"
     named = {"partition": settings.partition, "account": settings.account}

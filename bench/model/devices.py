@@ -16,6 +16,8 @@ from torch import Tensor
 
 from bench.core.errors import UsageError
 
+_FULL = 0.8  # of a GPU's free memory: the rest is for activations and caches
+
 
 def pick_device(asked: str) -> torch.device:
     """CUDA where there is one, else the CPU, unless `asked` names one.
@@ -31,6 +33,15 @@ def pick_device(asked: str) -> torch.device:
         allowed = ", ".join(["auto", "cpu", *(f"cuda:{card}" for card in range(there))])
         raise UsageError(f'device "{asked}" is not there; allowed here: {allowed}')
     return torch.device("cuda", index)
+
+
+def device_map(device: torch.device, weight_bytes: int) -> dict[str, torch.device] | str | None:
+    """Where weights of so many bytes are loaded, as transformers takes it: on the device, or over all that are seen."""
+    if device.type == "cpu":
+        return None
+    if torch.cuda.device_count() == 1 or weight_bytes < _FULL * torch.cuda.mem_get_info(device)[0]:
+        return {"": device}  # straight there, without a copy on the host
+    return "balanced"
 
 
 def tensor_on(device: torch.device, values: Sequence[Any]) -> Tensor:

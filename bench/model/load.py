@@ -26,6 +26,7 @@ from bench.model.base import Base, without_model
 from bench.model.causal import require_causal
 from bench.model.chat import chat_template
 from bench.model.decision import decision_base
+from bench.model.devices import device_map
 from bench.model.encoder import encoder_base
 from bench.model.memory import is_out_of_memory
 from bench.model.onednn_linear import use_onednn
@@ -77,17 +78,18 @@ def load_base(model: ResolvedModel, device: torch.device, quick: bool = True) ->
 def _load(
     model: ResolvedModel, device: torch.device, dtype: torch.dtype, quick: bool, codec: Codec, full_precision: bool
 ) -> Any:
+    kept_in = torch.float32 if full_precision else dtype
     auto: Any = AutoModelForSeq2SeqLM if model.kind == "seq2seq" else AutoModelForCausalLM
     with _readable(model):
         with_report = auto.from_pretrained(
             model.folder,
             config=_config(model),
-            dtype=torch.float32 if full_precision else dtype,
+            dtype=kept_in,
             use_safetensors=True,
             trust_remote_code=model.trust_remote_code,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # so that they are reported, and refused below
-            device_map=None if device.type == "cpu" else {"": device},  # straight there, without a copy on the host
+            device_map=device_map(device, model.parameters * kept_in.itemsize),
         )
     loaded, report = with_report
     require_whole(loaded, report, model.name)

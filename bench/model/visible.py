@@ -5,8 +5,8 @@ from __future__ import annotations
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 
-def visible_device(asked: str, visible: str | None) -> str:
-    """The one device that a cell may see, as `CUDA_VISIBLE_DEVICES` says it: a cell is measured on one device.
+def visible_device(asked: str, visible: str | None, ranks: int = 1) -> str:
+    """The devices that a cell may see, as `CUDA_VISIBLE_DEVICES` says it: one for each of its ranks.
 
     `asked` is the suite's device, `visible` what the variable is now (None: every device): numbers, or UUIDs of cards
     (GPU-…) or of their parts (MIG-…).
@@ -15,10 +15,10 @@ def visible_device(asked: str, visible: str | None) -> str:
         return ""
     index = int(asked.partition(":")[2] or 0)
     if visible is None:
-        return str(index)
+        return ",".join(map(str, range(index, index + ranks)))
     listed: list[str] = []
     for name in map(str.strip, visible.split(",")):
         if name in ("", "-1"):  # CUDA reads no further
             break
         listed.append(name)
-    return listed[index] if index < len(listed) else ""
+    return ",".join(listed[index : index + ranks])

@@ -46,11 +46,12 @@ def job_of(
         suite_method=cell.suite_method,
         seed=cell.seed,
         embedder=suite.embedder,
-        device=suite.engine.device.partition(":")[0],  # the worker sees one device only
+        device=suite.engine.device.partition(":")[0],  # the worker sees its own alone
         batch_tokens=suite.engine.batch_tokens,
         train_tokens=suite.engine.train_tokens,
         batch_size=suite.engine.batch_size,
         micro_batch=suite.engine.micro_batch,
+        ranks=suite.engine.ranks,
         out=str(out),
         keeps_weights=suite.keep != "none" and not cell.is_base,
         vectors=str(store.path / VECTORS),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.core.errors import UsageError
 from bench.metrics.formats import duration
@@ -22,6 +22,12 @@ class Place:
     memory_gib: float | None  # of the GPU, or of the cell where it has none
     per_hour: float | None
     speed: float = 1.0  # in comparison with the machines that are asked for
+    each_rank: bool = False  # whether every rank of a cell gets as much memory
+
+    def of(self, ranks: int) -> Place:
+        """What a cell of so many ranks gets."""
+        shared = self.each_rank and self.memory_gib is not None
+        return replace(self, memory_gib=(self.memory_gib or 0.0) * ranks) if shared else self
 
 
 def refuse_unfitting(cells: Sequence[Cell], place: Place) -> None:

@@ -98,7 +98,7 @@ def measure(
     cells = shards.part(every, shard) if shard else every
     if elsewhere:
         known = runner.measured(suite, cells, Store(folder))
-        refuse_unfitting([cell for cell in cells if cell.key not in known], elsewhere.place)
+        refuse_unfitting([cell for cell in cells if cell.key not in known], elsewhere.place.of(suite.engine.ranks))
     part = Part(str(shard), frozenset(cell.key for cell in cells)) if shard else None
     from bench.runs import workers  # which loads torch, as the suite is known to be right
 

@@ -51,15 +51,20 @@ def executor(suite: Suite, cells_at_once: int) -> LocalProcesses:
     elif ":" in engine.device:
         names = [engine.device]
     else:
-        names = [f"cuda:{card}" for card in range(cells_at_once)]
-    return LocalProcesses([visible_device(name, visible) for name in names], threads, suite.cell_timeout_s)
+        names = [f"cuda:{cell * engine.ranks}" for cell in range(cells_at_once)]
+    devices = [visible_device(name, visible, engine.ranks) for name in names]
+    return LocalProcesses(devices, threads, suite.cell_timeout_s)
 
 
 def _cards(engine: EngineSettings) -> int:
-    """GPUs that cells may be measured on, one cell on each at a time; 0 where they are measured on the CPU."""
+    """Cells that may be measured at once, on a GPU for each of their ranks; 0 where they are measured on the CPU."""
     if pick_device(engine.device).type != "cuda":
         return 0
-    there = 1 if ":" in engine.device else torch.cuda.device_count()
+    cards = 1 if ":" in engine.device else torch.cuda.device_count()
+    if engine.ranks > cards:
+        raise UsageError(f"engine.ranks: {engine.ranks} ranks need a GPU each; allowed here: 1 to {cards}")
+    there = cards // engine.ranks
     if isinstance(engine.workers, int) and engine.workers > there:
-        raise UsageError(f"engine.workers: {engine.workers} cells at once need a GPU each; allowed here: 1 to {there}")
+        each = "a GPU" if engine.ranks == 1 else f"{engine.ranks} GPUs"
+        raise UsageError(f"engine.workers: {engine.workers} cells at once need {each} each; allowed here: 1 to {there}")
     return there

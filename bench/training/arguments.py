@@ -26,7 +26,13 @@ class Setting:
     share: float = 1.0  # of the full length
     padded: bool = False  # rows, also where the model would take them in one line
     checkpointing: bool = False
+    ranks: int = 1  # processes that share it
     held: dict[str, int] = field(default_factory=dict)  # what memory was found to hold, told to later trainings
+
+    @property
+    def most_rows(self) -> int:
+        """Rows of a step that one process has."""
+        return self.options.batch_size // self.ranks
 
 
 @dataclass
@@ -52,14 +58,15 @@ def arguments(
 ) -> OneDeviceArguments:
     """What the library's trainer is told; `judged_by`: what the kept epoch is chosen by, None where none is."""
     options, validates = setting.options, judged_by is not None
-    micro = min(setting.micro_batch, options.batch_size)
+    on_disk = validates and setting.ranks == 1  # ranks keep the best epoch's weights themselves
+    micro = min(setting.micro_batch, setting.most_rows)
     steps = options.steps(examples, setting.share)
     return kind(
         model_device=str(device),
         output_dir=folder,
         max_steps=steps,
         per_device_train_batch_size=micro,
-        gradient_accumulation_steps=max(1, options.batch_size // micro),
+        gradient_accumulation_steps=max(1, setting.most_rows // micro),
         learning_rate=setting.rate,
         lr_scheduler_type=options.schedule,
         warmup_steps=int(options.warmup * steps),
@@ -75,10 +82,10 @@ def arguments(
         logging_steps=10,
         logging_nan_inf_filter=False,  # its default hides a diverging loss
         eval_strategy="epoch" if validates else "no",
-        save_strategy="best" if validates else "no",
+        save_strategy="best" if on_disk else "no",
         save_only_model=True,
         save_total_limit=1,
-        load_best_model_at_end=validates,
+        load_best_model_at_end=on_disk,
         metric_for_best_model=judged_by,
         greater_is_better=judged_by == RANK if validates else None,
         disable_tqdm=True,

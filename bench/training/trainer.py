@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,11 +28,12 @@ from bench.model.memory import free_cached, is_out_of_memory
 from bench.training.arguments import Setting, arguments
 from bench.training.batches import Arrangement, LengthGroups, Pair, Pairs, collate, divisor
 from bench.training.epochs import RANK, ScoredEpochs, Scorer, kept_epoch
-from bench.training.loss import arranged, mean_loss, pad_rows, summed_loss
+from bench.training.loss import arranged, arrangement_of, mean_loss, pad_rows, summed_loss
 from bench.training.resume import Keeper, Resume, give_back, in_shape_of
 from bench.training.step_timer import StepTimer
 
 T = TypeVar("T")
+A = TypeVar("A", bound="AnswerTrainer")
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
 _ROWS, _RECOMPUTED = "rows trained at once", "activations recomputed"  # names in `Setting.held`
 
@@ -161,7 +163,7 @@ def within_memory(setting: Setting, train_with: Callable[[Setting], T]) -> T:
 
 def _within(setting: Setting) -> Setting:
     """The setting within what an earlier training of the cell found that memory holds."""
-    rows = divisor(setting.options.batch_size, min(setting.micro_batch, setting.held.get(_ROWS, setting.micro_batch)))
+    rows = divisor(setting.most_rows, min(setting.micro_batch, setting.held.get(_ROWS, setting.micro_batch)))
     return replace(
         setting, micro_batch=rows, checkpointing=setting.checkpointing or setting.held.get(_RECOMPUTED, 0) > 0
     )
@@ -170,7 +172,7 @@ def _within(setting: Setting) -> Setting:
 def _smaller(setting: Setting) -> Setting | None:
     """The next thing to try after running out of memory: fewer rows at once, then recomputed activations."""
     if setting.micro_batch > 1:
-        return replace(setting, micro_batch=divisor(setting.options.batch_size, setting.micro_batch // 2))
+        return replace(setting, micro_batch=divisor(setting.most_rows, setting.micro_batch // 2))
     return None if setting.checkpointing else replace(setting, checkpointing=True)
 
 
@@ -187,16 +189,42 @@ def _train_once(
     found = resume.found() if resume else None
     if found:
         setting = in_shape_of(setting, found[1])
+    model = prepared(model, setting)
+    with trainer_for(AnswerTrainer, model, pairs, validation, setting, progress, callbacks, scorer) as trainer:
+        if resume:
+            trainer.add_callback(Keeper(trainer, resume, found))
+        trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
+    model.eval()
+    return model, outcome(trainer, pairs, setting, arrangement_of(model) is Arrangement.PACKED)
+
+
+def prepared(model: Any, setting: Setting) -> Any:
+    """A model as it is to be trained."""
     if setting.checkpointing:
         model.gradient_checkpointing_enable()
     if setting.padded:
         pad_rows(model)
     model.train()
+    return model
+
+
+@contextmanager
+def trainer_for(
+    kind: Callable[..., A],
+    model: Any,
+    pairs: Sequence[Pair],
+    validation: Sequence[Pair],
+    setting: Setting,
+    progress: Progress,
+    callbacks: Sequence[TrainerCallback],
+    scorer: Scorer | None,
+) -> Iterator[A]:
+    """The trainer of a prepared model, which reads batches as they are arranged while this lasts."""
     patience = setting.options.patience
     stopping = [EarlyStoppingCallback(patience)] if validation and patience else []
     judged = (RANK if scorer else "eval_loss") if validation else None
     with tempfile.TemporaryDirectory(prefix="adaptbench-") as folder, arranged(model) as arrangement:
-        trainer = AnswerTrainer(
+        trainer = kind(
             model=model,
             args=arguments(folder, len(pairs), judged, setting, model.device),
             train_dataset=Pairs(pairs),
@@ -209,14 +237,11 @@ def _train_once(
         )
         for unwanted in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(unwanted)
-        if resume:
-            trainer.add_callback(Keeper(trainer, resume, found))
-        trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
-    model.eval()
-    return model, _outcome(trainer, pairs, setting, arrangement is Arrangement.PACKED)
+        yield trainer
 
 
-def _outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting, packs: bool) -> Training:
+def outcome(trainer: AnswerTrainer, pairs: Sequence[Pair], setting: Setting, packs: bool) -> Training:
+    """What a training that has ended came to."""
     state = trainer.state
     log = [entry for entry in state.log_history if "step" in entry]
     validation = tuple((int(e["step"]), float(e["eval_loss"])) for e in log if "eval_loss" in e)
