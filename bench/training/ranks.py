@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import resource
 import sys
 import tempfile
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +35,7 @@ from torch.utils.data import DataLoader, Sampler
 from bench.core.errors import AdaptbenchError, CrashedError, DivergedError, OutOfMemoryError
 from bench.core.training import RankCosts, Training
 from bench.model.memory import is_out_of_memory, prepare_allocator
+from bench.training import rank_process
 from bench.training.arguments import Setting
 from bench.training.batches import IGNORED, Arrangement, LengthGroups, Pair, Pairs, collate
 from bench.training.checkpoints import put
@@ -90,13 +91,14 @@ def train_on_ranks(
 def _followed(work: Work, progress: Progress) -> Training:
     """What the ranks report; when one fails, or however this is left, none of them is there any more."""
     context, count = multiprocessing.get_context("spawn"), work.setting.ranks
+    told = pickle.dumps(work)
     lines: dict[Any, int] = {}
     processes: list[Any] = []
     ended: dict[int, tuple[Training, RankCosts]] = {}
     try:
         for rank in range(count):
             ours, theirs = context.Pipe()
-            processes.append(context.Process(target=_rank, args=(rank, work, theirs), daemon=True))
+            processes.append(context.Process(target=rank_process.run, args=(rank, told, theirs), daemon=True))
             processes[-1].start()
             theirs.close()
             lines[ours] = rank
@@ -123,13 +125,12 @@ def _received(line: Any, rank: int, count: int) -> Any:
         raise CrashedError(f"rank {rank} of {count} ended without a result; its last words are in the log") from None
     if said[0] != "failed":
         return said
-    kinds = {cls.kind: cls for cls in (DivergedError, OutOfMemoryError)}
+    kinds: dict[str, type[Exception]] = {DivergedError.kind: DivergedError, OutOfMemoryError.kind: MemoryError}
     raise kinds.get(said[1], CrashedError)(f"rank {rank} of {count}: {said[2]}")
 
 
-def _rank(rank: int, work: Work, line: Connection) -> None:
-    """In a rank's process."""
-    threading.Thread(target=_end_with_the_cell, args=(line,), daemon=True).start()
+def take_part(rank: int, work: Work, line: Connection) -> None:
+    """Train as a rank, and say on `line` what comes of it."""
     try:
         prepare_allocator()
         torch.set_num_threads(work.threads)
@@ -144,14 +145,6 @@ def _rank(rank: int, work: Work, line: Connection) -> None:
         said = str(error).strip().splitlines()
         line.send(("failed", kind, said[0] if said else type(error).__name__))
         sys.stderr.flush()
-        os._exit(1)
-
-
-def _end_with_the_cell(line: Connection) -> None:
-    """Nothing is ever sent down the line: it only ends, when the cell's process has gone."""
-    try:
-        line.poll(None)
-    finally:
         os._exit(1)
 
 
