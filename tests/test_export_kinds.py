@@ -17,8 +17,10 @@ from bench.model import tiny_random
 from bench.store.run_folder import find_predictions
 from tests.export_scripts import answers
 from tests.gpu.test_loading import InThisProcess
+from tests.pictures import build_convolutional, build_transformer
 from tests.served.scripted import Sent, completed, decides, echoes, said, serving
 from tests.small import measure, write_suite
+from tests.test_picture_models import write_pictures
 from tests.test_seq2seq import save
 
 QUIET = {"latency": "off", "training_items": "off", "flop_check": "off"}
@@ -197,3 +199,21 @@ def test_a_served_model_is_asked_as_it_was(tmp_path: Path, monkeypatch: pytest.M
     assert {one.headers["Authorization"] for one in server.asked[first:]} == {"Bearer sk-far"}
     assert all("sk-far" not in file.read_text() for place in places for file in place.iterdir() if file.is_file())
     assert "curl" in (places[0] / "README.md").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", ["transformer", "convolutional"])
+def test_every_method_of_a_model_of_pictures_answers_alone(tmp_path: Path, kind: str) -> None:
+    """Also with pictures at another size than the model's own, and with statistics of norms that were trained."""
+    write_pictures(tmp_path, "paintings", 0)
+    (tmp_path / "model").mkdir()
+    model = {"transformer": build_transformer, "convolutional": build_convolutional}[kind](tmp_path / "model")
+    methods = ["nearest-answer", {"head": {"c": 1.0}}, {"lora": TRAINED}, {"full": TRAINED}, {"scratch": TRAINED}]
+    models = [{"path": str(model), "picture_size": 48}]
+    file = write_suite(tmp_path, model, models=models, tasks=["paintings"], methods=methods, keep="all", measure=QUIET)
+    _, _, run = measure(file, tmp_path / "run")
+    assert {record.status for record in run.records} == {"ok"}
+    nearest, *_ = answered_alone(run, tmp_path)
+    assert "pip install torch transformers safetensors pillow\n" in (nearest / "README.md").read_text()
+    assert (nearest / "picture.py").is_file()

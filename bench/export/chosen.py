@@ -162,8 +162,6 @@ def _record(found: list[Record], label: str, seed: int | None, every: list[Recor
     record = measured[0]
     if record.parts.is_control:
         raise UsageError(f"{label} is a control: it is shown what no user could give it, and cannot be served")
-    if record.identity.model.kind == "image":
-        raise UsageError(f"{record.model} is a model of pictures, of which no export is written yet")
     if record.kind == "prose":
         raise UsageError(f"task {record.task} is of kind prose: likelihoods of given texts are measured, no answers")
     return record

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.core import picture
+
 _PLACE = Path(__file__).parent / "script"
 
 
@@ -14,7 +16,7 @@ def copy(settings: Mapping[str, Any], folder: Path) -> None:
     """Copy predict.py and what it imports into `folder`."""
     shutil.copy(_PLACE / f"{predictor(settings)}.py", folder / "predict.py")
     for name in modules(settings):
-        shutil.copy(_PLACE / f"{name}.py", folder)
+        shutil.copy(Path(picture.__file__) if name == "picture" else _PLACE / f"{name}.py", folder)
 
 
 def predictor(settings: Mapping[str, Any]) -> str:
@@ -23,6 +25,8 @@ def predictor(settings: Mapping[str, Any]) -> str:
     match kind, form:
         case "classical", _:
             return "tf_idf" if form == "terms" else "nearest_answer"
+        case "image", _:
+            return "pictures"
         case "decision" | "served", _:
             return str(kind)
         case "encoder", "classifier" | "encoder":
@@ -41,6 +45,8 @@ def modules(settings: Mapping[str, Any]) -> Iterator[str]:
     yield "command_line"
     if chief == "tf_idf":
         yield "words"
+    if chief == "pictures":
+        yield "picture"
     if chief in ("encoder", "sentence_encoder", "decision"):
         yield "template"
     if chief == "encoder":
@@ -81,6 +87,8 @@ def packages(settings: Mapping[str, Any]) -> Iterator[str]:
         return
     if chief != "served":
         yield from ("torch", "transformers", "safetensors")
+    if chief == "pictures":
+        yield from ("pillow", *(["efficientnet-lite-pytorch"] if settings["head"] == "_fc" else []))
     if settings["weights"] in ("adapter", "unmerged"):
         yield "peft"
     if settings["base"]["form"]:

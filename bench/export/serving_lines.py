@@ -13,6 +13,7 @@ from bench.export.scripts import packages
 _NOT_A_DECODER = {
     "classical": "There is no language model to be served elsewhere: serve it with predict.py.",
     "decision": "transformers' own server answers the same requests (`transformers serve`, /v1/systemone).",
+    "image": "No lines for other servers are given of a model of pictures: serve it with predict.py.",
     "encoder": "No lines for other servers are given of an encoder: serve it with predict.py.",
     "seq2seq": "No lines for other servers are given of an encoder-decoder model: serve it with predict.py.",
 }

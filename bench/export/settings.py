@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from transformers import GenerationConfig
@@ -17,10 +17,12 @@ from bench.cell.setup import session_for
 from bench.core.errors import CellError, UsageError
 from bench.core.item import Item
 from bench.core.words import IS_PAIRED, RUN
+from bench.export import pictures
 from bench.export.chosen import Chosen
 from bench.export.prompts import of_language_model, question_settings
 from bench.export.weights import Form, place_of
 from bench.meters.phases import Meter
+from bench.model.base import PictureBase
 from bench.runs.given import EXPORT
 from bench.runs.jobs import job_of
 from bench.store.run_folder import Store
@@ -89,6 +91,8 @@ def of_kind(chosen: Chosen, session: AdaptSession, folder: Path) -> dict[str, An
             return {"columns": list(chosen.task.test[0].fields), "words": words}
         case "decision":
             return question_settings(prompt)
+        case "image":
+            return pictures.settings(chosen, cast(PictureBase, session.base), folder)
         case "encoder":
             session.base.codec.tokenizer.save_pretrained(folder)
             return {"template": prompt.template, "context_length": session.base.context_length}
@@ -97,4 +101,6 @@ def of_kind(chosen: Chosen, session: AdaptSession, folder: Path) -> dict[str, An
 
 def as_line(item: Item) -> dict[str, Any]:
     """An item as predict.py reads it."""
+    if item.picture is not None:
+        return {"id": item.id, **dict.fromkeys(item.fields, pictures.place_of(item))}
     return {"id": item.id, **item.fields, **({"choices": list(item.choices)} if item.choices else {})}

@@ -12,11 +12,12 @@ from bench.adapt.session import AdaptSession
 from bench.core.errors import UsageError
 from bench.core.method import FROZEN, GIVEN, LINEAR_PROBE, NEAREST_ANSWER, SET_FIT, TF_IDF, TrainedPart
 from bench.core.nearest import text_of
+from bench.export import pictures
 from bench.export.chosen import Chosen
-from bench.model.base import Base, EncoderBase
+from bench.model.base import Base, EncoderBase, PictureBase
 
 # unmerged: an adapter that stays beside the weights; encoder: one of sentences that was trained, and a classifier
-Form = Literal["", "adapter", "unmerged", "merged", "classifier", "encoder", "terms", "examples"]
+Form = Literal["", "adapter", "unmerged", "merged", "classifier", "encoder", "terms", "examples", "pictures"]
 _CONFIG = "adapter_config.json"
 _OF_ADAPTERS = (_CONFIG, "adapter_model*.safetensors")
 _EXAMPLES, _ENCODER = "examples.jsonl", "encoder"
@@ -34,6 +35,9 @@ def write(chosen: Chosen, kept: Path | None, base: Base, session: AdaptSession, 
         if merged:
             raise UsageError(f"{chosen.record.method} leaves the weights as they are: there is nothing to merge")
         return ""
+    if isinstance(base, PictureBase):
+        pictures.write(chosen, kept, base, session, folder)
+        return "pictures"
     if learner is NEAREST_ANSWER:
         return _examples(session, folder)
     if learner is GIVEN:

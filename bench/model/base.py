@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -66,3 +66,5 @@ class PictureBase(EncoderBase):
     """A model of pictures, which reads them by their numbers in `store` as an encoder reads a text by its ids."""
 
     store: PictureStore
+    sizes: Mapping[str, Any]  # how the processor is told to make pictures, beside its own settings
+    head: str  # what the architecture calls the layer of labels that was taken away

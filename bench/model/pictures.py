@@ -54,7 +54,9 @@ def picture_base(model: ResolvedModel, device: torch.device, dtype: torch.dtype)
     """
     build, config = _architecture(model)
     config.problem_type, config.reads_pictures = CLASSIFIES, True
-    store = _store(model)
+    store, sizes = _store(model)
+    with torch.device("meta"):
+        head = _without_head(build(), model.name)
     load = partial(_loaded, model, build, config, store, device, dtype)
     return PictureBase(
         load=load,
@@ -66,6 +68,8 @@ def picture_base(model: ResolvedModel, device: torch.device, dtype: torch.dtype)
         digest=model.digest,
         classifier=partial(_with_labels, load),
         store=store,
+        sizes=sizes,
+        head=head,
     )
 
 
@@ -171,12 +175,13 @@ def _with_labels(load: Callable[[bool], PictureModel], labels: int, full_precisi
     return loaded
 
 
-def _without_head(body: Any, name: str) -> None:
-    """Take the layer of labels away: what it read are the features."""
+def _without_head(body: Any, name: str) -> str:
+    """Take the layer of labels away, so that what it read is put out: the features; what it was called."""
     place = next((each for each in _HEADS if isinstance(getattr(body, each, None), torch.nn.Module)), None)
     if place is None:
         raise CellError(f"model {name}: {type(body).__name__} has no layer of labels that is known")
     setattr(body, place, torch.nn.Flatten(1))
+    return place
 
 
 def _beside(body: Any) -> dict[str, Any]:
@@ -185,7 +190,8 @@ def _beside(body: Any) -> dict[str, Any]:
     return {"interpolate_pos_encoding": True} if "interpolate_pos_encoding" in named else {}
 
 
-def _store(model: ResolvedModel) -> PictureStore:
+def _store(model: ResolvedModel) -> tuple[PictureStore, Mapping[str, Any]]:
+    """The pictures as the model's processor makes them, and the sizes that it is told."""
     if not (model.folder / "preprocessor_config.json").is_file():
         raise CellError(f"model {model.name} has no preprocessor_config.json: how it reads pictures is not known")
     try:
@@ -202,7 +208,7 @@ def _store(model: ResolvedModel) -> PictureStore:
     wide, high = (process(Image.new("RGB", size)).shape for size in ((80, 48), (48, 80)))
     if wide != high or len(wide) != 3:
         raise CellError(f"model {model.name}: its processor makes pictures of unequal sizes, which no batch can hold")
-    return PictureStore(process, wide)
+    return PictureStore(process, wide), sizes
 
 
 def _sizes(processor: Any, side: int | None) -> Mapping[str, Any]:

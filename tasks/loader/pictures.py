@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.core.picture import Picture, PictureError, pixels, read_file, size_of
+from bench.core.picture import INSTALL, Picture, PictureError, pixels, read_file, size_of
 from bench.core.quoting import shown
 from tasks.loader.row import Row
 from tasks.loader.rows import text_of
@@ -34,6 +34,9 @@ def picture_of(row: Row, column: str, folder: Path, decoded: bool) -> Picture | 
         path = None if data else folder / name
         held = read_file(path) if path else data
         pixels(held) if decoded else size_of(held)
+    except ImportError:
+        row.problems.add(row.file, "reading pictures needs Pillow", INSTALL)
+        return None
     except PictureError as error:
         what = f"picture {shown(name)} {error.what}" if name else f"the picture {error.what}"
         row.complain(what, error.remedy)

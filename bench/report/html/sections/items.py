@@ -9,7 +9,6 @@ import numpy as np
 
 from bench.analysis.comparison import Answers, spread
 from bench.analysis.item_texts import asked, fields_of
-from bench.core.errors import UsageError
 from bench.core.picture import Picture, PictureError, thumbnail
 from bench.core.spans import Span, document_of, place_of
 from bench.core.task import Task
@@ -135,7 +134,7 @@ def _picture(picture: Picture) -> str:
     """A small copy of a picture as base64; "" where it cannot be read."""
     try:
         small = thumbnail(picture.read(), _PICTURE)
-    except (PictureError, UsageError):
+    except (PictureError, ImportError):
         return ""
     return base64.b64encode(small).decode() if len(small) <= _PICTURE_BYTES else ""
 
