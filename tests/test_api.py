@@ -8,16 +8,22 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 from urllib.request import urlopen
 
 import pytest
 from rich.console import Console
 
 import bench
+from bench.config.suite import Suite
 from bench.core.errors import UsageError
 from bench.core.record import Run
-from bench.runs import progress
+from bench.executors import named
+from bench.executors.cluster import Cluster
+from bench.runs import cell_process, progress
+from tests.dummy_run import Dummy
 from tests.history.made import made, right
+from tests.small import write_suite
 
 ROOT = Path(__file__).parent.parent
 BASELINE = ROOT / "baselines/mini.run.zip"
@@ -150,3 +156,38 @@ def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def test_cells_are_measured_where_on_says(
+    task_folder: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_suite(tmp_path, tiny_model, methods=["zero-shot", {"few-shot": {"k": 2}}])
+    (tmp_path / "cluster.yaml").write_text("slurm: {at_once: 7}\n")
+
+    def jobs(cluster: Cluster, run: Path, suite: Suite) -> Dummy:
+        assert suite.engine.device == "cpu"
+        return Dummy(cluster.slurm.at_once, run / "submitted.txt", 0.0)
+
+    monkeypatch.setitem(cast(dict[str, Any], named._OWN), "rehearsal", jobs)
+    monkeypatch.setattr(cell_process, "prepare", lambda: pytest.fail("nothing is measured here"))
+    run = bench.run(file, out=tmp_path / "run", on="rehearsal", progress=False)
+    assert list(run.cells().status) == ["ok", "ok"]
+    assert len((tmp_path / "run" / "submitted.txt").read_text().split()) == 2
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"on": "slurn"}, 'executor "slurn"'),
+        ({"on": "slurm", "device": "cpu"}, "device is about this machine; with on='slurm'"),
+        ({"on": "slurm", "cluster": "no.yaml"}, 'there is no file "no.yaml"'),
+        ({"cluster": "cluster.yaml"}, "cluster has the settings of on"),
+    ],
+)
+def test_what_is_wrong_about_where_is_one_line(
+    how: dict[str, Any], words: str, task_folder: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        bench.run(write_suite(tmp_path, tiny_model), out=tmp_path / "run", **how)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)

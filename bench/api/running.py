@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from bench.api.measured import MeasuredRun, load
+from bench.config import suite as suites
+from bench.core.errors import UsageError
+from bench.executors import named
 from bench.runs import suite_run
 from bench.runs.cells import Cell
 from bench.runs.progress import display_for
@@ -25,6 +28,8 @@ def run(
     seeds: Sequence[int] | None = None,
     workers: int | Literal["auto"] | None = None,
     keep_failed: bool = False,
+    on: str | None = None,
+    cluster: str | PathLike[str] | None = None,
     progress: bool = True,
 ) -> MeasuredRun:
     """Measure every cell of a suite that has no record yet, and give the run.
@@ -37,6 +42,8 @@ def run(
         seeds: in place of the suite's.
         workers: cells measured at once, or "auto": several where a trial shows that to be faster; None: as the suite
             says.
+        on: where cells are measured: "slurm", "ray", "rehearsal" or another executor; None: on this machine.
+        cluster: the settings of `on`; None: cluster.yaml in the suite's folder or here.
         keep_failed: do not try failed cells of an earlier run again.
         progress: show bars, or a line for each cell where bars cannot be shown.
 
@@ -45,9 +52,19 @@ def run(
     Raises:
         UsageError: something in the suite is wrong; the text has a line for each problem.
     """
+    there = None
+    if on is None and cluster is not None:
+        raise UsageError('cluster has the settings of on, such as on="slurm"; name that too')
+    if on is not None:
+        for option, value in (("device", device), ("workers", workers)):
+            if value is not None:
+                raise UsageError(
+                    f"{option} is about this machine; with on={on!r}, gpus and at_once in cluster.yaml count"
+                )
+        there, device = named.elsewhere(on, Path(cluster) if cluster is not None else None, suites.find(str(suite)))
     file, loaded = suite_run.read(str(suite), limit, device, seeds, keep_failed, workers)
     folder = Path(out) if out is not None else suite_run.default_folder(loaded.name)
-    suite_run.measure(loaded, file, folder, None, _shown if progress else _silent)
+    suite_run.measure(loaded, file, folder, None, _shown if progress else _silent, there)
     return load(folder)
 
 

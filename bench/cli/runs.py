@@ -144,23 +144,15 @@ def _elsewhere(
             raise UsageError("--cluster has the settings of --on, such as --on slurm; name that too")
         return None, changes
     from bench.config import suite as suites
-    from bench.executors import cluster as clusters
     from bench.executors import named
-    from bench.runs.suite_run import Elsewhere
 
     for option in ("device", "workers"):
         if changes.get(option) is not None:
             raise UsageError(
                 f"--{option} is about this machine; with --on {on}, gpus and at_once in cluster.yaml count"
             )
-    named.require(on)
-    settings = clusters.read(cluster, suites.find(suite))
-    nodes = named.nodes(on, settings)
-    made = Elsewhere(
-        partial(named.create, on, settings), nodes.bfloat16, named.place(on, settings), nodes.at_once,
-        tuple(named.other_places(settings)),
-    )  # fmt: skip
-    return made, {**changes, "device": "cuda" if nodes.gpus else "cpu"}
+    made, device = named.elsewhere(on, cluster, suites.find(suite))
+    return made, {**changes, "device": device}
 
 
 def _arguments(context: click.Context, without: str) -> list[str]:

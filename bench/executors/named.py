@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from bench.config.suite import Suite
 from bench.core.errors import UsageError, unknown
 from bench.core.plugins import installed, only
+from bench.executors import cluster as clusters
 from bench.executors.batch import BatchJobs
 from bench.executors.cluster import Cluster, NodeSettings
 from bench.executors.ray import RayTasks
 from bench.executors.slurm import Rehearsal, Slurm
 from bench.runs.executor import Executor
 from bench.runs.placement import Place
+from bench.runs.suite_run import Elsewhere
 
 GROUP = "adaptbench.executors"
 
@@ -65,6 +68,20 @@ def create(name: str, cluster: Cluster, run: Path, suite: Suite) -> Executor:
     assert plugin is not None
     made: Executor = plugin.guarded(lambda: plugin.entry.load()(cluster.others.get(name, {}), run, suite))
     return made
+
+
+def elsewhere(name: str, cluster: Path | None, suite_file: Path) -> tuple[Elsewhere, str]:
+    """The machines that `--on` names, and the device that cells have there: cuda or cpu. `cluster`: a file of settings.
+
+    Raises:
+        UsageError: there is no such executor, or something in the settings is wrong.
+    """
+    require(name)
+    settings = clusters.read(cluster, suite_file)
+    there = nodes(name, settings)
+    others = tuple(other_places(settings))
+    made = Elsewhere(partial(create, name, settings), there.bfloat16, place(name, settings), there.at_once, others)
+    return made, "cuda" if there.gpus else "cpu"
 
 
 def place(name: str, cluster: Cluster) -> Place:
