@@ -57,7 +57,7 @@ def _place_options(command: Command) -> Command:
 @click.option("--keep-failed", is_flag=True, help="Do not try failed cells of an earlier run again.")
 @_place_options
 @click.option("--detach", is_flag=True, help="Run in the background; see status, attach, cancel.")
-@click.option("--until-decided", is_flag=True, help="Stop once no verdict would change but for a chance of 5%.")
+@click.option("--until-decided", is_flag=True, help="Stop once no verdict would change but for a chance of 10%.")
 @click.option("--budget", metavar="N", help="For that: money of the suite's prices, such as 20, or time: 90s, 30m, 2h.")
 @click.option("--full", is_flag=True, help="At the end print every table.")
 @click.pass_context

@@ -37,11 +37,6 @@ class Outlook:
     chances: Mapping[str, float]  # name, or UNDECIDED -> chance to be the outcome of the full grid; {} with unknowns
     worth: Mapping[str, float]  # key of a cell -> how much likelier the outcome could be told, were it known
 
-    @property
-    def sure(self) -> float:
-        """The chance that the full grid comes to what is measured so far."""
-        return self.chances.get(self.now, 0.0) if self.now is not None else 0.0
-
 
 def outlook(contest: Contest, count: int = WORLDS, seed: int = 0) -> Outlook:
     """The outlook of a contest; the same for the same seed.

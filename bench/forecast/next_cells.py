@@ -6,10 +6,10 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from bench.forecast.choice import Outlook
+from bench.forecast.choice import UNDECIDED, Outlook
 from bench.forecast.contest import Slot
 
-ERROR = 0.05  # chance that a contest that is left has another outcome with all of its cells
+ERROR = 0.1  # chance that a contest that is left has another outcome with all of its cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,15 @@ class NextCell:
     why: str
 
 
-def settled(outlook: Outlook, error: float = ERROR) -> bool:
-    """Whether the outcome of what is measured is that of the full grid, but for a chance of `error`."""
-    return outlook.sure >= 1 - error
+def settled_on(outlook: Outlook, error: float = ERROR) -> str | None:
+    """The outcome of the full grid, known but for a chance of `error`; None where it is open.
+
+    It is what is measured that chooses, or else it is known that all cells would not give the evidence for a choice.
+    """
+    likely = max(outlook.chances, key=lambda name: outlook.chances[name], default=None)
+    if likely is None or outlook.chances[likely] < 1 - error:
+        return None
+    return likely if likely in (outlook.now, UNDECIDED) else None
 
 
 def ranked(outlooks: Iterable[Outlook], costs: Mapping[str, float], ready: Collection[str]) -> list[NextCell]:
@@ -36,7 +42,7 @@ def ranked(outlooks: Iterable[Outlook], costs: Mapping[str, float], ready: Colle
     """
     found: list[tuple[tuple[float, float, float], NextCell]] = []
     for outlook in outlooks:
-        if settled(outlook):
+        if settled_on(outlook) is not None:
             continue
         unknown = {one.name for one in outlook.contest.unknown}
         for one in outlook.contest.entrants:

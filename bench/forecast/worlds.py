@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special  # type: ignore[import-untyped]  # scipy ships no types
 
 from bench.analysis.answers import spread
 from bench.analysis.decision.candidates import Candidate, Price
@@ -26,7 +27,7 @@ from bench.metrics import NAMES
 
 Array = NDArray[np.float64]
 _PRIOR = 2.0
-_UNKNOWN_SD = 0.04  # of the scale, between seeds, where no method has two; the median of the committed runs is 0.02
+_UNKNOWN_SD = 0.03  # of the scale, between seeds, where no method has two; the median of the committed runs is 0.025
 _UNKNOWN_SWAPPED = 0.5  # of the items, where no method has two seeds
 _PRICE_SD = 0.15  # of the logarithm of a price, between cells of one method on one machine
 
@@ -55,13 +56,21 @@ def noise(contest: Contest, values: Sequence[Array]) -> Noise:
 
 
 def variance(contest: Contest) -> float:
-    """Between seeds, pooled over entrants with two or more and a prior, in the square of the metric's unit."""
+    """Between seeds, in the square of the metric's unit: the median over entrants with two or more and a prior.
+
+    Not the mean: the examples of a prompt may vary more by far than trainings do. The variance of k seeds is divided by
+    the median of its distribution, chi-squared with k - 1 degrees of freedom over k - 1, or it would be too small.
+    """
     candidates = [one.candidate for one in contest.entrants if one.candidate]
     scale = NAMES[candidates[0].answers.metric].scale if candidates else 1.0
     several = [one.answers.scores for one in candidates if len(one.answers.scores) > 1]
-    freedom = _PRIOR + sum(len(scores) - 1 for scores in several)
-    squares = sum(float(np.var(scores)) * len(scores) for scores in several)
-    return (_PRIOR * (_UNKNOWN_SD * scale) ** 2 + squares) / freedom
+    seen = [float(np.var(scores, ddof=1)) / _median(len(scores) - 1) for scores in several]
+    return float(np.median([(_UNKNOWN_SD * scale) ** 2, *seen]))
+
+
+def _median(freedom: int) -> float:
+    """Of chi-squared over its degrees of freedom."""
+    return float(special.chdtri(freedom, 0.5)) / freedom
 
 
 def _disagreement(values: Array) -> float | None:

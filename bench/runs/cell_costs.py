@@ -52,14 +52,15 @@ class Costs:
         self.records: dict[str, Record] = {}
         self.took: dict[str, float] = {}  # seconds of measured cells
         self.works = {cell.key: cell_work(cell, after[cell.key]) for cell in cells}
+        self.sizes = {cell.key: training_items(cell) for cell in cells}
         self.clock = Clock(self.works)
         self.environment = Environment(device="cpu", threads=threads)  # of the last cell measured
 
     def add(self, key: str, record: Record, pilot: Cell | None = None) -> None:
         """Learn from a record; `pilot`: the cell that it is of, where that is none of the suite's."""
         if pilot is not None:
-            self.works[key] = cell_work(pilot, frozenset())
-        if record.status == "ok":
+            self.works[key], self.sizes[key] = cell_work(pilot, frozenset()), training_items(pilot)
+        if record.status == "ok" and key in self.works:
             self.environment = record.environment
             self.records[key], self.took[key] = record, sum(map(spent, record.phases.values()))
         if key in self.works:
@@ -84,18 +85,30 @@ class Costs:
         return seconds / 3600 * self.prices.hour(self.environment) + tokens
 
     def factor(self, level: float = 0.8) -> float | None:
-        """By how many times the seconds of a cell may be off, either way, in a share `level` of the measured cells.
+        """By how many times the seconds of a cell may be off, either way, in a share `level` of cells.
 
-        A fifth of these is held out at a time and told from the others. None for fewer than ten.
+        Where cells with more training items than any measured are left, the largest measured size is told from the
+        smaller ones, and what that is off by is raised to the power of how much farther it is from there; else fifths
+        of the measured cells are told from the others. None where there is one size alone, or fewer than ten cells.
         """
+        sizes = sorted({size for key in self.took if (size := self.sizes[key]) is not None})
+        farthest = max((self.sizes[key] or 0 for key in self.clock.left), default=0)
         if len(self.took) < _FEWEST:
             return None
-        keys, errors = sorted(self.took), []
-        for part in range(_PARTS):
-            clock = Clock({key: self.works[key] for key in keys})
-            for place, key in enumerate(keys):
-                if place % _PARTS != part:
-                    clock.finish(key, self.records[key], cached=True)
-            told = {key: seconds for key, seconds in clock.each().items() if seconds > 0}
-            errors += [abs(math.log(self.took[key] / seconds)) for key, seconds in told.items()]
-        return math.exp(float(np.quantile(errors, level))) if errors else None
+        if not sizes or farthest <= sizes[-1]:
+            keys = sorted(self.took)
+            errors = [error for part in range(_PARTS) for error in self._errors(set(keys[part::_PARTS]))]
+            return math.exp(float(np.quantile(errors, level))) if errors else None
+        if len(sizes) < 2:
+            return None
+        errors = self._errors({key for key in self.took if self.sizes[key] == sizes[-1]})
+        farther = math.log(farthest / sizes[-1]) / math.log(sizes[-1] / sizes[-2])
+        return math.exp(float(np.quantile(errors, level)) * max(1.0, farther)) if errors else None
+
+    def _errors(self, held_out: set[str]) -> list[float]:
+        """How far off the seconds of measured cells are when told from the others: absolute logarithms of ratios."""
+        clock = Clock({key: self.works[key] for key in self.took})
+        for key in self.took.keys() - held_out:
+            clock.finish(key, self.records[key], cached=True)
+        told = {key: seconds for key, seconds in clock.each().items() if seconds > 0}
+        return [abs(math.log(self.took[key] / seconds)) for key, seconds in told.items()]

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.forecast.choice import UNDECIDED, Outlook
-from bench.forecast.next_cells import settled
+from bench.forecast.next_cells import settled_on
 from bench.forecast.scores import LEVEL
 from bench.metrics.formats import clean, duration, number, signed, title
 from bench.runs.foreseen import Foreseen, MethodForecast
@@ -73,9 +73,8 @@ def _below(found: Foreseen, one: Outlook) -> Iterator[str]:
         yield "the choice: there is one method alone"
     elif not one.chances:
         yield "the choice: not foreseen while a method has neither a score nor a forecast of one"
-    elif settled(one):
-        now = f"choose {one.now}" if one.now != UNDECIDED else "not enough evidence to choose"
-        yield f"the choice: settled: {now}"
+    elif (outcome := settled_on(one)) is not None:
+        yield f"the choice: settled: {f'choose {outcome}' if outcome != UNDECIDED else 'not enough evidence for one'}"
     elif one.chances.get(UNDECIDED):
         yield f"the choice: with a chance of {one.chances[UNDECIDED]:.0%} there is not enough evidence for one"
 

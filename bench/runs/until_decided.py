@@ -1,8 +1,9 @@
 """Measuring until the verdicts cannot change: cells in the order of their worth for what they cost.
 
-A contest is a task with all models of the suite on it. It is settled where the outcome so far is that of the full grid
-in all but a share `ERROR` of the worlds that may be (`bench.forecast`). Cells that are not needed for that stay without
-a record, so that the same command without the flag measures them.
+A contest is a task with all models of the suite on it. It is settled where the outcome of all cells is the same in all
+but a share `ERROR` of the worlds that may be (`bench.forecast`): what is measured so far chooses it too, or it is that
+there is not enough evidence. Cells that are not needed for that stay without a record, so that the same command without
+the flag measures them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bench.core.phases import spent
 from bench.core.record import Record
 from bench.forecast.choice import UNDECIDED, Outlook, outlook
 from bench.forecast.contest import Measured, tasks_of
-from bench.forecast.next_cells import NextCell, ranked, settled
+from bench.forecast.next_cells import NextCell, ranked, settled_on
 from bench.metrics.formats import duration
 from bench.runs.cell_costs import Costs, Unit, slots_of
 from bench.runs.cells import Cell
@@ -163,12 +164,18 @@ def told(one: Outlook) -> str:
     if one.contest.unknown or one.now is None:
         names = ", ".join(each.name for each in one.contest.unknown[:_NAMED])
         return f"{task}: open; nothing tells yet what {names or 'any method'} scores"
-    now = f"choose {one.now}" if one.now != UNDECIDED else "not enough evidence to choose"
-    if settled(one):
-        return f"{task}: settled: {now}; all cells would come to the same with a chance of {_percent(one.sure)}"
-    likely = next(iter(one.chances))
-    other = "" if likely == one.now else f"; likelier with all cells: {likely or 'not enough evidence'}"
-    return f"{task}: open: {now} so far; all cells would come to the same with a chance of {_percent(one.sure)}{other}"
+    now, outcome = _words(one.now), settled_on(one)
+    if outcome is None:
+        chances = ", ".join(f"{_words(name)} {_percent(share)}" for name, share in list(one.chances.items())[:_NAMED])
+        return f"{task}: open: {now} so far; with all cells: {chances}"
+    chance = _percent(one.chances[outcome])
+    if outcome == one.now:
+        return f"{task}: settled: {now}; all cells would come to the same with a chance of {chance}"
+    return f"{task}: settled: all cells would not be enough evidence to choose with a chance of {chance}; so far: {now}"
+
+
+def _words(outcome: str) -> str:
+    return f"choose {outcome}" if outcome != UNDECIDED else "not enough evidence to choose"
 
 
 def _percent(share: float) -> str:

@@ -21,8 +21,8 @@ from bench.config.assumptions import Assumptions
 from bench.core.record import CellRef
 from bench.forecast.choice import UNDECIDED, Outlook, outcome, outlook, value_of
 from bench.forecast.contest import Contest, Entrant, Slot
-from bench.forecast.next_cells import ranked, settled
-from bench.forecast.worlds import moved, swapped, worlds
+from bench.forecast.next_cells import ranked, settled_on
+from bench.forecast.worlds import moved, swapped, variance, worlds
 from bench.store.run_folder import read_run
 
 ROOT = Path(__file__).parent.parent.parent
@@ -75,6 +75,14 @@ def test_shares_go_the_same_part_of_the_way_and_unbounded_scores_move_alike() ->
     assert moved(np.array([2.0, 6.0]), 1.5, None, rng) == pytest.approx([3.5, 7.5])
 
 
+def test_the_variance_of_seeds_is_a_median_over_methods() -> None:
+    """Chi-squared with one degree of freedom has the median 0.45494; the prior is 0.03 squared."""
+    assert variance(contest(entrant("a", [50]))) == pytest.approx(0.0009)
+    calm, wild = entrant("a", [50, 52]), entrant("b", [10, 90])
+    assert variance(contest(calm)) == pytest.approx((0.0009 + 0.0002 / 0.45494) / 2, rel=1e-4)
+    assert variance(contest(calm, wild)) == pytest.approx(0.0009)
+
+
 def test_a_world_keeps_what_is_measured_and_has_every_seed() -> None:
     one = contest(entrant("a", [80, 82]), entrant("b", [20]))
     for world in worlds(one, 5, seed=0):
@@ -108,9 +116,9 @@ def test_the_outcome_is_that_of_the_decision(name: str) -> None:
 def test_far_apart_methods_are_settled_and_near_ones_are_not() -> None:
     apart = outlook(contest(entrant("a", [90]), entrant("b", [20])))
     assert apart.now == "a"
-    assert settled(apart)
-    near = outlook(contest(entrant("a", [62]), entrant("b", [48])))
-    assert not settled(near)
+    assert settled_on(apart) == "a"
+    near = outlook(contest(entrant("a", [57]), entrant("b", [52])))
+    assert settled_on(near) is None
     assert sum(near.chances.values()) == pytest.approx(1.0)
     assert set(near.worth) == {"a1", "a2", "b1", "b2"}
 
@@ -118,14 +126,14 @@ def test_far_apart_methods_are_settled_and_near_ones_are_not() -> None:
 def test_a_method_of_which_nothing_is_known_leaves_a_contest_open() -> None:
     unknown = replace(entrant("b", [], seeds=2), refused="nothing of it is measured")
     found = outlook(contest(entrant("a", [90, 90, 90]), unknown))
-    assert (found.chances, settled(found)) == ({}, False)
+    assert (found.chances, settled_on(found)) == ({}, None)
     (cell,) = ranked([found], {"b0": 5.0, "b1": 1.0}, {"b0", "b1"})  # one seed tells what it is about
     assert (cell.slot.ref.key, cell.worth, cell.why) == ("b0", None, "nothing of it is measured")
 
 
 def test_a_contest_with_all_cells_is_settled() -> None:
     found = outlook(contest(entrant("a", [60, 61, 62]), entrant("b", [58, 59, 57])))
-    assert found.sure == 1.0
+    assert settled_on(found, error=0.0) == found.now
     assert ranked([found], {}, set()) == []
 
 
