@@ -36,11 +36,12 @@ ROOMS: dict[str, set[str]] = {
     "retrieval": {"core", "model", "meters"},
     "adapt": {"core", "tasks", "methods", "metrics", "config", "model", "engine", "served", "training", "meters"},
     "analysis": {"core", "tasks", "methods", "metrics", "config", "store"},
+    "bridges": {"core", "tasks", "methods", "metrics", "config", "store", "model", "engine", "analysis"},
     "authoring": {"core", "tasks", "metrics", "analysis"},
 }
 ROOMS["forecast"] = {*ROOMS["analysis"], "analysis"}
 ROOMS["cell"] = {*ROOMS["adapt"], "adapt", "retrieval", "store"}
-ROOMS["runs"] = {*ROOMS["cell"], "cell", "analysis", "forecast"}
+ROOMS["runs"] = {*ROOMS["cell"], "cell", "analysis", "forecast", "bridges"}
 ROOMS["judging"] = {*ROOMS["runs"], "runs"}
 ROOMS["executors"] = {*ROOMS["runs"], "runs"}
 ROOMS["report"] = {*ROOMS["analysis"], "analysis"}

@@ -22,6 +22,7 @@ from bench.cli.export import export
 from bench.cli.forecast import forecast
 from bench.cli.gate import baseline, calibrate, gate
 from bench.cli.judge import judge
+from bench.cli.lm_eval import export_task, lm_eval
 from bench.cli.reports import compare, decide, history, list_, report
 from bench.cli.runs import plan, run
 from bench.cli.show import show
@@ -63,7 +64,8 @@ def cli() -> None:
 
 _READING = (report, compare, decide, history, gate, calibrate, baseline, list_)
 _DRIVING = (run, plan, forecast, status, attach, cancel)
-for command in (*_DRIVING, merge, pack, unpack, *_READING, judge, export, check, show, init, fetch, doctor):
+_PREPARING = (check, show, init, export_task, lm_eval, fetch, doctor)
+for command in (*_DRIVING, merge, pack, unpack, *_READING, judge, export, *_PREPARING):
     cli.add_command(command)
 
 

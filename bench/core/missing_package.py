@@ -1,12 +1,27 @@
-"""A package that adaptbench needs and that is not installed."""
+"""Packages that adaptbench needs or can use, and that are not installed."""
 
 from __future__ import annotations
 
+import importlib
 import re
+from typing import Any
 
+from bench.core.errors import UsageError
 from bench.core.own_packages import NAMES
 
 _PACKAGES = {"faiss": "faiss-cpu", "sklearn": "scikit-learn", "yaml": "PyYAML"}  # of modules with another name
+
+
+def need(module: str, extra: str) -> Any:
+    """A module of an optional package.
+
+    Raises:
+        UsageError: it is not installed; names the extra that brings it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise UsageError(f'the package {error.name} is missing; pip install "adaptbench[{extra}]"') from None
 
 
 def missing_package(error: Exception) -> str | None:

@@ -47,15 +47,22 @@ class TransformersBackend:
     def generate(
         self, prompts: Sequence[Encoded], stop: Sequence[str], max_new_tokens: int, done: Done
     ) -> list[Written]:
+        return [
+            Written(self._text(ids, stop), len(ids), self._stopped(ids, stop))
+            for ids in self.generate_ids(prompts, stop, max_new_tokens, done)
+        ]
+
+    def generate_ids(
+        self, prompts: Sequence[Encoded], stop: Sequence[str], max_new_tokens: int, done: Done
+    ) -> list[list[int]]:
+        """The token ids of what `generate` writes, those of a stop string or the EOS token included."""
+
         def of_group(prefix: Ids, group: Sequence[Encoded]) -> Sequence[list[int]]:
             return self.engine.generate(
                 prefix, [p.query for p in group], lambda ids: self._cut(ids, stop), max_new_tokens
             )
 
-        return [
-            Written(self._text(ids, stop), len(ids), self._stopped(ids, stop))
-            for ids in self._by_prefix(prompts, done, of_group)
-        ]
+        return self._by_prefix(prompts, done, of_group)
 
     def next_token(self, prompt: Encoded) -> Tensor:
         return self.engine.next_token(prompt.prefix, prompt.query)

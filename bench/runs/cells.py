@@ -10,6 +10,7 @@ from pathlib import Path
 
 import methods
 import tasks
+from bench.bridges import lm_eval_tasks
 from bench.config.search_space import candidates, grid
 from bench.config.suite import Asked, Suite, labelled_methods
 from bench.config.teacher import require_answers, require_writes
@@ -307,7 +308,12 @@ def uses_seed(method: Method) -> bool:
 
 
 def _task_path(reference: str, here: Path) -> str:
-    """The name of a bundled task as it is; else the folder beside the suite, written so that it reads as a path."""
+    """The name of a bundled task as it is; else the folder beside the suite, written so that it reads as a path.
+
+    A task of lm-eval is the folder that is made of it.
+    """
+    if reference.startswith(lm_eval_tasks.PREFIX):
+        return str(lm_eval_tasks.task_folder(reference, here))
     beside = here / reference
     if reference in tasks.available() or not os.path.isfile(beside / "task.yaml"):
         return reference

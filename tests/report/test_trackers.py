@@ -21,6 +21,7 @@ from bench.core.record import CheckpointScores, Record, Run, Score
 from bench.core.training import Losses, Training, Tuning
 from bench.core.values import OptionValue
 from bench.report import trackers
+from bench.core.missing_package import need
 from bench.report.trackers import mlflow, wandb
 from bench.report.trackers.entries import entries, key, text_of
 from tests.report.test_report import HOSTILE, failed, record, run
@@ -143,7 +144,7 @@ class TestWithoutThePackage:
 
         monkeypatch.setattr(importlib, "import_module", broken)
         with pytest.raises(ImportError, match="cannot import name"):
-            trackers.need("wandb", "wandb")
+            need("wandb", "wandb")
 
 
 def test_variables_are_set_for_a_block_and_the_users_stay(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,25 +7,9 @@ twice makes two sets of runs: a tracker keeps what it was given.
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
-
-from bench.core.errors import UsageError
-
-
-def need(module: str, extra: str) -> Any:
-    """A module of an optional package.
-
-    Raises:
-        UsageError: it is not installed; names the extra that brings it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise UsageError(f'the package {error.name} is missing; pip install "adaptbench[{extra}]"') from None
 
 
 @contextmanager

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.core.errors import UsageError
+from bench.core.missing_package import need
 from bench.core.record import Run
 from bench.metrics.formats import clean
-from bench.report.trackers import environment, need
+from bench.report.trackers import environment
 from bench.report.trackers.entries import Entry, entries, text_of
 
 DEFAULT = "sqlite:///mlflow.db"  # MLflow's own; its folder of files is no longer kept up
