@@ -1,6 +1,6 @@
 """A whole suite: cells, plan, executor, progress.
 
-May import `cell`, `forecast`, `analysis`, `config`, `store` and what those may import.
+May import `cell`, `forecast`, `bridges`, `analysis`, `config`, `store` and what those may import.
 """
 
 from pathlib import Path
