@@ -16,12 +16,12 @@ import pytest
 from bench.core.errors import UsageError
 from bench.core.identity import MethodParts, PartSettings
 from bench.core.measured import Environment
+from bench.core.missing_package import need
 from bench.core.phases import Phase
 from bench.core.record import CheckpointScores, Record, Run, Score
 from bench.core.training import Losses, Training, Tuning
 from bench.core.values import OptionValue
 from bench.report import trackers
-from bench.core.missing_package import need
 from bench.report.trackers import mlflow, wandb
 from bench.report.trackers.entries import entries, key, text_of
 from tests.report.test_report import HOSTILE, failed, record, run
