@@ -24,7 +24,6 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from bench.core.errors import CellError, UsageError, unknown
 from bench.engine.prompts import Encoded
 from bench.engine.transformers_backend import TransformersBackend
-from bench.engine.transformers_engine import Engine
 from bench.model.base import Base
 from bench.model.budget import batch_tokens
 from bench.model.chat import alike
@@ -55,9 +54,8 @@ class EngineModel(TemplateLM):  # type: ignore[misc]  # lm-eval ships no types
         if resolved.kind != "causal":
             raise UsageError(f"lm-eval's tasks need a causal model; {resolved.name} is of kind {resolved.kind}")
         base = load_base(resolved, pick_device(device))
-        loaded = base.load(False).eval()
-        engine = Engine(loaded, base.codec.pad, base.codec.stops, batch_tokens(loaded))
-        return cls(base, TransformersBackend(engine, base.codec.decode), resolved.name)
+        loaded = base.load(False)
+        return cls(base, TransformersBackend.of(loaded, base.codec, batch_tokens(loaded)), resolved.name)
 
     @property
     def tokenizer_name(self) -> str:

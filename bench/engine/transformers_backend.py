@@ -13,7 +13,7 @@ from bench.engine.backend import Done, Written
 from bench.engine.prompts import Encoded, by_prefix
 from bench.engine.transformers_engine import Engine
 from bench.engine.trial import Reading, Writing
-from bench.model.tokenizer import Ids
+from bench.model.tokenizer import Codec, Ids
 
 T = TypeVar("T")
 
@@ -25,6 +25,11 @@ class TransformersBackend:
     engine: Engine
     decode: Callable[[list[int]], str]
     is_local: bool = True
+
+    @classmethod
+    def of(cls, model: Any, codec: Codec, batch_tokens: int) -> TransformersBackend:
+        """The back end of a causal model as it is loaded; batches hold `batch_tokens` at most."""
+        return cls(Engine(model.eval(), codec.pad, codec.stops, batch_tokens), codec.decode)
 
     @property
     def model(self) -> Any:
