@@ -25,9 +25,10 @@ from bench.engine.backend import local
 from bench.model.base import PictureBase
 from bench.model.efficientnet_lite import NAME
 from bench.model.load import load_base
+from bench.model.picture_store import PictureStore
 from bench.model.resolve import ModelSpec, resolve
 from bench.runs.cells import left_out
-from tests.pictures import COLOURS, build_convolutional, build_transformer, picture_task, png
+from tests.pictures import COLOURS, build_convolutional, build_transformer, picture, picture_task, png
 from tests.small import cells_of, measure, write_suite
 from tests.toy import QUICK, adapted, blind, session_of
 
@@ -129,6 +130,25 @@ def test_pictures_can_be_made_smaller_or_larger(seeing: Path) -> None:
     large = base_of(seeing, picture_size=48)
     assert (large.store.shape, large.context_length) == ((3, 48, 48), 9)
     assert large.load(False).trial_logits().shape == (2, 32)
+
+
+def test_the_latest_pictures_are_kept_within_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+
+    def process(shown: object) -> torch.Tensor:
+        made.append(shown)
+        return torch.zeros(3, 16, 16)  # 3,072 bytes
+
+    monkeypatch.setattr("bench.model.picture_store._MOST_BYTES", 2 * 3072)
+    store = PictureStore(process, (3, 16, 16))
+    numbers = [store.number(picture(str(shade), (shade, 0, 0))) for shade in range(4)]
+    assert store.number(picture("again", (2, 0, 0))) == numbers[2]
+    assert store.batch(numbers).shape == (4, 3, 16, 16)
+    store.batch(numbers[2:])  # which are still there
+    assert len(made) == 4
+    store.batch(numbers[:1])
+    assert len(made) == 5
+    assert len(store._kept) == 2
 
 
 def test_damage_that_nobody_saw_fails_with_its_name(seeing: Path) -> None:

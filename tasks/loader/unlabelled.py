@@ -28,6 +28,11 @@ def read_unlabelled(folder: Path, path: Path) -> tuple[Example, ...]:
     """
     loaded, problems, file = read_task(folder), Problems(), str(path)
     spec, task = loaded.spec, loaded.task
+    if task.picture_field:
+        problems.add(
+            file, f"items without labels are texts, and {shown(spec.name)} is a task of pictures", "leave it out"
+        )
+        problems.check()
     table = read_table(path, file, problems)
     problems.check()
     assert table is not None
