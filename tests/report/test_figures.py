@@ -99,7 +99,7 @@ def test_coverages_are_the_lowest_and_highest_of_the_grid() -> None:
             assert high == pytest.approx(100 * max(found), abs=0.0501)
 
 
-@pytest.mark.parametrize("page", [pytest.param("reference", marks=pytest.mark.slow), "selection"])
+@pytest.mark.parametrize("page", [pytest.param("reference", marks=pytest.mark.slow), "selection", "images"])
 def test_differences_of_a_run(page: str) -> None:
     [table] = [table for one in sections(ROOT / "docs" / f"{page}.md") for table in one.tables()
                if table[0][1] == "a less b"]  # fmt: skip
