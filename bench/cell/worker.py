@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     if "--until-input-ends" in argv[1:]:
         watch_input()
     job = json.loads(Path(argv[0]).read_text(encoding="utf-8"))  # in a run it sees one device for each rank, or none
-    os.environ[VARIABLE] = visible_device(job["device"], os.environ.get(VARIABLE), job["ranks"])
+    os.environ[VARIABLE] = visible_device(job["device"], os.environ.get(VARIABLE), job.get("ranks", 1))
     return run(Path(argv[0]), lambda message: print(json.dumps(message), flush=True))
 
 
