@@ -22,6 +22,8 @@ def read_hub(hub: Hub, split: str, file: str, problems: Problems) -> Table | Non
         return None
     try:
         found = datasets.load_dataset(hub.dataset, hub.config, split=split, revision=hub.revision)
+        for name in [name for name, f in found.features.items() if isinstance(f, getattr(datasets, "Image", ()))]:
+            found = found.cast_column(name, datasets.Image(decode=False))  # its bytes, as they are stored
         names = {name: f.names for name, f in found.features.items() if isinstance(f, datasets.ClassLabel)}
         rows = [with_class_names(dict(row), names) for row in found]
     except Exception as error:  # whatever the library, the network or the data set's files raise: one line

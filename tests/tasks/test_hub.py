@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import tasks
+from bench.core.picture import pixels
+from tests.pictures import png
 
 Make = Callable[..., Path]
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -51,6 +53,34 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     fake = SimpleNamespace(load_dataset=load_dataset, ClassLabel=ClassLabel)
     monkeypatch.setitem(sys.modules, "datasets", fake)
     return calls
+
+
+class HubImage:
+    """As `datasets` has it: decoded into pictures, unless it is told not to."""
+
+    def __init__(self, decode: bool = True) -> None:
+        self.decode = decode
+
+
+class SetOfPictures:
+    column_names = ("seen", "label")
+    features = {"seen": HubImage(), "label": ClassLabel()}  # noqa: RUF012 - as `datasets` has it
+
+    def cast_column(self, name: str, feature: HubImage) -> list[dict[str, Any]]:
+        assert (name, feature.decode) == ("seen", False)
+        stored = FakeSet({"seen": {"bytes": png((n, n, 0)), "path": None}, "label": n % 2} for n in range(4))
+        stored.column_names = self.column_names
+        stored.features = self.features
+        return stored
+
+
+def test_pictures_of_a_hub_data_set_stay_as_they_are_stored(make_task: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = SimpleNamespace(load_dataset=lambda *a, **k: SetOfPictures(), ClassLabel=ClassLabel, Image=HubImage)
+    monkeypatch.setitem(sys.modules, "datasets", fake)
+    hub = {**HUB, "splits": {"train": "train", "test": {"from": "train", "size": 1}}}
+    task = tasks.load(make_task({"hub": hub, "image": "seen"}, without=["splits", "template"]))
+    pictures = [example.picture for example in (*task.train, *task.test)]
+    assert sorted(pixels(each.read()).getpixel((0, 0))[0] for each in pictures if each) == [0, 1, 2, 3]  # type: ignore[index]
 
 
 def test_a_hub_data_set_at_its_commit(make_task: Make, asked: list[tuple[Any, ...]]) -> None:
