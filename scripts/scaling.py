@@ -1,26 +1,32 @@
-"""How cost grows: with worked examples, with items, with the corpus. Draws three charts and writes their figures.
+"""How cost grows: with worked examples, items, the corpus, the length of prompts and the width of a model.
 
     python scripts/scaling.py results/performance
 
-mini on short questions with four choices. Worked examples are timed twice: as adaptbench does it, with the beginning
-that prompts share computed once, and with the whole prompt computed for every question. Medians of three rounds.
+Draws a chart for each and writes their figures, with the exponent b of seconds = a · size^b: the slope between the two
+largest sizes. mini on short questions with four choices, but for lengths and widths, which have random Llamas of 12
+layers. Worked examples are timed twice: as adaptbench does it, with the beginning that prompts share computed once, and
+with the whole prompt computed for every question. Medians of three rounds; what takes longer than 20 s is timed once.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import tasks
+from bench.core.item import Example
+from bench.core.prompt import placeholders
 from bench.engine.predictor import ModelPredictor, question
 from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
@@ -37,8 +43,13 @@ from scripts.peers import cases
 SHOTS = (0, 4, 8, 16, 32)
 QUESTIONS = 60
 ITEMS = (40, 100, 200, 400)
-DOCUMENTS = (100, 200, 500, 1000)
+DOCUMENTS = {"lexical": (100, 1_000, 10_000, 100_000), "dense": (100, 1_000, 10_000)}
+LENGTHS = (250, 500, 1_000, 2_000)  # tokens of a prompt, about
+WIDTHS = {192: "llama-192", 384: "llama-384", 768: "llama-100m"}
+FEW = 8  # questions with long prompts, and of wide models
 ROUNDS = 3
+LONG = 20.0  # seconds: timed once
+CACHE = cases.ROOT / ".benchmarks" / "peers"
 
 
 def main() -> None:
@@ -50,12 +61,22 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     asked.out.mkdir(parents=True, exist_ok=True)
     task = cases.four_choices()
-    found = {"shots": shots(task), "items": items(task), "documents": documents()}
-    (asked.out / "scaling.json").write_text(json.dumps({"threads": asked.threads, **found}, indent=1) + "\n")
+    found = {
+        "shots": shots(task),
+        "items": items(task),
+        "documents": documents(),
+        "lengths": lengths(task),
+        "widths": widths(task),
+    }
+    exponents = {name: {label: exponent(points) for label, points in one.items()} for name, one in found.items()}
+    content = {"threads": asked.threads, **found, "exponents": exponents}
+    (asked.out / "scaling.json").write_text(json.dumps(content, indent=1) + "\n")
     titles = {
         "shots": ("Seconds for 60 questions", "worked examples in the prompt", "s"),
         "items": ("Seconds against questions", "questions", "s"),
         "documents": ("Seconds to index a corpus and to search it 60 times", "documents", "s"),
+        "lengths": ("Seconds for 8 questions", "tokens of a prompt", "s"),
+        "widths": ("Seconds for 8 questions", "width of the model", "s"),
     }
     for name, (title, x, y) in titles.items():
         series = [Series(label, tuple(At(float(n), s) for n, s in points)) for label, points in found[name].items()]
@@ -82,12 +103,37 @@ def documents() -> dict[str, list[tuple[int, float]]]:
     texts = [task.prompt.document(passage) for passage in task.corpus]
     questions = [task.prompt.query(question(example)) for example in task.test[:QUESTIONS]]
     ways = ["lexical"] + (["dense"] if find_embedder() else [])
-    found: dict[str, list[tuple[int, float]]] = {way: [] for way in ways}
-    for n in DOCUMENTS:
-        many = [f"{texts[i % len(texts)]} Edition {i // len(texts)}." for i in range(n)]
-        for way in ways:
-            found[way].append((n, timed(lambda way=way, many=many: searched(way, many, questions))))  # type: ignore[misc]
-    return found
+    return {
+        way: [(n, timed(partial(searched, way, editions(texts, n), questions))) for n in DOCUMENTS[way]] for way in ways
+    }
+
+
+def editions(texts: Sequence[str], n: int) -> list[str]:
+    """So many documents, each of them another text."""
+    return [f"{texts[i % len(texts)]} Edition {i // len(texts)}." for i in range(n)]
+
+
+def lengths(task: Any) -> dict[str, list[tuple[int, float]]]:
+    """Seconds by the length of prompts that have nothing in common."""
+    column = placeholders(task.prompt.template)[0]
+
+    def longer(example: Example, tokens: int) -> Example:
+        said = f"{example.fields[column]} {example.id} and so on" * (tokens // 12)
+        return replace(example, fields={**example.fields, column: said})
+
+    tasks_by_length = {n: replace(task, test=tuple(longer(each, n) for each in task.test[:FEW])) for n in LENGTHS}
+    return {"4 choices": [(n, asking(long, 0, FEW, True, "llama-384")) for n, long in tasks_by_length.items()]}
+
+
+def widths(task: Any) -> dict[str, list[tuple[int, float]]]:
+    """Seconds by the width of the model."""
+    return {"4 choices": [(width, asking(task, 0, FEW, True, model)) for width, model in WIDTHS.items()]}
+
+
+def exponent(points: Sequence[tuple[int, float]]) -> float:
+    """How seconds grow between the two largest sizes: 1 is in proportion."""
+    (small, fast), (large, slow) = points[-2:]
+    return math.log(slow / fast) / math.log(large / small) if small else math.nan
 
 
 def searched(way: str, texts: Sequence[str], questions: Sequence[str]) -> object:
@@ -95,9 +141,10 @@ def searched(way: str, texts: Sequence[str], questions: Sequence[str]) -> object
     return build(way, texts, embedder=find_embedder() if way == "dense" else None).search(questions, 5)
 
 
-def asking(task: Any, k: int, count: int, shares: bool) -> float:
+def asking(task: Any, k: int, count: int, shares: bool, model: str = "mini") -> float:
     """Seconds to answer `count` questions behind k worked examples."""
-    base = load_base(resolve(ModelSpec(path="mini", dtype="float32")), torch.device("cpu"))
+    folder = cases.folder_of(model, CACHE)
+    base = load_base(resolve(ModelSpec(path=str(folder), dtype="float32")), torch.device("cpu"))
     writer = cases.writer(base, task, k)
     engine = Engine(base.load(False).eval(), base.codec.pad, base.codec.stops, BATCH_TOKENS["cpu"])
     if not shares:
@@ -121,6 +168,8 @@ def timed(work: Callable[[], object]) -> float:
         start = time.perf_counter()
         work()
         taken.append(time.perf_counter() - start)
+        if taken[-1] > LONG:
+            break
     return statistics.median(taken)
 
 

@@ -25,7 +25,11 @@ from bench.model.resolve import ModelSpec, resolve
 
 Kind = Literal["score", "write", "train", "suite"]
 ROOT = Path(__file__).resolve().parents[3]
-SHAPES = {"llama-100m": {"hidden_size": 768, "intermediate_size": 2048, "layers": 12, "heads": 12}}
+SHAPES = {
+    "llama-100m": {"hidden_size": 768, "intermediate_size": 2048, "layers": 12, "heads": 12},
+    "llama-384": {"hidden_size": 384, "intermediate_size": 1024, "layers": 12, "heads": 12},
+    "llama-192": {"hidden_size": 192, "intermediate_size": 512, "layers": 12, "heads": 12},
+}
 _VERBS = (
     "change",
     "cancel",
