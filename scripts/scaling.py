@@ -30,6 +30,7 @@ from bench.core.prompt import placeholders
 from bench.engine.predictor import ModelPredictor, question
 from bench.engine.transformers_backend import TransformersBackend
 from bench.engine.transformers_engine import Engine
+from bench.engine.trial import Reading
 from bench.model.budget import BATCH_TOKENS
 from bench.model.load import load_base
 from bench.model.resolve import ModelSpec, resolve
@@ -44,7 +45,7 @@ SHOTS = (0, 4, 8, 16, 32)
 QUESTIONS = 60
 ITEMS = (40, 100, 200, 400)
 DOCUMENTS = {"lexical": (100, 1_000, 10_000, 100_000), "dense": (100, 1_000, 10_000)}
-LENGTHS = (250, 500, 1_000, 2_000)  # tokens of a prompt, about
+LENGTHS = (225, 450, 900, 1_800)  # tokens of a prompt, about
 WIDTHS = {192: "llama-192", 384: "llama-384", 768: "llama-100m"}
 FEW = 8  # questions with long prompts, and of wide models
 ROUNDS = 3
@@ -57,20 +58,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--only", action="append", help="measure this anew and keep the rest of the file")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     asked.out.mkdir(parents=True, exist_ok=True)
     task = cases.four_choices()
-    found = {
-        "shots": shots(task),
-        "items": items(task),
-        "documents": documents(),
-        "lengths": lengths(task),
-        "widths": widths(task),
+    measures: dict[str, Callable[[], dict[str, list[tuple[int, float]]]]] = {
+        "shots": lambda: shots(task),
+        "items": lambda: items(task),
+        "documents": documents,
+        "lengths": lambda: lengths(task),
+        "widths": lambda: widths(task),
     }
+    file = asked.out / "scaling.json"
+    known = json.loads(file.read_text()) if asked.only else {}
+    found = {name: known[name] if name not in (asked.only or measures) else work() for name, work in measures.items()}
     exponents = {name: {label: exponent(points) for label, points in one.items()} for name, one in found.items()}
     content = {"threads": asked.threads, **found, "exponents": exponents}
-    (asked.out / "scaling.json").write_text(json.dumps(content, indent=1) + "\n")
+    file.write_text(json.dumps(content, indent=1) + "\n")
     titles = {
         "shots": ("Seconds for 60 questions", "worked examples in the prompt", "s"),
         "items": ("Seconds against questions", "questions", "s"),
@@ -116,10 +121,11 @@ def editions(texts: Sequence[str], n: int) -> list[str]:
 def lengths(task: Any) -> dict[str, list[tuple[int, float]]]:
     """Seconds by the length of prompts that have nothing in common."""
     column = placeholders(task.prompt.template)[0]
+    encode = load_base(resolve(ModelSpec(path="mini")), torch.device("cpu")).codec.encode
 
     def longer(example: Example, tokens: int) -> Example:
-        said = f"{example.fields[column]} {example.id} and so on" * (tokens // 12)
-        return replace(example, fields={**example.fields, column: said})
+        part = f" {example.fields[column]} {example.id}"
+        return replace(example, fields={**example.fields, column: part * (tokens // len(encode(part)))})
 
     tasks_by_length = {n: replace(task, test=tuple(longer(each, n) for each in task.test[:FEW])) for n in LENGTHS}
     return {"4 choices": [(n, asking(long, 0, FEW, True, "llama-384")) for n, long in tasks_by_length.items()]}
@@ -148,7 +154,7 @@ def asking(task: Any, k: int, count: int, shares: bool, model: str = "mini") -> 
     writer = cases.writer(base, task, k)
     engine = Engine(base.load(False).eval(), base.codec.pad, base.codec.stops, BATCH_TOKENS["cpu"])
     if not shares:
-        engine.__dict__["shares"] = False  # as for a model whose cache cannot be shared
+        engine.__dict__["reading"] = Reading.ROWS  # as for a model whose cache cannot be shared
     predictor = ModelPredictor(
         TransformersBackend(engine, base.codec.decode), writer, replace(task, test=()), lambda done, of: None
     )
@@ -156,7 +162,9 @@ def asking(task: Any, k: int, count: int, shares: bool, model: str = "mini") -> 
 
     def work() -> object:
         engine.forget()
-        return predictor.predict(asked)
+        answers = predictor.predict(asked)
+        assert not any(answer.failure for answer in answers)
+        return answers
 
     return timed(work)
 

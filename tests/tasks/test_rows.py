@@ -15,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.core.quoting import plain, shown
+from tasks.loader import parquet
+from tasks.loader.parquet import read_parquet
 from tasks.loader.problems import MAX_LINES, Problems
 from tasks.loader.rows import list_of, read_table, text_of
 
@@ -238,3 +240,34 @@ def test_no_control_character_reaches_the_terminal(text: str) -> None:
 def test_escape_sequences_are_shown_not_obeyed() -> None:
     assert plain("\x1b[31mred\x9b\u202e") == "\\x1b[31mred\\x9b\\u202e"
     assert shown("x" * 100) == '"' + "x" * 59 + '…"'
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pa.table({"text": ["x" * 100_000] * 100}),
+        pa.table({"text": pa.array(["x" * 100_000] * 100).dictionary_encode()}),
+        pa.table({"text": ["y" * 9_000_000]}),
+        pa.table({"n": pa.nulls(80_000)}),
+    ],
+    ids=["one text repeated", "a dictionary", "one value", "nulls"],
+)
+def test_a_small_parquet_file_that_unfolds_is_refused(
+    table: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a few kilobytes, and its rows would take 9 MB or more."""
+    monkeypatch.setattr(parquet, "_ALWAYS", 8_000_000)
+    pq.write_table(table, tmp_path / "rows.parquet", compression="zstd")
+    assert (tmp_path / "rows.parquet").stat().st_size < 20_000
+    problems = Problems()
+    assert read_parquet(tmp_path / "rows.parquet", "rows.parquet", problems) is None
+    (line,) = problems.lines()
+    assert "far larger than it looks" in line
+
+
+def test_texts_that_repeat_are_read(tmp_path: Path) -> None:
+    rows = {"text": ["a good day", "a bad day"] * 2_000, "tags": [["x", "y"], []] * 2_000, "n": list(range(4_000))}
+    pq.write_table(pa.table(rows), tmp_path / "rows.parquet")
+    table = read_parquet(tmp_path / "rows.parquet", "rows.parquet", Problems())
+    assert table is not None
+    assert {name: [row[name] for row in table.rows] for name in rows} == rows
