@@ -43,7 +43,7 @@ def read_parquet(path: Path, file: str, problems: Problems) -> Table | None:
 
 
 def _texts(about: Any) -> list[str]:
-    """The columns of texts or bytes; they are read as their distinct values, of which a page may repeat one for ever."""
+    """The columns of texts or bytes; read as their distinct values, of which a page may repeat one for ever."""
     columns = (about.schema.column(place) for place in range(len(about.schema)))
     return [column.path for column in columns if column.physical_type == "BYTE_ARRAY" and "." not in column.path]
 
