@@ -168,9 +168,9 @@ def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setattr("bench.store.run_folder.read_run", full)
     with pytest.raises(SystemExit) as stopped:
         cli.main(["report", "mine"])
-    assert stopped.value.code == 70
+    assert stopped.value.code == 4
     err = capsys.readouterr().err
-    assert err == "error: No space left on device: results/local/mine/run.json; finished cells are kept\n"
+    assert err == "error: No space left on device: results/local/mine/run.json; what is finished is kept\n"
 
 
 def test_a_defect_shows_where_and_ends_with_seventy(
