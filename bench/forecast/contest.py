@@ -113,7 +113,7 @@ class Measured:
                     continue
                 pilots = [slot for slot in own if (slot.ref.model, slot.suite_method) == (model, method)]
                 found = self._entrant(name, full, pilots, on_task, known)
-                if there and found.candidate is None:
+                if found.candidate is None and self._ended(full):
                     failed.append(name)  # it has no price
                 else:
                     entrants.append(found)

@@ -32,8 +32,8 @@ Way: TypeAlias = Literal["last value", "power law", "rectified law"]
 WAYS: tuple[Way, ...] = get_args(Way)
 LEVEL = 0.8  # of the intervals
 _BEYOND_NOISE = 2.6  # standard errors by which a curve may fall: a one-sided chance of 0.005
-_APART = 0.6  # standard deviations of the error for the distance between the ways, as measured
-_LEAST_NOISE = 0.015  # of the scale: what the mean of a size is known to at best, as measured
+_APART = 0.5  # standard deviations of the error for the distance between the ways, as measured
+_LEAST_NOISE = 0.03  # of the scale: what the mean of a size is known to at best, as measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ from bench.forecast.contest import Contest, Entrant
 from bench.metrics import NAMES
 
 Array = NDArray[np.float64]
-_PRIOR = 2.0
-_UNKNOWN_SD = 0.03  # of the scale, between seeds, where no method has two; the median of the committed runs is 0.025
+_PRIOR = 4.0  # as variances spread over the methods of the committed runs
+_UNKNOWN_SD = 0.025  # of the scale, between seeds, where no method has two: the median of the committed runs
 _UNKNOWN_SWAPPED = 0.5  # of the items, where no method has two seeds
 _PRICE_SD = 0.15  # of the logarithm of a price, between cells of one method on one machine
 

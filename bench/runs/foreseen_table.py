@@ -57,7 +57,7 @@ def _score(one: MethodForecast) -> str:
 def _below(found: Foreseen, one: Outlook) -> Iterator[str]:
     own = [each for each in found.methods if each.task == one.contest.task]
     if any(each.from_pilots for each in own):
-        yield "* from pilots: an extrapolation; docs/forecast.md says how often such intervals hold"
+        yield "* from pilots: unproven; docs/forecast.md says on how few curves such intervals were tried"
     refused = [f"{each.method}: no score: {each.refused}" for each in own if each.refused]
     yield from refused[:_REFUSALS]
     if len(refused) > _REFUSALS:

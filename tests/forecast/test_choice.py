@@ -76,11 +76,11 @@ def test_shares_go_the_same_part_of_the_way_and_unbounded_scores_move_alike() ->
 
 
 def test_the_variance_of_seeds_is_a_median_over_methods() -> None:
-    """Chi-squared with one degree of freedom has the median 0.45494; the prior is 0.03 squared."""
-    assert variance(contest(entrant("a", [50]))) == pytest.approx(0.0009)
+    """Chi-squared with one degree of freedom has the median 0.45494; the prior is 0.025 squared."""
+    assert variance(contest(entrant("a", [50]))) == pytest.approx(0.000625)
     calm, wild = entrant("a", [50, 52]), entrant("b", [10, 90])
-    assert variance(contest(calm)) == pytest.approx((0.0009 + 0.0002 / 0.45494) / 2, rel=1e-4)
-    assert variance(contest(calm, wild)) == pytest.approx(0.0009)
+    assert variance(contest(calm)) == pytest.approx((0.000625 + 0.0002 / 0.45494) / 2, rel=1e-4)
+    assert variance(contest(calm, wild)) == pytest.approx(0.000625)
 
 
 def test_a_world_keeps_what_is_measured_and_has_every_seed() -> None:

@@ -101,7 +101,7 @@ def test_the_variance_of_seeds_is_pooled_within_sizes() -> None:
 def test_a_level_curve_is_carried_forward_within_its_noise() -> None:
     found = forecast(curve({10: [0.5, 0.5], 20: [0.5, 0.5], 40: [0.5, 0.5]}), 160, 0.0004, EVEN, seeds=2)
     assert found.value == pytest.approx(0.5)
-    sd = math.sqrt(0.0004 * (1 / 2 + 1 / 2) + 0.015**2)
+    sd = math.sqrt(0.0004 * (1 / 2 + 1 / 2) + 0.03**2)
     assert (found.low, found.high) == pytest.approx((0.5 - 1.2816 * sd, 0.5 + 1.2816 * sd), abs=1e-4)
 
 

@@ -18,7 +18,7 @@ from bench.analysis.decision.verdict import verdicts
 from bench.config import assumptions
 from bench.config.prices import replaced
 from bench.config.suite import Suite
-from bench.core.errors import UsageError
+from bench.core.errors import CrashedError, UsageError
 from bench.core.identity import Identity
 from bench.core.phases import Phase, PhaseName
 from bench.core.record import Prediction, Record, Score
@@ -39,6 +39,8 @@ Rights = Callable[[str, int, int | None], int]  # method, seed, training items -
 class Done:
     """A cell that took no time."""
 
+    end: Ended
+
     def cancel(self) -> None: ...
 
 
@@ -50,19 +52,22 @@ class MadeUp:
     seconds: float = 10.0
     capacity: int = 1
     per_machine: int = 1
+    crashes: frozenset[tuple[str, int]] = frozenset()  # methods and seeds
     started: list[tuple[str, int]] = field(default_factory=list)
     ended: list[Done] = field(default_factory=list)
 
     def submit(self, job: Path, log: Path) -> Done:
         told = json.loads(job.read_text())
         self.started.append((told["label"], told["seed"]))
-        write(told, self.rights(told["suite_method"], told["seed"], told["train_size"]), self.seconds)
-        self.ended.append(Done())
+        crashed = self.started[-1] in self.crashes
+        if not crashed:
+            write(told, self.rights(told["suite_method"], told["seed"], told["train_size"]), self.seconds)
+        self.ended.append(Done(Ended(CrashedError("out of luck") if crashed else None)))
         return self.ended[-1]
 
     def wait(self, seconds: float) -> Iterable[tuple[Done, Event]]:
         ended, self.ended = self.ended, []
-        return [(one, Ended()) for one in ended]
+        return [(one, one.end) for one in ended]
 
 
 def write(job: Mapping[str, Any], right: int, seconds: float) -> None:
@@ -90,11 +95,17 @@ def suite_file(tmp_path: Path, task_folder: Path, tiny_model: Path) -> Path:
 
 
 def decided(
-    file: Path, out: Path, rights: Rights, limit: Budget | None = None, capacity: int = 1, **changes: Any
+    file: Path,
+    out: Path,
+    rights: Rights,
+    limit: Budget | None = None,
+    capacity: int = 1,
+    crashes: frozenset[tuple[str, int]] = frozenset(),
+    **changes: Any,
 ) -> tuple[runner.RunOutcome, MadeUp, UntilDecided | None, list[Cell]]:
     """Measure a suite; with a limit until it is decided."""
     suite, cells = cells_of(file, **changes)
-    executor = MadeUp(rights, capacity=capacity)
+    executor = MadeUp(rights, capacity=capacity, crashes=crashes)
     with run_folder.open_run(out, file, suite.name, [cell.ref for cell in cells]) as store:
         order = UntilDecided(suite, cells, store, limit) if limit else None
         return runner.run(suite, cells, store, Silent(), executor, order), executor, order, cells
@@ -137,6 +148,19 @@ def test_the_same_command_without_it_measures_the_rest(suite_file: Path, tmp_pat
     assert (rest.ok, rest.left_out) == (len(cells), 0)
     assert not set(last.started) & set(before.started)
     assert run_folder.read_run(tmp_path / "run").missing == ()
+
+
+def test_a_method_that_fails_is_tried_with_its_other_seeds_and_then_left(suite_file: Path, tmp_path: Path) -> None:
+    once = frozenset({("full", 0)})
+    outcome, executor, order, _ = decided(suite_file, tmp_path / "once", far_apart, Budget(), crashes=once)
+    assert order
+    assert ("full", 1) in executor.started
+    assert (outcome.failed, order.lines()[0].startswith("paint: settled: choose full")) == (1, True)
+    never = frozenset(("full", seed) for seed in range(5))
+    outcome, executor, order, _ = decided(suite_file, tmp_path / "never", far_apart, Budget(), crashes=never)
+    assert order
+    assert outcome.failed == 5
+    assert order.lines()[0].startswith("paint: settled: choose few-shot")
 
 
 def test_methods_near_each_other_are_measured_further(suite_file: Path, tmp_path: Path) -> None:

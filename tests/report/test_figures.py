@@ -31,7 +31,6 @@ from tests.report.figures import (
 SETTINGS = {
     "architecture",
     "extending",
-    "forecast",
     "judging",
     "python",
     "reports",
