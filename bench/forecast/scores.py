@@ -33,6 +33,7 @@ WAYS: tuple[Way, ...] = get_args(Way)
 LEVEL = 0.8  # of the intervals
 _BEYOND_NOISE = 2.6  # standard errors by which a curve may fall: a one-sided chance of 0.005
 _APART = 0.5  # standard deviations of the error for the distance between the ways, as measured
+_LEAST_FALL = 0.015  # of the scale: what seeds vary by at least, where some happen to agree
 _LEAST_NOISE = 0.03  # of the scale: what the mean of a size is known to at best, as measured
 
 
@@ -127,7 +128,7 @@ def refusal(curve: Curve, size: int, variance: float | None) -> str | None:
 def _fall(curve: Curve, variance: float) -> tuple[Point, Point] | None:
     """Two points the larger of which is worse beyond noise."""
     sign = 1.0 if NAMES[curve.metric].higher_is_better else -1.0
-    least = (_LEAST_NOISE * NAMES[curve.metric].scale) ** 2
+    least = (_LEAST_FALL * NAMES[curve.metric].scale) ** 2
     for at, small in enumerate(curve.points):
         for large in curve.points[at + 1 :]:
             error = math.sqrt(max(variance, least) * (1 / len(small.scores) + 1 / len(large.scores)))
