@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import tasks
 from bench.core.errors import AdaptbenchError
@@ -12,6 +13,9 @@ from bench.core.task import Task
 from bench.metrics.formats import clean
 from bench.store.archive import located
 from tasks.loader.digest import question_digest
+
+if TYPE_CHECKING:
+    from tasks.loader.spec import TaskSpec
 
 
 def asked(run: Run, record: Record) -> tuple[Task | None, str]:
@@ -49,3 +53,12 @@ def test_items(run: Run, record: Record) -> int | None:
     """How many test items the task of a cell has; None where it is not at hand."""
     task, _ = _at_hand(run, record, None)
     return len(task.test) if task else None
+
+
+def described(run: Run, task: str) -> TaskSpec | None:
+    """What the task.yaml of a run's task says; None where it is not at hand."""
+    written = run.task_paths.get(task, task)
+    try:
+        return tasks.describe(written if written in tasks.available() else located(run.path, written))
+    except AdaptbenchError:
+        return None

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,15 @@ if TYPE_CHECKING:
 @click.option("--schema", "style", flag_value="schema", help="Print the JSON Schema of --json.")
 @click.option("--mlflow", metavar="URI", help="Log to MLflow at this tracking URI, such as sqlite:///mlflow.db.")
 @click.option("--wandb", metavar="FOLDER", help="Log to Weights & Biases, offline, below this folder.")
+@click.option("--trackio", metavar="FOLDER", help="Log to Trackio, on this machine, in this folder.")
+@click.option("--inspect", metavar="FOLDER", help="Write a log of Inspect for each cell into this folder.")
+@click.option("--every-eval-ever", metavar="FOLDER", help="Write Every Eval Ever's JSON of each cell into this folder.")
+@click.option(
+    "--eval-results", metavar="FOLDER", help="Write .eval_results/ for model cards of the Hub into this folder."
+)
+@click.option(
+    "--hub-dataset", "hub_datasets", multiple=True, metavar="TASK=OWNER/NAME:TASK_ID", help="Of --eval-results."
+)
 @click.option("--serve", is_flag=True, help="Serve the HTML page to this machine while the runs grow; Ctrl-C ends it.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Of --serve; default: a free one.")
 def report(
@@ -44,10 +54,10 @@ def report(
     pdf: Path | None,
     pdf_full: Path | None,
     style: str | None,
-    mlflow: str | None,
-    wandb: str | None,
+    hub_datasets: Sequence[str],
     serve: bool,
     port: int | None,
+    **sent: str | None,
 ) -> None:
     """Show what one or more RUNS measured, from their records alone; nothing is measured again.
 
@@ -66,7 +76,7 @@ def report(
     from bench.store.run_folder import read_run
 
     if serve or port is not None:
-        if not serve or full or html or pdf or pdf_full or style or mlflow or wandb:
+        if not serve or full or html or pdf or pdf_full or style or any(sent.values()):
             raise UsageError("--serve goes with --port alone, and --port with --serve")
         _serve(runs, port or 0)
         return
@@ -75,13 +85,13 @@ def report(
         from bench.report import files
 
         print(*files.write(read, html, pdf, pdf_full), sep="\n")
-    for line in _logged(read, html, mlflow, wandb):
+    for line in _sent(read, html, hub_datasets, **sent):
         print(line)
     if style in ("csv", "latex", "benchmark", "schema"):
         sys.stdout.write(_text(read, style))
     elif full or style:
         show(style, lambda: tables.chapters(read), lambda: data.to_json(read))
-    elif not (html or pdf or pdf_full or mlflow or wandb):
+    elif not (html or pdf or pdf_full or any(sent.values())):
         overviews(read)
 
 
@@ -99,16 +109,28 @@ def _serve(runs: Sequence[Path], port: int) -> None:
         served.serve()
 
 
-def _logged(runs: Sequence[Run], html: Path | None, mlflow: str | None, wandb: str | None) -> Iterator[str]:
-    """Log to what is asked for; what was logged where."""
-    if mlflow is not None:
-        from bench.report.trackers import mlflow as tracker
+def _sent(runs: Sequence[Run], html: Path | None, hub_datasets: Sequence[str], **sent: str | None) -> Iterator[str]:
+    """Log to the trackers and write the formats that are asked for; what went where."""
+    for name in ("mlflow", "wandb", "trackio"):
+        if (place := sent[name]) is not None:
+            yield import_module(f"bench.report.trackers.{name}").log(runs, html, place)
+    if hub_datasets and not sent["eval_results"]:
+        raise UsageError("--hub-dataset goes with --eval-results FOLDER")
+    ranked = dict(_named(text) for text in hub_datasets)
+    for name, given in (("inspect", ()), ("every_eval_ever", ()), ("eval_results", (ranked,))):
+        if (place := sent[name]) is not None:
+            module = import_module(f"bench.bridges.{_WRITERS.get(name, name)}")
+            yield from map(str, module.write(runs, Path(place), *given))
 
-        yield tracker.log(runs, html, mlflow)
-    if wandb is not None:
-        from bench.report.trackers import wandb as other
 
-        yield other.log(runs, html, wandb)
+_WRITERS = {"inspect": "inspect_log"}  # option -> module
+
+
+def _named(text: str) -> tuple[str, str]:
+    task, _, dataset = text.partition("=")
+    if not task or dataset.count("/") != 1:
+        raise UsageError(f"--hub-dataset {text}: give TASK=OWNER/NAME or TASK=OWNER/NAME:TASK_ID")
+    return task, dataset
 
 
 def _text(runs: Sequence[Run], style: str) -> str:

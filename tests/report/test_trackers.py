@@ -22,7 +22,7 @@ from bench.core.record import CheckpointScores, Record, Run, Score
 from bench.core.training import Losses, Training, Tuning
 from bench.core.values import OptionValue
 from bench.report import trackers
-from bench.report.trackers import mlflow, wandb
+from bench.report.trackers import mlflow, trackio, wandb
 from bench.report.trackers.entries import entries, key, text_of
 from tests.report.test_report import HOSTILE, failed, record, run
 
@@ -125,7 +125,9 @@ class TestEntries:
 
 
 class TestWithoutThePackage:
-    @pytest.mark.parametrize(("tracker", "module"), [(mlflow, "mlflow.tracking"), (wandb, "wandb")])
+    @pytest.mark.parametrize(
+        ("tracker", "module"), [(mlflow, "mlflow.tracking"), (wandb, "wandb"), (trackio, "trackio")]
+    )
     def test_the_extra_is_named(
         self, tracker: ModuleType, module: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
@@ -305,3 +307,16 @@ class TestWandb:
         (tmp_path / "file").write_text("")
         with pytest.raises(UsageError, match="cannot write to"):
             wandb.log([run(record())], None, str(tmp_path / "file"))
+
+
+@pytest.mark.skipif(find_spec("trackio") is None, reason="Trackio is not installed")
+def test_trackio_keeps_cells_with_their_curves(tmp_path: Path) -> None:
+    learnt = Training(train_loss=((10, 2.0), (20, 1.0)))
+    said = trackio.log([run(record(scores={"accuracy": 0.75}, training=learnt))], None, str(tmp_path / "kept"))
+    assert said.startswith(f"Trackio: 1 cells in {tmp_path / 'kept'}")
+    from trackio.sqlite_storage import SQLiteStorage
+
+    [name] = SQLiteStorage.get_runs(trackio.PROJECT)
+    rows = SQLiteStorage.get_logs(trackio.PROJECT, name)
+    assert [row["score/accuracy"] for row in rows if "score/accuracy" in row] == [0.75]
+    assert {row["step"]: row["curve/train_loss"] for row in rows if "curve/train_loss" in row} == {10: 2.0, 20: 1.0}
