@@ -55,7 +55,7 @@ def test_items(run: Run, record: Record) -> int | None:
     return len(task.test) if task else None
 
 
-def described(run: Run, task: str) -> TaskSpec | None:
+def task_spec(run: Run, task: str) -> TaskSpec | None:
     """What the task.yaml of a run's task says; None where it is not at hand."""
     written = run.task_paths.get(task, task)
     try:

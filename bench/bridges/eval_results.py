@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from bench.analysis.item_texts import described
+from bench.analysis.item_texts import task_spec
 from bench.bridges.cells import file_name
 from bench.core.errors import UsageError, unknown
 from bench.core.missing_package import need
@@ -61,7 +61,7 @@ def _methods(run: Run) -> list[list[Record]]:
 
 def _entry(run: Run, records: Sequence[Record], benchmarks: Mapping[str, str]) -> Any:
     first = records[0]
-    spec = described(run, first.task)
+    spec = task_spec(run, first.task)
     hub = spec.hub if spec else None
     named = benchmarks.get(first.task) or (f"{hub.dataset}:{hub.config or 'default'}" if hub else "")
     if not named:
