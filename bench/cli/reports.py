@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.report_targets import sent_to
 from bench.cli.run_argument import RUN
 from bench.core.errors import UsageError
 from bench.runs import RESULTS
@@ -85,7 +85,7 @@ def report(
         from bench.report import files
 
         print(*files.write(read, html, pdf, pdf_full), sep="\n")
-    for line in _sent(read, html, hub_datasets, **sent):
+    for line in sent_to(read, html, hub_datasets, **sent):
         print(line)
     if style in ("csv", "latex", "benchmark", "schema"):
         sys.stdout.write(_text(read, style))
@@ -107,30 +107,6 @@ def _serve(runs: Sequence[Path], port: int) -> None:
     print(" once no run goes on", flush=True)
     with suppress(KeyboardInterrupt):
         served.serve()
-
-
-def _sent(runs: Sequence[Run], html: Path | None, hub_datasets: Sequence[str], **sent: str | None) -> Iterator[str]:
-    """Log to the trackers and write the formats that are asked for; what went where."""
-    for name in ("mlflow", "wandb", "trackio"):
-        if (place := sent[name]) is not None:
-            yield import_module(f"bench.report.trackers.{name}").log(runs, html, place)
-    if hub_datasets and not sent["eval_results"]:
-        raise UsageError("--hub-dataset goes with --eval-results FOLDER")
-    ranked = dict(_named(text) for text in hub_datasets)
-    for name, given in (("inspect", ()), ("every_eval_ever", ()), ("eval_results", (ranked,))):
-        if (place := sent[name]) is not None:
-            module = import_module(f"bench.bridges.{_WRITERS.get(name, name)}")
-            yield from map(str, module.write(runs, Path(place), *given))
-
-
-_WRITERS = {"inspect": "inspect_log"}  # option -> module
-
-
-def _named(text: str) -> tuple[str, str]:
-    task, _, dataset = text.partition("=")
-    if not task or dataset.count("/") != 1:
-        raise UsageError(f"--hub-dataset {text}: give TASK=OWNER/NAME or TASK=OWNER/NAME:TASK_ID")
-    return task, dataset
 
 
 def _text(runs: Sequence[Run], style: str) -> str:

@@ -1,0 +1,41 @@
+"""Where a report can go beside the terminal and files of its own: trackers, and the formats of other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.core.record import Run
+
+
+def sent_to(runs: Sequence[Run], html: Path | None, hub_datasets: Sequence[str], **sent: str | None) -> Iterator[str]:
+    """Log to the trackers and write the formats that are asked for, places by name; what went where.
+
+    Raises:
+        UsageError: a package is missing, a place cannot be written, or an option is wrong.
+    """
+    for name in ("mlflow", "wandb", "trackio"):
+        if (place := sent[name]) is not None:
+            yield import_module(f"bench.report.trackers.{name}").log(runs, html, place)
+    if hub_datasets and not sent["eval_results"]:
+        raise UsageError("--hub-dataset goes with --eval-results FOLDER")
+    ranked = dict(_named(text) for text in hub_datasets)
+    for name, given in (("inspect", ()), ("every_eval_ever", ()), ("eval_results", (ranked,))):
+        if (place := sent[name]) is not None:
+            module = import_module(f"bench.bridges.{_WRITERS.get(name, name)}")
+            yield from map(str, module.write(runs, Path(place), *given))
+
+
+_WRITERS = {"inspect": "inspect_log"}  # option -> module
+
+
+def _named(text: str) -> tuple[str, str]:
+    task, _, dataset = text.partition("=")
+    if not task or dataset.count("/") != 1:
+        raise UsageError(f"--hub-dataset {text}: give TASK=OWNER/NAME or TASK=OWNER/NAME:TASK_ID")
+    return task, dataset
