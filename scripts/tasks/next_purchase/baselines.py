@@ -72,8 +72,31 @@ def trivial(shop: Shop, train: Sequence[Row]) -> dict[str, Scorer]:
         "most often bought right after the last purchase in train": lambda row: [
             following[row.history[-1].product, place] for place in row.offered
         ],
+        "matrix factorisation of train": factorised(train, len(products)),
         "naive Bayes on train": naive_bayes(train),
     }
+
+
+def factorised(train: Sequence[Row], products: int, rank: int = 8) -> Scorer:
+    """Customers x products by a truncated SVD: an item is worth what the factors of a history make of it.
+
+    `rank`: of 4, 8, 16 and 32 the most accurate on validation.
+    """
+    import numpy as np
+    from sklearn.decomposition import TruncatedSVD
+
+    bought = np.zeros((len(train), products))
+    for place, row in enumerate(train):
+        bought[place, [*row.products, row.bought]] = 1.0
+    factors = TruncatedSVD(rank, random_state=0).fit(bought)
+
+    def scores(row: Row) -> list[float]:
+        history = np.zeros((1, products))
+        history[0, list(row.products)] = 1.0
+        found = factors.inverse_transform(factors.transform(history))[0]
+        return [float(found[place]) for place in row.offered]
+
+    return scores
 
 
 def naive_bayes(train: Sequence[Row], weight: float = 2.0) -> Scorer:
