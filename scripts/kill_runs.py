@@ -3,7 +3,8 @@
     python scripts/kill_runs.py FOLDER --on slurm --what driver --kills 20 --seed 0
 
 A small suite without a language model is measured undisturbed on this machine, then on the cluster while one part of it
-is killed (signal 9) again and again, in as many runs as that takes; each run is ended by the same command. Printed as
+is killed (signal 9) again and again, in as many runs as that takes; each run is ended by the same command. A folder
+that has the undisturbed run already is taken up. Printed as
 JSON: kills, cells that were under way at them, finished cells that were measured again, records that cannot be read,
 and cells that differ from the undisturbed ones. The last three have to be 0. `slurm` needs SLURM_CONF (see
 scripts/slurm_here.sh); `ray` starts a cluster of three nodes; `rehearsal` needs nothing, and has no nodes.
@@ -28,11 +29,12 @@ import psutil
 import yaml
 
 from bench.core.errors import UsageError
+from bench.store import lease
 from bench.store.run_folder import PREDICTIONS, RECORD, WRITING, read_record
 
 ROOT = Path(__file__).parent.parent
 WORKERS = {"ray": "bench.cell.worker", "slurm": "submitit.core._submit", "rehearsal": "submitit.core._submit"}
-TASKS, MOST_S = 6, 600.0
+TASKS, MOST_S = 3, 600.0
 
 
 def main() -> None:
@@ -46,7 +48,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.what == "node" and asked.on != "ray":
         parser.error("nodes are killed on ray alone")
-    asked.folder.mkdir(parents=True)
+    asked.folder.mkdir(parents=True, exist_ok=True)
     suite = write_suite(asked.folder)
     undisturbed = asked.folder / "undisturbed"
     driver(suite, undisturbed).wait()
@@ -67,7 +69,7 @@ def write_suite(folder: Path) -> Path:
     colours = ["red", "green", "blue"]
     for number in range(TASKS):
         task = folder / f"paint{number}"
-        task.mkdir()
+        task.mkdir(exist_ok=True)
         for split in ("train", "validation", "test"):
             rows = [
                 {"id": i, "text": f"{split} {i} looks {colours[(i + number) % 3]}", "label": colours[i % 3]}
@@ -98,10 +100,10 @@ def disturbed(asked: Any, suite: Path, nodes: Nodes | None, rng: random.Random) 
     seen: Counter[str] = Counter(kills=0, runs=0, under_way=0, repeated=0, corrupt=0, different=0)
     while seen["kills"] < asked.kills:
         seen["runs"] += 1
-        run = asked.folder / f"run{seen['runs']}"
+        run = asked.folder / f"{asked.on}-{asked.what}-{asked.seed}-{seen['runs']}"
         finished: dict[str, str] = {}
         process = driver(suite, run, asked.on)
-        while not ended(process, rng.uniform(0.0, asked.longest)) and seen["kills"] < asked.kills:
+        while not ended(process, run, rng.uniform(0.0, asked.longest)) and seen["kills"] < asked.kills:
             before = published(run, seen)
             if kill(asked, process, nodes, run, rng):
                 seen["kills"] += 1
@@ -120,8 +122,13 @@ def disturbed(asked: Any, suite: Path, nodes: Nodes | None, rng: random.Random) 
     return dict(seen)
 
 
-def ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Whether it has ended by itself within so long."""
+def ended(process: subprocess.Popen[bytes], run: Path, seconds: float) -> bool:
+    """Whether a driver has ended by itself within so long since it began to write the run."""
+    while process.poll() is None:
+        owner = lease.holder(run / lease.FOLDER)
+        if owner and owner.pid == process.pid:
+            break
+        time.sleep(0.05)
     try:
         process.wait(seconds)
         return True
