@@ -30,7 +30,7 @@ class BatchWork(Strict):
 class RankCosts(Strict):
     """The processes that shared a training, each with a device of its own, or all on the CPU."""
 
-    count: Count
+    count: Count  # processes that shared the training
     host_bytes: Count  # resident set size, its highest, of the rank with the most
     host_bytes_in_all: Count  # the sum over ranks
     device_bytes: Count | None = None  # highest allocated, of the rank with the most; None without a device
