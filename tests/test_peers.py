@@ -25,7 +25,7 @@ from scripts.stacked import learning, scoring, writing
 from scripts.stacked.plain import Technique
 from tasks.loader.splits import sample
 
-ASKED = {"dtype": "float32", "train_batch": 16, "items": 24, "threads": 1}
+ASKED = {"dtype": "float32", "train_batch": 16, "items": 24, "threads": 1, "beside": True}
 NAMES = [name for name, case in CASES.items() if case.kind == "suite"]
 
 
@@ -34,7 +34,7 @@ def test_nothing_is_left_to_choose(name: str, tmp_path: Path) -> None:
     file = tmp_path / "suite.yaml"
     file.write_text(yaml.safe_dump(whole_suite.suite(CASES[name], MINI, ASKED)))
     asked = suites.labelled_methods(suites.load(file))
-    assert [each.method.name for each in asked.values()] == [*whole_suite.PROMPTED, *whole_suite.TRAINED]
+    assert list(asked) == [*whole_suite.PROMPTED, *whole_suite.TRAINED]
     assert not any(grid(each.method) for each in asked.values())
 
 

@@ -28,6 +28,7 @@ from bench.core.identity import Identity, TuningSettings
 from bench.core.method import Context, LearningCost, Method
 from bench.core.nearest import text_of
 from bench.core.training import Judged, Options, Tuning
+from bench.core.unfinished import Unfinished
 from bench.core.words import tokens_of
 from bench.training import packed_attention
 from bench.training.epochs import Scorer
@@ -101,6 +102,7 @@ def searched(session: AdaptSession, learner: Scripted, **plan: Any) -> Tuning:
     """A search over a rate for each value of the learner; a training has 12 / 4 x 10 = 30 steps."""
     rates = list(learner.values)
     method = methods.create("lora", {"learning_rate": rates, "epochs": 10, "batch_size": 4})
+    session = dataclasses.replace(session, unfinished=Unfinished())  # nothing of another search is gone on with
     return search(cast(Learner, learner), method, session, SearchPlan(len(rates), **plan))
 
 

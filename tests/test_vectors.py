@@ -159,7 +159,7 @@ def test_energy_that_was_not_counted_then_is_not_known_now(tmp_path: Path) -> No
     assert index_of(tmp_path, counter=Tenths(counts=False)).joules_missing == "why"
     second = index_of(tmp_path)
     assert second.joules is None
-    assert "taken over from an earlier cell" in second.joules_missing
+    assert "taken over was computed without an energy counter" in second.joules_missing
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "turned", "longer", "folder", "foreign"])

@@ -36,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
     if "--until-input-ends" in argv[1:]:
         watch_input()
     job = json.loads(Path(argv[0]).read_text(encoding="utf-8"))  # in a run it sees one device for each rank, or none
+    gc.freeze()  # of what the imports made nothing is garbage; a training looks for some, 0.3 s each time
     os.environ[VARIABLE] = visible_device(job["device"], os.environ.get(VARIABLE), job.get("ranks", 1))
     return run(Path(argv[0]), lambda message: print(json.dumps(message), flush=True))
 
@@ -43,7 +44,6 @@ def main(argv: Sequence[str]) -> int:
 def run(file: Path, say: Callable[[Message], None]) -> int:
     """Measure the cell of a job file and write its folder; 0, or the error's exit code."""
     prepare_allocator()
-    gc.freeze()  # of what the imports made nothing is garbage; a training looks for some, 0.3 s each time
     job = TypeAdapter(Job).validate_json(file.read_bytes())
     try:
         with naming(Path(job.out)):

@@ -39,7 +39,7 @@ def device_map(device: torch.device, weight_bytes: int) -> dict[str, torch.devic
     """Where weights of so many bytes are loaded, as transformers takes it: on the device, or over all that are seen."""
     if device.type == "cpu":
         return None
-    if torch.cuda.device_count() == 1 or weight_bytes < _FULL * torch.cuda.mem_get_info(device)[0]:
+    if torch.cuda.device_count() <= 1 or weight_bytes < _FULL * torch.cuda.mem_get_info(device)[0]:
         return {"": device}  # straight there, without a copy on the host
     return "balanced"
 

@@ -7,6 +7,7 @@ whose driver does not survive a fork once a library has so much as asked it for 
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -165,6 +166,7 @@ def _measure(job: str, log: str, line: Connection, variables: Mapping[str, str],
     from bench.model import memory
 
     memory.keep_freed()
+    gc.freeze()  # of what the imports made nothing is garbage; a training looks for some, 0.3 s each time
     sys.exit(worker.run(Path(job), line.send))
 
 

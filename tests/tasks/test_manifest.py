@@ -289,4 +289,4 @@ def test_the_reference_examples_are_right(make_task: Callable[..., Path], exampl
 
 
 def test_the_reference_has_examples() -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
