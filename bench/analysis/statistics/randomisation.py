@@ -17,6 +17,7 @@ from bench.analysis.statistics import checks, resampling
 from bench.analysis.statistics.resampling import DRAWS, Statistic
 
 Array = NDArray[np.float64]
+_KEPT = 64_000_000  # signs kept, in bytes, for the next comparison of as many units
 _CELLS = 200_000  # signs held as floats at a time
 
 
@@ -68,11 +69,8 @@ def _exchanged(gaps: Array, statistic: Statistic, groups: Sequence[Hashable] | N
     checks.at_least(draws, 100, "draws")
     rows, sign = resampling.oriented(resampling.summed(gaps, groups), resampling.summed(-gaps, groups))
     observed = (sign or 1) * float(statistic(gaps.sum(axis=0)[None])[0])
-    if len(rows) * draws <= resampling.KEPT:
-        sums = resampling.product(_kept(len(rows), draws), rows)
-    else:
-        with resampling.one_thread():
-            sums = np.concatenate([chunk @ rows for chunk in _signs(len(rows), draws)])
+    with resampling.one_thread():
+        sums = np.concatenate([chunk @ rows for chunk in _signs_again(len(rows), draws)])
     drawn = statistic(sums)
     slack = 1e-9 * max(abs(observed), float(np.abs(drawn).max()))  # sums of the same terms in another order are ties
     lower = (np.count_nonzero(drawn <= observed + slack) + 1) / (draws + 1)
@@ -82,6 +80,16 @@ def _exchanged(gaps: Array, statistic: Statistic, groups: Sequence[Hashable] | N
     elif sign == 0:  # a and b are each other's mirror: both sides are one, and share what the draws say of them
         lower = upper = (lower + upper) / 2
     return Exchanged(observed, float(lower), float(upper))
+
+
+def _signs_again(units: int, draws: int) -> Iterator[Array]:
+    """Signs [some, units] in chunks that make `draws` rows together, kept for the next call where they are few."""
+    if units * draws > _KEPT:
+        yield from _signs(units, draws)
+        return
+    kept, step = _kept(units, draws), max(1, _CELLS // units)
+    for start in range(0, draws, step):
+        yield kept[start : start + step].astype(np.float64)
 
 
 @lru_cache(maxsize=1)

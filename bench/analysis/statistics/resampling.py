@@ -7,13 +7,11 @@ summed rows, so all draws are one product of multinomial counts [draws, units] w
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +24,7 @@ Array = NDArray[np.float64]
 Statistic: TypeAlias = Callable[[Array], Array]  # summed rows [m, k] to values [m]
 DRAWS = 10_000
 _CELLS = 200_000  # counts held at a time: 1.6 MB, which stays in the cache and is faster than more
-KEPT = 64_000_000  # counts kept, in bytes, for the next comparison of as many units: drawing them is most of the work
-_THREADS = min(4, os.cpu_count() or 1)
+_KEPT = 64_000_000  # counts kept, in bytes, for the next comparison of as many units
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +61,8 @@ def resample(rows: Array, statistic: Statistic, draws: int) -> Draws:
     """
     checks.at_least(draws, 100, "draws")
     whole = rows.sum(axis=0)
-    if rows.shape[0] * draws <= KEPT:
-        sums = product(_kept(len(rows), draws), rows)
-    else:
-        with one_thread():
-            sums = np.concatenate([chunk @ rows for chunk in counts(len(rows), draws, generator())])
+    with one_thread():
+        sums = np.concatenate([chunk @ rows for chunk in _counts_again(len(rows), draws)])
     return Draws(statistic(sums), float(statistic(whole[None])[0]), len(rows))
 
 
@@ -87,23 +81,14 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def product(kept: NDArray[np.integer[Any]], rows: Array) -> Array:
-    """Small integers [draws, units], as they are kept, times rows [units, k].
-
-    Threads share the chunks, which are as large as without them: their number changes no bit of a sum.
-    """
-    draws, units = kept.shape
-    step = max(1, _CELLS // units)
-    starts = range(0, draws, step)
-    sums = np.empty((draws, rows.shape[1]))
-
-    def work(first: int) -> None:
-        for start in starts[first::_THREADS]:
-            sums[start : start + step] = kept[start : start + step].astype(np.float64) @ rows
-
-    with one_thread(), ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(work, range(_THREADS)))
-    return sums
+def _counts_again(units: int, draws: int) -> Iterator[Array]:
+    """`counts`, kept for the next call: drawing them is most of the work, and comparisons share their items."""
+    if units * draws > _KEPT:
+        yield from counts(units, draws, generator())
+        return
+    kept, step = _kept(units, draws), max(1, _CELLS // units)
+    for start in range(0, draws, step):
+        yield kept[start : start + step].astype(np.float64)
 
 
 @lru_cache(maxsize=1)
