@@ -50,6 +50,7 @@ WIDTHS = {192: "llama-192", 384: "llama-384", 768: "llama-100m"}
 FEW = 8  # questions with long prompts, and of wide models
 ROUNDS = 3
 LONG = 20.0  # seconds: timed once
+MEASURES = ("shots", "items", "documents", "lengths", "widths", "none")
 CACHE = cases.ROOT / ".benchmarks" / "peers"
 
 
@@ -58,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--only", action="append", help="measure this anew and keep the rest of the file")
+    parser.add_argument("--only", action="append", choices=MEASURES, help="measure this anew, keep the rest")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -85,7 +86,9 @@ def main() -> None:
     }
     for name, (title, x, y) in titles.items():
         series = [Series(label, tuple(At(float(n), s) for n, s in points)) for label, points in found[name].items()]
-        write(asked.out / f"{name}.svg", lines.draw(About(name, title), series, x, y, whole_x=True))
+        wide = name == "documents"  # three powers of ten
+        chart = lines.draw(About(name, title), series, x, y, whole_x=True, log_x=wide, log_y=wide)
+        write(asked.out / f"{name}.svg", chart)
 
 
 def shots(task: Any) -> dict[str, list[tuple[int, float]]]:
