@@ -55,7 +55,7 @@ def cli() -> None:
     """Should you fine-tune, or will a prompt or retrieval do? Measure it.
 
     \b
-    adaptbench run                 the bundled quickstart: six methods, three tasks
+    adaptbench run                 the bundled quickstart: seven methods, three tasks
     adaptbench init tickets.csv    turn your data into a task and a starter suite
     adaptbench run my-suite.yaml   measure it; run again to go on where it stopped
     adaptbench report results/local/my-suite
