@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,14 @@ def colour(rng: RandomState, low: int = 0, high: int = 256) -> Colour:
     """A colour whose channels lie in [low, high)."""
     red, green, blue = (int(value) for value in rng.randint(low, high, 3))
     return red, green, blue
+
+
+def photographs(
+    kinds: Collection[str], count: int, photograph: Callable[[str, RandomState], bytes], rng: RandomState
+) -> Iterator[tuple[str, bytes]]:
+    """(kind, a photograph of it), so many of each kind, in mixed order."""
+    for kind in rng.permutation(np.repeat(sorted(kinds), count)):
+        yield str(kind), photograph(str(kind), rng)
 
 
 def ground(rng: RandomState, low: int = 90, high: int = 245) -> Image.Image:

@@ -39,6 +39,15 @@ class Entry:
     seconds: float  # that were measured before
     failed: bool
 
+    @property
+    def steps(self) -> Iterator[tuple[int, dict[str, float]]]:
+        """(step, what the curves have there), in order of steps, for trackers that are told of a step once."""
+        by_step: dict[int, dict[str, float]] = {}
+        for name, curve in self.curves.items():
+            for step, value in curve:
+                by_step.setdefault(step, {})[name] = value
+        yield from sorted(by_step.items())
+
 
 def entries(run: Run) -> list[Entry]:
     """Every cell of a run that has a record, in its order; then the base models' answers to the probes.

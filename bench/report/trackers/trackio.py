@@ -51,11 +51,8 @@ def log(runs: Sequence[Run], html: Path | None, destination: str) -> str:
 def _log_cell(trackio: Any, run: Run, entry: Entry) -> None:
     config = {**entry.params, **entry.tags, "suite": clean(run.suite), "failed": entry.failed}
     tracked = trackio.init(project=PROJECT, name=entry.name, group=entry.group, config=config, **_QUIET)
-    by_step: dict[int, dict[str, float]] = {}
-    for name, curve in entry.curves.items():
-        for step, value in curve:
-            by_step.setdefault(step, {})[name] = value
-    for step in sorted(by_step):
-        tracked.log(by_step[step], step=step)
-    tracked.log(dict(entry.metrics), step=max(by_step, default=0))
+    last = 0
+    for last, values in entry.steps:
+        tracked.log(values, step=last)
+    tracked.log(dict(entry.metrics), step=last)
     tracked.finish()

@@ -56,12 +56,8 @@ def log(runs: Sequence[Run], html: Path | None, destination: str) -> str:
 def _log_cell(wandb: Any, folder: Path, run: Run, entry: Entry) -> None:
     config = {**entry.params, **entry.tags}
     tracked = _start(wandb, folder, entry.name, entry.group, entry.role, config, clean(run.suite))
-    by_step: dict[int, dict[str, float]] = {}
-    for name, curve in entry.curves.items():
-        for step, value in curve:
-            by_step.setdefault(step, {})[name] = value
-    for step in sorted(by_step):
-        tracked.log(by_step[step], step=step)
+    for step, values in entry.steps:
+        tracked.log(values, step=step)
     tracked.summary.update(dict(entry.metrics))
     tracked.finish(exit_code=int(entry.failed))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 from PIL import Image
 
-from scripts.tasks.pictures import FINE, SIDE, colour, photographed, write
+from scripts.tasks.pictures import FINE, SIDE, colour, photographed, photographs, write
 
 TASK = Path(__file__).parents[3] / "tasks" / "fabric-patterns"
 COUNTS = {"train": 10, "test": 15}  # pictures of each pattern
@@ -34,13 +34,7 @@ PATTERNS: dict[str, Callable[[Field, Field], Field]] = {
 def main(folder: Path) -> None:
     """Write `pictures.parquet` into `folder`."""
     rng = RandomState(20260102)
-    write(folder, {split: list(drawn(rng, count)) for split, count in COUNTS.items()})
-
-
-def drawn(rng: RandomState, count: int) -> Iterator[tuple[str, bytes]]:
-    """(pattern, photograph of it), so many of each pattern, in mixed order."""
-    for label in rng.permutation(np.repeat(sorted(PATTERNS), count)):
-        yield str(label), fabric(str(label), rng)
+    write(folder, {split: list(photographs(PATTERNS, count, fabric, rng)) for split, count in COUNTS.items()})
 
 
 def fabric(label: str, rng: RandomState) -> bytes:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.random import RandomState
 from PIL import ImageDraw
 
-from scripts.tasks.pictures import FINE, SIDE, clutter, colour, ground, photographed, points, write
+from scripts.tasks.pictures import FINE, SIDE, clutter, colour, ground, photographed, photographs, points, write
 
 TASK = Path(__file__).parents[3] / "tasks" / "parcel-marks"
 COUNTS = {"train": 20, "validation": 8, "test": 25}  # pictures of each mark
@@ -48,13 +47,7 @@ MARKS: dict[str, list[Outline]] = {
 def main(folder: Path) -> None:
     """Write `pictures.parquet` into `folder`."""
     rng = RandomState(20260101)
-    write(folder, {split: list(drawn(rng, count)) for split, count in COUNTS.items()})
-
-
-def drawn(rng: RandomState, count: int) -> Iterator[tuple[str, bytes]]:
-    """(mark, photograph of it), so many of each mark, in mixed order."""
-    for label in rng.permutation(np.repeat(sorted(MARKS), count)):
-        yield str(label), mark(str(label), rng)
+    write(folder, {split: list(photographs(MARKS, count, mark, rng)) for split, count in COUNTS.items()})
 
 
 def mark(label: str, rng: RandomState) -> bytes:
