@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main, signals
+from bench.core import unfinished
 from bench.core.atomic import naming, write_atomically, write_changed
 from bench.runs import scratch
 from bench.store import run_folder
@@ -86,6 +87,20 @@ def test_an_error_that_names_a_file_keeps_it(tmp_path: Path) -> None:
     assert raised.value.filename == str(tmp_path / "missing")
 
 
+@pytest.mark.parametrize("error", [OSError("no tokenizer for x"), ConnectionError("refused by host")])
+def test_what_a_library_says_stays_as_it_is(error: OSError, tmp_path: Path) -> None:
+    said = str(error)
+    with pytest.raises(OSError, match=said) as raised, naming(tmp_path):
+        raise error
+    assert str(raised.value) == said
+
+
+def test_a_full_disk_is_worded_as_the_system_does(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as raised, naming(tmp_path):
+        full()
+    assert str(raised.value) == f"[Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}: '{tmp_path}'"
+
+
 def test_a_temporary_file_is_called_what_it_was_to_become(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such") as raised:
         write_atomically(tmp_path / "nowhere" / "file.json", "{}")
@@ -109,6 +124,22 @@ def test_a_full_disk_hinders_no_run_with_nothing_to_measure(tmp_path: Path, monk
         assert opened.lease is None
 
 
+def test_a_state_that_torch_cannot_write_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unfinished, "INTERVAL_S", 0.0)
+    monkeypatch.setattr(unfinished, "SHARE", 0)
+    kept = unfinished.Unfinished(tmp_path, {})
+    kept.save_when_due(lambda folder: {"name": "first"})
+    (tmp_path / ".left-by-a-kill").mkdir()
+
+    def refused(folder: Path) -> dict[str, str]:
+        raise RuntimeError("PytorchStreamWriter failed writing file data/0")
+
+    kept.save_when_due(refused)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("state-")] == ["state-000001"]
+    kept.save_when_due(lambda folder: {"name": "second"})
+    assert [path.name for path in tmp_path.iterdir()] == ["state-000002"]
+
+
 def test_folders_of_killed_processes_are_swept_and_others_left(tmp_path: Path) -> None:
     code = (
         "import tempfile, sys, os, signal; tempfile.tempdir = sys.argv[1]\n"
@@ -127,9 +158,11 @@ def test_folders_of_killed_processes_are_swept_and_others_left(tmp_path: Path) -
     killed.kill()
     killed.communicate()
     assert left.is_dir()
+    os.utime(left, (0, 0))  # what is young may belong to a process that is about to take its lock
     alive, held = begun()  # sweeps what the first has left
     (tmp_path / "ab-of-somebody").mkdir()
     assert not left.exists()
+    os.utime(held, (0, 0))
     scratch._sweep(tmp_path)
     assert held.is_dir()
     alive.communicate(timeout=60)  # ends with its input, and takes its folder along

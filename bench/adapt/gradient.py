@@ -197,8 +197,7 @@ def scorer(items: ValidationItems, session: AdaptSession, writer: Writer) -> Sco
             prompts.extend(items.written(predictor))
         return items.answered(predictor, prompts)
 
-    before = items.tokens
-    return Scorer(score, items.higher_is_better, lambda: items.tokens - before, items.had_read)
+    return Scorer(score, items.higher_is_better, lambda: items.tokens, items.had_read)
 
 
 def _written(session: AdaptSession, writer: Writer) -> tuple[Sequence[Pair], Sequence[Pair]]:

@@ -18,6 +18,7 @@ from bench.core.errors import UsageError
 from bench.core.picture import SUFFIXES, PictureError, pixels
 from bench.core.quoting import listed, quoted
 from tasks.loader.manifest import FILE
+from tasks.loader.rows import FORMATS
 
 TABLE = "pictures.csv"
 _SHARES = {"test": 0.2, "validation": 0.1}  # of all pictures, where no split is given; the rest is train
@@ -34,7 +35,10 @@ class _Found:
 
 
 def holds_pictures(folder: Path) -> bool:
-    """Whether a folder has a picture in it, or in a folder of it or one below."""
+    """Whether a folder has a picture in it, or in a folder of it or one below, and no table of a split."""
+    names = {name for of_split in SPLIT_FILES.values() for name in of_split}
+    if any(path.stem.lower() in names and path.suffix.lower() in FORMATS for path in folder.iterdir()):
+        return False
     return any(_is_picture(path) for pattern in ("*", "*/*", "*/*/*") for path in folder.glob(pattern))
 
 
@@ -80,6 +84,8 @@ def _read(folder: Path, notes: list[str]) -> Iterator[_Found]:
             data = path.read_bytes()
             try:
                 pixels(data)
+            except ImportError as error:
+                raise UsageError(str(error)) from None
             except PictureError as error:
                 lost[f"{path.relative_to(folder)} {error.what}"] += 1
                 continue

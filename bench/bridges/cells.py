@@ -6,12 +6,15 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 from bench.analysis import item_texts
+from bench.core.errors import UsageError
 from bench.core.item import Example
 from bench.core.record import Record, Run
+from bench.core.task import Task
 from bench.metrics.formats import clean
 from bench.store.run_folder import read_predictions
 
@@ -34,15 +37,30 @@ class CellResult:
         return list(read_predictions(self.run.path, self.record.key))
 
     @cached_property
+    def task(self) -> Task | None:
+        """The task as it was asked; None where it is not at hand."""
+        return item_texts.asked(self.run, self.record)[0]
+
+    @cached_property
     def examples(self) -> dict[str, Example]:
-        """Item id -> item with its answers; empty where the task is not at hand as it was asked."""
-        task, _ = item_texts.asked(self.run, self.record)
-        return {example.id: example for example in task.test} if task else {}
+        """Item id -> item with its answers; empty where the task is not at hand."""
+        return {example.id: example for example in self.task.test} if self.task else {}
 
     def prompt(self, item: str) -> str:
         """What the item asks, without the examples or passages that a method put before it."""
-        task, _ = item_texts.asked(self.run, self.record)
-        return task.prompt.ask(self.examples[item]) if task and item in self.examples else ""
+        if self.task is None or item not in self.examples:
+            return ""
+        example = self.examples[item]
+        return example.picture.name if example.picture else self.task.prompt.ask(example)
+
+    @property
+    def made(self) -> datetime:
+        """When it was measured; raises UsageError where its record does not say."""
+        try:
+            return datetime.fromisoformat(self.record.created).astimezone(UTC)
+        except ValueError:
+            said = clean(self.record.created)
+            raise UsageError(f'a record says it was made at "{said}", which is no time') from None
 
     @property
     def settings(self) -> dict[str, Any]:

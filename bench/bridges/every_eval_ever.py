@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ def write(runs: Sequence[Run], folder: Path) -> list[Path]:
 def entry(cell: CellResult) -> dict[str, Any]:
     """The record of a cell."""
     record = cell.record
-    when = str(int(datetime.fromisoformat(record.created).timestamp()))
+    when = str(int(cell.made.timestamp()))
     model = clean(record.model)
     return {
         "schema_version": SCHEMA,

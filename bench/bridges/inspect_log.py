@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +37,13 @@ def write(runs: Sequence[Run], folder: Path) -> list[Path]:
 def _name(cell: CellResult) -> str:
     """As Inspect names its files: time, task, id."""
     record = cell.record
-    time = _time(record.created).strftime("%Y-%m-%dT%H-%M-%S+00-00")
+    time = cell.made.strftime("%Y-%m-%dT%H-%M-%S+00-00")
     what = file_name(f"{record.task}-{record.model}-{record.method}-seed{record.seed}").replace("_", "-")
     return f"{time}_{what}_{record.key[:22]}.eval"
 
 
-def _time(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError:
-        raise UsageError(f'a record says it was made at "{clean(text)}", which is no time') from None
-
-
 def _log(log: Any, cell: CellResult) -> Any:
-    record, lines, created = cell.record, cell.lines, _time(cell.record.created).isoformat()
+    record, lines, created = cell.record, cell.lines, cell.made.isoformat()
     primary = next(iter(record.scores), "")
     seconds = sum(phase.wall_s for phase in record.phases.values())
     spec = log.EvalSpec(

@@ -192,7 +192,8 @@ def evaluate(
                 model, tasks=list(names), num_fewshot=shots, limit=limit, task_manager=tasks, bootstrap_iters=0
             )
         except (OSError, ValueError) as error:  # of a data set that is not there, or of a YAML file
-            raise UsageError(f"lm-eval cannot ask {', '.join(names)}: {str(error).splitlines()[0]}") from None
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UsageError(f"lm-eval cannot ask {', '.join(names)}: {reason}") from None
     return found
 
 
@@ -209,7 +210,7 @@ def manager(include: Path | None) -> TaskManager:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without lm-eval's log, bars and prints."""
+    """Without lm-eval's log, bars and warnings."""
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")

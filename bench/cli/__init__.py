@@ -109,6 +109,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def _code(error: OSError) -> int:
     """Of a file that cannot be read or written: the machine's trouble, or a wrong path or permission."""
+    if error.errno is None or error.filename is None:  # of a library, or of what is no file
+        return INTERNAL
     return CellError.exit_code if error.errno in _MACHINE else UsageError.exit_code
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,17 +14,22 @@ if TYPE_CHECKING:
 
 
 def sent_to(runs: Sequence[Run], html: Path | None, hub_datasets: Sequence[str], **sent: str | None) -> Iterator[str]:
-    """Log to the trackers and write the formats that are asked for, places by name; what went where.
+    """Log to the trackers and write the formats that are asked for, places by name; what went where, as it is asked.
 
     Raises:
-        UsageError: a package is missing, a place cannot be written, or an option is wrong.
+        UsageError: an option is wrong; later a package is missing, or a place cannot be written.
     """
+    if hub_datasets and not sent["eval_results"]:
+        raise UsageError("--hub-dataset goes with --eval-results FOLDER")
+    return _sent(runs, html, dict(_named(text) for text in hub_datasets), sent)
+
+
+def _sent(
+    runs: Sequence[Run], html: Path | None, ranked: Mapping[str, str], sent: Mapping[str, str | None]
+) -> Iterator[str]:
     for name in ("mlflow", "wandb", "trackio"):
         if (place := sent[name]) is not None:
             yield import_module(f"bench.report.trackers.{name}").log(runs, html, place)
-    if hub_datasets and not sent["eval_results"]:
-        raise UsageError("--hub-dataset goes with --eval-results FOLDER")
-    ranked = dict(_named(text) for text in hub_datasets)
     for name, given in (("inspect", ()), ("every_eval_ever", ()), ("eval_results", (ranked,))):
         if (place := sent[name]) is not None:
             module = import_module(f"bench.bridges.{_WRITERS.get(name, name)}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli import signals
 from bench.cli.report_targets import sent_to
 from bench.cli.run_argument import RUN
 from bench.core.errors import UsageError
@@ -76,16 +76,17 @@ def report(
     from bench.store.run_folder import read_run
 
     if serve or port is not None:
-        if not serve or full or html or pdf or pdf_full or style or any(sent.values()):
+        if not serve or full or html or pdf or pdf_full or style or hub_datasets or any(sent.values()):
             raise UsageError("--serve goes with --port alone, and --port with --serve")
         _serve(runs, port or 0)
         return
     read = [read_run(path) for path in runs]
+    sending = sent_to(read, html, hub_datasets, **sent)
     if html or pdf or pdf_full:
         from bench.report import files
 
         print(*files.write(read, html, pdf, pdf_full), sep="\n")
-    for line in sent_to(read, html, hub_datasets, **sent):
+    for line in sending:
         print(line)
     if style in ("csv", "latex", "benchmark", "schema"):
         sys.stdout.write(_text(read, style))
@@ -105,8 +106,11 @@ def _serve(runs: Sequence[Path], port: int) -> None:
         end="",
     )
     print(" once no run goes on", flush=True)
-    with suppress(KeyboardInterrupt):
+    try:
         served.serve()
+    except KeyboardInterrupt as error:  # Ctrl-C is the way to end it
+        if isinstance(error, signals.TerminatedError):
+            raise
 
 
 def _text(runs: Sequence[Run], style: str) -> str:

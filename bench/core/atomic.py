@@ -10,12 +10,19 @@ from pathlib import Path
 
 @contextmanager
 def naming(path: Path, instead_of: Path | None = None) -> Iterator[None]:
-    """Have an OSError name `path` if it names no file, as writing to one that is open does not, or `instead_of`."""
+    """Have an error of the system name `path` if it names no file, as writing to one that is open does not.
+
+    Also in place of the file `instead_of`. Errors that libraries word themselves stay as they are.
+    """
     try:
         yield
     except OSError as error:
-        if error.filename is None or error.filename in (instead_of, str(instead_of)):
-            error.filename, error.filename2 = os.fspath(path), None
+        if error.errno is None or error.strerror is None:
+            raise
+        if error.filename is None:
+            error.filename = os.fspath(path)
+        elif instead_of is not None and os.fspath(instead_of) == error.filename:
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
         raise
 
 

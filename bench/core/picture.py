@@ -1,6 +1,6 @@
 """Pictures of items: where their bytes lie, which are refused, and their pixels as 8-bit RGB.
 
-A picture is decoded where its pixels are needed and kept nowhere: a task of many pictures holds their places alone.
+A picture is decoded where its pixels are needed: a task of many pictures holds their places alone.
 Pixels are turned as EXIF says, with transparent parts on white. Exports copy this file, so it imports nothing
 of adaptbench.
 """

@@ -104,7 +104,10 @@ class Unfinished:
             about = {"of": dict(self.of), "trials": self._trials, "stops": self._stops, "training": fill(hidden)}
             (hidden / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
             self._publish(hidden)
-        except OSError:
+        except (OSError, RuntimeError) as error:  # torch words what a disk refuses as a RuntimeError
+            if "out of memory" in str(error):
+                raise
+        finally:
             shutil.rmtree(hidden, ignore_errors=True)
         self._last = time.monotonic()
         self._took = self._last - start
@@ -116,7 +119,7 @@ class Unfinished:
         number = 1 + max((int(state.name.removeprefix(_STATE)) for state in older), default=0)
         hidden.rename(hidden.with_name(f"{_STATE}{number:06d}"))
         sync(hidden.parent)
-        for state in older:
+        for state in (*older, *hidden.parent.glob(".*")):  # hidden: what a kill has left half-written
             shutil.rmtree(state, ignore_errors=True)
 
     def _states(self) -> list[Path]:

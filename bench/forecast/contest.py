@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -168,16 +168,6 @@ class Measured:
         return replace(found, label=name, answers=label)
 
 
-def slots(refs: Iterable[CellRef], items: Callable[[CellRef], int | None], controls: Collection[str]) -> list[Slot]:
-    """The slots of a suite's cells. `items`: training items of a cell; `controls`: keys of what cannot be served."""
-    return [Slot(ref, items(ref)) for ref in refs if not ref.is_base and ref.key not in controls]
-
-
 def tasks_of(every: Sequence[Slot]) -> list[str]:
     """The tasks of a suite, in its order."""
     return list(dict.fromkeys(slot.ref.task for slot in every))
-
-
-def by_key(every: Iterable[Slot]) -> Mapping[str, Slot]:
-    """Slots by the key of their cell."""
-    return {slot.ref.key: slot for slot in every}

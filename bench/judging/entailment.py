@@ -27,7 +27,7 @@ from bench.store.judged import Entailed, EntailedMethod
 from bench.store.run_folder import read_predictions
 
 REMEDY = "name the folder or the Hub id of a model of inference, such as cross-encoder/nli-deberta-v3-small"
-_LONGEST = 512  # tokens of a pair, where a model sets no limit
+_LONGEST = 512  # tokens of a pair at most: what models of inference were trained on
 _OVERLAP = 4  # a part shares a quarter of its room with the next
 _ROWS = 8  # parts at once
 

@@ -64,7 +64,10 @@ def _state(run: Path) -> State:
         return State("archive", False, "An archive: it does not change.")
     if not (run / RUN_FILE).is_file():
         return State("", True, f"There is no run at {clean(run)} yet; the page fills when it begins.")
-    found = status.status(run)
+    try:
+        found = status.status(run)
+    except (AdaptbenchError, OSError) as error:
+        return State("unreadable", True, f"The run cannot be read now: {clean(str(error))}")
     driven = found.driver is not None and (found.silent_s or 0.0) < lease.SILENCE_S
     measured = found.ok + len(found.failed)
     counts = f"{found.ok} of {found.cells} cells measured, {len(found.failed)} failed"

@@ -77,7 +77,7 @@ def foresee(suite: Suite, cells: Sequence[Cell], folder: Path, pilots: Sequence[
     costs, slots = Costs(cells, prices, suite.engine.threads), slots_of(cells)
     records = Store(folder).records([cell.ref for cell in cells]) if folder.is_dir() else {}
     for cell in cells:
-        if cell.key in records:
+        if cell.key in records and counts(records[cell.key], suite):
             measured.add(cell.ref, records[cell.key])
             costs.add(cell.key, records[cell.key])
     taken, unfit, own = 0, 0, {cell.key for cell in cells}
@@ -88,9 +88,9 @@ def foresee(suite: Suite, cells: Sequence[Cell], folder: Path, pilots: Sequence[
             elif record.key not in measured.records:
                 taken += 1
                 measured.add(replace(pilot.ref, key=record.key), record, run)
-                if record.key not in own:  # which a run would measure again in this folder
+                costs.add(f"pilot {record.key}", record, pilot)  # a run would measure it again in this folder
+                if record.key not in own:
                     slots.append(Slot(replace(pilot.ref, key=record.key), record.train_size))
-                    costs.add(record.key, record, pilot)
     outlooks = tuple(outlook(measured.contest(task, slots)) for task in tasks_of(slots))
     seconds, known = costs.expected("seconds"), bool(costs.seconds())
     money = {key: costs.in_unit(key, each, "money") for key, each in seconds.items()} if known else {}
@@ -111,6 +111,11 @@ def foresee(suite: Suite, cells: Sequence[Cell], folder: Path, pilots: Sequence[
     )
 
 
+def counts(record: Record, suite: Suite) -> bool:
+    """Whether a cell of the run is measured: one that failed is measured again unless the suite keeps failures."""
+    return record.status == "ok" or suite.failed == "keep"
+
+
 def _pilots(run: Run, cells: Sequence[Cell]) -> Iterator[tuple[Cell | None, Record]]:
     """The records of a pilot run, each with a cell of the suite, or with one of a smaller size that it is of.
 
@@ -118,6 +123,7 @@ def _pilots(run: Run, cells: Sequence[Cell]) -> Iterator[tuple[Cell | None, Reco
     """
     alike = {_alike(cell.ref.model, cell.identity): cell for cell in cells if not cell.is_base}
     by_key = {cell.key: cell for cell in cells}
+    yield from ((by_key[record.key], record) for record in run.base if record.key in by_key)
     for record in run.records:
         cell = alike.get(_alike(record.model, record.identity))
         size = record.train_size

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from functools import lru_cache
 from multiprocessing import util
 from pathlib import Path
@@ -20,6 +21,7 @@ _PREFIX = "ab-"  # short: sockets lie in the folder
 _LONGEST = 103  # characters of a socket's path on macOS, some more on Linux
 _SOCKET = len("/pymp-12345678/listener-12345678")
 _LAST = -110  # behind multiprocessing's own folder, which lies in it
+_YOUNG_S = 60.0
 _locks: list[IO[Any]] = []  # held as long as the process lasts
 
 
@@ -51,6 +53,8 @@ def _sweep(usual: Path) -> None:
     """Remove the folders whose lock nobody holds any more."""
     for folder in usual.glob(f"{_PREFIX}*"):
         try:
+            if time.time() - folder.stat().st_mtime < _YOUNG_S:
+                continue  # its process may be about to take the lock
             with (folder / LOCK).open("rb") as lock:
                 left = take(lock)
         except OSError:

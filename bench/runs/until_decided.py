@@ -26,6 +26,7 @@ from bench.forecast.next_cells import NextCell, ranked, settled_on
 from bench.metrics.formats import duration
 from bench.runs.cell_costs import Costs, Unit, slots_of
 from bench.runs.cells import Cell
+from bench.runs.foreseen import counts
 from bench.runs.graph import waits
 from bench.store.run_folder import Store
 
@@ -79,7 +80,7 @@ class UntilDecided:
         self.under_way: dict[str, tuple[float, float]] = {}  # key -> when it started, what it is expected to cost
         self.asks_probes = self.measured.assumed.require.retention_loss is not None
         for key, record in self.store.records([cell.ref for cell in self.cells]).items():
-            if record.status == "ok" or self.suite.failed == "keep":
+            if counts(record, self.suite):
                 self._take(key, record)
         self.currency = self.prices.currency
 

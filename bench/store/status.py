@@ -6,11 +6,11 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.core.errors import UsageError
 from bench.core.record import CellRef
 from bench.store import lease
+from bench.store.archive import RunPath
 from bench.store.events import Tail, Ticket, read_ticket
 from bench.store.json_files import read_json
 from bench.store.lease import Owner
@@ -73,16 +73,22 @@ def status(run: Path) -> Status:
     return Status(listing.suite, len(own), ok, names, tuple(under_way.values()), driver, silent)
 
 
-def _status(folder: Any) -> str:
+def _status(folder: RunPath) -> str:
     """Of a record: from its first fields, without the checks that reading thousands of them whole would take."""
     try:
-        with (folder / RECORD).open("rb") as stream:
-            begins = _STATUS.search(stream.read(_HEAD))
+        begins = _STATUS.search(_head(folder / RECORD))
         if begins:
             return begins[1].decode()
         return str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["status"])
     except (OSError, ValueError, KeyError, TypeError):
         return "unreadable"
+
+
+def _head(file: RunPath) -> bytes:
+    if not isinstance(file, Path):  # a member of an archive, which is unpacked whole
+        return file.read_bytes()[:_HEAD]
+    with file.open("rb") as stream:
+        return stream.read(_HEAD)
 
 
 def _key(folder: Path) -> str:

@@ -19,7 +19,7 @@ class Scorer:
 
     score: Callable[[Any], float]
     higher_is_better: bool
-    tokens: Callable[[], int] = lambda: 0  # of prompts and answers, so far in this training
+    tokens: Callable[[], int] = lambda: 0  # of prompts and answers, so far
     had_read: Callable[[int], None] = lambda tokens: None  # told of those of an earlier attempt
 
     def order(self, score: float, loss: float) -> tuple[float, float]:
@@ -35,6 +35,10 @@ class ScoredEpochs:
     seconds: float = 0.0  # that answering took
     _rank: float = 0.0
     _best: tuple[float, float] = field(default=(math.inf, math.inf))
+    _read_before: int = field(init=False)  # tokens, in other trainings by the same scorer
+
+    def __post_init__(self) -> None:
+        self._read_before = self.scorer.tokens()
 
     def judge(self, model: Any, loss: float) -> dict[str, float]:
         """The score of the epoch that `model` is at the end of, and its rank."""
@@ -50,7 +54,8 @@ class ScoredEpochs:
 
     def so_far(self) -> dict[str, Any]:
         """The state of this, as a JSON value, for `go_on`."""
-        return {"seconds": self.seconds, "rank": self._rank, "best": list(self._best), "tokens": self.scorer.tokens()}
+        read = self.scorer.tokens() - self._read_before
+        return {"seconds": self.seconds, "rank": self._rank, "best": list(self._best), "tokens": read}
 
     def go_on(self, state: dict[str, Any]) -> None:
         """Go on from the state of an earlier attempt."""

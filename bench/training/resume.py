@@ -24,7 +24,6 @@ from bench.training.batches import Pair
 from bench.training.checkpoints import put, trained
 
 if TYPE_CHECKING:
-    from bench.training.arguments import Setting
     from bench.training.trainer import AnswerTrainer
 
 _WEIGHTS, _STATE, _BEST = "weights.pt", "trainer_state.json", "best"
@@ -63,7 +62,6 @@ class Keeper(TrainerCallback):
 
     def __init__(self, trainer: AnswerTrainer, resume: Resume, found: tuple[Path, dict[str, Any]] | None) -> None:
         self.trainer, self.resume, self.found = trainer, resume, found
-        self.before: dict[str, Any] = found[1] if found else {}
 
     def on_train_begin(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         if self.found is None:
