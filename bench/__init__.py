@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bench.api.measured import load as load
     from bench.api.running import run as run
 
-__version__ = "0.1.0"
+__version__ = "1.0.0rc1"
 _API = {"run": "running", **dict.fromkeys(("Comparison", "Decision", "MeasuredRun", "live", "load"), "measured")}
 
 own_packages.pin()
