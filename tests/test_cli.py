@@ -190,6 +190,13 @@ def test_a_mistake_takes_less_than_a_second(suite_file: Path) -> None:
     assert fastest("run", file, code=2) < 1.0
 
 
+def test_the_help_has_a_line_for_each_command() -> None:
+    text = CliRunner().invoke(cli.cli, ["--help"], terminal_width=80).output
+    lines = [line.split(maxsplit=1) for line in text.splitlines() if line.startswith("  ") and line.strip()]
+    assert all(any(line[0] == name and len(line) == 2 for line in lines) for name in cli.cli.commands)
+    assert all(len(line) <= 83 for line in text.splitlines())
+
+
 def test_help_and_lists_take_half_a_second_at_most() -> None:
     assert fastest("--help") < 0.5
     assert fastest("list", "tasks") < 0.5

