@@ -17,6 +17,7 @@ from bench.core.errors import UsageError
 from bench.core.hashing import sha256
 from bench.core.quoting import quoted, shown
 from tasks.loader.documents import read_folder
+from tasks.loader.paths import roots
 from tasks.loader.problems import Problems
 from tasks.loader.rows import Table, list_of, read_table, text_or_none
 from tasks.loader.spec import Corpus
@@ -104,7 +105,7 @@ def _file_table(path: Path) -> Table:
 
 def _folder_table(folder: Path, guessed: Guess) -> Table:
     problems = Problems()
-    documents, notes = read_folder(folder, folder.name, problems, Corpus(path=str(folder)).most_mb)
+    documents, notes = read_folder(folder, folder.name, problems, Corpus(path=str(folder)).most_mb, roots(folder))
     problems.check()
     guessed.notes += notes
     columns = ("id", "text", "title") if any(document.title for document in documents) else ("id", "text")

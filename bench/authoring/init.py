@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -88,11 +89,11 @@ def init(
     return _written(written, guessed.notes, suite)
 
 
-def _written(files: dict[Path, str], notes: Sequence[str], suite: Path) -> list[str]:
+def _written(files: Mapping[Path, str | Path], notes: Sequence[str], suite: Path) -> list[str]:
     _refuse_existing(files)
     _write(files)
-    names = listed(path.name for path in files if path != suite)
     out = suite.with_name(suite.name.removesuffix(".suite.yaml"))
+    names = listed(dict.fromkeys(path.relative_to(out).parts[0] for path in files if path != suite))
     return [*notes, f"wrote {out}: {names}", f"wrote {suite}", f"next: adaptbench run {_near(suite)}"]
 
 
@@ -142,15 +143,26 @@ def _usable(splits: Mapping[str, list[Row]], guessed: Guess) -> dict[str, list[R
     return kept
 
 
-def _write(files: Mapping[Path, str]) -> None:
+def _write(files: Mapping[Path, str | Path]) -> None:
+    """Write each file: a text, or the bytes of another file, shared with it on disk where the file system can."""
     try:
         for path, content in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             with naming(path):
+                if isinstance(content, Path):
+                    _linked(content, path)
+                    continue
                 # half a surrogate pair, in a column that nobody reads, becomes its JSON escape
                 path.write_text(content, encoding="utf-8", errors="backslashreplace", newline="\n")
     except OSError as error:
         raise UsageError(f'cannot write "{error.filename}": {error.strerror}') from None
+
+
+def _linked(file: Path, place: Path) -> None:
+    try:
+        os.link(os.path.realpath(file), place)
+    except OSError:  # another disk, or one without hard links
+        shutil.copyfile(file, place)
 
 
 def _near(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""A folder with a folder of pictures for each class, as a task: `init` writes a table of them and leaves them there."""
+"""A folder with a folder of pictures for each class, as a task: a table of them, and the pictures linked or copied."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +17,10 @@ from bench.core.errors import UsageError
 from bench.core.picture import SUFFIXES, PictureError, pixels
 from bench.core.quoting import listed, quoted
 from tasks.loader.manifest import FILE
+from tasks.loader.paths import is_outside, roots
 from tasks.loader.rows import FORMATS
 
-TABLE = "pictures.csv"
+TABLE, PICTURES = "pictures.csv", "pictures"
 _SHARES = {"test": 0.2, "validation": 0.1}  # of all pictures, where no split is given; the rest is train
 _FEWEST = 10  # pictures that three splits need
 
@@ -42,8 +42,8 @@ def holds_pictures(folder: Path) -> bool:
     return any(_is_picture(path) for pattern in ("*", "*/*", "*/*/*") for path in folder.glob(pattern))
 
 
-def picture_task(folder: Path, out: Path, suite: Path) -> tuple[dict[Path, str], list[str]]:
-    """(file -> text of the task in `out` and of its suite, what was found, a line each) of a folder of class folders.
+def picture_task(folder: Path, out: Path, suite: Path) -> tuple[dict[Path, str | Path], list[str]]:
+    """(file -> text or picture of the task in `out` and of its suite, what was found) of a folder of class folders.
 
     A folder of each split with class folders in it gives the splits. Pictures that cannot be read are left out.
 
@@ -59,7 +59,12 @@ def picture_task(folder: Path, out: Path, suite: Path) -> tuple[dict[Path, str],
         raise UsageError(f"{what}; a task needs two classes and {_FEWEST} pictures, each class in a folder of its name")
     counts = ", ".join(f"{split} {len(pictures)}" for split, pictures in found.items())
     notes += [f"classes: {len(labels)}, named after their folders: {listed(labels)}", f"pictures: {counts}"]
-    return {out / TABLE: _table(found, out), out / FILE: _spec(out, labels), suite: _suite(out)}, notes
+    places = {one.path: _place(one.path, folder, out) for pictures in found.values() for one in pictures}
+    table = _table(found, {path: place.relative_to(out).as_posix() for path, place in places.items()})
+    brought = {place: path for path, place in places.items() if place != path.resolve()}
+    if brought:
+        notes.append(f"the pictures are in {PICTURES} of the task's folder too, as hard links where the disk has them")
+    return {**brought, out / TABLE: table, out / FILE: _spec(out, labels), suite: _suite(out)}, notes
 
 
 def _is_picture(path: Path) -> bool:
@@ -76,10 +81,14 @@ def _splits(folder: Path) -> dict[str, Path]:
 
 def _read(folder: Path, notes: list[str]) -> Iterator[_Found]:
     lost: Counter[str] = Counter()
+    within = roots(folder)
     for place in sorted(path for path in folder.iterdir() if path.is_dir()):
         for path in sorted(path for path in place.rglob("*") if path.is_file()):
             if not _is_picture(path):
                 lost[f"no picture by its name ({path.suffix or path.name})"] += 1
+                continue
+            if is_outside(path, within):
+                lost[f"{path.relative_to(folder)} is a link out of the folder"] += 1
                 continue
             data = path.read_bytes()
             try:
@@ -130,12 +139,18 @@ def _without_leaks(found: Mapping[str, Sequence[_Found]], notes: list[str]) -> d
     return {split: kept[split] for split in SPLIT_FILES if split in kept}
 
 
-def _table(found: Mapping[str, Sequence[_Found]], out: Path) -> str:
+def _place(picture: Path, folder: Path, out: Path) -> Path:
+    """Where a picture stands in the task's folder `out`: a task has all its files in its own folder."""
+    place = picture.resolve()
+    return place if place.is_relative_to(out) else out / PICTURES / picture.relative_to(folder)
+
+
+def _table(found: Mapping[str, Sequence[_Found]], names: Mapping[Path, str]) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("picture", "label", "split"))
     for split, pictures in found.items():
-        rows.writerows((Path(os.path.relpath(one.path, out)).as_posix(), one.label, split) for one in pictures)
+        rows.writerows((names[one.path], one.label, split) for one in pictures)
     return text.getvalue()
 
 

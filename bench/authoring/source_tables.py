@@ -11,6 +11,7 @@ from typing import Any
 from bench.authoring.column_names import USUAL_NAMES
 from bench.core.errors import UsageError
 from bench.core.quoting import quoted, shown
+from tasks.loader.paths import is_outside, roots
 from tasks.loader.problems import Problems
 from tasks.loader.rows import FORMATS, Table, read_table, text_or_none
 
@@ -62,7 +63,12 @@ def _split_files(folder: Path) -> dict[str, Path]:
     found = {split: next((files[n] for n in known if n in files), None) for split, known in names.items()}
     if found["train"] is None:
         raise UsageError(f'no train file in "{folder}"; expected train{"/".join(FORMATS)}, or give one file')
-    return {split: path for split, path in found.items() if path is not None}
+    given = {split: path for split, path in found.items() if path is not None}
+    for path in given.values():
+        if is_outside(path, roots(folder)):
+            what = f"{quoted(str(path))} is a link out of its folder"
+            raise UsageError(f"{what}; copy the file there, or allow it: --allow-outside FOLDER")
+    return given
 
 
 def refuse_headerless(table: Table, option: str = "") -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from bench.cli.outside import allow_outside
 from bench.cli.run_argument import RUN
 from bench.cli.runs import read_suite
 
@@ -21,6 +22,7 @@ from bench.cli.runs import read_suite
 @click.option("--device", help="As for `run`: cpu, cuda or cuda:N.")
 @click.option("--seeds", help="As for `run`: comma-separated seeds in place of the suite's.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@allow_outside
 def forecast(suite: str, out: Path | None, pilots: Sequence[Path], as_json: bool, **changes: Any) -> None:
     """Say what the cells of SUITE that are not measured yet would score and cost, and what the choice will be.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.outside import allow_outside
 from bench.cli.run_argument import RUN
 from bench.core.errors import UsageError
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option("--limit", type=click.IntRange(min=2), help="Judge the answers to this many items at most.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda or cuda:N.")
+@allow_outside
 def judge(
     run: Path, task: str, by: str | None, similarity: bool, entailment: str | None, against: str, limit: int | None,
     device: str,

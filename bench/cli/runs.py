@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from bench.cli import driver, signals
+from bench.cli.outside import allow_outside
 from bench.core.atomic import naming
 from bench.core.errors import UsageError
 
@@ -34,6 +35,7 @@ def _suite_options(command: Command) -> Command:
         click.option("--device", help="cpu, cuda or cuda:N; default: CUDA where there is one."),
         click.option("--seeds", help="Comma-separated seeds in place of the suite's, e.g. 0,1,2."),
         click.option("--shard", metavar="I/N", help="The I-th of N parts alone; `adaptbench merge` joins them."),
+        allow_outside,
     )
     for option in reversed(options):
         command = option(command)

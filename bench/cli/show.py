@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.outside import allow_outside
+
 if TYPE_CHECKING:
     from bench.core.method import Method
     from bench.core.prompt_search import FoundPrompt
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--run", "run", metavar="RUN", help="A run whose search found the prompt (optimised, gain, fill).")
 @click.option("--embedder", default="auto", show_default=True, help="As in a suite.")
 @click.option("--json", "as_json", is_flag=True, help="Text and token ids as JSON.")
+@allow_outside
 def show(
     task: str,
     model: str,

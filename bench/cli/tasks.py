@@ -8,9 +8,12 @@ from typing import Any
 
 import click
 
+from bench.cli.outside import allow_outside
+
 
 @click.command()
 @click.argument("task")
+@allow_outside
 def check(task: str) -> None:
     """Check TASK (a folder, or a bundled name): every problem at once, then what the data looks like.
 
@@ -39,6 +42,7 @@ def check(task: str) -> None:
 @click.option("--answer", help="Column with the answer.")
 @click.option("--passage", help="Column with the text that the question is about.")
 @click.option("--kind", type=click.Choice(["choice", "text"]), help="Fixed labels, or free text.")
+@allow_outside
 def init(data: Path | None, out: Path | None, header: str, **options: Any) -> None:
     """Turn DATA (CSV, TSV, JSONL, Parquet, or a folder of class folders with pictures) into a task folder and a starter
     suite, guessing what it can.

@@ -54,6 +54,8 @@ class Picture:
 def read_file(path: Path) -> bytes:
     """The bytes of a file; raises PictureError where there is none."""
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe or a device, which may never end
+            raise PictureError("is no plain file", "correct the path or put the file there")
         return path.read_bytes()
     except OSError as error:
         raise PictureError(f"cannot be read ({error.strerror})", "correct the path or put the file there") from None

@@ -10,12 +10,13 @@ import io
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.core.item import Passage
 from bench.core.quoting import listed, plain, shown
+from tasks.loader.paths import is_outside
 from tasks.loader.problems import Problems
 
 _PLAIN, _HTML, _PDF = (".txt", ".md", ".markdown"), (".html", ".htm"), (".pdf",)
@@ -42,10 +43,13 @@ class _Unreadable(Exception):
     """Why a file is left out."""
 
 
-def read_folder(folder: Path, name: str, problems: Problems, most_mb: float) -> tuple[list[Passage], list[str]]:
+def read_folder(
+    folder: Path, name: str, problems: Problems, most_mb: float, within: Sequence[str]
+) -> tuple[list[Passage], list[str]]:
     """The documents of a folder, called `name` in messages, and a line for each file that is left out, or read oddly.
 
-    A folder without one document, and a package that is missing, are problems. Links to folders are not followed.
+    A folder without one document, and a package that is missing, are problems. Links to folders are not followed, nor
+    links out of the folders `within`.
     """
     found: list[Passage] = []
     notes: list[str] = []
@@ -56,7 +60,7 @@ def read_folder(folder: Path, name: str, problems: Problems, most_mb: float) -> 
             others.append(key)
             continue
         try:
-            read = _read(path, most_mb)
+            read = _read(path, most_mb, within)
         except _Unreadable as error:
             notes.append(plain(f"{name}/{key}: left out: {error}"))
             continue
@@ -85,9 +89,13 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(root, name) for name in sorted([*files, *links]))
 
 
-def _read(path: Path, most_mb: float) -> _Read:
+def _read(path: Path, most_mb: float, within: Sequence[str]) -> _Read:
+    if is_outside(path, within):
+        raise _Unreadable("a link that leads elsewhere; copy the file there, or allow it: --allow-outside FOLDER")
     try:
         size = path.stat().st_size
+        if not path.is_file():  # a pipe or a device, which may never end
+            raise _Unreadable("no plain file")
         if size > most_mb * 1e6:
             raise _Unreadable(f"{size / 1e6:.3g} MB, more than the {most_mb:g} MB that corpus.most_mb allows")
         data = path.read_bytes()

@@ -49,6 +49,7 @@ class Reading:
     choices: tuple[str, ...] = ()  # the labels as shown, one tuple that all items share
     group_by: str = ""
     folder: Path = Path()  # of the table: paths of pictures are relative to it
+    roots: tuple[str, ...] = ()  # folders in which pictures may lie
     decodes: bool = False  # pictures are decoded, to find what is damaged
 
 
@@ -129,7 +130,7 @@ def passages(table: Table, corpus: Corpus, problems: Problems) -> tuple[Passage,
 def _draft(row: Row, reading: Reading) -> Draft | None:
     spec = reading.spec
     fields = {name: row.text(name) for name in reading.columns if name != spec.image}
-    picture = picture_of(row, spec.image, reading.folder, reading.decodes) if spec.image else None
+    picture = picture_of(row, spec.image, reading.folder, reading.roots, reading.decodes) if spec.image else None
     if spec.image:
         fields[spec.image] = picture.digest if picture else None
     if spec.kind == "choice":

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bench.core.item import Item
 from bench.core.quoting import listed, shown
-from tasks.loader.paths import require_variables, resolve
+from tasks.loader.manifest import spec_file
+from tasks.loader.paths import require_readable, resolve
 from tasks.loader.problems import Problems
 from tasks.loader.row import Row
 from tasks.loader.rows import missing_column, read_table
@@ -34,7 +35,7 @@ def read_judgements(folder: Path, spec: TaskSpec, judging: Judging) -> tuple[Jud
     `FEWEST` judgements.
     """
     problems = Problems()
-    require_variables([judging.labels], f"{folder.name}/task.yaml", problems)
+    require_readable(folder, [judging.labels], spec_file(folder), problems)
     problems.check()
     path, file = resolve(folder, judging.labels)
     table = read_table(path, file, problems)

@@ -12,6 +12,7 @@ from bench.core.explain import explain
 from bench.core.prompt import placeholders
 from bench.core.quoting import shown
 from bench.core.yaml_file import read_mapping
+from tasks.loader.paths import OUTSIDE, REMEDY, is_outside, roots
 from tasks.loader.problems import Problems
 from tasks.loader.spec import Split, TaskSpec
 
@@ -26,6 +27,8 @@ def read_spec(folder: Path) -> TaskSpec:
     """
     file = spec_file(folder)
     problems = Problems()
+    if is_outside(folder / FILE, roots(folder)):
+        raise TaskError(f"{file} is a link to a file {OUTSIDE}; {REMEDY}")
     values = read_mapping(folder / FILE, file, "it must be a mapping of keys; begin with name: and kind:", TaskError)
     try:
         spec = TaskSpec.model_validate(values)

@@ -6,32 +6,36 @@ A row's picture is looked at, not decoded: its bytes are hashed and its header r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.core.picture import INSTALL, Picture, PictureError, pixels, read_file, size_of
 from bench.core.quoting import shown
+from tasks.loader.paths import OUTSIDE, REMEDY, is_outside
 from tasks.loader.row import Row
 from tasks.loader.rows import text_of
 
-_REMEDY = "write a path beside the table, or bytes in a Parquet file"
+_FORM = "write a path beside the table, or bytes in a Parquet file"
 
 
-def picture_of(row: Row, column: str, folder: Path, decoded: bool) -> Picture | None:
+def picture_of(row: Row, column: str, folder: Path, roots: Sequence[str], decoded: bool) -> Picture | None:
     """The picture in a row's `column`, whose paths are relative to `folder`; None, and a problem, where it is refused.
 
-    `decoded`: its pixels are read too, so that damage behind the header is found.
+    Files lie in one of the folders `roots`. `decoded`: pixels are read too, so that damage behind the header is found.
     """
-    place = row.converted(column, _place, _REMEDY)
+    place = row.converted(column, _place, _FORM)
     if place is None:
         return None
     name, data = place
     if not data and not name:
         row.complain(f"column {shown(column)} is empty", "fill it in or remove the row")
         return None
+    path = None if data else folder / name
+    if path and is_outside(path, roots):
+        row.complain(f"picture {shown(name)} leads to a file {OUTSIDE}", REMEDY)
+        return None
     try:
-        path = None if data else folder / name
         held = read_file(path) if path else data
         pixels(held) if decoded else size_of(held)
     except ImportError:

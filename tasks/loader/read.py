@@ -18,7 +18,7 @@ from tasks.loader.documents import read_folder
 from tasks.loader.examples import Draft, Reading, drafts, has_columns, passages, select
 from tasks.loader.hub import read_hub
 from tasks.loader.manifest import read_spec, spec_file
-from tasks.loader.paths import require_variables, resolve
+from tasks.loader.paths import require_readable, resolve, roots
 from tasks.loader.problems import Problems
 from tasks.loader.rows import Table, read_table
 from tasks.loader.spec import SPLITS, Split, TaskSpec
@@ -46,7 +46,7 @@ def read_task(folder: Path, limit: int | None = None, *, decodes: bool = False) 
         raise UsageError(f"limit is {limit}; it must be 1 or more")
     spec, problems = read_spec(folder), Problems()
     file = spec_file(folder)
-    require_variables(_paths(spec), file, problems)
+    require_readable(folder, _paths(spec), file, problems)
     problems.check()
     tables = _tables(folder, spec, problems)
     choices = find_choices(folder, spec, tables.get("train"), problems)
@@ -109,8 +109,9 @@ def _examples(
         if name not in tables:
             continue
         beside = folder if spec.hub else resolve(folder, split.path)[0].parent
+        within = roots(folder, "" if spec.hub else split.path) if spec.image else ()
         reading = Reading(
-            spec, tables[name], problems, choices.labels, columns, shared, split.group_by, beside, decodes
+            spec, tables[name], problems, choices.labels, columns, shared, split.group_by, beside, within, decodes
         )
         if has_columns(reading, gold_needed=name == "test") and choices.known:
             found[name] = drafts(reading)
@@ -124,7 +125,7 @@ def _corpus(folder: Path, spec: TaskSpec, problems: Problems) -> tuple[tuple[Pas
     before = len(problems)
     path, file = resolve(folder, spec.corpus.path)
     if path.is_dir():
-        documents, notes = read_folder(path, file, problems, spec.corpus.most_mb)
+        documents, notes = read_folder(path, file, problems, spec.corpus.most_mb, roots(folder, spec.corpus.path))
         return (tuple(documents) if len(problems) == before else ()), notes
     table = read_table(path, file, problems)
     found = passages(table, spec.corpus, problems) if table else ()
