@@ -13,7 +13,7 @@ import yaml
 import tasks
 from bench.analysis import item_texts
 from bench.analysis.comparison import within
-from bench.analysis.decision.headline_words import against, caution
+from bench.analysis.decision.headline_words import advice, against, caution
 from bench.analysis.decision.reference_line import reference_line
 from bench.analysis.statistics.intervals import Interval
 from bench.core.item import Example
@@ -93,8 +93,10 @@ def test_a_choice_that_copying_beats_comes_with_a_caution(tmp_path: Path, folder
     [line] = shown.against
     assert line.a.label == "full"
     behind = replace(line, difference=-0.3, interval=Interval(-0.5, high, 0.95))
-    assert caution(replace(shown, against=(behind,))).startswith(said)
-    assert bool(caution(replace(shown, against=(behind,)))) == bool(said)
+    doubted = replace(shown, verdict=replace(shown.verdict, evidence="enough", undecided=False), against=(behind,))
+    assert caution(doubted).startswith(said)
+    assert bool(caution(doubted)) == bool(said)
+    assert advice(doubted) == ("of the methods measured choose full" if said else "choose full")
 
 
 def test_without_the_tasks_folder_there_is_none(tmp_path: Path, folder: Path) -> None:

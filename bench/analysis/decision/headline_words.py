@@ -17,6 +17,7 @@ from bench.metrics.formats import clean, duration, number, signed, title
 
 NOT_ENOUGH = "not enough evidence"
 _RIVALS = 3  # named
+_AS_METHOD = "method nearest-answer of model classical"
 
 
 def facts(found: Headline, currency: str) -> list[tuple[str, str]]:
@@ -98,10 +99,16 @@ def caution(found: Headline) -> str:
         value = number(verdict.family.metric, found.reference.score)
         line = "chance" if found.reference.label == CHANCE else f"the {found.reference.label}"
         said.append(f"not shown to be better than {line} ({value})")
-    if found.reference is not None and found.reference.label == NEAREST and lead(found.against[-1], leads.label)[2] < 0:
+    if copying_wins(found) and found.reference is not None:
         value = number(verdict.family.metric, found.reference.score)
-        said.append(f"copying the {found.reference.label} of the training split does better ({value})")
+        said.append(f"copying the {found.reference.label} of the training split does better ({value}; {_AS_METHOD})")
     return "; ".join(said)
+
+
+def copying_wins(found: Headline) -> bool:
+    """Whether copying the nearest training answer, which no method of the run does, is better than what leads."""
+    known = found.reference is not None and found.leads is not None and found.reference.label == NEAREST
+    return known and found.leads is not None and lead(found.against[-1], found.leads.label)[2] < 0
 
 
 def choice(found: Headline) -> str:
@@ -119,8 +126,9 @@ def choice(found: Headline) -> str:
 
 def advice(found: Headline) -> str:
     """The choice as one is told it."""
-    said = choice(found)
-    return f"choose {said}" if chosen(found) else said
+    if not chosen(found):
+        return choice(found)
+    return f"of the methods measured choose {choice(found)}" if copying_wins(found) else f"choose {choice(found)}"
 
 
 def score(verdict: Verdict, one: Standing) -> str:
