@@ -16,6 +16,7 @@ from bench.core.item import Example
 from bench.core.method import Method
 from bench.core.model_kind import DESCRIPTIONS, LANGUAGE_MODELS, fits, unfit
 from bench.core.prompt_search import FoundPrompt
+from bench.core.quoting import plain
 from bench.core.task import Task
 from bench.engine.decision_backend import RequestWriter
 from bench.engine.encoder_prompts import EncoderWriter
@@ -58,7 +59,7 @@ class ShownPrompt:
     def lines(self) -> Text:
         """For people: `│` parts tokens, special ones stand in brackets, `⏎` is a line break of the prompt."""
         encoded = self.encoded
-        shown = Text(f"{self.heading}\n")
+        shown = Text(f"{plain(self.heading)}\n")
         if encoded.failure:
             return shown.append(f"{encoded.failure}: the item alone does not fit into the model's context\n")
         before: list[int] = []
@@ -79,7 +80,7 @@ class ShownPrompt:
         whole = [*before, *ids]
         for place in range(len(before), len(whole)):
             special = whole[place] in self.codec.specials
-            text = self._piece(whole, place).replace("\n", "⏎\n")
+            text = "⏎\n".join(map(plain, self._piece(whole, place).split("\n")))
             shown.append(f"[{text}]" if special else text, "bold magenta" if special else "").append("│", "dim")
         shown.append("\n")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,7 @@ from bench.cell.show import settled
 from bench.core.errors import NotApplicableError, UsageError
 from bench.core.method import Method
 from bench.core.prompt_search import FoundPrompt
+from bench.core.quoting import json_text, plain
 from bench.core.task import Task
 from bench.engine.predictor import question
 from bench.meters.phases import Meter
@@ -46,12 +46,12 @@ class ShownRequests:
 
     def lines(self) -> Text:
         """For people."""
-        shown = Text(f"{self.heading}\n")
+        shown = Text(f"{plain(self.heading)}\n")
         if self.failure:
             return shown.append(f"{self.failure}: the item alone does not fit into the endpoint's context\n")
         for reader, sent in self.requests:
             shown.append(f"\n── {reader}: POST {self.url}{sent.path}\n", "bold")
-            shown.append(json.dumps(dict(sent.body), ensure_ascii=False, indent=1) + "\n")
+            shown.append(json_text(dict(sent.body)) + "\n")
         of = "the first of these that the endpoint takes" if len(self.requests) > 1 else "this"
         return shown.append(f"\nNothing was sent. A run sends {of}.\n", "dim")
 

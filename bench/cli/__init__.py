@@ -30,7 +30,7 @@ from bench.cli.tasks import check, doctor, fetch, init
 from bench.core import own_packages
 from bench.core.errors import AdaptbenchError, CellError, UsageError, nearest
 from bench.core.missing_package import missing_package
-from bench.core.quoting import quoted
+from bench.core.quoting import plain, quoted
 
 INTERNAL = AdaptbenchError.exit_code
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENFILE, errno.EMFILE, errno.ENOMEM, errno.ESTALE}
@@ -155,8 +155,8 @@ def _code(error: OSError) -> int:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    for line in message.splitlines():
-        print(f"error: {line}", file=sys.stderr)
+    for line in message.split("\n"):
+        print(f"error: {plain(line)}", file=sys.stderr)  # names and reasons in it may come from anywhere
     _leave(code)
 
 

@@ -15,6 +15,7 @@ import click
 from bench.cli.run_argument import RUN
 from bench.core import own_packages
 from bench.core.errors import UsageError
+from bench.core.quoting import plain
 
 if TYPE_CHECKING:
     from bench.store.status import Status, UnderWay
@@ -46,7 +47,7 @@ def detach(arguments: Sequence[str], run: Path) -> None:
     while True:
         code = process.poll()
         if code is not None:
-            sys.stderr.write(log.read_text(encoding="utf-8"))
+            sys.stderr.write(_harmless(log.read_text(encoding="utf-8")))
             sys.exit(code)
         owner = lease.holder(run / lease.FOLDER)
         if owner and owner.pid == process.pid:
@@ -66,16 +67,21 @@ def status(run: Path) -> None:
     from bench.store.status import status as status_of
 
     found = status_of(run)
-    print(f"{found.suite}: {found.ok} of {found.cells} cells measured, {_counts(found)}")
-    print(_driver(found))
+    print(f"{plain(found.suite)}: {found.ok} of {found.cells} cells measured, {_counts(found)}")
+    print(plain(_driver(found)))
     for cell in found.under_way[:_SHOWN]:
-        print(f"  {cell.name}: {_place(cell)}")
+        print(plain(f"  {cell.name}: {_place(cell)}"))
     if len(found.under_way) > _SHOWN:
         print(f"  and {len(found.under_way) - _SHOWN} more under way")
     for name in found.failed[:_SHOWN]:
-        print(f"  {name}: failed")
+        print(plain(f"  {name}: failed"))
     if len(found.failed) > _SHOWN:
         print(f"  and {len(found.failed) - _SHOWN} more failed")
+
+
+def _harmless(text: str) -> str:
+    """Lines of a log, in which libraries may repeat what a file says: no sign of it moves the terminal's cursor."""
+    return "\n".join(map(plain, text.split("\n")))
 
 
 def _counts(found: Status) -> str:
@@ -131,14 +137,14 @@ def _follow(log: Path, folder: Path) -> None:
     from bench.store import lease
 
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-    sys.stdout.write("".join(lines[-_SHOWN:]))
+    sys.stdout.write(_harmless("".join(lines[-_SHOWN:])))
     with log.open(encoding="utf-8", errors="replace") as stream:
         stream.seek(log.stat().st_size if lines else 0)
         while True:
             owner = lease.holder(folder)
             here = owner is not None and not owner.gone and (lease.silent_s(folder) or 0.0) < lease.SILENCE_S
             text = stream.read()
-            sys.stdout.write(text)
+            sys.stdout.write(_harmless(text))
             sys.stdout.flush()
             if not here and not text:
                 return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from bench.cli import gate_plan
 from bench.cli.run_argument import RUN
 from bench.core.errors import IncompleteError, NotComparableError, UsageError
+from bench.core.quoting import json_text, plain
 from bench.runs import RESULTS
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def gate(
     if style == "schema":
         from bench.gate.outputs import data
 
-        print(json.dumps(data.schema(), indent=1, ensure_ascii=False))
+        print(json_text(data.schema()))
         return
     if baseline is None:
         raise UsageError("--baseline is missing: the run, or the accepted baseline, to gate against")
@@ -108,8 +108,9 @@ def _gate(
     except (IncompleteError, NotComparableError) as error:
         if out is None and style is None and not full:
             raise
-        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
-        verdict = GateVerdict(error.exit_code, policy.mode, policy.alpha, 0, (), tuple(str(error).splitlines()))
+        problems = tuple(plain(line) for line in str(error).split("\n"))
+        print("\n".join(f"error: {line}" for line in problems), file=sys.stderr)
+        verdict = GateVerdict(error.exit_code, policy.mode, policy.alpha, 0, (), problems)
     if out:
         files.write(out, verdict, paths, name, items)
     _show(verdict, paths, name, items, style, full)
@@ -124,7 +125,7 @@ def _show(
     from bench.report.terminal import Folded, show
 
     if style == "json":
-        print(json.dumps(data.to_json(verdict, paths, items), indent=1, ensure_ascii=False))
+        print(json_text(data.to_json(verdict, paths, items)))
     elif style == "markdown":
         print((markdown.summary if full else markdown.comment)(verdict, items, name), end="")
     elif not full:

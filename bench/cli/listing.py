@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.core.errors import TaskError, UsageError
 from bench.core.method import Method
 from bench.core.model_kind import DESCRIPTIONS, fits
+from bench.core.quoting import plain
 
 
 def lines(what: str, results: Path) -> Iterator[str]:
@@ -76,9 +77,9 @@ def _runs(results: Path) -> Iterator[str]:
         try:
             run = read_run(path)
         except UsageError as error:
-            rows.append((str(path), "", str(error)))
+            rows.append((plain(str(path)), "", plain(str(error))))
             continue
         ok = sum(record.status == "ok" for record in run.records)
         total = len(run.records) + len(run.missing)
-        rows.append((str(path), run.suite, f"{ok} of {total} cells measured"))
+        rows.append((plain(str(path)), plain(run.suite), f"{ok} of {total} cells measured"))
     return _columns(rows) if rows else iter([f"no runs below {results}/; `adaptbench run` makes one"])

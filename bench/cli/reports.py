@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from bench.cli import signals
 from bench.cli.report_targets import sent_to
 from bench.cli.run_argument import RUN
 from bench.core.errors import UsageError
+from bench.core.quoting import json_text
 from bench.runs import RESULTS
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _text(runs: Sequence[Run], style: str) -> str:
     from bench.report import benchmark, csv_latex, data
 
     if style == "schema":
-        return json.dumps(data.schema(), indent=1, ensure_ascii=False) + "\n"
+        return json_text(data.schema()) + "\n"
     return {"csv": csv_latex.csv_text, "latex": csv_latex.latex, "benchmark": benchmark.pytest_json}[style](runs)
 
 
@@ -269,7 +269,7 @@ def _decisions(run: Run, verdicts: Sequence[Verdict], currency: str) -> None:
 def show(style: str | None, chapters: Callable[[], Sequence[Chapter]], content: Callable[[], dict[str, Any]]) -> None:
     """Print tables for a terminal or as Markdown, or what they are made of as JSON."""
     if style == "json":
-        print(json.dumps(content(), indent=1, ensure_ascii=False))
+        print(json_text(content()))
     elif style == "markdown":
         from bench.report.markdown import markdown
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.outside import allow_outside
+from bench.core.quoting import json_text
 
 if TYPE_CHECKING:
     from bench.core.method import Method
@@ -85,7 +85,7 @@ def show(
     found = _found(run, task, resolved.name, made, seed)
     shown = shows(tasks.load(task), resolved, made, item, seed, embedder, found)
     if as_json:
-        print(json.dumps(shown.as_json(), ensure_ascii=False, indent=1))
+        print(json_text(shown.as_json()))
     else:
         Console(highlight=False, soft_wrap=True).print(shown.lines())
 

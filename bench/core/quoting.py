@@ -14,6 +14,16 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def json_text(content: object) -> str:
+    """`content` as indented JSON for a terminal: what `plain` escapes is escaped as JSON does, and means the same."""
+    lines = json.dumps(content, ensure_ascii=False, indent=1).split("\n")
+    return "\n".join(line if line.isprintable() else "".join(map(_json_sign, line)) for line in lines)
+
+
+def _json_sign(sign: str) -> str:
+    return sign if sign.isprintable() else json.dumps(sign)[1:-1]
+
+
 def shown(value: object) -> str:
     """`value` as a short, quoted, harmless piece of one line."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

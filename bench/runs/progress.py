@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from bench.core.phases import spent
+from bench.core.quoting import plain
 from bench.core.record import Record
 from bench.metrics.formats import duration
 from bench.runs.cells import Cell
@@ -37,7 +38,7 @@ class PlainDisplay:
         pass
 
     def say(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
 
     def start(self, cell: Cell) -> None:
         self.clock.start(cell.key)
@@ -90,12 +91,14 @@ class BarDisplay:
         self.bars.stop()
 
     def say(self, text: str) -> None:
-        self.bars.console.print(text, markup=False, highlight=False)
+        self.bars.console.print(plain(text), markup=False, highlight=False)
 
     def start(self, cell: Cell) -> None:
         self.clock.start(cell.key)
         shown = len(self.under_way) < BARS
-        self.under_way[cell.key] = self.bars.add_task(escape(cell.name), total=None, note=STARTING, visible=shown)
+        self.under_way[cell.key] = self.bars.add_task(
+            escape(plain(cell.name)), total=None, note=STARTING, visible=shown
+        )
 
     def progress(self, cell: Cell, phase: str, done: int, total: int) -> None:
         self.clock.progress(cell.key, phase, done, total)
