@@ -157,6 +157,13 @@ def without_labels(name: str, task: Task) -> str | None:
     return None
 
 
+def without_history(name: str, task: Task) -> str | None:
+    """Why the part `name`, which reads histories of purchases, cannot work on a task, or None."""
+    if task.history is None:
+        return f"{name} needs a task that says where purchases stand: history in task.yaml"
+    return None if task.train else f"{name} needs a train split"
+
+
 class ContextOptions(Options):
     """Options of a context part. Left alone, those in `standard` have several values, to choose from on validation.
 

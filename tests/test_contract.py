@@ -20,7 +20,7 @@ from bench.core.task import Task
 from bench.core.training import Losses
 from methods.zero_shot import ZeroShot
 from tests.pictures import picture_task
-from tests.toy import QUICK, adapted, blind, choice_task, predictions, text_task
+from tests.toy import QUICK, adapted, blind, choice_task, predictions, shop_task, text_task
 
 SMALL: dict[str, dict[str, Any]] = {  # options that keep a part quick; of what is left open the first combination
     "few-shot": {"k": 2},
@@ -32,7 +32,7 @@ SMALL: dict[str, dict[str, Any]] = {  # options that keep a part quick; of what 
 }
 JOINED = ("head+few-shot", "lora+rag", "full+few-shot", "scratch+rag")
 FITTED = (LINEAR_PROBE, SET_FIT)
-TASKS = {"choice": choice_task, "text": text_task, "pictures": picture_task}
+TASKS = {"choice": choice_task, "text": text_task, "pictures": picture_task, "shop": shop_task}
 
 
 def options_of(name: str) -> dict[str, Any]:
@@ -46,6 +46,7 @@ def options_of(name: str) -> dict[str, Any]:
 
 def can_do(method: Method, task: Task) -> bool:
     sees = not task.picture_field or fits(method, "image")
+    sees = sees and bool(task.history) == method.weights.learner.reads_history  # others have choice tasks enough
     return sees and not (method.weights.requires(task) or method.context.requires(task))
 
 
@@ -101,7 +102,7 @@ def test_every_item_is_answered_in_order(method: str, kind: str, model: Path) ->
     _, found = usual(method, kind, model)
     assert [p.id for p in found] == [e.id for e in task.test]
     assert not any(p.failure for p in found)
-    if kind == "choice":
+    if kind in ("choice", "shop"):
         assert all(
             p.output in e.choices and len(p.scores) == len(e.choices) for p, e in zip(found, task.test, strict=True)
         )

@@ -21,6 +21,7 @@ from tests.pictures import build_convolutional, build_transformer
 from tests.served.scripted import Sent, completed, decides, echoes, said, serving
 from tests.small import measure, write_suite
 from tests.test_picture_models import write_pictures
+from tests.test_recommending import write_shop
 from tests.test_seq2seq import save
 
 QUIET = {"latency": "off", "training_items": "off", "flop_check": "off"}
@@ -83,6 +84,21 @@ def test_what_needs_no_model_answers_alone(tmp_path: Path) -> None:
     found = chosen.find(run.path, "paint", None, "tf-idf", None, None)
     with pytest.raises(UsageError, match="tf-idf adds nothing to a model's weights: there is nothing to merge"):
         folder.export(found, tmp_path / "x", True, None, lambda *_: None)
+
+
+def test_what_recommends_answers_alone(tmp_path: Path) -> None:
+    write_shop(tmp_path)
+    methods = [{"popularity": {"counts": "answers"}}, {"matrix-factorisation": {"factors": 3}}]
+    file = write_suite(tmp_path, Path("classical"), methods=methods, tasks=["shop"], keep="all", measure=QUIET)
+    _, _, run = measure(file, tmp_path / "run")
+    assert {record.status for record in run.records} == {"ok"}
+    counts, factors = answered_alone(run, tmp_path)
+    for place in (counts, factors):
+        assert sorted(file.name for file in place.iterdir()) == [
+            "README.md", "command_line.py", "export.json", "items.jsonl", "predict.py", "products.json", "purchases.py",
+            "recommender.safetensors",
+        ]  # fmt: skip
+    assert "pip install numpy safetensors" in (factors / "README.md").read_text()
 
 
 ENCODED: list[dict[str, Any]] = [

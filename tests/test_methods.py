@@ -51,6 +51,8 @@ def test_parts_are_found_by_themselves_and_options_do_not_clash() -> None:
         "set-fit",
         "tf-idf",
         "nearest-answer",
+        "popularity",
+        "matrix-factorisation",
         "head",
         "scratch",
         "adapter",

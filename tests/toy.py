@@ -18,7 +18,7 @@ from bench.core.method import Context, Evidence, Material, Method
 from bench.core.prompt import Block, Prompt
 from bench.core.record import Prediction
 from bench.core.search import Search
-from bench.core.task import Task
+from bench.core.task import History, Task
 from bench.meters.phases import Meter
 from bench.model.load import load_base
 from bench.model.resolve import ModelSpec, resolve
@@ -119,3 +119,22 @@ def adapted(
 def predictions(task: Task, method: str, options: dict[str, Any], model: Path, **kwargs: Any) -> list[Prediction]:
     """What `method` answers to the task's test items."""
     return adapted(task, method, options, model, **kwargs).predictor.predict(blind(task.test))
+
+
+def shop_task(train: int = 12, validation: int = 4, test: int = 6) -> Task:
+    """Which product is bought next; who has bought one thing of a pair buys the other."""
+    pairs = (("kettle", "tea"), ("saw", "saw file"), ("lamp", "oil"))
+    prompt = Prompt("Name the product.", "Bought: {history}\nItems: {choices}\nNext:")
+
+    def customer(split: str, index: int) -> Example:
+        had, bought = pairs[index % 3][:: 1 if index % 2 else -1]
+        offer = (pairs[(index + 1) % 3][0], bought, pairs[(index + 2) % 3][1])
+        history = f"{split} customer {index}: a {had.title()} in May, {pairs[(index + 1) % 3][1]} before"
+        return Example(f"{split}/{index}", {"history": history}, offer, (bought,))
+
+    def split(name: str, count: int) -> tuple[Example, ...]:
+        return tuple(customer(name, i) for i in range(count))
+
+    return Task("shop", "choice", prompt, split("train", train), split("validation", validation),
+                split("test", test), metrics=("accuracy", "mrr"), digest="shop",
+                history=History("history"))  # fmt: skip

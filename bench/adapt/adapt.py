@@ -12,12 +12,24 @@ from bench.adapt.frozen import FrozenLearner, GivenLearner
 from bench.adapt.gradient import GradientLearner
 from bench.adapt.learner import Adapted, Learner, Observer
 from bench.adapt.linear_probe import LinearProbe
+from bench.adapt.recommending import Recommending, by_counts, by_factors
 from bench.adapt.session import AdaptSession
 from bench.adapt.set_fit import SetFit
 from bench.adapt.tuning import search
 from bench.config.search_space import SearchPlan, grid, settle
 from bench.core.errors import NotApplicableError, unknown
-from bench.core.method import FROZEN, GIVEN, GRADIENT, LINEAR_PROBE, NEAREST_ANSWER, SET_FIT, TF_IDF, Method
+from bench.core.method import (
+    FROZEN,
+    GIVEN,
+    GRADIENT,
+    LINEAR_PROBE,
+    MATRIX_FACTORISATION,
+    NEAREST_ANSWER,
+    POPULARITY,
+    SET_FIT,
+    TF_IDF,
+    Method,
+)
 from bench.core.prompt_search import PromptSearch
 
 LEARNERS: Mapping[str, Learner] = {
@@ -25,7 +37,9 @@ LEARNERS: Mapping[str, Learner] = {
     GIVEN.name: GivenLearner(),
     GRADIENT.name: GradientLearner(),
     LINEAR_PROBE.name: LinearProbe(),
+    MATRIX_FACTORISATION.name: Recommending(by_factors),
     NEAREST_ANSWER.name: NearestAnswer(),
+    POPULARITY.name: Recommending(by_counts),
     SET_FIT.name: SetFit(),
     TF_IDF.name: TfIdf(),
 }

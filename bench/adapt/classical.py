@@ -17,7 +17,7 @@ from bench.adapt.nearest_features import adapt_nearest
 from bench.adapt.session import AdaptSession
 from bench.adapt.validation import items_to_answer, judgement_of
 from bench.core.errors import CellError
-from bench.core.item import Example
+from bench.core.item import Example, Item
 from bench.core.measured import Parameters
 from bench.core.method import Method
 from bench.core.nearest import Nearest, text_of
@@ -104,7 +104,7 @@ class TfIdf:
             fitted.keep(observer.weights)
         with session.meter.phase("overfit"):
             loss = Losses.of(fitted.loss(train), fitted.loss(session.validation) if session.validation else None)
-        backend = TextBackend(fitted.likelihoods, lambda texts: [])
+        backend = TextBackend(lambda items: fitted.likelihoods([text_of(item) for item in items]), lambda items: [])
         size = Parameters(fitted.weights, fitted.weights, 8 * fitted.weights)  # float64
         return Adapted(session.predictor(backend, writer), _learnt(train, loss), size)
 
@@ -138,10 +138,13 @@ class NearestAnswer:
             except ValueError as error:  # its vocabulary is empty
                 raise CellError("nearest-answer needs training examples with texts") from error
 
-        def likelihoods(texts: Sequence[str]) -> list[list[float]]:
-            return label_likelihoods(nearest, labels, texts)
+        def likelihoods(items: Sequence[Item]) -> list[list[float]]:
+            return label_likelihoods(nearest, labels, [text_of(item) for item in items])
 
-        backend = TextBackend(likelihoods, lambda texts: list(nearest.answers(texts)))
+        def answers(items: Sequence[Item]) -> list[str]:
+            return list(nearest.answers([text_of(item) for item in items]))
+
+        backend = TextBackend(likelihoods, answers)
         size = Parameters(nearest.numbers, nearest.numbers, nearest.nbytes)
         return Adapted(session.predictor(backend, writer), _learnt(train, Losses()), size)
 

@@ -23,6 +23,7 @@ _LEFT_OUT = (
     "teacher",
     "reflector",
     "rerankers",
+    "history",
 )  # of a key, where not set
 
 
@@ -124,6 +125,7 @@ class Identity(Strict):
     teacher: TeacherSettings | None = None  # null where labels are learnt from
     rerankers: tuple[str, ...] = ()  # digest of each cross-encoder to choose from, "" for none; empty: none is named
     reflector: ReflectorSettings | None = None  # null: the model that answers, or nothing is reflected on
+    history: Options = field(default_factory=dict)  # where purchases stand in an item; empty: the method reads none
     origins: Mapping[str, str] = field(default_factory=dict)  # part of another distribution -> its name and version
 
     def content(self) -> dict[str, object]:

@@ -140,6 +140,7 @@ class LearnerKind:
     reads_train: bool  # learns from the training split
     uses_seed: bool  # two seeds can give different weights
     moves_weights: bool  # the weights it answers with can differ from those of the base model
+    reads_history: bool = False  # of purchases: where a task says that it stands decides what it answers
 
 
 FROZEN = LearnerKind("frozen", reads_train=False, uses_seed=False, moves_weights=False)
@@ -149,6 +150,10 @@ LINEAR_PROBE = LearnerKind("linear probe", reads_train=True, uses_seed=False, mo
 SET_FIT = LearnerKind("set fit", reads_train=True, uses_seed=True, moves_weights=True)
 TF_IDF = LearnerKind("tf-idf", reads_train=True, uses_seed=False, moves_weights=False)
 NEAREST_ANSWER = LearnerKind("nearest answer", reads_train=True, uses_seed=False, moves_weights=False)
+POPULARITY = LearnerKind("popularity", reads_train=True, uses_seed=False, moves_weights=False, reads_history=True)
+MATRIX_FACTORISATION = LearnerKind(
+    "matrix factorisation", reads_train=True, uses_seed=False, moves_weights=False, reads_history=True
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,14 @@ class Extract:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """Where an item says what its customer bought before."""
+
+    column: str  # of the template
+    separator: str = ""  # between products; "": they are found by the names that choices of train have
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """Examples in three splits, a prompt, metrics and, where it has one, a corpus."""
 
@@ -44,6 +52,7 @@ class Task:
     extract: Extract | None = None  # the part of a generated text that is scored; None: all of it
     counterfactuals: tuple[Slot, ...] = ()  # changes of an item that ought not to change its answer
     refusal: Refusal | None = None  # what says that a question has no answer; None: every item has one
+    history: History | None = None  # of purchases; None: items tell of none
     picture_field: str = ""  # the field of an item's picture; "": items are texts
     contamination: str = ""  # which models are known to have seen it
     notes: tuple[str, ...] = ()  # a line for each file of documents that is left out, or was read in another way

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.core.item import Item
 from bench.core.nearest import text_of
@@ -15,7 +15,12 @@ from bench.engine.prompts import Encoded, Writer
 class TextPrompt(Encoded):
     """An item as its text; a choice is the number of its label."""
 
-    text: str = ""
+    item: Item = field(default_factory=lambda: Item("", {}))
+
+    @property
+    def text(self) -> str:
+        """What is read of it."""
+        return text_of(self.item)
 
     @property
     def prompt_tokens(self) -> int:
@@ -29,21 +34,20 @@ class TextWriter(Writer):
 
     def write(self, items: Sequence[Item]) -> list[Encoded]:
         return [
-            TextPrompt(item.id, (), (), tuple((row,) for row in range(len(item.choices))), text=text_of(item))
-            for item in items
+            TextPrompt(item.id, (), (), tuple((row,) for row in range(len(item.choices))), item=item) for item in items
         ]
 
 
 @dataclass(frozen=True)
 class TextBackend:
-    """Answers texts by two functions: log-likelihoods of all choices [texts, choices] in nats, and answers."""
+    """Answers items by two functions: log-likelihoods of all choices [items, choices] in nats, and answers."""
 
-    likelihoods: Callable[[Sequence[str]], list[list[float]]]
-    answers: Callable[[Sequence[str]], list[str]]
+    likelihoods: Callable[[Sequence[Item]], list[list[float]]]
+    answers: Callable[[Sequence[Item]], list[str]]
     is_local: bool = False  # there are no weights of a model
 
     def score(self, prompts: Sequence[Encoded], done: Done) -> list[list[float]]:
-        scores = self.likelihoods(texts_of(prompts))
+        scores = self.likelihoods(_items_of(prompts))
         done(len(prompts))
         return scores
 
@@ -51,7 +55,7 @@ class TextBackend:
         self, prompts: Sequence[Encoded], stop: Sequence[str], max_new_tokens: int, done: Done
     ) -> list[Written]:
         """The answer as it stands in the training split, in words, whatever its length."""
-        answers = self.answers(texts_of(prompts))
+        answers = self.answers(_items_of(prompts))
         done(len(prompts))
         return [Written(answer, max(1, len(answer.split()))) for answer in answers]
 
@@ -62,6 +66,6 @@ class TextBackend:
         return self
 
 
-def texts_of(prompts: Sequence[Encoded]) -> list[str]:
-    """The texts of prompts that a `TextWriter` wrote."""
-    return [prompt.text for prompt in prompts if isinstance(prompt, TextPrompt)]
+def _items_of(prompts: Sequence[Encoded]) -> list[Item]:
+    """The items of prompts that a `TextWriter` wrote."""
+    return [prompt.item for prompt in prompts if isinstance(prompt, TextPrompt)]

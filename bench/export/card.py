@@ -30,6 +30,7 @@ _HOLDS = {
     "classifier": "a classifier on the last hidden state of the base, in classifier.safetensors",
     "encoder": "the trained encoder, in encoder/, and a classifier on its embeddings, in classifier.safetensors",
     "terms": "a row for each choice over the terms of terms.json, and their idf, in tf-idf.safetensors",
+    "products": "counts and factors, in recommender.safetensors, of the products that products.json names",
     "pictures": "all of the model in model.safetensors, and what makes labels of its features in labels.safetensors",
     "examples": "none; examples.jsonl holds the training examples, whose texts and answers it serves",
 }

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.core import picture
+from bench.core import picture, purchases
 
 _PLACE = Path(__file__).parent / "script"
+_OF_CORE = {"picture": Path(picture.__file__), "purchases": Path(purchases.__file__)}  # adaptbench's own
 
 
 def copy(settings: Mapping[str, Any], folder: Path) -> None:
     """Copy predict.py and what it imports into `folder`."""
     shutil.copy(_PLACE / f"{predictor(settings)}.py", folder / "predict.py")
     for name in modules(settings):
-        shutil.copy(Path(picture.__file__) if name == "picture" else _PLACE / f"{name}.py", folder)
+        shutil.copy(_OF_CORE.get(name, _PLACE / f"{name}.py"), folder)
 
 
 def predictor(settings: Mapping[str, Any]) -> str:
@@ -24,7 +25,7 @@ def predictor(settings: Mapping[str, Any]) -> str:
     kind, form = settings["base"]["kind"], settings["weights"]
     match kind, form:
         case "classical", _:
-            return "tf_idf" if form == "terms" else "nearest_answer"
+            return {"terms": "tf_idf", "products": "recommender"}.get(form, "nearest_answer")
         case "image", _:
             return "pictures"
         case "decision" | "served", _:
@@ -45,6 +46,8 @@ def modules(settings: Mapping[str, Any]) -> Iterator[str]:
     yield "command_line"
     if chief == "tf_idf":
         yield "words"
+    if chief == "recommender":
+        yield "purchases"
     if chief == "pictures":
         yield "picture"
     if chief in ("encoder", "sentence_encoder", "decision"):
@@ -83,7 +86,8 @@ def packages(settings: Mapping[str, Any]) -> Iterator[str]:
     """What pip has to install."""
     chief = predictor(settings)
     if settings["base"]["kind"] == "classical":
-        yield from ("scikit-learn", *(["safetensors"] if chief == "tf_idf" else []))
+        yield "numpy" if chief == "recommender" else "scikit-learn"
+        yield from [] if chief == "nearest_answer" else ["safetensors"]
         return
     if chief != "served":
         yield from ("torch", "transformers", "safetensors")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ import torch
 from transformers import GenerationConfig
 
 from bench import __version__
+from bench.adapt.recommending import WORDS
 from bench.adapt.session import AdaptSession
 from bench.cell.setup import session_for
 from bench.core.errors import CellError, UsageError
@@ -88,7 +89,8 @@ def of_kind(chosen: Chosen, session: AdaptSession, folder: Path) -> dict[str, An
     match chosen.model.kind:
         case "classical":
             words = {"run": RUN.pattern, "paired": IS_PAIRED.pattern}
-            return {"columns": list(chosen.task.test[0].fields), "words": words}
+            history = asdict(chosen.task.history) | {"words": WORDS} if chosen.task.history else None
+            return {"columns": list(chosen.task.test[0].fields), "words": words, "history": history}
         case "decision":
             return question_settings(prompt)
         case "image":

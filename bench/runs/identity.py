@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,7 @@ def identity_of(
         surroundings=around if method.context.retrieves else replace(around, embedder=""),
         suite=settings(SUITE, suite),
         rerankers=reranker_digests(method),
+        history=asdict(task.history) if task.history and method.weights.learner.reads_history else {},
     )
 
 

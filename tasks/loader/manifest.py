@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from bench.core.errors import TaskError, nearest
 from bench.core.explain import explain
 from bench.core.prompt import placeholders
-from bench.core.quoting import shown
+from bench.core.quoting import listed, shown
 from bench.core.yaml_file import read_mapping
 from tasks.loader.paths import OUTSIDE, REMEDY, is_outside, roots
 from tasks.loader.problems import Problems
@@ -73,6 +73,11 @@ def _contradictions(spec: TaskSpec) -> Iterator[tuple[str, str]]:
         yield "refusal is for tasks with answers", "remove it, or set another kind"
     if spec.refusal and spec.refusal.unanswerable and spec.kind != "text":
         yield "refusal.unanswerable is for kind: text", "give such items the choice that refusal.answer names"
+    if spec.history and spec.kind != "choice":
+        yield "history is for kind: choice", "remove it, or set kind: choice"
+    if spec.history and spec.history.column not in spec.columns:
+        hint = nearest(spec.history.column, spec.columns)
+        yield f"history names {shown(spec.history.column)}{hint}", f"allowed, from the template: {listed(spec.columns)}"
     if spec.judging and spec.kind != "text":
         yield "judging is for kind: text", "remove it; other answers are scored without a judge"
     yield from _template_contradictions(spec)

@@ -11,7 +11,7 @@ from bench.core.item import Example, Passage
 from bench.core.quoting import shown
 from bench.core.refusal import Refusal
 from bench.core.spans import Span, document_of
-from bench.core.task import Task
+from bench.core.task import History, Task
 from tasks.loader.choices import Choices, find_choices
 from tasks.loader.digest import task_digest
 from tasks.loader.documents import read_folder
@@ -196,6 +196,7 @@ def _task(spec: TaskSpec, splits: Mapping[str, list[Draft]], corpus: tuple[Passa
         extract=spec.extract,
         counterfactuals=spec.slots(),
         refusal=Refusal(spec.refusal.answer, spec.refusal.also) if spec.refusal else None,
+        history=History(spec.history.column, spec.history.separator) if spec.history else None,
         picture_field=spec.image,
         contamination=spec.contamination,
     )

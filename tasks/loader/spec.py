@@ -165,6 +165,20 @@ class Refusing(Keys):
     unanswerable: str = Field("", description="the column that is true for items without an answer")
 
 
+class Purchases(Keys):
+    """Where items say what their customer bought before."""
+
+    column: str = Field(min_length=1, description="a column of the template", examples=["column: history"])
+    separator: str = Field("", description="text between two products; without it they are found by name")
+
+
+def _column_only(value: Any) -> Any:
+    return {"column": value} if isinstance(value, str) else value
+
+
+PurchasesOrColumn = Annotated[Purchases, BeforeValidator(_column_only)]
+
+
 class Judging(Keys):
     """How texts are judged by a model, and when its judgements count."""
 
@@ -234,6 +248,9 @@ class TaskSpec(Keys):
         default_factory=dict, description="a mapping of name to swap or frame"
     )
     refusal: Refusing | None = Field(None, description="a mapping with answer: what says that there is no answer")
+    history: PurchasesOrColumn | None = Field(
+        None, description="the column of the template that says what a customer bought, or a mapping with column"
+    )
     judging: Judging | None = Field(None, description="a mapping with criteria and labels")
     metrics: Names = Field((), description="a list of metric names, the primary one first")
     normalise: RankingRules = Field(("none",), description="none, tokens, chars or pmi, or a list of these")

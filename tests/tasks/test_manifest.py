@@ -151,6 +151,13 @@ CASES: list[tuple[dict[str, Any], str]] = [
         "choice_words has no effect where choices says",
     ),
     ({"answer_is": "index"}, "answer_is: index needs a list to count in; add choices, choices_file or"),
+    ({"history": "txt"}, 'history names "txt" (did you mean "text"?); allowed, from the template: text'),
+    (
+        {"history": {"colum": "text"}},
+        'unknown key "history.colum" (did you mean "column"?); allowed: column, separator',
+    ),
+    ({"history": {"column": "text", "separator": 3}}, "history.separator is 3; it must be text between two products"),
+    ({"kind": "text", "history": "text"}, "history is for kind: choice; remove it, or set kind: choice"),
     ({"answers": ["a"]}, "the answer must come from either answer or answers; name a column, for example"),
     ({"answer": "", "answers": "a"}, "answers is for kind: text; use answer; a choice item has one answer"),
     (
