@@ -24,6 +24,7 @@ from bench.core.quoting import quoted
 from bench.model import card, checkpoint, efficientnet_lite, gguf, minilm
 from bench.model.endpoint import EndpointSpec, Reader
 from bench.model.fetch import SOURCES, fetched
+from bench.model.foreign_code import refuse_code
 from bench.model.prepared import file_digest
 
 BUILT_IN = {
@@ -150,6 +151,8 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
         return _classical(spec)
     folder, commit = _locate(text, spec, base)
     sizes = checkpoint.read(folder)
+    if not spec.trust_remote_code:
+        refuse_code(folder)
     digest = folder_digest(folder)
     if spec.digest not in ("", digest):
         raise UsageError(f'model "{spec.path}" is another than the suite asks for: its digest is {digest}')

@@ -18,6 +18,7 @@ from bench.core.errors import UsageError
 from bench.core.hashing import sha256_of
 from bench.core.quoting import quoted
 from bench.model import minilm
+from bench.model.foreign_code import refuse_code
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,6 +101,7 @@ def _local(folder: Path, asked_by: str, remedy: str) -> Path:
         raise UsageError(f"{asked_by}: there is no folder {quoted(str(folder))}; {remedy}")
     if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
         raise UsageError(f"{asked_by}: no model in {folder}: it has no modules.json and no config.json; {remedy}")
+    refuse_code(folder)
     return folder
 
 
@@ -130,6 +132,7 @@ def _from_hub(reference: str, asked_by: str, remedy: str) -> Path:
         raise UsageError(
             f'{asked_by} "{reference}" is neither a folder nor a model that could be fetched ({reason}); {remedy}'
         ) from error
+    refuse_code(folder)
     return folder
 
 

@@ -17,6 +17,7 @@ from bench.core.method import ContextPart, Method
 from bench.core.quoting import quoted
 from bench.core.search import NONE
 from bench.model import checkpoint
+from bench.model.foreign_code import refuse_code
 from bench.model.resolve import HUB_ID, ResolvedModel, from_hub
 from methods.adapter import Adapter
 from methods.given import Given
@@ -106,6 +107,7 @@ def _folder(part: Given, here: Path) -> Path:
     for needed in (part.needed, "*.safetensors"):
         if not any(folder.glob(needed)):
             raise UsageError(f"{part.name}: {folder} holds no {needed}; only safetensors are read")
+    refuse_code(folder)
     return folder
 
 

@@ -32,6 +32,7 @@ from bench.served.usage import estimate, usage_of
 _PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
 _TOO_MANY = {429, 503, 529}
 _LONGEST_MESSAGE = 200
+_SECRET = 16  # characters from which a key is a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,10 @@ class Client:
         shown = " ".join((text.replace(self._key, "***") if self._key else text).split())
         return shown if len(shown) <= _LONGEST_MESSAGE else f"{shown[: _LONGEST_MESSAGE - 3]}..."
 
+    def _without_secret(self, text: str) -> str:
+        """An answer without the key; a short one, such as EMPTY, is no secret, and may be a word of the answer."""
+        return text.replace(self._key, "***") if len(self._key) >= _SECRET else text
+
     async def _send(
         self, missing: dict[str, Request], replies: dict[str, Reply], done: Callable[[int], None], tries: int | None
     ) -> None:
@@ -171,7 +176,10 @@ class Client:
         start = time.monotonic()
         try:
             response = await session.post(self.spec.base_url + request.path, json=request.body)
-            content = json.loads(response.text) if response.status_code == 200 else {}
+            if response.is_redirect:  # the key and the prompts are for the suite's address alone
+                there = self.told(response.headers.get("location", "nowhere"))
+                raise EndpointError(f"{self._name} redirects to {there}, which is not followed; name it as base_url")
+            content = json.loads(self._without_secret(response.text)) if response.status_code == 200 else {}
             seconds = time.monotonic() - start
             if response.status_code == 200 and isinstance(content, dict):
                 return Reply(200, content, seconds), None

@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -193,6 +194,7 @@ def _checked(file: Path, members: Iterable[zipfile.ZipInfo]) -> dict[str, zipfil
             raise UsageError(f"{file} is no archive of a run: {info.filename[:80]!r} {problem}")
         found[info.filename] = info
     above = {str(folder) for name in found for folder in PurePosixPath(name).parents}
+    _refuse_alike(file, {*found, *above})
     both = next((name for name in found if name in above), None)
     if both is not None:
         raise UsageError(f"{file} is no archive of a run: {both[:80]!r} is a file and a folder")
@@ -200,6 +202,17 @@ def _checked(file: Path, members: Iterable[zipfile.ZipInfo]) -> dict[str, zipfil
     if size > max(_ALWAYS_ALLOWED, _MOST_EXPANSION * file.stat().st_size):
         raise UsageError(f"{file} is no archive of a run: {size:,} bytes are more than so small an archive can hold")
     return found
+
+
+def _refuse_alike(file: Path, paths: Iterable[str]) -> None:
+    """Refuse files and folders that a disk which ignores case, or how accents are composed, would take for one."""
+    seen: dict[str, str] = {}
+    for path in sorted(paths):
+        other = seen.setdefault(unicodedata.normalize("NFC", path).casefold(), path)
+        if other != path:
+            raise UsageError(
+                f"{file} is no archive of a run: {other[:80]!r} and {path[:80]!r} are one file on some disks"
+            )
 
 
 def _problem(info: zipfile.ZipInfo) -> str | None:
