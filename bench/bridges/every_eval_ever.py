@@ -1,16 +1,18 @@
-"""A run as records of Every Eval Ever, one file for each cell, at the paths of its data store.
+"""A run as records of Every Eval Ever, one file for each cell and one of its items, at the paths of its data store.
 
 Schema version 0.3.0 of github.com/evaleval/every_eval_ever, every_eval_ever/schemas/eval.schema.json.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.bridges.cells import CellResult, file_name, measured
+from bench.bridges.every_eval_ever_samples import samples
 from bench.core.errors import UsageError
 from bench.core.record import Run, Score
 from bench.metrics import NAMES
@@ -23,6 +25,8 @@ _UNITS = {1.0: "proportion", 100.0: "points"}
 def write(runs: Sequence[Run], folder: Path) -> list[Path]:
     """Write `data/<suite>/<developer>/<model>/<uuid>.json` below `folder` for each measured cell; the files written.
 
+    Beside it stands `<uuid>_samples.jsonl` with its items, where their texts and answers are at hand.
+
     Raises:
         UsageError: the folder cannot be written.
     """
@@ -30,14 +34,29 @@ def write(runs: Sequence[Run], folder: Path) -> list[Path]:
     try:
         for run in runs:
             for cell in measured(run):
-                developer, _, model = clean(cell.record.model).rpartition("/")
-                place = folder / "data" / file_name(run.suite) / file_name(developer or "unknown") / file_name(model)
-                place.mkdir(parents=True, exist_ok=True)
-                file = place / f"{cell.id}.json"
-                file.write_text(json.dumps(entry(cell), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-                files.append(file)
+                files += _written(cell, folder)
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror or error}") from None
+    return files
+
+
+def _written(cell: CellResult, folder: Path) -> list[Path]:
+    developer, _, model = clean(cell.record.model).rpartition("/")
+    place = Path("data", file_name(cell.run.suite), file_name(developer or "unknown"), file_name(model))
+    (folder / place).mkdir(parents=True, exist_ok=True)
+    content, files = entry(cell), [folder / place / f"{cell.id}.json"]
+    if lines := samples(cell, content):
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+        files.append(folder / place / f"{cell.id}_samples.jsonl")
+        files[1].write_bytes(text)
+        content["detailed_evaluation_results"] = {
+            "format": "jsonl",
+            "file_path": (place / files[1].name).as_posix(),
+            "hash_algorithm": "sha256",
+            "checksum": hashlib.sha256(text).hexdigest(),
+            "total_rows": len(lines),
+        }
+    files[0].write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return files
 
 

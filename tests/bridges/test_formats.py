@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,12 +15,15 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+import tasks
 from bench.bridges import eval_results, every_eval_ever, inspect_log
 from bench.cli import cli
 from bench.core.errors import UsageError
 from bench.core.record import Run
+from bench.store.run_folder import read_run
 from tests.history.made import made, right
 
+BASELINE = Path(__file__).parents[2] / "baselines" / "mini.run.zip"
 HOSTILE = "../<b>\x1b[31m model/\u202e"
 
 
@@ -90,11 +95,59 @@ def test_every_eval_ever_takes_what_is_written(run: Run, tmp_path: Path) -> None
     assert [file.read_bytes() for file in again] == [file.read_bytes() for file in files]
 
 
+# Required keys of every_eval_ever/schemas/instance_level_eval.schema.json 0.3.0.
+OF_ITEMS = {
+    "": ("schema_version", "evaluation_id", "model_id", "evaluation_name", "sample_id", "interaction_type", "input",
+         "output", "answer_attribution", "evaluation"),
+    "input": ("raw", "reference"),
+    "output": ("raw",),
+    "answer_attribution.0": ("turn_idx", "source", "extracted_value", "extraction_method", "is_terminal"),
+    "evaluation": ("score", "is_correct"),
+    "token_usage": ("input_tokens", "output_tokens", "total_tokens"),
+}  # fmt: skip
+BESIDE = {"evaluation_result_id", "sample_hash", "token_usage", "performance", "error", "metadata"}
+
+
+def test_every_eval_ever_has_the_items_that_are_at_hand(tmp_path: Path) -> None:
+    run = read_run(BASELINE)
+    files = every_eval_ever.write([run], tmp_path)
+    file, items = files[:2]
+    content, text = json.loads(file.read_text()), items.read_bytes()
+    link = content["detailed_evaluation_results"]
+    assert (tmp_path / link["file_path"], link["format"]) == (items, "jsonl")
+    assert re.fullmatch(r"data/[^/]+/[^/]+/[^/]+/[0-9a-f-]{36}_samples\.jsonl", link["file_path"])
+    assert link["checksum"] == hashlib.sha256(text).hexdigest()
+    lines = [json.loads(line) for line in text.decode().splitlines()]
+    assert link["total_rows"] == len(lines)
+    task = tasks.load(content["evaluation_results"][0]["evaluation_name"])
+    examples = {example.id: example for example in task.test}
+    results = {one["evaluation_result_id"]: one for one in content["evaluation_results"]}
+    values: dict[str, list[float]] = {}
+    for line in lines:
+        for place, names in OF_ITEMS.items():
+            assert set(names) <= at(line, place).keys(), place
+        assert line.keys() <= {*OF_ITEMS[""], *BESIDE}
+        assert (line["evaluation_id"], line["model_id"]) == (content["evaluation_id"], content["model_info"]["id"])
+        example = examples[line["sample_id"]]
+        assert line["input"]["raw"] == task.prompt.ask(example)
+        asked = {"raw": line["input"]["raw"], "reference": list(example.references)}
+        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+        assert line["sample_hash"] == hashlib.sha256(canonical.encode()).hexdigest()
+        values.setdefault(line["evaluation_result_id"], []).append(line["evaluation"]["score"])
+    for name, of_items in values.items():
+        assert sum(of_items) / len(of_items) == pytest.approx(at(results[name], "score_details.score"))
+
+
 def test_its_own_schema_takes_it(run: Run, tmp_path: Path) -> None:
     schemas = pytest.importorskip("every_eval_ever.schema", reason="needs every_eval_ever")
     import jsonschema
 
-    for file in every_eval_ever.write([run], tmp_path):
+    own = every_eval_ever.write([run], tmp_path)
+    with_items = every_eval_ever.write([read_run(BASELINE)], tmp_path)[:2]
+    for line in with_items[1].read_text().splitlines():
+        of_items = schemas.schema_json("instance_level_eval.schema.json")
+        jsonschema.Draft7Validator(of_items).validate(json.loads(line))
+    for file in (*own, with_items[0]):
         jsonschema.Draft7Validator(schemas.schema_json()).validate(json.loads(file.read_text()))
 
 
@@ -155,11 +208,7 @@ def test_inspect_reads_its_logs(run: Run, tmp_path: Path) -> None:
 
 def test_inspect_shows_the_texts_of_items_that_are_at_hand(tmp_path: Path) -> None:
     log = pytest.importorskip("inspect_ai.log", reason='needs Inspect (pip install "adaptbench[inspect]")')
-    import tasks
-    from bench.store.run_folder import read_run
-
-    archive = Path(__file__).parents[2] / "baselines" / "mini.run.zip"
-    [file, *_] = inspect_log.write([read_run(archive)], tmp_path)
+    [file, *_] = inspect_log.write([read_run(BASELINE)], tmp_path)
     read = log.read_eval_log(str(file))
     task = tasks.load(read.eval.task)
     examples = {example.id: example for example in task.test}
