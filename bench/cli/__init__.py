@@ -23,6 +23,7 @@ from bench.cli.forecast import forecast
 from bench.cli.gate import baseline, calibrate, gate
 from bench.cli.judge import judge
 from bench.cli.lm_eval import export_task, lm_eval
+from bench.cli.push import push
 from bench.cli.reports import compare, decide, history, list_, report
 from bench.cli.runs import plan, run
 from bench.cli.show import show
@@ -101,6 +102,7 @@ _COMMANDS: dict[str, dict[click.Command, str]] = {
         pack: "write a run as one archive",
         unpack: "write an archive as a run's folder",
         merge: "join shards into one run",
+        push: "send a report to the Hub, when told to",
         export_task: "write a task for lm-evaluation-harness",
         lm_eval: "ask a model tasks of lm-evaluation-harness",
     },

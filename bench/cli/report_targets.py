@@ -21,7 +21,7 @@ def sent_to(runs: Sequence[Run], html: Path | None, hub_datasets: Sequence[str],
     """
     if hub_datasets and not sent["eval_results"]:
         raise UsageError("--hub-dataset goes with --eval-results FOLDER")
-    return _sent(runs, html, dict(_named(text) for text in hub_datasets), sent)
+    return _sent(runs, html, named_datasets(hub_datasets), sent)
 
 
 def _sent(
@@ -37,6 +37,11 @@ def _sent(
 
 
 _WRITERS = {"inspect": "inspect_log"}  # option -> module
+
+
+def named_datasets(texts: Sequence[str]) -> dict[str, str]:
+    """Task -> the data set of the Hub that ranks it, of texts TASK=OWNER/NAME or TASK=OWNER/NAME:TASK_ID."""
+    return dict(map(_named, texts))
 
 
 def _named(text: str) -> tuple[str, str]:
