@@ -81,4 +81,4 @@ def test_the_contract_holds_for_its_parts_and_task(site: Path) -> None:
     out = python(site, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-k", which, *files, cwd=ROOT)
     counted = re.search(r"(\d+) passed", out)
     assert counted
-    assert int(counted[1]) == 6 * 2 * 2 + 2  # contract × kinds of task × parts, and the task's
+    assert int(counted[1]) == 5 * 2 * 2 + 2  # contract × kinds of task × parts, and the task's

@@ -28,12 +28,14 @@ from bench.executors.cluster import SlurmSettings
 from bench.runs import runner, shards
 from bench.runs.executor import Event, Executor, LocalProcesses, event_of
 from bench.store import merge, run_folder
+from tests import test_contract
 from tests.pictures import COLOURS, png
 from tests.small import Silent, cells_of, write_suite, write_task
 from tests.test_contract import CASES, METHODS
+from tests.test_recommending import write_shop
 
 ROOT = Path(__file__).parent.parent
-TASKS = {"choice": "paint", "text": "boxes", "pictures": "painted"}
+TASKS = {"choice": "paint", "text": "boxes", "pictures": "painted", "shop": "shop"}
 RATES = [1e-3, 1e-2]
 FEW: list[Any] = [
     {"zero-shot": {"models": ["tiny"], "tasks": ["boxes"]}},
@@ -238,9 +240,11 @@ def measured_here(
         write_task(folder)
         write_questions(folder / "boxes")
         write_pictures(folder / "painted")
-        methods, seeds = (FEW, [0, 1]) if which == "few" else (every_method(), [0])
-        content = {"models": models, "tasks": list(TASKS.values()), "methods": methods, "seeds": seeds}
-        write_suite(folder, tiny_model, **content, defaults={}, measure=OFF)
+        write_shop(folder)
+        few: dict[str, Any] = {"methods": FEW, "seeds": [0, 1], "probes": ["paint"]}
+        chosen = few if which == "few" else {"methods": every_method(), "seeds": [0]}
+        content = {"models": models, "tasks": list(TASKS.values()), "defaults": {}, "measure": OFF}
+        write_suite(folder, tiny_model, **content, **chosen)
         measured(folder, Here())
         return folder
 
@@ -256,12 +260,13 @@ def result(record: Record) -> dict[str, Any]:
 
 
 def answers(run: Run, folder: Path) -> dict[str, dict[str, Any]]:
-    """Result and answers of each cell, by its name and, where it has several, its rank."""
+    """Result and answers of each cell, by its name; those of a base model to probes too."""
     found: dict[str, dict[str, Any]] = {}
-    for record in run.records:
+    for record in (*run.base, *run.records):
         [cell] = (folder / "run" / "cells").glob(f"*-{record.key[:12]}")
         rows = [json.loads(row) for row in (cell / run_folder.PREDICTIONS).read_text().splitlines()]
-        found[record.name] = {"record": result(record), "answers": {row["id"]: row for row in rows}}
+        name = f"{record.name} {record.key[:6]}"
+        found[name] = {"record": result(record), "answers": {row["id"]: row for row in rows}}
     return found
 
 
@@ -297,6 +302,10 @@ def test_how_it_is_measured_changes_no_result(
     assert (usual.missing, other.missing) == ((), ())
     found = differences(answers(usual, suite), answers(other, folder), BOUNDS.get(way, 0.0))
     assert list(found) == []
+
+
+def test_every_kind_of_task_has_a_folder() -> None:
+    assert TASKS.keys() == test_contract.TASKS.keys()
 
 
 def test_what_differs_is_named() -> None:

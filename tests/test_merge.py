@@ -68,6 +68,7 @@ def refused(*runs: Path) -> str:
     return str(error.value)
 
 
+@pytest.mark.slow  # tests/test_invariance.py joins shards, and measures two cells at once
 def test_all_shards_together_are_the_undivided_run_of_cells_at_once(
     task_folder: Path, tmp_path: Path, tiny_model: Path
 ) -> None:

@@ -59,6 +59,7 @@ def test_as_a_module_our_own_methods_and_tasks_are_used(strange: Path, module: s
     assert "lora" in done.stdout
 
 
+@pytest.mark.slow  # what a cell's process imports is looked at below
 def test_a_run_and_its_report_use_our_own(strange: Path, task_folder: Path, tiny_model: Path) -> None:
     """Also in the processes of cells, which start in the same folder."""
     content = {"models": [str(tiny_model)], "tasks": [str(task_folder)], "methods": ["zero-shot"], "embedder": "none"}

@@ -267,6 +267,7 @@ def write(folder: Path, ref: CellRef) -> None:
     run_folder.write_record(folder, record)
 
 
+@pytest.mark.slow  # tests/test_invariance.py stops every cell from within, in each of its phases
 def test_a_cell_that_is_killed_goes_on_in_another_process(tiny_model: Path, tmp_path: Path) -> None:
     """By signal 9, when its options are found and it has learnt for a while."""
     whole = measure(cell(tiny_model, tmp_path / "whole"), lambda phase, done, total: None)

@@ -95,7 +95,7 @@ def test_intervals_cover_the_truth(items: int, seeds: int) -> None:
     """Four choices, from calibrated to far too sure; 2,000 runs tell a coverage to 1 point (two standard errors)."""
     for sure, real in ((1, 1), (3, 1), (8, 1), (8, 4)):
         (brier, loss), (true_brier, true_loss) = (
-            simulated(shape, sure, real) for shape in ((2000, seeds, items), (500, 2, 4000))
+            simulated(shape, sure, real) for shape in ((2000, seeds, items), (100, 1, 4000))
         )
         assert 0.93 - 0.012 <= covered(limits.score_limits(brier, 2.0), true_brier.mean()) <= 0.985
         if items >= FEWEST_ITEMS:
