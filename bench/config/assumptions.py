@@ -35,8 +35,8 @@ class Requirements(_Strict):
 class Assumptions(_Strict):
     """The period and the prices that no record holds. Money is in the currency of the prices."""
 
-    queries_per_month: Positive = 10_000.0
-    months: Positive = 12.0
+    queries_per_month: Positive = Field(10_000.0, description="how often the task will be asked")
+    months: Positive = Field(12.0, description="over which costs are added up")
     updates_per_month: NotNegative = Field(0.0, description="times that documents, examples or labels change")
     hosting_per_month: ByMethod = Field(0.0, description="money to keep a method served, whatever the volume")
     hourly_rate: NotNegative = Field(0.0, description="money for an hour of people's time")
@@ -47,7 +47,7 @@ class Assumptions(_Strict):
     margin: Positive | None = Field(
         None, description="a difference of the primary metric that matters; default: a fiftieth of its scale"
     )
-    require: Requirements = Requirements()
+    require: Requirements = Field(Requirements(), description="what must hold, or a method is not chosen")
 
     def hosting(self, method: str) -> float:
         """Hosting of a method for a month."""

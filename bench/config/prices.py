@@ -23,13 +23,13 @@ class Prices(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    currency: str = "USD"
+    currency: str = Field("USD", description="of all prices")
     as_of: date = Field(alias="date", description="the day the prices were looked up")
     gpu_hour: Mapping[str, Annotated[float, Field(ge=0)]] = Field(
         description="part of a device's name: price of an hour; `other` for the rest"
     )
-    cpu_core_hour: float = Field(ge=0)
-    kwh: float = Field(ge=0)
+    cpu_core_hour: float = Field(ge=0, description="an hour of a CPU core")
+    kwh: float = Field(ge=0, description="a kilowatt hour")
     tokens: Mapping[str, TokenPrices] = Field(
         default={}, description="name of a served model: price of a million tokens, in place of the one of its endpoint"
     )

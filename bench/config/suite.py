@@ -103,12 +103,18 @@ class Suite(_Strict):
     """What `adaptbench run` reads."""
 
     name: str = Field(pattern=NAME, max_length=LONGEST_NAME, description=NAME_RULE)
-    description: str = ""
-    models: list[Annotated[ModelSpec, BeforeValidator(_model)]] = Field(min_length=1)
+    description: str = Field("", description="what it is for")
+    models: list[Annotated[ModelSpec, BeforeValidator(_model, json_schema_input_type=str | ModelSpec)]] = Field(
+        min_length=1, description="names, folders, GGUF files, Hub ids, or mappings"
+    )
     tasks: list[str] = Field(min_length=1, description="names of bundled tasks, or folders with a task.yaml")
-    methods: list[str | dict[str, dict[str, Any] | None]] = Field(min_length=1)
+    methods: list[str | dict[str, dict[str, Any] | None]] = Field(
+        min_length=1, description="names, or mappings of a name to options: `few-shot: {k: 4}`"
+    )
     defaults: dict[str, Any] = Field(default_factory=dict, description="options for every method that has them")
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0], min_length=1)
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        default=[0], min_length=1, description="of everything random: draws of examples, trainings"
+    )
     limit: int | None = Field(None, gt=0, description="test items of each task at most")
     train_sizes: list[Annotated[int, Field(gt=0)] | Literal["all"]] = Field(
         default=["all"], min_length=1, description="training items to learn and draw from, for learning curves"
@@ -135,11 +141,15 @@ class Suite(_Strict):
         default=[], description="shares of a LoRA update at which the probes and the validation items are asked too"
     )
     embedder: str = Field("auto", description="sentence encoder for retrieval: auto, none, a folder or a Hub id")
-    engine: EngineSettings = EngineSettings()
-    measure: MeasureSettings = MeasureSettings()
+    engine: EngineSettings = Field(EngineSettings(), description="how work is batched; results do not depend on it")
+    measure: MeasureSettings = Field(
+        MeasureSettings(), description="what is measured in addition to training and answering"
+    )
     prices: dict[str, Any] = Field(default_factory=dict, description="in place of those in bench/config/prices.yaml")
     decide: dict[str, Any] = Field(default_factory=dict, description="what the decision assumes and requires")
-    cell_timeout_s: float | None = Field(None, gt=0)
+    cell_timeout_s: float | None = Field(
+        None, gt=0, description="seconds of a cell at most; one that takes longer fails with timeout"
+    )
     keep: Literal["none", "winner", "all"] = Field(
         "none", description="trained weights that stay beside their records; winner: those that a verdict chooses"
     )

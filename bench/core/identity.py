@@ -101,7 +101,7 @@ class TeacherSettings(Strict):
 class ReflectorSettings(Strict):
     """The model that writes instructions for a prompt that is searched for."""
 
-    model: ModelIdentity
+    model: ModelIdentity  # that writes
     surroundings: Surroundings  # what of the machine decides what it writes
 
 

@@ -60,7 +60,7 @@ class ReflectedBy(Strict):
 class PromptSearch(Strict):
     """A search for a prompt: what it found, and what it took. Its time is that of the phase `tune`."""
 
-    found: FoundPrompt
+    found: FoundPrompt  # the prompt that was chosen
     criterion: str  # the task's primary metric; "" where nothing was judged
     answers: Count  # items asked in all, training items included
     tokens: Count  # of their prompts and answers, and of reflections

@@ -19,7 +19,7 @@ def _switch(value: object) -> object:
     return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
 
-Switch = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
+Switch = Annotated[Literal["on", "off"], BeforeValidator(_switch, json_schema_input_type=bool | Literal["on", "off"])]
 
 
 class Strict:

@@ -35,7 +35,7 @@ class NodeSettings(_Strict):
 class GpuKind(_Strict):
     """Another kind of GPU, for `plan` to compare with."""
 
-    memory_gib: float = Field(gt=0)
+    memory_gib: float = Field(gt=0, description="of the GPU")
     per_hour: float | None = Field(None, ge=0, description="price of an hour of a cell there")
     speed: float = Field(1.0, gt=0, description="in comparison with the GPUs that cells get now")
 
@@ -43,8 +43,8 @@ class GpuKind(_Strict):
 class SlurmSettings(NodeSettings):
     """Jobs of Slurm."""
 
-    partition: str | None = None
-    account: str | None = None
+    partition: str | None = Field(None, description="as sbatch takes it")
+    account: str | None = Field(None, description="as sbatch takes it")
     time: int = Field(240, gt=0, description="minutes of a cell at most")
     setup: list[str] = Field(default_factory=list, description="shell lines before the cell, such as module load cuda")
     flags: dict[Annotated[str, Field(pattern=_FLAG)], str | int | bool] = Field(
@@ -64,8 +64,8 @@ class RaySettings(NodeSettings):
 class Cluster(_Strict):
     """What `cluster.yaml` holds."""
 
-    slurm: SlurmSettings = SlurmSettings()
-    ray: RaySettings = RaySettings()
+    slurm: SlurmSettings = Field(SlurmSettings(), description="of `--on slurm`")
+    ray: RaySettings = Field(RaySettings(), description="of `--on ray`")
     other_gpus: dict[str, GpuKind] = Field(default_factory=dict, description="kinds that `plan` compares with")
     others: dict[str, dict[str, object]] = Field(
         default_factory=dict, description="settings of executors of other distributions, by name"

@@ -50,7 +50,7 @@ def _amount(given: object) -> Amount:
     return Amount(float(number), relative)
 
 
-Quantity = Annotated[Amount, BeforeValidator(_amount)]
+Quantity = Annotated[Amount, BeforeValidator(_amount, json_schema_input_type=float | str)]
 
 
 class _Strict(BaseModel):
@@ -60,19 +60,19 @@ class _Strict(BaseModel):
 class Entry(_Strict):
     """What every check has: where it applies, and what its outcome means."""
 
-    model: str = "*"
-    task: str = "*"
-    method: str = "*"
-    tier: Tier = "critical"
+    model: str = Field("*", description="name or glob")
+    task: str = Field("*", description="name or glob")
+    method: str = Field("*", description="name or glob, such as `lora*`")
+    tier: Tier = Field("critical", description="what an outcome means for the verdict")
     if_present: bool = Field(False, description="no mistake where the baseline has nothing of the sort")
 
 
 class Scored(Entry):
     """A check of a score: a drop of `margin` is tolerated, one of `detect` must be found."""
 
-    metric: str = PRIMARY
-    margin: Quantity
-    detect: Quantity | None = None  # None: twice the margin
+    metric: str = Field(PRIMARY, description="a metric, a glob, or primary: the first metric of the task or probe")
+    margin: Quantity = Field(description="a drop that is tolerated: in the metric's unit, or `2%` of its scale")
+    detect: Quantity | None = Field(None, description="a drop that must be found; default: twice the margin")
 
 
 class Quality(Scored):
@@ -82,37 +82,37 @@ class Quality(Scored):
 class Retention(Scored):
     """A metric of a probe: what the adapted model still knows of what its base knew."""
 
-    probe: str = "*"
+    probe: str = Field("*", description="name or glob")
 
 
 class CostCheck(Entry):
     """A counter, or a measured quantity, that may rise by `limit` of what it was."""
 
-    counter: str
-    limit: Quantity
+    counter: str = Field(description="a cost, such as prompt_tokens or predict_s")
+    limit: Quantity = Field(description="share that it may rise by, such as `10%`")
 
 
 class Rename(_Strict):
     """Candidate's name: baseline's name, where the change renamed something."""
 
-    models: Mapping[str, str] = {}
-    methods: Mapping[str, str] = {}
+    models: Mapping[str, str] = Field({}, description="candidate's name: baseline's name")
+    methods: Mapping[str, str] = Field({}, description="candidate's name: baseline's name")
 
 
 class Policy(_Strict):
     """A gate.yaml."""
 
-    mode: Mode = "regression"
+    mode: Mode = Field("regression", description="regression: for pull requests; non-inferiority: for releases")
     question: Question = Field("training", description="what may fail: training again, or these checkpoints")
     alpha: float = Field(0.05, gt=0, lt=0.5, description="chance of failing an unchanged candidate, over all checks")
     power: float = Field(0.8, gt=0, lt=1, description="chance asked for of finding what must be found")
     changed: float = Field(0.1, gt=0, le=1, description="share of items whose score changes; what --plan assumes")
     inconclusive: Literal["stop", "pass"] = Field("stop", description="stop: exit code 3")
     may_change: list[Literal["prompt"]] = Field(default=[], description="what may differ though items must not")
-    rename: Rename = Rename()
-    quality: list[Quality] = []
-    retention: list[Retention] = []
-    cost: list[CostCheck] = []
+    rename: Rename = Field(Rename(), description="where the change renamed something")
+    quality: list[Quality] = Field([], description="checks of metrics of tasks")
+    retention: list[Retention] = Field([], description="checks of metrics of probes")
+    cost: list[CostCheck] = Field([], description="checks of costs")
 
     def entries(self) -> Iterator[Entry]:
         """All checks, in their order."""

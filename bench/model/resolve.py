@@ -65,8 +65,10 @@ class ModelSpec(BaseModel):
     kind: Literal["auto", "causal", "seq2seq", "encoder", "image", "decision"] = Field(
         "auto", description="what it is used as; auto: what its configuration says that it was saved as"
     )
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    chat_template: Literal["auto", "on", "off"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: bfloat16 where the device multiplies it itself and clearly faster, else float32"
+    )
+    chat_template: Literal["auto", "on", "off"] = Field("auto", description="auto: used where the model has one")
     chat_template_kwargs: dict[str, Any] = Field({}, description="handed to the chat template, e.g. enable_thinking")
     chat_examples: Literal["turns", "text"] = Field(
         "turns", description="few-shot examples in a conversation: turns of it, or text in its one user turn"
@@ -77,7 +79,7 @@ class ModelSpec(BaseModel):
     picture_size: int | None = Field(
         None, ge=16, le=4096, description="pixels of a side that pictures are scaled to; default: as the model's own"
     )
-    trust_remote_code: bool = False
+    trust_remote_code: bool = Field(False, description="whether code that comes with the model may run")
     digest: str = Field("", description="refuse any other content: the model's digest, as records give it")
     contamination: str = Field("", description="what it is known to have seen of the tasks; the report shows it")
     reader: Reader = Field(

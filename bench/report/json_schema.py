@@ -26,7 +26,7 @@ def schema_of(kind: type, name: str, version: int, description: str, *, finite: 
 class _Schema(GenerateJsonSchema):
     def dataclass_schema(self, schema: Any) -> JsonSchemaValue:
         found = super().dataclass_schema(schema)
-        said = _comments(schema["cls"])
+        said = field_comments(schema["cls"])
         for name, field in found["properties"].items():
             if name in said:
                 field["description"] = said[name]
@@ -47,7 +47,7 @@ class _SchemaWithoutNan(_Schema):
         return {**super().float_schema(schema), "type": ["number", "null"]}
 
 
-def _comments(kind: type) -> dict[str, str]:
+def field_comments(kind: type) -> dict[str, str]:
     """Field -> the comment at the end of its line, of a dataclass and of those it extends."""
     found: dict[str, str] = {}
     for each in reversed([base for base in kind.__mro__ if is_dataclass(base)]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -80,11 +80,21 @@ def _extract_of(value: Any) -> Extract:
     return Extract("regex", value["regex"])
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
-Labels = Annotated[dict[str, str], BeforeValidator(labels_of)]
-RankingRules = Annotated[tuple[Rule, ...], BeforeValidator(_rules_of)]
-ExtractRule = Annotated[Extract, BeforeValidator(_extract_of)]
-Where = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_values_of)]
+# `json_schema_input_type`: what a file may hold there, for the published JSON Schema.
+_Label: TypeAlias = str | int | float | bool
+Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str])]
+Labels = Annotated[dict[str, str], BeforeValidator(labels_of, json_schema_input_type=list[_Label] | dict[str, _Label])]
+RankingRules = Annotated[tuple[Rule, ...], BeforeValidator(_rules_of, json_schema_input_type=Rule | list[Rule])]
+ExtractRule = Annotated[
+    Extract,
+    BeforeValidator(
+        _extract_of, json_schema_input_type=Literal["first_line", "last_number", "json"] | dict[Literal["regex"], str]
+    ),
+]
+Where = Annotated[
+    dict[str, tuple[str, ...]],
+    BeforeValidator(_values_of, json_schema_input_type=dict[str, _Label | list[_Label]]),
+]
 
 
 class Keys(BaseModel):
@@ -106,7 +116,7 @@ class Split(Keys):
     size: int | None = Field(None, ge=1, description="how many items to carve out, 1 or more")
 
 
-SplitOrPath = Annotated[Split, BeforeValidator(_path_only)]
+SplitOrPath = Annotated[Split, BeforeValidator(_path_only, json_schema_input_type=str | Split)]
 
 
 class Splits(Keys):
@@ -136,7 +146,7 @@ class Corpus(Keys):
     title: str = Field("", description="the column of titles, where there is one")
 
 
-CorpusOrPath = Annotated[Corpus, BeforeValidator(_path_only)]
+CorpusOrPath = Annotated[Corpus, BeforeValidator(_path_only, json_schema_input_type=str | Corpus)]
 
 
 class Counterfactual(Keys):
@@ -210,9 +220,16 @@ class Hub(Keys):
     splits: Splits = Field(description="as splits, of split names", examples=["splits: {test: test}"])
 
 
+def _template_or_image(schema: dict[str, Any]) -> None:
+    """What is asked of a picture is the picture: see `_picture_alone`."""
+    schema["required"].remove("template")
+    schema["anyOf"] = [{"required": ["template"]}, {"required": ["image"]}]
+
+
 class TaskSpec(Keys):
     """Everything a `task.yaml` says. `docs/task-format.md` is the reference for users."""
 
+    model_config = ConfigDict(json_schema_extra=_template_or_image)
     name: str = Field(pattern=NAME, max_length=LONGEST_NAME, description=NAME_RULE, examples=["name: my-task"])
     kind: Literal["choice", "text", "prose"] = Field(description="choice, text or prose", examples=["kind: choice"])
     version: int = Field(1, ge=1, description="a whole number, raised when the task changes")

@@ -6,11 +6,9 @@ import re
 import shlex
 from pathlib import Path
 
-import click
 import pytest
 import yaml
 
-from bench.cli import cli
 from bench.gate.policy import CostCheck, Policy, Quality, Retention, load
 from bench.gate.verdict import WORDS
 from tests.gate.made import Made
@@ -52,19 +50,6 @@ def test_adopting_it_takes_the_six_lines_of_the_page(
     assert {file.name for file in (tmp_path / "gate").iterdir()} == {
         "gate.json", "junit.xml", "summary.md", "comment.md",
     }  # fmt: skip
-
-
-def test_every_command_and_option_exists() -> None:
-    found = commands(PAGE)
-    assert len(found) > 10
-    for words in found:
-        command: click.Command = cli
-        rest = list(words)
-        while isinstance(command, click.Group) and rest and rest[0] in command.commands:
-            command = command.commands[rest.pop(0)]
-        assert command is not cli, words
-        known = {name for parameter in command.params for name in parameter.opts}
-        assert {word for word in rest if word.startswith("--")} <= known, words
 
 
 def test_the_policy_is_one(tmp_path: Path) -> None:

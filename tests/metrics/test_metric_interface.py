@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -191,3 +192,12 @@ def test_the_extracted_part_is_scored() -> None:
     said = [Prediction("test/1", "2 + 2 is 4")]
     assert score(task, said).scores["exact_match"].value == 0
     assert score(replace(task, extract=NUMBER), said).scores["exact_match"].value == 1
+
+
+def test_python_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = ROOT / "docs" / "metrics.md"
+    [text] = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    exec(text, {})
+    whole, again, drawn = (line.split()[0].strip("[]") for line in capsys.readouterr().out.splitlines())
+    assert float(again) == pytest.approx(float(whole))
+    assert float(drawn) != pytest.approx(float(whole))
