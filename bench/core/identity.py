@@ -92,7 +92,7 @@ class TuningSettings(Strict):
 class TeacherSettings(Strict):
     """The model whose answers are learnt from, and what it answers."""
 
-    model: ModelIdentity
+    model: ModelIdentity  # that answers
     surroundings: Surroundings  # what of the machine decides its answers
     unlabelled: str = ""  # sha256 over the items that it answers; "": those of the training split, in place of labels
 

@@ -186,7 +186,7 @@ def _column_only(value: Any) -> Any:
     return {"column": value} if isinstance(value, str) else value
 
 
-PurchasesOrColumn = Annotated[Purchases, BeforeValidator(_column_only)]
+PurchasesOrColumn = Annotated[Purchases, BeforeValidator(_column_only, json_schema_input_type=str | Purchases)]
 
 
 class Judging(Keys):

@@ -16,6 +16,7 @@ PAGES = sorted(
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), ROOT / "bench/model/mini/README.md"]
 )
 _COMMAND = re.compile(r"^(?:[\w./]*/)?adaptbench (?P<words>.*)$")
+_EXPRESSION = re.compile(r"\$\{\{.*?\}\}")  # of a workflow
 _SHELL = re.compile(r"\s*(?:&&|\|\||[;|>]|\bdo\b)\s*")
 
 
@@ -67,7 +68,7 @@ def mentions(page: Path) -> list[list[str]]:
 
 def commands_of(line: str) -> Iterator[list[str]]:
     """The words behind `adaptbench` of the commands in a line of shell."""
-    for part in _SHELL.split(line.partition(" #")[0].strip()):
+    for part in _SHELL.split(_EXPRESSION.sub("1", line.partition(" #")[0].strip())):
         found = _COMMAND.match(part.strip())
         if found:
             yield shlex.split(found["words"])
