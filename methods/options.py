@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from bench.core.errors import unknown
 from bench.core.explain import explain
 from bench.core.method import LearningCost, Options
 from bench.core.outside import OWN, names
@@ -79,8 +80,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 def _named(value: object) -> object:
     """A model is named by its folder or Hub id, also as `{model: …}`; null is none."""
-    if isinstance(value, Mapping) and value.keys() == {"model"}:
-        value = value["model"]
+    if isinstance(value, Mapping):
+        if wrong := [str(key) for key in value if key != "model"]:
+            raise ValueError(unknown("key", wrong[0], ["model"]))
+        value = value.get("model")
     return NONE if value is None else value
 
 

@@ -332,7 +332,8 @@ def test_a_second_stage_is_chosen_on_validation(tmp_path: Path, tiny_model: Path
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"rerank": {"modell": "x"}}, "rerank"),
+        ({"rerank": {"modell": "x"}}, 'rerank: unknown key "modell" (did you mean "model"?); allowed: model'),
+        ({"rerank": [{"model": "x", "dtype": "b"}]}, 'rerank: unknown key "dtype"; allowed: model'),
         ({"pool": 0}, "pool is 0; it must be greater than 0"),
         ({"diversity": 1.5}, "diversity is 1.5; it must be less than or equal to 1"),
         ({"neighbours": -1}, "neighbours is -1; it must be greater than or equal to 0"),
