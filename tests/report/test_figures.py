@@ -35,6 +35,7 @@ SETTINGS = {
     "python",
     "reports",
     "scale",
+    "stability",
     "suite-format",
     "task-format",
 }  # pages without results
