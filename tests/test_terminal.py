@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 from rich.console import Console
 
+from bench.api.measured import load
 from bench.cli.driver import LOG
 from bench.runs.progress import BarDisplay, PlainDisplay
 from bench.store import lease
@@ -27,34 +31,34 @@ def harmless(text: str) -> bool:
     return not [sign for sign in text if unicodedata.category(sign) in ("Cc", "Cf") and sign not in "\n\t"]
 
 
-def foreign_run(folder: Path, right: int = 12) -> Path:
-    """A run whose every text is foreign: names, reasons, answers, ids."""
+def foreign_run(folder: Path, right: int = 12, text: str = FOREIGN) -> Path:
+    """A run whose every text is foreign: names, reasons, answers."""
     made = Made(folder)
     for method, good in (("zero-shot", right), ("lora", 16)):
-        answers = [f"{FOREIGN}{i}" for i in range(20)]
+        answers = [f"{text}{i}" for i in range(20)]
         made.cell(method, [1.0] * good + [0.0] * (20 - good), outputs=answers)
     made.cell("full", [1.0] * 20)
     run = made.done()
-    named = {name: f"{name} {FOREIGN}" for name in ("model", "task")}
+    named = {name: f"{name} {text}" for name in ("model", "task")}
     for file in run.glob("cells/*/record.json"):
         content = json.loads(file.read_text())
-        named["method"] = content["method"] + ("" if content["method"] == "zero-shot" else FOREIGN)
+        named["method"] = content["method"] + ("" if content["method"] == "zero-shot" else text)
         content |= named
-        content["environment"] |= {"device_name": FOREIGN, "packages": {"torch": FOREIGN}}
+        content["environment"] |= {"device_name": text, "packages": {"torch": text}}
         if content["method"].startswith("full"):
-            content |= {"status": "failed", "scores": {}, "failure": {"kind": "crashed", "message": FOREIGN}}
+            content |= {"status": "failed", "scores": {}, "failure": {"kind": "crashed", "message": text}}
         write_json(file, content)
     listing = json.loads((run / RUN_FILE).read_text())
-    listing["suite"] = f"trial {FOREIGN}"
+    listing["suite"] = f"trial {text}"
     for cell in listing["cells"]:
         cell |= {
             **named,
-            "method": cell["method"] + ("" if cell["method"] == "zero-shot" else FOREIGN),
-            "name": FOREIGN,
+            "method": cell["method"] + ("" if cell["method"] == "zero-shot" else text),
+            "name": text,
         }
     write_json(run / RUN_FILE, listing)
     (run / lease.FOLDER).mkdir()
-    (run / lease.FOLDER / LOG).write_text(f"a library says: {FOREIGN}\n" * 3, newline="")
+    (run / lease.FOLDER / LOG).write_text(f"a library says: {text}\n" * 3, newline="")
     return run
 
 
@@ -112,6 +116,43 @@ def test_the_lines_of_a_run_are_harmless(tmp_path: Path) -> None:
         display.say(f"lora on mail: failed (crashed): {FOREIGN}")
     assert written.getvalue().count(r"\x1b]0;owned\x07\x1b[8mhid\x9b31m\u202egnp.exe\u2066[bold]x[/bold][/]") == 2
     assert harmless(written.getvalue())
+
+
+MARKUP = "<img src=x onerror=alert(1)></td><script>alert(2)</script>[y](javascript:alert(3)) http://evil.example @you"
+
+
+class Tags(HTMLParser):
+    """The tags of a text, with what their attributes hold."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: Sequence[tuple[str, str | None]]) -> None:
+        self.found |= {tag, *(f"{name}={value}" for name, value in attributes)}
+
+
+def test_a_notebook_shows_foreign_text_as_text(tmp_path: Path) -> None:
+    measured = load(foreign_run(tmp_path / "run", text=MARKUP))
+    shown = [measured.compare(), measured.decide(), measured]
+    for text in (each._repr_html_() for each in shown):
+        assert not {tag for tag in Tags(text).found if re.match(r"img|script|a$|src|href|on\w+=", tag)}
+        assert "&lt;img src=x onerror" in text
+
+
+def test_markdown_of_foreign_text_holds_no_markup_and_no_link(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As another program renders it, with HTML allowed."""
+    code, out, _ = ended(capsys, "report", foreign_run(tmp_path / "run", text=MARKUP), "--markdown")
+    assert code == 0
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(out)
+    assert Tags(page).found <= {"h2", "h3", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "strong",
+                                "style=text-align:right"}  # fmt: skip
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    assert "http://" not in out
+    assert not re.search(r"(?<!\w)@\w", out)
 
 
 def _foreign_task(folder: Path) -> None:

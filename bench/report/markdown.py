@@ -36,5 +36,9 @@ def _markdown_row(cells: Sequence[str]) -> str:
 
 
 def _escape(text: str) -> str:
-    """Every sign that Markdown or HTML could read as more than itself behind a backslash (CommonMark)."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~&!$])", r"\\\1", text).replace("\n", "; ")
+    """Every sign that Markdown or HTML could read as more than itself behind a backslash (CommonMark).
+
+    Nor does an address become a link, or a name behind an @ a mention, as GitHub makes them of plain text.
+    """
+    signs = re.sub(r"([\\`*_{}\[\]<>#|~&!$]|:(?=//)|(?<=\bwww)\.)", r"\\\1", text)
+    return re.sub(r"(?<!\w)@(?=\w)", "@\u200b", signs).replace("\n", "; ")
