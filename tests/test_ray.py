@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,6 +145,31 @@ def test_bytes_that_were_damaged_are_no_result(tmp_path: Path) -> None:
     end = submission.heard({"folder": "0" * 64})
     assert isinstance(end, Ended)
     assert str(end.failure) == "what came back is not what was sent"
+
+
+@pytest.mark.parametrize("way", ["dots", "absolute", "link", "hard link", "device"])
+def test_what_comes_back_stays_in_the_cell_s_folder(way: str, tmp_path: Path) -> None:
+    """A tar of a machine that was taken over: refused, and nothing of it stands outside."""
+    secret = tmp_path / "secret"
+    secret.write_text("theirs")
+    member = tarfile.TarInfo({"dots": "../../out", "absolute": str(tmp_path / "out")}.get(way, "cell/record.json"))
+    member.type, member.linkname = {
+        "link": (tarfile.SYMTYPE, str(secret)), "hard link": (tarfile.LNKTYPE, "../../secret"),
+        "device": (tarfile.CHRTYPE, ""),
+    }.get(way, (tarfile.REGTYPE, ""))  # fmt: skip
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as archive:
+        archive.addfile(member)
+    (tmp_path / "run" / "cell").mkdir(parents=True)
+    submission = RaySubmission(RayTasks(tmp_path / "run", RaySettings()), tmp_path / "run" / "cell" / "job.json", {})
+    assert submission.heard(written.getvalue()) is None
+    end = submission.heard({"folder": hashlib.sha256(written.getvalue()).hexdigest()})
+    assert isinstance(end, Ended)
+    assert str(end.failure).startswith("what came back cannot be unpacked: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "secret"]
+    assert not [
+        path for path in tmp_path.rglob("*") if path.is_symlink() or (path.stat().st_nlink > 1 and path.is_file())
+    ]
 
 
 def test_a_worker_by_hand_ends_with_its_input() -> None:

@@ -182,9 +182,14 @@ class RaySubmission:
             if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
                 return Ended(CrashedError("what came back is not what was sent"))
         back = self.file.parent / ".back"
-        with tarfile.open(self.archive) as archive:
-            archive.extractall(back, filter="data")
+        try:
+            with tarfile.open(self.archive) as archive:
+                archive.extractall(back, filter="data")  # plain files and folders inside of it alone
+        except tarfile.TarError as error:
+            return Ended(CrashedError(f"what came back cannot be unpacked: {error}"))
         self.archive.unlink()
+        if not (back / CELL_HERE).is_dir():
+            return Ended(CrashedError("what came back cannot be unpacked: it holds no cell"))
         for file in (back / CELL_HERE).iterdir():
             file.replace(self.file.parent / file.name)
         self._keep_taught(back / TAUGHT_HERE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from bench.core.quoting import plain
 from tasks.loader.parquet import with_class_names
 from tasks.loader.problems import Problems
@@ -15,6 +17,9 @@ def read_hub(hub: Hub, split: str, file: str, problems: Problems) -> Table | Non
     Class labels, which the Hub stores as numbers, become their names.
     """
     where = f"hub data set {hub.dataset} at {hub.revision[:7]}, split {split}"
+    if os.path.exists(hub.dataset):  # the library would take what lies there
+        problems.add(file, f"{where}: there is a file or folder of that name here", "run from another folder")
+        return None
     try:
         import datasets  # slow to import, and only hub tasks need it
     except ImportError:

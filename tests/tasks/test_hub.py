@@ -125,3 +125,21 @@ def test_the_real_library_without_a_network_is_one_line(problems: Callable[..., 
     hub = {**HUB, "splits": {"test": "unseen"}}
     (line,) = problems({"hub": hub, "choices": ["neg", "pos"]}, without=["splits"])
     assert line.startswith("toy/task.yaml: hub data set owner/reviews at 0123456, split unseen: cannot be read (")
+
+
+@pytest.mark.parametrize(
+    "name", ["../reviews", "/etc", "https://example.com/x", "owner/name/more", "owner/..", "~/x", ""]
+)
+def test_a_data_set_is_no_path_and_no_address(problems: Callable[..., list[str]], name: str) -> None:
+    [line] = problems({"hub": {**HUB, "dataset": name}}, without=["splits"])
+    assert line.startswith("toy/task.yaml: hub.dataset")
+
+
+def test_a_folder_of_the_same_name_is_not_read(
+    problems: Callable[..., list[str]], asked: list[tuple[Any, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "owner" / "reviews").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    lines = problems({"hub": HUB}, without=["splits"])
+    assert all("there is a file or folder of that name here" in line for line in lines)
+    assert asked == []
