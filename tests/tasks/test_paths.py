@@ -21,6 +21,7 @@ from tasks.loader.manifest import read_spec
 from tasks.loader.paths import ALLOWED, require_readable, resolve
 from tasks.loader.problems import Problems
 from tests.pictures import png
+from tests.served.scripted import Sent, serving
 from tests.tasks.conftest import jsonl
 
 Make = Callable[..., Path]
@@ -143,6 +144,20 @@ def test_what_its_user_allows_is_read(make_task: Make, outside: Path, monkeypatc
     assert len(tasks.load(folder).train) == 3
     missing = CliRunner().invoke(cli, ["check", str(folder), "--allow-outside", str(outside / "none")])
     assert missing.exit_code == 2
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_task_asks_no_address(make_task: Make, ending: str) -> None:
+    """Neither as a file, nor by a key of a suite's."""
+    with serving(lambda *asked: Sent({})) as server:
+        for changes in (
+            {"splits": {"train": "train.jsonl", "test": f"{server.url}/t.{ending}"}},
+            {"corpus": f"{server.url}/t.{ending}"},
+            {"choices_file": f"{server.url}/t.{ending}"},
+            {"endpoint": {"base_url": server.url, "model": "m"}},
+        ):
+            refused(make_task(changes))
+    assert server.asked == []
 
 
 class TestPictures:
