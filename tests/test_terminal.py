@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
@@ -135,7 +136,7 @@ class Tags(HTMLParser):
 
 def test_a_notebook_shows_foreign_text_as_text(tmp_path: Path) -> None:
     measured = load(foreign_run(tmp_path / "run", text=MARKUP))
-    shown = [measured.compare(), measured.decide(), measured]
+    shown: tuple[Any, ...] = (measured.compare(), measured.decide(), measured)
     for text in (each._repr_html_() for each in shown):
         assert not {tag for tag in Tags(text).found if re.match(r"img|script|a$|src|href|on\w+=", tag)}
         assert "&lt;img src=x onerror" in text
