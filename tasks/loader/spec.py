@@ -210,9 +210,7 @@ class Judging(Keys):
 class Hub(Keys):
     """A data set on the Hugging Face Hub, at one commit."""
 
-    dataset: str = Field(
-        pattern=r"^\w[\w.-]*(/\w[\w.-]*)?$", description="owner/name", examples=["dataset: owner/name"]
-    )
+    dataset: str = Field(pattern=r"^\w[\w.-]*/?\w[\w.-]*$", description="owner/name", examples=["dataset: owner/name"])
     config: str | None = Field(None, description="the configuration's name")
     revision: str = Field(
         pattern=r"^[0-9a-f]{40}$",
