@@ -80,6 +80,7 @@ COMMANDS: dict[str, Callable[[Path, Path, Path], list[object]]] = {
     "gate --markdown": lambda run, old, out: ["gate", "--baseline", old, "--candidate", run, "--markdown"],
     "calibrate": lambda run, old, out: ["calibrate", run, run, "--out", out / "noise.json"],
     "status": lambda run, old, out: ["status", run],
+    "push": lambda run, old, out: ["push", run, "owner/name"],
     "merge": lambda run, old, out: ["merge", run, old, "--out", out / "merged"],
     "pack": lambda run, old, out: ["pack", run, "--out", out / "x.run.zip"],
     "attach": lambda run, old, out: ["attach", run],

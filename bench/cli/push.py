@@ -65,12 +65,13 @@ def push(run: Path, repository: str, method: str | None, hub_datasets: Sequence[
 
 def _report(run: Run, folder: Path) -> Path:
     from bench.bridges import every_eval_ever
+    from bench.metrics.formats import clean
     from bench.report import files, tables
-    from bench.report.markdown import markdown
+    from bench.report.markdown import escaped, markdown
 
     files.write([run], folder / "report.html", None)
     every_eval_ever.write([run], folder)
-    text = f"{_FRONT}# {run.suite}\n\n{markdown(tables.chapters([run]))}"
+    text = f"{_FRONT}# {escaped(clean(run.suite))}\n\n{markdown(tables.chapters([run]))}"
     (folder / "README.md").write_text(text, encoding="utf-8")
     return folder
 

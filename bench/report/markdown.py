@@ -12,21 +12,21 @@ def markdown(chapters: Sequence[Chapter]) -> str:
     """Tables under headings as Markdown, everything escaped."""
     blocks: list[str] = []
     for heading, tables in chapters:
-        blocks.append(f"## {_escape(heading)}")
+        blocks.append(f"## {escaped(heading)}")
         for table in tables:
-            blocks.append(f"### {_escape(table.title)}")
+            blocks.append(f"### {escaped(table.title)}")
             if table.rows:
                 blocks.append("\n".join(_markdown_table(table)))
             if table.notes:
-                blocks.append("\n".join(f"- {_escape(note)}" for note in table.notes))
+                blocks.append("\n".join(f"- {escaped(note)}" for note in table.notes))
     return "\n\n".join(blocks) + "\n"
 
 
 def _markdown_table(table: ReportTable) -> Iterator[str]:
-    yield _markdown_row([_escape(head.replace("\n", " ")) for head in table.columns])
+    yield _markdown_row([escaped(head.replace("\n", " ")) for head in table.columns])
     yield _markdown_row(["---", *["---:"] * (len(table.columns) - 1)])
     for row in table.rows:
-        cells = [_escape(cell.text) for cell in row]
+        cells = [escaped(cell.text) for cell in row]
         bold = [f"**{text}**" if cell.style == "best" else text for text, cell in zip(cells, row, strict=True)]
         yield _markdown_row(bold)
 
@@ -35,7 +35,7 @@ def _markdown_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
     """Every sign that Markdown or HTML could read as more than itself behind a backslash (CommonMark).
 
     Nor does an address become a link, or a name behind an @ a mention, as GitHub makes them of plain text.
