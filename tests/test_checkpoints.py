@@ -18,7 +18,7 @@ from bench.core.hashing import sha256_of
 from bench.model import checkpoint
 from bench.model.load import load_base
 from bench.model.resolve import ModelSpec, folder_digest, resolve
-from tests import gguf_file
+from scripts import gguf_file
 from tests.mutations import CHANGES, mutate
 from tests.toy import choice_task, predictions
 

@@ -15,7 +15,7 @@ from bench.core.hashing import sha256_of
 from bench.model import fetch, gguf
 from bench.model.prepared import cache_folder
 from bench.model.resolve import ModelSpec, resolve
-from tests import gguf_file
+from scripts import gguf_file
 
 
 @pytest.fixture(autouse=True)

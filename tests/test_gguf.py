@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from bench.core.errors import UsageError
 from bench.core.hashing import sha256_of
 from bench.model import gguf
-from tests import gguf_file
+from scripts import gguf_file
 
 
 @pytest.fixture(scope="module")
