@@ -18,8 +18,8 @@ from scripts.campaign.place import Place, Process
 
 GONE_S = 2.0
 _OWN_CODES = frozenset({0, 2, 3, 4, 5})
-_PATH = re.compile(r"[\w.\-]+/[\w.\-/]*|[\w\-]+\.(?:jsonl?|yaml|csv|zip|html|txt|xml|md|whl|gguf)")
-_DAMAGES = ("bytes corrupted", "files removed")  # what was published may be what they spoil
+_PATH = re.compile(r"\b(?:in|out)\b|[\w.\-]+/[\w.\-/]*|[\w\-]+\.(?:jsonl?|yaml|csv|zip|html|txt|xml|md|whl|gguf)")
+DAMAGES = ("bytes corrupted", "files removed")  # what was published may be what they spoil
 
 
 def ended_well(process: Process, fault: Fault, undisturbed: int) -> Iterator[str]:
@@ -49,7 +49,7 @@ def gone(place: Place) -> Iterator[str]:
 
 def whole(place: Place, fault: Fault, undisturbed: object) -> Iterator[str]:
     """What is there under its final name is whole."""
-    if fault.name in _DAMAGES or not place.output.exists():
+    if fault.name in DAMAGES or not place.output.exists():
         return
     if place.command.outcome is run_outcome and not is_whole_run(place, undisturbed):
         for record in place.output.glob(f"cells/[!.]*/{RECORD}"):

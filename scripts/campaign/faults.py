@@ -78,7 +78,7 @@ def _empty(place: Place) -> None:
 
 
 def _limit(place: Place, rng: random.Random) -> str:
-    place.size_limit = rng.choice([0, 100, 1000, 4096, 20_000])
+    place.size_limit = rng.choice([1000, 2000, 4096, 8192, 20_000])  # what is said goes to a file, too
     return f"no file larger than {place.size_limit} bytes"
 
 

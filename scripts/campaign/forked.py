@@ -10,6 +10,7 @@ import atexit
 import encodings
 import gc
 import importlib
+import multiprocessing
 import os
 import pkgutil
 import resource
@@ -43,9 +44,10 @@ def load() -> None:
                 importlib.import_module(module.name)
             except ImportError:
                 continue  # of a package that is optional
-    for codec in pkgutil.iter_modules(encodings.__path__, "encodings."):  # another user may not read Python's folder
-        if codec.name != "encodings.mbcs" and codec.name != "encodings.oem":
-            importlib.import_module(codec.name)
+    for package in (encodings, multiprocessing):  # another user may not read Python's folder
+        for part in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            if not part.name.endswith(("mbcs", "oem", "win32")):
+                importlib.import_module(part.name)
     gc.collect()
     gc.freeze()
 

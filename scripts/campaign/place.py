@@ -119,6 +119,11 @@ class Place:
         self.fill(inputs)
         self.own()
 
+    def clear_output(self) -> None:
+        """Nothing that the command has written."""
+        for path in (self.path / OUT).iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
     def own(self) -> None:
         """Have it all belong to the user that the command runs as."""
         if self.as_nobody:
