@@ -93,6 +93,13 @@ class BudgetError(CellError):
     kind = "budget"
 
 
+class DamagedError(UsageError):
+    """A file that adaptbench wrote is not as it was written; reading the same again cannot help."""
+
+    exit_code = 4
+    kind = "damaged"
+
+
 class NotComparableError(AdaptbenchError):
     """Two results are not of the same questions, or not scored the same way."""
 

@@ -99,7 +99,14 @@ def refuse_changed(baseline: Path) -> None:
     """Raise IncompleteError where an accepted baseline is not what was accepted; a plain run is never refused."""
     kept = files_of(baseline)
     accepted = read_beside(kept / FILE, Accepted, _REMEDY)
-    for name, digest in accepted.files.items() if accepted else ():
+    if accepted is None:
+        return
+    cells = kept / "cells"
+    for cell in cells.iterdir() if cells.is_dir() else ():
+        for found in cell.iterdir() if cell.is_dir() else ():
+            if f"cells/{cell.name}/{found.name}" not in accepted.files:
+                raise IncompleteError(f"{found} is none of the files that were accepted; accept the run again")
+    for name, digest in accepted.files.items():
         file = kept / name
         if not file.is_file():
             raise IncompleteError(f"{file} is missing from the accepted baseline")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.core.errors import UsageError, nearest
+from bench.core.json_text import parse
 from bench.core.model_kind import ModelKind
 
 _POINTER = b"version https://git-lfs.github.com/spec/"
@@ -89,7 +90,8 @@ def kind(folder: Path) -> ModelKind:
     config = _json(folder / "config.json")
     if config.get("is_encoder_decoder") is True:
         return "seq2seq"
-    names = [name for name in config.get("architectures") or () if isinstance(name, str)]
+    named = config.get("architectures")
+    names = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
     headless = config.get("model_type") in _BOTH_WAYS and any(
         name.endswith("Model") and "LMHead" not in name for name in names
     )
@@ -189,8 +191,8 @@ def _json(file: Path) -> dict[str, Any]:
     """
     _refuse_pointer(file)
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        content = parse(file.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise UsageError(f"{file} is no JSON: {error}; copy or download it again") from None
     if not isinstance(content, dict):
         raise UsageError(f"{file} holds no JSON object; copy or download it again")

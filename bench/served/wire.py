@@ -6,13 +6,13 @@ Chat and text completions: https://platform.openai.com/docs/api-reference. `/dec
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
+from bench.core.json_text import parse, without_halves
 from bench.served.kept_answers import Request
 from bench.served.prompts import Asked
 
@@ -120,7 +120,7 @@ def written(content: Mapping[str, Any]) -> Read:
         text = "".join(str(part.get("text", "")) for part in text if isinstance(part, Mapping))
     if not isinstance(text, str):
         return Read(failure=NO_CONTENT if text is None else NOT_READ)
-    return Read(_THOUGHT.sub("", text))
+    return Read(_THOUGHT.sub("", without_halves(text)))
 
 
 def enumerated(content: Mapping[str, Any], choices: Sequence[str]) -> Read:
@@ -129,7 +129,7 @@ def enumerated(content: Mapping[str, Any], choices: Sequence[str]) -> Read:
     if read.failure:
         return read
     try:
-        answer = json.loads(read.text)["answer"]
+        answer = parse(read.text)["answer"]
     except (ValueError, TypeError, KeyError):
         return Read(read.text, failure=NOT_READ)
     return Read(answer) if answer in choices else Read(read.text, failure=NOT_READ)

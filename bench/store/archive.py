@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from bench.core.atomic import replacing
-from bench.core.errors import UsageError
+from bench.core.errors import DamagedError, UsageError
 
 SUFFIX = ".run.zip"
 _MOST_EXPANSION = 200  # times the archive's own size; real runs take 5 to 6 times
@@ -105,7 +105,7 @@ class Archive:
 
         Raises:
             FileNotFoundError: there is no such file.
-            UsageError: it is damaged.
+            DamagedError: it is damaged.
         """
         info = self.members.get(member)
         if info is None:
@@ -115,9 +115,9 @@ class Archive:
                 # a size is given, so that no more is decompressed; and never 0, which would not ask for the checksum
                 content = stream.read(info.file_size + 1)
         except (*_DAMAGE, zlib.error) as error:
-            raise UsageError(f"{self.file}/{member} is damaged: {error}") from None
+            raise DamagedError(f"{self.file}/{member} is damaged: {error}") from None
         if len(content) != info.file_size:
-            raise UsageError(f"{self.file}/{member} is damaged: it ends too early")
+            raise DamagedError(f"{self.file}/{member} is damaged: it ends too early")
         return content
 
 

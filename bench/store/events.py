@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.core.atomic import naming
+from bench.core.json_text import parse
 from bench.store.json_files import write_json
 
 EVENTS = "events.jsonl"
@@ -38,7 +39,7 @@ def write_ticket(folder: Path, ticket: Ticket) -> None:
 def read_ticket(folder: Path) -> Ticket | None:
     """The ticket in the folder of a cell; None where there is none that this version knows."""
     try:
-        return Ticket(**json.loads((folder / TICKET).read_text(encoding="utf-8")))
+        return Ticket(**parse((folder / TICKET).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -85,7 +86,7 @@ class Tail:
 def _message(line: bytes) -> dict[str, Any] | None:
     """A line as a message; None for one that a killed worker left unfinished."""
     try:
-        message = json.loads(line)
+        message = parse(line)
     except ValueError:
         return None
     return message if isinstance(message, dict) else None

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.core.atomic import write_atomically
-from bench.core.errors import UsageError
+from bench.core.errors import DamagedError
+from bench.core.json_text import parse
 from bench.store.archive import RunPath
 
 
@@ -22,11 +23,11 @@ def as_json(content: object) -> str:
 
 
 def read_json(file: RunPath) -> dict[str, Any]:
-    """The JSON object in a file; raises UsageError where there is none."""
+    """The JSON object in a file; raises DamagedError where there is none."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"{file} cannot be read: {error}; remove it and run again") from None
+        raise DamagedError(f"{file} cannot be read: {error}; remove it and run again") from None
     if not isinstance(content, dict):
-        raise UsageError(f"{file} does not hold a JSON object; remove it and run again")
+        raise DamagedError(f"{file} does not hold a JSON object; remove it and run again")
     return content

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.core.errors import UsageError
+from bench.core.errors import DamagedError
 from bench.core.names import as_name
 from bench.core.values import Strict
 from bench.store.archive import RunPath, files_of
@@ -140,7 +140,7 @@ def read_judged(run: Path) -> Sequence[Judged]:
     """What every judge said of a run's answers, in order of task and judge.
 
     Raises:
-        UsageError: a file is not what adaptbench writes.
+        DamagedError: a file is not what adaptbench writes.
     """
     return [_read(file, _JUDGED) for file in _files(run, "")]
 
@@ -149,7 +149,7 @@ def read_alike(run: Path) -> Sequence[Alike]:
     """What encoders say of a run's answers, in order of task.
 
     Raises:
-        UsageError: a file is not what adaptbench writes.
+        DamagedError: a file is not what adaptbench writes.
     """
     return [_read(file, _ALIKE) for file in _files(run, _ALIKE_SUFFIX)]
 
@@ -158,7 +158,7 @@ def read_entailed(run: Path) -> Sequence[Entailed]:
     """What models of inference say of a run's answers, in order of task.
 
     Raises:
-        UsageError: a file is not what adaptbench writes.
+        DamagedError: a file is not what adaptbench writes.
     """
     return [_read(file, _ENTAILED) for file in _files(run, _ENTAILED_SUFFIX)]
 
@@ -185,4 +185,4 @@ def _read(file: RunPath, of: TypeAdapter[T]) -> T:
     try:
         return of.validate_python(read_json(file))
     except ValidationError:
-        raise UsageError(f"{file} is not what adaptbench writes; remove it and judge again") from None
+        raise DamagedError(f"{file} is not what adaptbench writes; remove it and judge again") from None

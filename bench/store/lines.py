@@ -8,7 +8,7 @@ from typing import Annotated, NotRequired
 from pydantic import ConfigDict, FiniteFloat, Strict, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from bench.core.errors import UsageError
+from bench.core.errors import DamagedError
 from bench.store.archive import RunPath
 
 Text = Annotated[str, Strict()]
@@ -42,7 +42,7 @@ def lines_of(file: RunPath) -> list[Line]:
     """The lines of a file of predictions, all with the same metrics.
 
     Raises:
-        UsageError: the file is not what adaptbench writes.
+        DamagedError: the file is not what adaptbench writes.
     """
     rows = [row for row in file.read_bytes().split(b"\n") if row]  # text may hold what else counts as the end of a line
     try:
@@ -66,5 +66,5 @@ def _counts(line: Line) -> dict[str, int]:
     return {name: len(row) for name, row in line.get("counts", {}).items()}
 
 
-def _damaged(file: RunPath, problem: str) -> UsageError:
-    return UsageError(f"{file} is not what adaptbench wrote: {problem}; remove its folder and run again")
+def _damaged(file: RunPath, problem: str) -> DamagedError:
+    return DamagedError(f"{file} is not what adaptbench wrote: {problem}; remove its folder and run again")

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import tasks
 from bench.core.atomic import write_changed
-from bench.core.errors import UsageError, nearest
+from bench.core.errors import DamagedError, UsageError, nearest
 from bench.core.record import CellRef, Contamination
 from bench.core.values import Strict
 from bench.store import upgrade
@@ -41,7 +41,8 @@ def read_listing(path: Path) -> Listing:
     """The listing of a run directory.
 
     Raises:
-        UsageError: `path` is no run directory, or the file is not what adaptbench writes.
+        UsageError: `path` is no run directory.
+        DamagedError: the file is not what adaptbench writes.
     """
     file = files_of(path) / RUN_FILE
     if not file.is_file():
@@ -51,7 +52,7 @@ def read_listing(path: Path) -> Listing:
     try:
         return _LISTING.validate_python(upgrade.listing(read_json(file)))
     except (ValidationError, KeyError, TypeError, AttributeError):
-        raise UsageError(f"{file} is not what adaptbench writes; run the suite again") from None
+        raise DamagedError(f"{file} is not what adaptbench writes; run the suite again") from None
 
 
 def write_listing(path: Path, listing: Listing) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.core.atomic import sync
-from bench.core.errors import UsageError
+from bench.core.errors import DamagedError, UsageError
 from bench.core.record import CellRef, Record, Score
 from bench.store.archive import RunPath, files_of
 from bench.store.listing import Listing, read_listing, relocated, write_listing
@@ -80,7 +80,7 @@ def _source(path: Path) -> _Source:
     try:
         text = (files_of(path) / _SUITE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path / _SUITE} cannot be read: {error}") from None
+        raise DamagedError(f"{path / _SUITE} cannot be read: {error}") from None
     return _Source(path, listing, text, cell_folders(path))
 
 
@@ -132,7 +132,7 @@ def _choose(cell: CellRef, sources: Sequence[_Source]) -> tuple[RunPath, Record]
         if folder is not None:
             record = read_record(folder / RECORD)
             if record.key != cell.key:
-                raise UsageError(f"{folder / RECORD} is of another cell than its folder's name says")
+                raise DamagedError(f"{folder / RECORD} is of another cell than its folder's name says")
             found.append((folder, record))
     measured = [pair for pair in found if pair[1].status == "ok"]
     for folder, record in measured[1:]:

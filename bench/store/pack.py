@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.core.atomic import sync, write_atomically
-from bench.core.errors import UsageError
+from bench.core.errors import DamagedError, UsageError
 from bench.core.hashing import sha256
+from bench.core.json_text import parse
 from bench.store import archive
 from bench.store.archive import SUFFIX, Archive
 from bench.store.listing import read_listing
@@ -56,9 +57,12 @@ def _packed(file: Path, without_texts: bool) -> bytes:
     content = file.read_bytes()
     if not without_texts or file.suffix != _LINES:
         return content
-    lines = [json.loads(line) for line in content.split(b"\n") if line]
-    for line in lines:
-        line.update({name: sha256(line[name])[:16] for name in _TEXTS if line.get(name)})
+    try:
+        lines = [parse(line) for line in content.split(b"\n") if line]
+        for line in lines:
+            line.update({name: sha256(line[name])[:16] for name in _TEXTS if line.get(name)})
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DamagedError(f"{file} is not what adaptbench wrote: {error}; remove its folder and run again") from None
     return "".join(json.dumps(line) + "\n" for line in lines).encode()
 
 

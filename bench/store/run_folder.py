@@ -30,7 +30,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from bench.core.atomic import naming, sync, write_changed
-from bench.core.errors import UsageError
+from bench.core.errors import DamagedError, UsageError
 from bench.core.hashing import sha256_of_files
 from bench.core.measured import KeptWeights
 from bench.core.record import SCHEMA, CellRef, Contamination, Prediction, Record, Run
@@ -197,7 +197,8 @@ def read_run(path: Path) -> Run:
     """Every record of a run, in its suite's order, under the suite's present names.
 
     Raises:
-        UsageError: `path` is no run directory, or a file in it is not what adaptbench writes.
+        UsageError: `path` is no run directory.
+        DamagedError: a file in it is not what adaptbench writes.
     """
     listing = read_listing(path)
     folders = cell_folders(path)
@@ -248,9 +249,9 @@ def read_record(file: RunPath) -> Record:
         return _RECORD.validate_python(upgrade.record(content))
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise DamagedError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(f"{file} is not what adaptbench wrote: {type(error).__name__}: {error}") from None
+        raise DamagedError(f"{file} is not what adaptbench wrote: {type(error).__name__}: {error}") from None
 
 
 def write_record(folder: Path, record: Record) -> None:
@@ -292,11 +293,11 @@ def read_predictions(run: Path, key: str, name: str = PREDICTIONS) -> list[Line]
     """The lines that `write_predictions` wrote for the cell of `key`.
 
     Raises:
-        UsageError: the file is not there, or not what adaptbench writes.
+        DamagedError: the file is not there, or not what adaptbench writes.
     """
     file = find_predictions(run, key, name)
     if file is None:
-        raise UsageError(f"{run} has no {name} for one of its cells; measure it again to compare item by item")
+        raise DamagedError(f"{run} has no {name} for one of its cells; measure it again to compare item by item")
     return lines_of(file)
 
 

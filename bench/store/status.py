@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.core.errors import UsageError
+from bench.core.json_text import parse
 from bench.core.record import CellRef
 from bench.store import lease
 from bench.store.archive import RunPath
@@ -79,7 +79,7 @@ def _status(folder: RunPath) -> str:
         begins = _STATUS.search(_head(folder / RECORD))
         if begins:
             return begins[1].decode()
-        return str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["status"])
+        return str(parse((folder / RECORD).read_text(encoding="utf-8"))["status"])
     except (OSError, ValueError, KeyError, TypeError):
         return "unreadable"
 

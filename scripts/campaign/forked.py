@@ -93,21 +93,26 @@ class Forked:
 
 def start(how: Start) -> Forked:
     """The command, in a session of its own; signals reach it as soon as it heeds them."""
+    files = os.open(os.devnull, os.O_RDONLY), _opened(how.printed), _opened(how.said)
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         pid = os.fork()
         if not pid:
-            _become(how)
+            _become(how, files)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        for file in files:
+            os.close(file)
     return Forked(pid)
 
 
-def _become(how: Start) -> NoReturn:
+def _become(how: Start, files: Sequence[int]) -> NoReturn:
     code = 70
     try:
         os.setsid()
-        _files(how)
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+        os.closerange(3, _MOST_FILES)
         if how.size_limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (how.size_limit, how.size_limit))
         if how.user is not None:
@@ -123,14 +128,6 @@ def _become(how: Start) -> NoReturn:
         code = _ended(lambda: main(list(how.arguments)))
     finally:
         os._exit(code)
-
-
-def _files(how: Start) -> None:
-    """No file is open but the three that every process has."""
-    wanted = (os.open(os.devnull, os.O_RDONLY), *(_opened(file) for file in (how.printed, how.said)))
-    for number, file in enumerate(wanted):
-        os.dup2(file, number)
-    os.closerange(3, _MOST_FILES)
 
 
 def _opened(file: Path) -> int:

@@ -56,7 +56,9 @@ def serve(reader: Reader, seed: int, first: int, last: int, told: Any) -> None:
         for number in range(first, last):
             rng = random.Random(f"{reader.name} {seed} {number}")
             victim = rng.choice(victims)
-            data, what = damaged(victim.name, contents[victim], rng)
+            data, what = contents[victim], ""
+            while data == contents[victim]:
+                data, what = damaged(victim.name, contents[victim], rng)
             name = str(victim.relative_to(folder))
             with _replaced(victim, data, contents[victim]):
                 (folder / "spoiled").write_text(json.dumps(name))

@@ -153,6 +153,8 @@ def _fewer(cell: Path) -> None:
             else:
                 del scores[name]
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    lines = [json.loads(line) for line in (cell / "predictions.jsonl").read_text().splitlines()]
+    record["tokens"] |= {name: sum(line.get(name, 0) for line in lines) for name in record["tokens"]}
     record["items"] = _ITEMS
     (cell / "record.json").write_text(json.dumps(record))
 

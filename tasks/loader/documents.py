@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.core.item import Passage
+from bench.core.json_text import without_halves
 from bench.core.quoting import listed, plain, shown
 from tasks.loader.paths import is_outside
 from tasks.loader.problems import Problems
@@ -164,5 +165,4 @@ def _pdf(data: bytes) -> _Read:
         raise _Unreadable(f"no PDF that can be read ({reason})") from None
     finally:
         logger.setLevel(level)
-    text = "\n\n".join(pages)
-    return _Read(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return _Read(without_halves("\n\n".join(pages)))

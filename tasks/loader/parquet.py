@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from bench.core.json_text import parse
+from bench.core.quoting import clipped, plain
 from tasks.loader.problems import Problems
 from tasks.loader.rows import Table, repeated_column
 
@@ -34,8 +35,14 @@ def read_parquet(path: Path, file: str, problems: Problems) -> Table | None:
             what = f"far larger than it looks: its rows take more than {_TIMES} times the file's size"
             problems.add(file, what, "write the rows as JSONL if they are meant")
             return None
-    except (ArrowException, OSError) as error:
-        problems.add(file, f"not a Parquet file ({str(error).splitlines()[0]})", "write the file again")
+    except (
+        ArrowException,
+        OSError,
+        ValueError,
+        OverflowError,
+    ) as error:  # the last of values that no Python type holds
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        problems.add(file, plain(f"not a Parquet file ({clipped(reason, 200)})"), "write the file again")
         return None
     names = class_names(schema.metadata or {})
     rows = [with_class_names(row, names) for row in rows] if names else rows
@@ -79,7 +86,7 @@ def _rows(opened: Any, most: int) -> list[dict[str, Any]] | None:
 def class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
     """Column -> names of its classes, from the schema's metadata; empty where there are none."""
     try:
-        features = json.loads(metadata.get(_METADATA, b"{}"))["info"]["features"]
+        features = parse(metadata.get(_METADATA, b"{}"))["info"]["features"]
         classes = {name: f for name, f in features.items() if isinstance(f, dict) and f.get("_type") == "ClassLabel"}
         return {name: [str(label) for label in feature["names"]] for name, feature in classes.items()}
     except (ValueError, KeyError, TypeError, AttributeError):  # written by another program

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import re
 from collections import Counter
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.core.errors import nearest
+from bench.core.json_text import parse
 from bench.core.quoting import listed, shown
 from tasks.loader.problems import Problems
 
@@ -83,7 +83,7 @@ def list_of(value: Any) -> list[str]:
     """A cell as a list of texts: a list, or a JSON list written in a string. Raises TypeError otherwise."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = parse(value)
         except ValueError:
             value = None
     if not isinstance(value, (list, tuple)):
@@ -182,8 +182,8 @@ def _jsonl(text: str, file: str, problems: Problems) -> Table:
         if not line.strip():
             continue
         try:
-            row = json.loads(line, object_pairs_hook=_without_repeats)
-        except (ValueError, RecursionError) as error:
+            row = parse(line, _without_repeats)
+        except ValueError as error:
             problems.add(file, f"not JSON ({error})", "write one JSON object on each line", number)
             continue
         if not isinstance(row, dict):
