@@ -12,11 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from bench.cell.setup import task_and_method
 from bench.cli import main, signals
 from bench.core import unfinished
 from bench.core.atomic import naming, write_atomically, write_changed
+from bench.core.errors import CellError
+from bench.gate import baseline
 from bench.runs import scratch
+from bench.runs.jobs import job_of
 from bench.store import run_folder
+from tests.gate.made import simple
+from tests.small import cells_of, write_suite, write_task
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -168,3 +174,24 @@ def test_folders_of_killed_processes_are_swept_and_others_left(tmp_path: Path) -
     alive.communicate(timeout=60)  # ends with its input, and takes its folder along
     assert [path.name for path in tmp_path.iterdir()] == ["ab-of-somebody"]
     shutil.rmtree(tmp_path / "ab-of-somebody")
+
+
+def test_data_that_change_under_way_are_not_measured(tmp_path: Path) -> None:
+    """Else the record would stand under the key of what the data were."""
+    train = write_task(tmp_path) / "train.jsonl"
+    file = write_suite(tmp_path, Path("classical"), models=["classical"], methods=["tf-idf"], defaults={})
+    suite, [cell] = cells_of(file)
+    job = job_of(suite, cell, run_folder.Store(tmp_path / "run"), tmp_path, None)
+    assert len(task_and_method(job)[0].train) == 12
+    train.write_text("".join(train.read_text().splitlines(keepends=True)[:9]))
+    with pytest.raises(CellError, match="task paint has changed since the run began"):
+        task_and_method(job)
+
+
+def test_a_full_disk_names_the_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = simple(tmp_path / "run", [1.0, 0.0])
+    monkeypatch.setattr("bench.gate.baseline._write_lines", full)
+    with pytest.raises(OSError, match="No space left") as raised:
+        baseline.accept(run, "main", tmp_path / "baselines")
+    assert raised.value.filename == str(tmp_path / "baselines" / "main")
+    assert [path.name for path in (tmp_path / "baselines").iterdir()] == []

@@ -48,6 +48,8 @@ Progress = Callable[[str, int, int], None]
 def task_and_method(job: Job) -> tuple[Task, Method]:
     """The task, with as much of its training split as was asked for, and the method; raises where they do not fit."""
     task = tasks.load(job.task, job.limit)
+    if job.identity.task.digest not in ("", task.digest):  # the record would stand under the key of other data
+        raise CellError(f"task {task.name} has changed since the run began: look at {job.task}, and run again")
     if job.train_size is not None:
         task = replace(task, train=sample(task.train, job.train_size, job.seed))
     method = methods.create(job.method, job.options)

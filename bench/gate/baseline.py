@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.analysis.item_texts import asked
+from bench.core.atomic import naming
 from bench.core.errors import IncompleteError, UsageError
 from bench.core.record import Record, Run
 from bench.gate.reading import read, read_beside
@@ -77,7 +78,8 @@ def accept(source: Path, name: str, folder: Path = FOLDER, *, replace: bool = Fa
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror}; choose another folder with --to") from None
     try:
-        _copy(run, staging, final, outputs)
+        with naming(final):
+            _copy(run, staging, final, outputs)
         accepted = Accepted(
             name=name,
             accepted=datetime.now(UTC).isoformat(timespec="seconds"),

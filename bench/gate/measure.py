@@ -14,7 +14,7 @@ from bench import metrics
 from bench.analysis.answers import Answers, of_lines
 from bench.analysis.statistics.onesided import OneSided
 from bench.core.errors import AdaptbenchError, NotComparableError
-from bench.core.record import Record, Run
+from bench.core.record import Record, Run, Score
 from bench.gate import costs, counters, interleaved, tails
 from bench.gate.expand import Group, Planned, groups
 from bench.gate.policy import Policy, Question
@@ -26,6 +26,7 @@ from bench.store.run_folder import find_predictions, probe_file, read_prediction
 
 FEW_SEEDS = 3  # fewer say too little of what another seed would give
 _LEAST_DRAWS = 2_000
+_SAME = 1e-6  # share by which a sum may differ from the same one in another order
 Lines = list[Line]
 Problem = Literal["", "missing", "not_comparable"]
 Digest = Callable[[Run, str], str | None]  # run, task -> digest of its items alone
@@ -167,6 +168,9 @@ class _Pair:
             for side in (self.new, self.old):
                 records = side.cells[self.group]
                 lines = side.probe(records, probe) if probe else list(zip(records, side.task(records), strict=True))
+                for record, own in lines:
+                    if probe or len(own) == record.items:  # else `answers_of` says how many there are
+                        _refuse_other_means(record, probe, own)
                 found.append(lines)
             order = [line["id"] for line in found[1][0][1]]
             self.kept[probe] = ([(record, _ordered(lines, order)) for record, lines in found[0]], found[1])
@@ -224,10 +228,7 @@ def answers_of(one: Planned, side: Side, files: Sequence[tuple[Record, Lines]]) 
     """
     first = side.cells[one.group][0]
     records = [record for record, _ in files]
-    held = [
-        record.probes.get(one.probe, {}) if one.probe and record.weights_changed else record.scores
-        for record in records
-    ]
+    held = [_scores_of(record, one.probe) for record in records]
     if any(one.name not in scores for scores in held):
         raise MissingError(f"{side.name} was not scored by {one.name}")
     for record, lines in files:
@@ -249,12 +250,29 @@ def answers_of(one: Planned, side: Side, files: Sequence[tuple[Record, Lines]]) 
     return found
 
 
+def _scores_of(record: Record, probe: str) -> Mapping[str, Score]:
+    """What a record says of a probe, or of its own task: the base model's record is of the probe itself."""
+    return record.probes.get(probe, {}) if probe and record.weights_changed else record.scores
+
+
+def _refuse_other_means(record: Record, probe: str, lines: Lines) -> None:
+    """Scores that are means over items must be what the predictions give, also those that no check is about."""
+    for name, score in _scores_of(record, probe).items():
+        if name not in lines[0]["metrics"]:
+            continue  # of all items together; see `_refuse_other_scores`
+        mean = math.fsum(line["metrics"][name] for line in lines) / len(lines)
+        if abs(score.value - mean) > _SAME * max(1.0, abs(mean)):
+            raise MissingError(
+                f"of {name} the record of seed {record.seed} says {score.value:.6g}, its predictions {mean:.6g}"
+            )
+
+
 def _refuse_other_scores(answers: Answers) -> None:
     """A record's score must be what its predictions give: else one of the two files is not what was measured."""
     for seed, (said, score) in enumerate(zip(answers.scores, _recomputed(answers), strict=True)):
         if not np.isfinite(score):
             raise MissingError(f"predictions of seed {answers.seeds[seed]} hold a score that is no finite number")
-        if abs(said - score) > 1e-6 * max(1.0, abs(said)):
+        if abs(said - score) > _SAME * max(1.0, abs(said)):
             raise MissingError(f"the record of seed {answers.seeds[seed]} says {said:.6g}, its predictions {score:.6g}")
 
 

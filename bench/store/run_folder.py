@@ -173,12 +173,19 @@ def open_run(
             replace(cell, task_path=places[cell.task_path], elsewhere=bool(part and cell.key not in part.keys))
             for cell in cells
         )
-        write_changed(path / "suite.yaml", suite_file.read_text(encoding="utf-8"))
+        write_changed(path / "suite.yaml", _suite_text(suite_file))
         bundled = suite_file.resolve().is_relative_to(_PACKAGE)  # such a suite names no file beside it
         place = "" if bundled else os.path.relpath(suite_file.parent, path)
         shard = part.name if part else ""
         write_listing(path, Listing(suite_name, listed, shard, tuple(left_out), contamination or {}, place))
         yield Store(path, lease)
+
+
+def _suite_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} has changed since it was read: not UTF-8 at byte {error.start}") from None
 
 
 def _written(path: Path, by: Owner | None) -> UsageError:

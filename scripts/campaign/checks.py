@@ -29,7 +29,7 @@ def ended_well(process: Process, fault: Fault, undisturbed: int) -> Iterator[str
         yield f"a traceback, exit code {code}"
     if code not in _OWN_CODES | fault.codes:
         yield f"exit code {code}"
-    if code not in (undisturbed, -9) and not said.strip():
+    if code not in (undisturbed, -9) and not process.log.read_bytes().strip():
         yield f"exit code {code} without a word"
     if code in (2, 4) and not _PATH.search(said):
         yield f"exit code {code}, and no file named"

@@ -81,6 +81,6 @@ COMMANDS = (
     Command("export", ("run", "suite.yaml", "paint0"), ("export", "in/run", "--task", "paint0", "--method",
             "nearest-answer", "--out", "out/made"), "out/made", tree, 4),
     Command("forecast", ("suite.yaml", "paint0", "first"), ("forecast", "in/suite.yaml", "--out", "in/first", "--json"),
-            "stdout", tree, 3, whole=False),
+            "printed-0.txt", tree, 3, whole=False),
     Command("fetch", ("tiny.whl",), ("fetch", "smollm2", "--file", "in/tiny.whl"), "cache/gguf", tree, 3, whole=False),
 )  # fmt: skip

@@ -31,6 +31,7 @@ class Process:
 
     process: subprocess.Popen[bytes] | Forked
     log: Path
+    printed: Path
 
     @property
     def code(self) -> int | None:
@@ -48,8 +49,8 @@ class Process:
         return True
 
     def said(self) -> str:
-        """What stands on its standard error."""
-        return self.log.read_text(encoding="utf-8", errors="replace")
+        """What it said of itself: its standard error, and what it printed before."""
+        return "".join(file.read_text(encoding="utf-8", errors="replace") for file in (self.printed, self.log))
 
     def left(self) -> list[int]:
         """The processes that it started, or they, and that are still there."""
@@ -98,12 +99,10 @@ class Place:
             "ADAPTBENCH_CACHE": str(self.path / CACHE),
             "ADAPTBENCH_CAMPAIGN": json.dumps(changes),
         }
-        log = self.path / f"said-{len(self.started)}.txt"
+        log, printed = (self.path / f"{what}-{len(self.started)}.txt" for what in ("said", "printed"))
         user = NOBODY if self.as_nobody else None
-        how = Start(
-            self.command.arguments, self.path, environment, changes, self.path / "stdout", log, user, self.size_limit
-        )
-        self.started.append(Process(_cold(how) if self.cold else start(how), log))
+        how = Start(self.command.arguments, self.path, environment, changes, printed, log, user, self.size_limit)
+        self.started.append(Process(_cold(how) if self.cold else start(how), log, printed))
         return self.started[-1]
 
     def fill(self, inputs: Path) -> None:

@@ -243,7 +243,8 @@ def _reply(folder: Path, number: int) -> object:
 
     spoiled = json.loads((folder / "spoiled").read_text()) if (folder / "spoiled").is_file() else "chat.json"
     status = (200, 200, 200, 200, 400, 429, 500)[number % 7]
-    headers = {"retry-after": ("0", "-1", "nan", "Wed, 21 Oct 2015 07:28:00 GMT", "1e9", b"\xb3")[number % 6]}
+    waits = (b"0", b"-1", b"nan", b"Wed, 21 Oct 2015 07:28:00 GMT", b"1e9", b"\xb3")
+    headers = [(b"retry-after", waits[number % len(waits)])]
     spec = EndpointSpec(base_url="http://localhost/v1", model="m", retries=0)
     kept = KeptAnswers(folder / "kept.jsonl")
     try:
