@@ -115,7 +115,7 @@ def _documents(folder: Path, number: int) -> object:
     from tasks.loader.problems import Problems
 
     problems = Problems()
-    _, notes = read_folder(folder / "docs", "docs", problems, 32.0)
+    _, notes = read_folder(folder / "docs", "docs", problems, 32.0, [str(folder)])
     for note in notes:
         check_message(note, folder)
     problems.check()
