@@ -234,9 +234,8 @@ def _said(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         suite = parse((files_of(path) / "suite.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}, {}
-    found = [suite.get(key) if isinstance(suite, dict) else None for key in ("prices", "decide")]
-    prices, decide = (value if isinstance(value, dict) else {} for value in found)
-    return prices, decide
+    prices, decide = (suite.get(key) if isinstance(suite, dict) else None for key in ("prices", "decide"))
+    return prices if isinstance(prices, dict) else {}, decide if isinstance(decide, dict) else {}
 
 
 def runs(root: Path) -> list[Path]:
