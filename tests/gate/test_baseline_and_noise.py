@@ -16,6 +16,7 @@ import tasks
 from bench.core.errors import AdaptbenchError, IncompleteError, NotComparableError, UsageError
 from bench.core.identity import Identity, ModelIdentity
 from bench.core.record import Failure, Score
+from bench.core.training import Training
 from bench.gate import baseline, noise
 from bench.gate.policy import Policy
 from bench.gate.run import gate
@@ -157,6 +158,33 @@ class TestCalibrate:
         sd = math.sqrt(sum((v - 0.5) ** 2 for v in (0.5, 0.52, 0.47, 0.51)) / 3)  # the mean is 0.5
         assert floor.sd == pytest.approx(sd)
         assert floor.floor == pytest.approx(scipy.stats.t.ppf(0.95, 3) * sd * math.sqrt(2))
+
+    def test_what_is_still_known_has_a_floor(self, tmp_path: Path) -> None:
+        made = []
+        for place, known in enumerate((50, 52, 47, 51)):
+            run = Made(tmp_path / str(place))
+            run.cell("base", [1.0], task="facts", metric="exact_match", is_base=True, created=str(place))
+            facts = [1.0] * known + [0.0] * (100 - known)
+            run.cell("lora", [1.0, 0.0], probes={"facts": facts}, training=Training(steps=3), created=str(place))
+            run.cell("zero-shot", [1.0, 0.0], weights_changed=False, created=str(place))
+            made.append(read_run(run.done()))
+        floors = noise.calibrate(made[0], made[1:])
+        found = {(floor.method, floor.probe, floor.name): floor for floor in floors if floor.kind == "retention"}
+        assert found.keys() == {("lora", "facts", "exact_match"), ("zero-shot", "facts", "exact_match")}
+        lora = found["lora", "facts", "exact_match"]
+        squares = 0.0**2 + 0.02**2 + 0.03**2 + 0.01**2  # of 0.50, 0.52, 0.47 and 0.51, whose mean is 0.5
+        assert (lora.mean, lora.sd) == pytest.approx((0.5, math.sqrt(squares / 3)))
+        assert found["zero-shot", "facts", "exact_match"].sd == 0.0
+
+    def test_what_one_run_lacks_has_no_floor(self, tmp_path: Path) -> None:
+        runs = [read_run(path) for path in repeats(tmp_path, [0.5, 0.5, 0.5, 0.5])]
+        [record] = runs[1].records
+        lacking = replace(runs[1], records=(replace(record, phases={}),))
+        whole, partial = (
+            {floor.name for floor in noise.calibrate(runs[0], others)} for others in (runs[1:], [lacking, *runs[2:]])
+        )
+        assert "predict_s" in whole - partial
+        assert "accuracy" in partial
 
     def test_a_floor_is_rarely_exceeded_by_the_next_difference(self) -> None:
         import numpy as np

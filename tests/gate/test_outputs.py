@@ -15,13 +15,14 @@ from markdown_it import MarkdownIt
 from bench.analysis.statistics import onesided
 from bench.analysis.statistics.paired import PairedTable
 from bench.core.training import Training
-from bench.gate.flips import Flips, ItemFlip
+from bench.gate.flips import Flips, ItemFlip, Texts, flips
 from bench.gate.measure import Measured
 from bench.gate.outputs import data, files, junit, markdown
 from bench.gate.outputs.words import headline
 from bench.gate.policy import Policy
 from bench.gate.run import Gated, gate
 from bench.gate.verdict import GateVerdict, judge
+from bench.store.run_folder import read_run
 from tests.gate.made import Made, shares, simple
 from tests.gate.test_rates import measured
 
@@ -203,6 +204,13 @@ def test_a_pass_says_for_which_checkpoint(tmp_path: Path) -> None:
     runs = [simple(tmp_path / name, values, training=Training(steps=1)) for name in ("old", "new")]
     found = gate(runs[0], runs[1], Policy.model_validate({"quality": [{"margin": 0.02}]}), "gate.yaml").verdict
     assert headline(found) == "PASS: 1 check, 1 pass (for these checkpoints, fewer than 3 seeds: zero-shot)"
+
+
+def test_a_cost_has_no_flips(tmp_path: Path) -> None:
+    old, new = (simple(tmp_path / name, [1.0, 0.0] * 10) for name in ("old", "new"))
+    policy = Policy.model_validate({"quality": [], "cost": [{"counter": "output_tokens", "limit": "10%"}]})
+    [finding] = gate(old, new, policy, "gate.yaml").verdict.findings
+    assert flips(finding, Texts(read_run(old), read_run(new)), 3) == Flips(0, 0, ())
 
 
 def test_flips_show_the_items_where_the_task_is_at_hand(tmp_path: Path, task_folder: Path) -> None:

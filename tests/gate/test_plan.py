@@ -13,6 +13,7 @@ from bench.core.training import Training
 from bench.gate import noise
 from bench.gate.expand import expand
 from bench.gate.noise import Floor
+from bench.gate.outputs.terminal import plan_sheet
 from bench.gate.plan import Need, plan
 from bench.gate.policy import Policy
 from bench.metrics.formats import amount
@@ -54,6 +55,22 @@ def test_a_drop_that_is_small_for_its_scale_is_not_said_as_zero(tmp_path: Path) 
 )  # fmt: skip
 def test_amounts(metric: str, value: float, text: str) -> None:
     assert amount(metric, value) == text
+
+
+def test_a_plan_as_a_table(tmp_path: Path) -> None:
+    run = simple(tmp_path / "run", [1.0, 0.0] * 100)
+    cost = [{"counter": "output_tokens", "limit": "10%"}]
+    found = needs(run, quality=[{"margin": 0.02, "detect": 0.05, "tier": "advisory"}], cost=cost)
+    sheet = plan_sheet(found, "regression", 0.8)
+    assert (sheet.columns[5], sheet.columns[6]) == ("chance\nto find it", "items for\n0.8")
+    assert plan_sheet(found, "non-inferiority", 0.8).columns[5] == "chance\nto pass"
+    [row] = sheet.rows  # a counter needs no items
+    shown = found[0]
+    expected = ["advisory", "0.02", "0.05", "200", f"{shown.chance:.2f}", str(shown.needed), shown.refusal]
+    assert [cell.text for cell in row[1:]] == expected
+    assert row[-1].style == ""  # an advisory check refuses nothing
+    assert sheet.notes == ("1 checks of counters need no items beyond those there are",)
+    assert plan_sheet(found[:1], "regression", 0.8).notes == ()
 
 
 def test_more_checks_need_more_items(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bench.analysis.statistics import two_questions
-from bench.analysis.statistics.intervals import wilson
+from bench.analysis.statistics.intervals import Interval, wilson
 from bench.analysis.statistics.paired import paired_shares
 from scripts.coverage import INTERVALS, ITEMS, KINDS, OUT, SEED_SDS, SEEDS, bleu, coverage, summary
 
@@ -31,6 +32,18 @@ def enough(found: dict[str, float], data_sets: int) -> dict[str, float]:
 @pytest.mark.parametrize(("seeds", "items", "sd"), [(1, 40, 0.05), (2, 40, 0.2), (3, 40, 0.2), (5, 200, 0.05)])
 def test_part_of_the_grid(kind: str, seeds: int, items: int, sd: float) -> None:
     assert enough(coverage(KINDS[kind], seeds, items, sd, data_sets=800), 800) == {}
+
+
+def test_one_item_says_nothing_but_its_own_score() -> None:
+    one, other = np.array([[0.3]]), np.array([[0.1]])
+    assert two_questions.score(one, 2.0, level=0.9) == Interval(0.0, 2.0, 0.9)
+    assert two_questions.score(one, None) == Interval(-math.inf, math.inf, 0.95)
+    for asked in (two_questions.difference, two_questions.retrained_difference):
+        found = asked(one, other, 2.0, level=0.9)
+        assert found.difference == pytest.approx(0.2)
+        assert (found.p, found.n, found.method) == (1.0, 1, "one item")
+        assert found.interval == Interval(-2.0, 2.0, 0.9)
+        assert asked(one, other, None).interval == Interval(-math.inf, math.inf, 0.95)
 
 
 @pytest.mark.slow
