@@ -175,6 +175,14 @@ CASES = {
         ('instruction: "Classify the Nachricht.',),
         labels=2,
     ),
+    "a phrase for a name": Case(
+        table(("What they wrote", "Team (final)"), [(f"Lamp {n} is broken", sides(n)) for n in range(30)], ";"),
+        "choice",
+        "What they wrote: {What they wrote}\nLabel:",
+        ("accuracy", "macro_f1"),
+        ('instruction: "Classify the text.',),
+        labels=2,
+    ),
 }
 
 

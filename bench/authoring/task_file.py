@@ -95,10 +95,11 @@ def _instruction(guessed: Guess) -> str:
 
 
 def _noun(column: str, otherwise: str) -> str:
-    """A column's name as a word of a sentence; `otherwise` for one that says nothing, such as `ref` or `y`."""
+    """A column's name as a word or two of a sentence; `otherwise` for one that says nothing, such as `ref`, or more."""
     word = _NUMBERED.sub("", as_words(column.split(".")[0]))
     word = word.lower() if word.lower() in USUAL_NAMES else word
-    return word if len(word) > 3 and word.replace(" ", "").isalpha() and word not in _SAY_NOTHING else otherwise
+    short = len(word) > 3 and len(word.split()) < 3
+    return word if short and word.replace(" ", "").isalpha() and word not in _SAY_NOTHING else otherwise
 
 
 def _template(guessed: Guess) -> str:

@@ -158,7 +158,8 @@ def decode(data: bytes, file: str, problems: Problems) -> str | None:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         offset = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
-        problems.add(file, f"not UTF-8 at byte {offset}", "save the file as UTF-8")
+        how = " (in Excel: CSV UTF-8)" if file.lower().endswith(".csv") else ""
+        problems.add(file, f"not UTF-8 at byte {offset}", f"save the file as UTF-8{how}")
         return None
 
 

@@ -127,8 +127,8 @@ def test_parquet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "line"),
     [
-        ("a.csv", b"a,b\n\xe9,x\n", "a.csv: not UTF-8 at byte 4; save the file as UTF-8"),
-        ("a.csv", b"\xef\xbb\xbfa\n\xe9\n", "a.csv: not UTF-8 at byte 5; save the file as UTF-8"),
+        ("a.csv", b"a,b\n\xe9,x\n", "a.csv: not UTF-8 at byte 4; save the file as UTF-8 (in Excel: CSV UTF-8)"),
+        ("a.csv", b"\xef\xbb\xbfa\n\xe9\n", "a.csv: not UTF-8 at byte 5; save the file as UTF-8 (in Excel: CSV UTF-8)"),
         ("a.jsonl", "\x00\x00".encode("utf-16"), "a.jsonl: not UTF-8 at byte 0; save the file as UTF-8"),
         ("a.csv", "", "a.csv: no header line; write the column names in the first line"),
         ("a.csv", "a,a\n1,2\n", 'a.csv: column "a" stands twice; rename one of them'),
