@@ -22,6 +22,7 @@ import tasks
 from bench.authoring.check import report
 from bench.authoring.init import init
 from bench.config import assumptions
+from bench.config import suite as suites
 from bench.config.suite import labelled_methods
 from bench.config.suite import load as load_suite
 from bench.core.errors import TaskError, UsageError
@@ -424,3 +425,14 @@ class TestPictures:
             init(tmp_path, tmp_path / "task")
         with pytest.raises(UsageError, match="of the options only --out is for it"):
             init(tmp_path, tmp_path / "task", answer="label")
+
+
+def test_the_suite_of_init_is_found_by_the_name_that_reports_give_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made(tmp_path, "tickets.csv", TICKETS)
+    [file] = tmp_path.glob("*.suite.yaml")
+    assert suites.find(suites.argument(suites.load(file).name)).resolve() == file
+    (tmp_path / "tickets.yaml").write_text("x")
+    assert suites.find("tickets.yaml") == Path("tickets.yaml")

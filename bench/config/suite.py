@@ -181,8 +181,9 @@ def find(reference: str) -> Path:
     if reference in available():
         return available()[reference]
     path = Path(reference)
-    if os.path.isfile(path):
-        return path
+    for file in (path, path.with_suffix(f".suite{path.suffix}")):  # as `init` calls them, and reports do not know
+        if os.path.isfile(file):
+            return file
     if path.suffix in {".yaml", ".yml"} or "/" in reference:
         others = [p.name for p in path.parent.glob("*.y*ml")] if os.path.isdir(path.parent) else []
         raise UsageError(f"no suite file {quoted(reference)}{nearest(path.name, others)}")

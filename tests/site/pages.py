@@ -13,7 +13,13 @@ from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
-    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), ROOT / "bench/model/mini/README.md"]
+    [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "SECURITY.md",
+        *(ROOT / "docs").rglob("*.md"),
+        ROOT / "bench/model/mini/README.md",
+    ]
 )
 _COMMAND = re.compile(r"^(?:[\w./]*/)?adaptbench (?P<words>.*)$")
 _EXPRESSION = re.compile(r"\$\{\{.*?\}\}")  # of a workflow
