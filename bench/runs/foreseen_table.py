@@ -57,7 +57,7 @@ def _score(one: MethodForecast) -> str:
 def _below(found: Foreseen, one: Outlook) -> Iterator[str]:
     own = [each for each in found.methods if each.task == one.contest.task]
     if any(each.from_pilots for each in own):
-        yield "* from pilots: unproven; docs/forecast.md says on how few curves such intervals were tried"
+        yield "* from pilots: tried on curves of few kinds, none of a model whose weights are trained; docs/forecast.md"
     refused = [f"{each.method}: no score: {each.refused}" for each in own if each.refused]
     yield from refused[:_REFUSALS]
     if len(refused) > _REFUSALS:

@@ -19,6 +19,7 @@ from scripts.forecasts.points import held_out, summary, told_costs
 from scripts.forecasts.replays import POLICIES, Replay, in_short, replay
 
 REPLAYED = ("reference", "smollm2", "parts-mini")  # with several seeds of a cell
+FITTED = ("forecast-curves",)  # by whose curves the figures of bench.forecast.scores were chosen
 COSTED = ("smollm2", "forecast-curves")  # with sizes of which one is four times another
 
 
@@ -36,8 +37,9 @@ def main() -> None:
         print(json.dumps(found["costs"], indent=1))
     if asked.only in (None, "points"):
         points = held_out()
-        found |= {"points": [asdict(point) for point in points], "scores": summary(points)}
-        print(json.dumps(found["scores"], indent=1))
+        unseen = [point for point in points if point.run not in FITTED]
+        found |= {"points": [asdict(point) for point in points], "scores": summary(points), "unseen": summary(unseen)}
+        print(json.dumps({name: found[name] for name in ("scores", "unseen")}, indent=1))
     if asked.only in (None, "replays"):
         for name in asked.suites:
             others = [
