@@ -76,6 +76,15 @@ def test_a_separator_takes_whole_names() -> None:
     assert products.bought("a saw file") == []
 
 
+def test_with_a_separator_products_that_were_never_on_offer_count() -> None:
+    train = [Example("a", {"history": "jug| cup"}, OFFER, ("pot",)), Example("b", {"history": "JUG"}, OFFER, ("tea",))]
+    options = PopularityOptions.model_validate({"counts": "purchases"})
+    found = by_counts(train, History("history", "|"), options).likelihoods("", ("jug", "cup", "tea"))
+    assert found == pytest.approx([math.log(share / 7) for share in (3, 2, 2)])  # bought by 2, 1 and 1, each 1 more
+    without = by_counts(train, COLUMN, options).likelihoods("", ("jug", "cup", "tea"))
+    assert without == pytest.approx([math.log(share / 5) for share in (1, 2, 2)])  # nobody offered a jug
+
+
 @given(st.lists(st.text("ab ", min_size=1).filter(str.strip), min_size=1, unique_by=lambda name: tuple(name.split())),
        st.randoms())  # fmt: skip
 def test_every_product_of_a_list_is_found(names: list[str], rng: random.Random) -> None:
