@@ -26,6 +26,9 @@ def main() -> NoReturn:
     except ImportError as error:
         print(f"error: {_in_a_line(error)}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:  # while our packages are imported, the command line cannot heed it yet
+        print("error: interrupted", file=sys.stderr)
+        sys.exit(130)
     cli.main()
 
 

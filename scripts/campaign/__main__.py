@@ -20,7 +20,7 @@ from typing import Any
 from bench import __version__
 from scripts import campaign
 from scripts.campaign import checks, forked
-from scripts.campaign.commands import COMMANDS, Command, run_outcome
+from scripts.campaign.commands import COMMANDS, Command
 from scripts.campaign.faults import DISKS, FAULTS, Fault
 from scripts.campaign.place import Place, can_mount, place
 from scripts.campaign.prepared import prepare
@@ -88,8 +88,8 @@ class Campaign:
             ended = [each.code for each in there.started]
             said = "".join(each.said() for each in there.started)[-600:]
             fault.cure(there)
-            if fault.name in checks.DAMAGES and command.outcome is not run_outcome:
-                there.clear_output()  # it may have been made of what was damaged
+            if fault.name in checks.DAMAGES:
+                checks.clear_struck(there, did[-1])
             there.cure_inputs(self.inputs)
             problems += self.again(there, code, expected)
         return {

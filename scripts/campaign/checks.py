@@ -27,9 +27,10 @@ def ended_well(process: Process, fault: Fault, undisturbed: int) -> Iterator[str
     code, said = process.code, process.said()
     if "Traceback" in said and code not in (0, -9):
         yield f"a traceback, exit code {code}"
-    if code not in _OWN_CODES | fault.codes:
+    early = process.cold and code is not None and 128 - code in fault.codes  # it could not heed the signal yet
+    if code not in _OWN_CODES | fault.codes and not early:
         yield f"exit code {code}"
-    if code not in (undisturbed, -9) and not process.log.read_bytes().strip():
+    if code not in (undisturbed, -9) and not early and not process.log.read_bytes().strip():
         yield f"exit code {code} without a word"
     if code in (2, 4) and not _PATH.search(said):
         yield f"exit code {code}, and no file named"
@@ -81,6 +82,15 @@ def hidden(place: Place) -> Iterator[str]:
         if path.name != LOCK and lease.FOLDER not in path.parts:
             yield f"left behind: {path.relative_to(place.path)}"
             return
+
+
+def clear_struck(place: Place, did: str) -> None:
+    """Remove what was damaged after it had been written, or made of what was damaged: what a user has to do."""
+    if place.command.outcome is not run_outcome or place.command.name == "merge":
+        place.clear_output()
+    for cell in place.output.glob("cells/[!.]*"):
+        if cell.name in did:
+            shutil.rmtree(cell)
 
 
 def clear_damaged(place: Place, said: str) -> bool:

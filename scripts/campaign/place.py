@@ -32,6 +32,7 @@ class Process:
     process: subprocess.Popen[bytes] | Forked
     log: Path
     printed: Path
+    cold: bool
 
     @property
     def code(self) -> int | None:
@@ -102,7 +103,7 @@ class Place:
         log, printed = (self.path / f"{what}-{len(self.started)}.txt" for what in ("said", "printed"))
         user = NOBODY if self.as_nobody else None
         how = Start(self.command.arguments, self.path, environment, changes, printed, log, user, self.size_limit)
-        self.started.append(Process(_cold(how) if self.cold else start(how), log, printed))
+        self.started.append(Process(_cold(how) if self.cold else start(how), log, printed, self.cold))
         return self.started[-1]
 
     def fill(self, inputs: Path) -> None:
