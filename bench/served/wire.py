@@ -21,6 +21,7 @@ REFUSED, FILTERED, NO_CONTENT, NOT_READ = "refusal", "content_filter", "no_conte
 MOST_DECIDED = 255  # choices of a question (openai.types.decision_create_params)
 MOST_ENUMERATED = 500  # choices of a schema: half of what some servers allow
 ECHOED_AT_ONCE = 64  # choices of an item in one request
+_LARGEST = 1e300
 _THOUGHT = re.compile(r"^\s*<think>.*?</think>\s*", re.DOTALL)
 
 
@@ -140,6 +141,8 @@ def echoed(content: Mapping[str, Any], text: str, options: Sequence[str]) -> Rea
     answers = content.get("choices")
     if not isinstance(answers, list) or len(answers) != len(options):
         return Read(failure=NOT_READ)
+    if not all(isinstance(answer, Mapping) and _is_number(answer.get("index", 0)) for answer in answers):
+        return Read(failure=NOT_READ)
     ordered = sorted(answers, key=lambda answer: answer.get("index", 0))
     sums = [_likelihood(answer, text, option) for answer, option in zip(ordered, options, strict=True)]
     found = [each for each in sums if each is not None]
@@ -155,6 +158,8 @@ def _likelihood(answer: Mapping[str, Any], text: str, option: str) -> tuple[floa
         return None
     values, starts = logs.get("token_logprobs"), logs.get("text_offset")
     if not isinstance(values, list) or not isinstance(starts, list) or len(values) != len(starts):
+        return None
+    if not all(map(_is_number, starts)):
         return None
     ends = [*starts[1:], max(len(str(answer["text"])), len(text + option))]
     inside = [
@@ -177,7 +182,8 @@ def decided(content: Mapping[str, Any], choices: Sequence[str]) -> Read:
         return Read(failure=REFUSED)
     given = answer.get("probabilities")
     if isinstance(given, list):
-        given = {one.get("value"): one.get("probability") for one in given if isinstance(one, Mapping)}
+        pairs = [(one.get("value"), one.get("probability")) for one in given if isinstance(one, Mapping)]
+        given = {value: share for value, share in pairs if isinstance(value, str)}
     if not isinstance(given, Mapping) or set(given) != set(choices):
         return Read(failure=NOT_READ)
     shares = [given[choice] for choice in choices]
@@ -200,4 +206,5 @@ def _is_log(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether it is one, and finite also as a float, which an integer of JSON need not be."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
