@@ -78,6 +78,14 @@ def test_text_of_a_parquet_file_that_is_not_utf8(tmp_path: Path) -> None:
         problems.check()
 
 
+def test_a_table_of_too_many_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{f"k{i}": 1 for i in range(50_000)}, *({"text": f"it is {i}", "label": "ab"[i % 2]} for i in range(20))]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, _, err = ended(capsys, "init", tmp_path / "a.jsonl", "--out", tmp_path / "a")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "50,002 columns, more than 2,000" in err
+
+
 def test_a_list_in_a_cell_that_nests_without_an_end() -> None:
     with pytest.raises(TypeError, match="no list"):
         list_of("[" * DEEP)

@@ -21,6 +21,7 @@ _FEW = 3  # a label stands this often on average before answers count as choices
 _FEW_LABELS = 2  # where the column is named as labels are
 _WORDS_OF_A_SENTENCE = 6  # an answer of this many words in the median is a sentence, not a name or a number
 _NUMBERED = re.compile(r"[ _.-]?\d+$")
+_MOST_COLUMNS = 2000  # of a table that is one: what is guessed looks at each of them several times
 _LONGEST_LABEL = 80  # characters
 
 
@@ -50,6 +51,8 @@ def guess(
     Answers that are JSON lists in text cells become lists, in `rows`.
     """
     columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name.strip()]
+    if len(columns) > _MOST_COLUMNS:
+        raise UsageError(f"{len(columns):,} columns, more than {_MOST_COLUMNS:,}; keep those of question and answer")
     for wanted in (question, answer, passage):
         if wanted is not None and wanted not in columns:
             raise UsageError(unknown("column", wanted, columns))
@@ -217,7 +220,8 @@ def _choices_column(rows: Sequence[Row], columns: Sequence[str], taken: set[str 
 
 def _last_but_longest(columns: Sequence[str], rows: Sequence[Row], question_open: bool) -> str:
     """The last column; the longest one is left for the question while that is open."""
-    kept = [name for name in columns if not question_open or name != _longest(columns, rows)]
+    longest = _longest(columns, rows) if question_open else ""
+    kept = [name for name in columns if name != longest]
     if not kept:
         raise UsageError(f"no column is left for the answer; name it with --answer; columns: {listed(columns)}")
     return kept[-1]

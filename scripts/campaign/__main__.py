@@ -148,7 +148,10 @@ def _campaign(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
     done: list[dict[str, Any]] = []
     number = asked.first if asked.only is None else asked.only
     while not done or (asked.only is None and time.monotonic() - start < 60 * asked.minutes):
-        done.append(made.one(number))
+        try:
+            done.append(made.one(number))
+        except KeyboardInterrupt:
+            break
         number += 1
         if asked.out:
             asked.out.mkdir(parents=True, exist_ok=True)
@@ -156,9 +159,14 @@ def _campaign(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 log.write(json.dumps(done[-1]) + "\n")
         if done[-1]["problems"] or asked.only is not None:
             print(json.dumps(done[-1], indent=1), file=sys.stderr, flush=True)
+    return summary(asked.seed, done, time.monotonic() - start, mounts)
+
+
+def summary(seed: int, done: Sequence[dict[str, Any]], seconds: float, mounts: bool) -> dict[str, Any]:
+    """Faults by command and by kind, and all that was wrong after one."""
     return {
-        "version": __version__, "seed": asked.seed, "first": done[0]["number"], "faults": len(done),
-        "seconds": round(time.monotonic() - start), "disks_mounted": mounts, "as_root": os.geteuid() == 0,
+        "version": __version__, "seed": seed, "faults": len(done),
+        "seconds": round(seconds), "disks_mounted": mounts, "as_root": os.geteuid() == 0,
         "cold": sum(one["cold"] for one in done),
         "by_command": dict(Counter(one["command"] for one in done)),
         "by_fault": dict(Counter(one["fault"] for one in done)),
