@@ -35,6 +35,7 @@ SETTINGS = {
     "python",
     "reports",
     "scale",
+    "security",
     "stability",
     "suite-format",
     "task-format",
