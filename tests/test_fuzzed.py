@@ -97,6 +97,12 @@ def test_architectures_that_are_no_list(named: Any, tmp_path: Path) -> None:
     assert checkpoint.kind(tmp_path) == "causal"
 
 
+@pytest.mark.parametrize("name", [[], [{}], {}, 7, None])
+def test_a_model_type_that_is_no_text(name: Any, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": name, "architectures": ["BertModel"]}))
+    assert checkpoint.kind(tmp_path) == "causal"
+
+
 def packed(file: Path) -> bytearray:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.gguf", b"GGUF" + bytes(996))

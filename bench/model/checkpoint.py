@@ -92,7 +92,7 @@ def kind(folder: Path) -> ModelKind:
         return "seq2seq"
     named = config.get("architectures")
     names = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
-    headless = config.get("model_type") in _BOTH_WAYS and any(
+    headless = str(config.get("model_type")) in _BOTH_WAYS and any(
         name.endswith("Model") and "LMHead" not in name for name in names
     )
     if any("ForImageClassification" in name for name in names) or ("num_channels" in config and _sees_alone(config)):
