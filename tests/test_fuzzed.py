@@ -29,6 +29,7 @@ from bench.store.run_folder import read_run
 from scripts.fuzz import mutate
 from scripts.fuzz.child import outcome
 from scripts.fuzz.readers import Reader, WrongError, check_message
+from tasks.loader.documents import read_folder
 from tasks.loader.problems import Problems
 from tasks.loader.rows import list_of, read_table
 from tests.gate.made import Made, simple
@@ -84,6 +85,23 @@ def test_a_table_of_too_many_columns(tmp_path: Path, capsys: pytest.CaptureFixtu
     code, _, err = ended(capsys, "init", tmp_path / "a.jsonl", "--out", tmp_path / "a")
     assert (code, err.count("\n")) == (2, 1)
     assert "50,002 columns, more than 2,000" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<p>a</p><![XDATA[y]]>", None),
+        ("<div>x" * 3000, "x"),
+        ("<p>a  b<pre>c  d<b>e  f</b></pre>g  h", "a b\n\nc  de  f\n\ng h"),
+    ],
+)
+def test_html_that_is_odd(text: str, expected: str | None, tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(text)
+    found, notes = read_folder(tmp_path, "docs", Problems(), 1.0, [str(tmp_path)])
+    assert [each.text.split("\n\n")[0] if expected == "x" else each.text for each in found] == (
+        [] if expected is None else [expected]
+    )
+    assert bool(notes) == (expected is None)
 
 
 def test_a_list_in_a_cell_that_nests_without_an_end() -> None:

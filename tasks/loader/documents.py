@@ -125,13 +125,20 @@ def _html(data: bytes) -> _Read:
     """The visible text: a line for each block, headings as Markdown has them."""
     from bs4 import BeautifulSoup
     from bs4.element import NavigableString
+    from bs4.exceptions import ParserRejectedMarkup
 
-    soup = BeautifulSoup(data, "html.parser")
+    try:
+        soup = BeautifulSoup(data, "html.parser")
+    except ParserRejectedMarkup:
+        raise _Unreadable("no HTML that can be read") from None
     title = " ".join(soup.title.get_text().split()) if soup.title else ""
     for element in soup.find_all(_SILENT):
         element.decompose()
+    kept: set[int] = set()  # what stands in a <pre>, and keeps its spaces
+    for block in soup.find_all("pre"):
+        kept |= set() if id(block) in kept else {id(inner) for inner in block.descendants}
     for text in soup.find_all(string=True):
-        if type(text) is NavigableString and not text.find_parent("pre"):
+        if type(text) is NavigableString and id(text) not in kept:
             text.replace_with(re.sub(r"\s+", " ", text))
     for block in soup.find_all(_BLOCKS):
         if block.name[0] == "h" and block.name[1:].isdigit():
