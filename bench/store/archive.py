@@ -21,6 +21,7 @@ from typing import Protocol
 
 from bench.core.atomic import replacing
 from bench.core.errors import DamagedError, UsageError
+from bench.core.quoting import clipped, plain
 
 SUFFIX = ".run.zip"
 _MOST_EXPANSION = 200  # times the archive's own size; real runs take 5 to 6 times
@@ -84,7 +85,7 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(file)
         except _DAMAGE as error:
-            raise UsageError(f"{file} is no archive of a run: {error}") from None
+            raise UsageError(f"{file} is no archive of a run: {plain(clipped(str(error)))}") from None
         members = self._zip.infolist()
         if _counted(file) not in (len(members), _MANY):
             raise UsageError(f"{file} is no archive of a run: its list of files is damaged")
@@ -115,7 +116,7 @@ class Archive:
                 # a size is given, so that no more is decompressed; and never 0, which would not ask for the checksum
                 content = stream.read(info.file_size + 1)
         except (*_DAMAGE, zlib.error) as error:
-            raise DamagedError(f"{self.file}/{member} is damaged: {error}") from None
+            raise DamagedError(f"{self.file}/{member} is damaged: {plain(clipped(str(error)))}") from None
         if len(content) != info.file_size:
             raise DamagedError(f"{self.file}/{member} is damaged: it ends too early")
         return content
