@@ -139,6 +139,15 @@ class TestThereAndBack:
             again = ended(what, packed, "--json")
             assert (again[0], again[1].replace(str(packed), str(run))) == (code, output)
 
+    def test_without_choices(self, run: Path) -> None:
+        file = next(run.glob("cells/*/predictions.jsonl"))
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        file.write_text("".join(json.dumps({**line, "scores": [-0.5, -1.5], "order": [0, 1]}) + "\n" for line in lines))
+        back = pack.unpack(pack.pack(run, without_choices=True), run.parent / "back") / file.relative_to(run)
+        found = [json.loads(line) for line in back.read_text().splitlines()]
+        assert found == [{**line, "scores": [], "order": []} for line in lines]
+        assert ended("report", run.parent / "back", "--json")[0] == 0
+
     def test_a_run_that_is_being_written_is_refused(self, run: Path) -> None:
         with (run / ".lock").open("w") as lock:
             assert take(lock)

@@ -46,8 +46,13 @@ def merge(runs: Sequence[Path], out: Path) -> None:
     is_flag=True,
     help="Leave logs out; hashes stand for answers, which may be text of the data.",
 )
+@click.option(
+    "--without-choices",
+    is_flag=True,
+    help="Leave each choice's log-likelihood out, most of a run with many choices; no calibration then.",
+)
 @click.option("--with-weights", is_flag=True, help="Pack trained weights that the run keeps, too.")
-def pack(run: Path, out: Path | None, without_texts: bool, with_weights: bool) -> None:
+def pack(run: Path, out: Path | None, without_texts: bool, without_choices: bool, with_weights: bool) -> None:
     """Write RUN as one archive, which every command that reads runs takes as it takes the folder.
 
     The archive is a zip of the run's files; the folder stays. The same run gives the same bytes.
@@ -58,7 +63,8 @@ def pack(run: Path, out: Path | None, without_texts: bool, with_weights: bool) -
     """
     from bench.store import pack as packing
 
-    print(packing.pack(run, out, without_texts=without_texts, with_weights=with_weights))
+    leave_out = {"without_texts": without_texts, "without_choices": without_choices}
+    print(packing.pack(run, out, **leave_out, with_weights=with_weights))
 
 
 @click.command()

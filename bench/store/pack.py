@@ -18,15 +18,20 @@ from bench.store.staging import refuse_taken, staging, unwritten
 
 _LINES = ".jsonl"  # predictions, of the task and of probes
 _TEXTS = ("output", "group")  # of a prediction; ids are hashes or the data's own row names
+_CHOICES = ("scores", "order")  # of a prediction: a number for each choice
 
 
-def pack(run: Path, out: Path | None = None, *, without_texts: bool = False, with_weights: bool = False) -> Path:
+def pack(
+    run: Path, out: Path | None = None, *, without_texts: bool = False, without_choices: bool = False,
+    with_weights: bool = False,
+) -> Path:  # fmt: skip
     """Write the files of a run's folder to the archive `out`, or to one beside the folder; returns where.
 
     Hidden files, such as the lock, and embeddings kept for cells to come are left out, and trained weights unless
     `with_weights` asks for them; with `without_texts` also logs, what endpoints and teachers answered,
     and the texts of predictions, which may be text of the data: hashes stand for them, which tell equal answers and
-    groups apart from others.
+    groups apart from others; with `without_choices` the log-likelihood and place of each choice, most of an archive
+    where choices are many: calibration and what rests on an answer's confidence cannot be read from it then.
 
     Raises:
         UsageError: no run, one that is being written, or an archive that is there already or cannot be written.
@@ -46,21 +51,24 @@ def pack(run: Path, out: Path | None = None, *, without_texts: bool = False, wit
         with unwritten(run):
             left_out = {*([LOG, ANSWERS, TAUGHT] if without_texts else []), *([] if with_weights else [WEIGHTS])}
             names = sorted(name for name in _names(run, run) if left_out.isdisjoint(Path(name).parts))
-            archive.write(out, ((name, _packed(run / name, without_texts)) for name in names))
+            archive.write(out, ((name, _packed(run / name, without_texts, without_choices)) for name in names))
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror}") from None
     sync(out.parent)
     return out
 
 
-def _packed(file: Path, without_texts: bool) -> bytes:
+def _packed(file: Path, without_texts: bool, without_choices: bool) -> bytes:
     content = file.read_bytes()
-    if not without_texts or file.suffix != _LINES:
+    if not (without_texts or without_choices) or file.suffix != _LINES:
         return content
     try:
         lines = [parse(line) for line in content.split(b"\n") if line]
         for line in lines:
-            line.update({name: sha256(line[name])[:16] for name in _TEXTS if line.get(name)})
+            if without_texts:
+                line.update({name: sha256(line[name])[:16] for name in _TEXTS if line.get(name)})
+            if without_choices:
+                line.update({name: [] for name in _CHOICES if line.get(name)})
     except (ValueError, TypeError, AttributeError) as error:
         raise DamagedError(f"{file} is not what adaptbench wrote: {error}; remove its folder and run again") from None
     return "".join(json.dumps(line) + "\n" for line in lines).encode()

@@ -158,6 +158,8 @@ def of_cell(file: str, method: str, head: str, shown: str) -> set[float]:
     for task in of_tasks:
         name = name.replace(task, "").strip(" ,")
     label = label_of(file, method)
+    if label and re.fullmatch(r"\d+ items", name):
+        label, name = label_of(file, f"{label}, {name}"), ""
     if label is None and method in ("majority class", "chance", "nearest answer"):
         return set(intervals(file)[method])
     if label is None:
