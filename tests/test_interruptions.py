@@ -164,11 +164,15 @@ def test_folders_of_killed_processes_are_swept_and_others_left(tmp_path: Path) -
     killed.kill()
     killed.communicate()
     assert left.is_dir()
-    os.utime(left, (0, 0))  # what is young may belong to a process that is about to take its lock
+    unlocked, fresh = tmp_path / "new-ab-old", tmp_path / "new-ab-fresh"  # of processes without a lock yet
+    for folder in (unlocked, fresh):
+        folder.mkdir()
+    os.utime(unlocked, (0, 0))
     alive, held = begun()  # sweeps what the first has left
     (tmp_path / "ab-of-somebody").mkdir()
     assert not left.exists()
-    os.utime(held, (0, 0))
+    assert (unlocked.exists(), fresh.exists()) == (False, True)
+    fresh.rmdir()
     scratch._sweep(tmp_path)
     assert held.is_dir()
     alive.communicate(timeout=60)  # ends with its input, and takes its folder along

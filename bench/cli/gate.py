@@ -226,8 +226,11 @@ def accept(run: Path, name: str, to: Path | None, replace: bool, no_outputs: boo
       adaptbench baseline accept results/local/mine --name main
     """
     from bench.gate import baseline as baselines
+    from bench.metrics.formats import clean
 
     folder = baselines.accept(run, name, to or baselines.FOLDER, replace=replace, outputs=not no_outputs)
     print(f"accepted: {folder}")
+    for task in map(clean, baselines.unread_items(folder)):
+        print(f"items of {task} are not at hand as they were asked; no change of them is noticed", file=sys.stderr)
     if not (folder / "noise.json").is_file():
         print("its noise is not known yet; `adaptbench calibrate` measures it", file=sys.stderr)

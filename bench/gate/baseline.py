@@ -116,6 +116,16 @@ def refuse_changed(baseline: Path) -> None:
             raise IncompleteError(f"{file} is not as it was accepted; accept the run again")
 
 
+def unread_items(baseline: Path) -> list[str]:
+    """Tasks and probes of an accepted baseline whose items were not at hand as they were asked, so that it has no
+    digest of them.
+    """
+    accepted = read_beside(files_of(baseline) / FILE, Accepted, _REMEDY)
+    run = read(baseline, "baseline")
+    names = {record.task for record in (*run.records, *run.base) if record.status == "ok"}
+    return sorted(names - set(accepted.items if accepted else ()))
+
+
 def item_digest_of(run: Run, task: str) -> str | None:
     """Digest of a task's items alone, as a baseline keeps it, or from the task where it is at hand; else None."""
     accepted = read_beside(files_of(run.path) / FILE, Accepted, _REMEDY)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from functools import lru_cache
 from multiprocessing import util
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import IO, Any
 from bench.store.staging import LOCK, take
 
 _PREFIX = "ab-"  # short: sockets lie in the folder
+_UNLOCKED = "new-" + _PREFIX  # until its lock is held, so that who sweeps need not wonder
 _LONGEST = 103  # characters of a socket's path on macOS, some more on Linux
 _SOCKET = len("/pymp-12345678/listener-12345678")
 _LAST = -110  # behind multiprocessing's own folder, which lies in it
@@ -30,10 +32,11 @@ def scratch() -> Path:
     """The folder; made at the first call, when those of processes that were killed are removed."""
     usual = tempfile.gettempdir()
     _sweep(Path(usual))
-    folder = tempfile.mkdtemp(prefix=_PREFIX)
-    lock = (Path(folder) / LOCK).open("w")
+    unlocked = Path(tempfile.mkdtemp(prefix=_UNLOCKED))
+    lock = (unlocked / LOCK).open("w")
     take(lock, without_locks=True)
     _locks.append(lock)
+    folder = str(unlocked.rename(unlocked.with_name(unlocked.name.removeprefix("new-"))))
     util.Finalize(None, shutil.rmtree, args=(folder, True), exitpriority=_LAST)
     if len(folder) + _SOCKET <= _LONGEST:
         _take_sockets(folder, usual)
@@ -53,11 +56,14 @@ def _sweep(usual: Path) -> None:
     """Remove the folders whose lock nobody holds any more."""
     for folder in usual.glob(f"{_PREFIX}*"):
         try:
-            if time.time() - folder.stat().st_mtime < _YOUNG_S:
-                continue  # its process may be about to take the lock
             with (folder / LOCK).open("rb") as lock:
                 left = take(lock)
         except OSError:
             continue  # another user's, or none of ours
         if left:
             shutil.rmtree(folder, ignore_errors=True)
+    for folder in usual.glob(f"{_UNLOCKED}*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _YOUNG_S:  # its process was killed before it took the lock
+                (folder / LOCK).unlink(missing_ok=True)
+                folder.rmdir()

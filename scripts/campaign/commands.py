@@ -12,8 +12,9 @@ from bench.store.listing import read_listing
 from scripts.kill_runs import answers
 
 IN, OUT, TMP, CACHE = "in", "out", "tmp", "cache"  # folders of a command's own place
-# what tells of the moment, or of how long it took
-_TIMED = {"accepted", "created"}
+PRINTED = "printed"  # for the output of a command that writes none: what its last start printed
+# what tells of the moment, and digests of items, which are left out, with a word, where those cannot be read
+_TIMED = {"accepted", "created", "items"}
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,6 @@ COMMANDS = (
     Command("export", ("run", "suite.yaml", "paint0"), ("export", "in/run", "--task", "paint0", "--method",
             "nearest-answer", "--out", "out/made"), "out/made", tree, 4),
     Command("forecast", ("suite.yaml", "paint0", "first"), ("forecast", "in/suite.yaml", "--out", "in/first", "--json"),
-            "printed-0.txt", tree, 3, whole=False),
+            PRINTED, tree, 3, whole=False),
     Command("fetch", ("tiny.whl",), ("fetch", "smollm2", "--file", "in/tiny.whl"), "cache/gguf", tree, 3, whole=False),
 )  # fmt: skip

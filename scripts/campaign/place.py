@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.campaign.commands import CACHE, IN, OUT, TMP, Command
+from scripts.campaign.commands import CACHE, IN, OUT, PRINTED, TMP, Command
 from scripts.campaign.forked import Forked, Start, start
 from scripts.campaign.prepared import START
 
@@ -87,7 +87,7 @@ class Place:
 
     @property
     def output(self) -> Path:
-        return self.path / self.command.output
+        return self.started[-1].printed if self.command.output == PRINTED else self.path / self.command.output
 
     def start(self) -> Process:
         """The command, in a session of its own."""

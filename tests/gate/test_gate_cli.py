@@ -149,6 +149,7 @@ def test_from_a_run_to_a_calibrated_baseline(tmp_path: Path, capsys: pytest.Capt
     main = tmp_path / "baselines" / "main"
     code, out, err = ended(capsys, "baseline", "accept", folders[0], "--name", "main", "--to", tmp_path / "baselines")
     assert (code, out) == (0, f"accepted: {main}\n")
+    assert "items of mail are not at hand as they were asked; no change of them is noticed\n" in err
     assert "its noise is not known yet" in err
     code, out, _ = ended(capsys, "calibrate", main, *folders[1:4])
     assert code == 0
