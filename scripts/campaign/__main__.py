@@ -83,7 +83,7 @@ class Campaign:
             problems = [f"{each.log.name}: hangs" for each in there.started if not each.wait()]
             for each in there.started:
                 problems += checks.ended_well(each, fault, code)
-            problems += checks.gone(there)
+            problems += checks.gone(there, killed=fault.name == "SIGKILL")
             problems += checks.whole(there, fault, expected)
             ended = [each.code for each in there.started]
             said = "".join(each.said() for each in there.started)[-600:]

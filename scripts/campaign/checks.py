@@ -12,7 +12,7 @@ from bench.store import lease
 from bench.store.lines import lines_of
 from bench.store.run_folder import PREDICTIONS, RECORD, WRITING, read_record
 from bench.store.staging import LOCK
-from scripts.campaign.commands import OUT, TMP, run_outcome
+from scripts.campaign.commands import OUT, TMP, is_begun, run_outcome
 from scripts.campaign.faults import Fault
 from scripts.campaign.place import Place, Process
 
@@ -30,21 +30,24 @@ def ended_well(process: Process, fault: Fault, undisturbed: int) -> Iterator[str
     early = process.cold and code is not None and 128 - code in fault.codes  # it could not heed the signal yet
     if code not in _OWN_CODES | fault.codes and not early:
         yield f"exit code {code}"
-    if code not in (undisturbed, -9) and not early and not process.log.read_bytes().strip():
+    if code not in (undisturbed, -9) and not early and not said.strip():
         yield f"exit code {code} without a word"
     if code in (2, 4) and not _PATH.search(said):
         yield f"exit code {code}, and no file named"
 
 
-def gone(place: Place) -> Iterator[str]:
-    """No process is left after two seconds, and nothing in TMPDIR."""
+def gone(place: Place, killed: bool = False) -> Iterator[str]:
+    """No process is left after two seconds, and nothing in TMPDIR.
+
+    A run that was `killed` before its fork server lived leaves an empty folder there until the next one begins.
+    """
     until = time.monotonic() + GONE_S
     while (left := [pid for process in place.started for pid in process.left()]) and time.monotonic() < until:
         time.sleep(0.05)
     if left:
         yield f"{len(left)} processes are left after {GONE_S:.0f} s"
     there = sorted(path.name for path in (place.path / TMP).iterdir()) if (place.path / TMP).is_dir() else []
-    if there:
+    if there and not killed:
         yield f"left in TMPDIR: {', '.join(there[:5])}"
 
 
@@ -77,9 +80,9 @@ def outcome(place: Place) -> object:
 
 
 def hidden(place: Place) -> Iterator[str]:
-    """Folders and files that were to become others, and stayed."""
+    """Folders and files that were to become others, and stayed; but for `is_begun`."""
     for path in sorted((place.path / OUT).rglob(".*")):
-        if path.name != LOCK and lease.FOLDER not in path.parts:
+        if path.name != LOCK and lease.FOLDER not in path.parts and not is_begun(path):
             yield f"left behind: {path.relative_to(place.path)}"
             return
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +36,15 @@ def run_outcome(run: Path) -> object:
     return [cell.full_name for cell in read_listing(run).cells], answers(run)
 
 
+def is_begun(path: Path) -> bool:
+    """Whether it is the file that a process was writing when it was killed: hidden, and read by nobody."""
+    return re.fullmatch(r"\..+\.\d+", path.name) is not None
+
+
 def tree(path: Path) -> object:
     """The content of a file, or of all files of a folder: digests, of JSON without what tells the time."""
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    within = sorted(file for file in path.rglob("*") if file.is_file() and not is_begun(file))
+    files = [path] if path.is_file() else within
     return {str(file.relative_to(path)): _digest(file) for file in files}
 
 
