@@ -28,6 +28,7 @@ from bench.executors.cluster import SlurmSettings
 from bench.runs import runner, shards
 from bench.runs.executor import Event, Executor, LocalProcesses, event_of
 from bench.store import merge, run_folder
+from methods.set_fit import SetFit
 from tests import test_contract
 from tests.pictures import COLOURS, png
 from tests.small import Silent, cells_of, write_suite, write_task
@@ -152,7 +153,8 @@ def stopped_in_every_phase(folder: Path, patch: pytest.MonkeyPatch) -> Run:
             run = measured(folder, Here(hear))
         except StoppedError:
             continue
-        learnt = [record for record in run.records if record.training and record.training.steps]
+        steps = [record for record in run.records if record.training and record.training.steps]
+        learnt = [record for record in steps if record.parts.weights.name != SetFit.name]  # which begins anew
         assert stops >= {(record.key, "train") for record in learnt}
         assert all(record.resumed for record in learnt)
         return run
@@ -177,12 +179,13 @@ Way = Callable[[Path, pytest.MonkeyPatch], Run]
 EXACT: tuple[Way, ...] = (in_two_processes, stopped_in_every_phase, in_shards)
 BOUNDS: dict[Way, float] = {  # of any number that is no count
     turned_round: 1e-5,
-    on_three_threads: 1e-5,
+    on_three_threads: 1e-3,  # a classifier is fitted until a step gains little, to the last bits of its inputs
+    on_a_rehearsed_cluster: 1e-5,  # where a process takes its own number of threads
     in_small_batches: 1e-3,
     both: 1e-3,
 }
 CHEAP = [("few", way) for way in (*EXACT, both)]
-DEAR = [("all", way) for way in (*EXACT, *BOUNDS)] + [("few", on_a_rehearsed_cluster)]
+DEAR = [("few" if way is on_a_rehearsed_cluster else "all", way) for way in (*EXACT, *BOUNDS)]
 
 
 def write_questions(folder: Path) -> None:

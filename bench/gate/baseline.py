@@ -191,4 +191,9 @@ def _digest(file: RunPath) -> str:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (file for file in sorted(folder.rglob("*")) if file.is_file())
+    """All files, in order; unlike `rglob` it raises OSError for a folder that may not be read."""
+    for entry in sorted(folder.iterdir()):
+        if entry.is_dir():
+            yield from _files(entry)
+        else:
+            yield entry
