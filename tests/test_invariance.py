@@ -180,7 +180,7 @@ EXACT: tuple[Way, ...] = (in_two_processes, stopped_in_every_phase, in_shards)
 BOUNDS: dict[Way, float] = {  # of any number that is no count
     turned_round: 1e-5,
     on_three_threads: 1e-3,  # a classifier is fitted until a step gains little, to the last bits of its inputs
-    on_a_rehearsed_cluster: 1e-5,  # where a process takes its own number of threads
+    on_a_rehearsed_cluster: 1e-3,  # where a process takes its own number of threads
     in_small_batches: 1e-3,
     both: 1e-3,
 }

@@ -18,7 +18,7 @@ from scripts.campaign.place import Place, Process
 
 GONE_S = 2.0
 _OWN_CODES = frozenset({0, 2, 3, 4, 5})
-_PATH = re.compile(r"\b(?:in|out|task paint0)\b|[\w.\-]+/[\w.\-/]*|[\w\-]+\.(?:jsonl?|yaml|csv|zip|html|txt|xml|md|whl|gguf)")
+_PATH = re.compile(r"\b(in|out|paint0)\b|[\w.\-]+/[\w.\-/]*|[\w\-]+\.(jsonl?|yaml|csv|zip|html|txt|xml|md|whl|gguf)")
 DAMAGES = ("bytes corrupted", "files removed")  # what was published may be what they spoil
 
 
