@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import tasks
 from bench.config import suite
 from bench.core.errors import UsageError
 from bench.gate import policy
+from scripts.fuzz.mutate import flow
 
 LONGEST = 700  # characters of a line, the names that are allowed among them
 SUITE: dict[str, Any] = {
@@ -53,17 +53,6 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from places(below)
 
 
-def as_yaml(value: Any) -> str:
-    """`value` in flow style; JSON knows no keys but text, and no numbers that are not finite."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{as_yaml(key)}: {as_yaml(below)}" for key, below in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(as_yaml, value)) + "]"
-    if isinstance(value, float) and not math.isfinite(value):
-        return ".inf" if value > 0 else ".nan"
-    return json.dumps(value, ensure_ascii=value == "\x00")
-
-
 @pytest.mark.parametrize("kind", READERS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
@@ -75,7 +64,7 @@ def test_any_value_anywhere_is_read_or_refused_in_short_lines(kind: str, data: s
         if spots:
             container, key = data.draw(st.sampled_from(spots))
             container[key] = copy.deepcopy(data.draw(st.sampled_from(VALUES)))
-    (tmp_path / name).write_text(as_yaml(changed), encoding="utf-8")
+    (tmp_path / name).write_text(flow(changed), encoding="utf-8")
     try:
         read(tmp_path / name)
     except UsageError as error:
@@ -89,5 +78,5 @@ def test_any_value_anywhere_is_read_or_refused_in_short_lines(kind: str, data: s
 @pytest.mark.parametrize("kind", READERS)
 def test_what_is_changed_there_is_right(kind: str, tmp_path: Path) -> None:
     right, name, read = READERS[kind]
-    (tmp_path / name).write_text(as_yaml(right), encoding="utf-8")
+    (tmp_path / name).write_text(flow(right), encoding="utf-8")
     read(tmp_path / name)

@@ -106,9 +106,10 @@ def caution(found: Headline) -> str:
 
 
 def copying_wins(found: Headline) -> bool:
-    """Whether copying the nearest training answer, which no method of the run does, is better than what leads."""
-    known = found.reference is not None and found.leads is not None and found.reference.label == NEAREST
-    return known and found.leads is not None and lead(found.against[-1], found.leads.label)[2] < 0
+    """Whether copying the nearest training answer is better than what leads."""
+    if found.leads is None or found.reference is None or found.reference.label != NEAREST:
+        return False
+    return lead(found.against[-1], found.leads.label)[2] < 0
 
 
 def choice(found: Headline) -> str:
