@@ -141,7 +141,11 @@ class FewShotOptions(ContextOptions):
     k: Grid[PositiveInt | Literal["fill"]] = Field(
         (4, 8, 16), description="few-shot examples; fill: as many as the context holds"
     )
-    select: Grid[Literal["stratified", "similar", "gain"]] = ("stratified", "similar")
+    select: Grid[Literal["stratified", "similar", "gain"]] = Field(
+        ("stratified", "similar"),
+        description="stratified: drawn once, balanced over labels; similar: the nearest of each item; "
+        "gain: one after the other, by the validation score",
+    )
     retriever: Grid[Retriever] = Field(
         ("auto",), description="of similar ones; auto: hybrid with an encoder, else lexical"
     )

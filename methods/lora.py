@@ -25,9 +25,9 @@ from methods.peft_part import MatrixOptions, MatrixPart
 
 class LoraOptions(MatrixOptions):
     learning_rate: tuple[float, ...] = Field((2e-4, 1e-3, 5e-3), min_length=1)
-    rank: int = Field(16, gt=0)
-    alpha: int | None = Field(None, gt=0, description="None: 2 x rank")
-    dropout: float = Field(0.0, ge=0, lt=1)
+    rank: int = Field(16, gt=0, description="of the two factors of each matrix")
+    alpha: int | None = Field(None, gt=0, description="null: 2 x rank")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of the adapter's inputs that a training step drops")
     rank_stabilised: bool = Field(False, description="scale by alpha / sqrt(rank) (Kalajdzievski 2023)")
     train_end_token: bool = Field(
         True, description="also train the output row of the EOS token; not of an encoder-decoder model, which knows it"

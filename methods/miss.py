@@ -17,7 +17,7 @@ from methods.peft_part import MatrixOptions, MatrixPart
 class MissOptions(MatrixOptions):
     learning_rate: tuple[float, ...] = Field((2e-4, 1e-3, 5e-3), min_length=1)
     rank: int = Field(32, gt=0, description="columns of a shard; as many numbers as LoRA of half the rank has")
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of the adapter's inputs that a training step drops")
 
 
 class Miss(MatrixPart):

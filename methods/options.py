@@ -196,7 +196,7 @@ class EncoderTuning(Options):
     hard_negatives: Grid[NonNegativeInt] = Field(
         (2,), description="passages beside each gold one: those the encoder ranks highest before"
     )
-    epochs: float = Field(3.0, gt=0)
+    epochs: float = Field(3.0, gt=0, description="times that all questions are learnt from")
     batch_size: int = Field(32, gt=1, description="pairs of a step; passages of other pairs are negatives too")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps")
     trial_share: float = Field(0.34, gt=0, le=1, description="length of a trial, as a share of the training")
@@ -208,12 +208,14 @@ class TrainingOptions(Options):
     learning_rate: tuple[float, ...] = Field(
         min_length=1, description="one rate, or a grid to choose from on validation"
     )
-    epochs: float = Field(3.0, gt=0)
+    epochs: float = Field(3.0, gt=0, description="times that all training items are learnt from")
     max_steps: int | None = Field(None, gt=0, description="optimizer steps; overrides epochs")
     batch_size: int = Field(32, gt=0, description="examples for each optimizer step")
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0, description="of AdamW")
     warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps")
-    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
+    schedule: Literal["linear", "cosine", "constant_with_warmup"] = Field(
+        "cosine", description="how the learning rate falls after its warm-up"
+    )
     max_grad_norm: float | None = Field(1.0, gt=0, description="gradients are clipped to this norm; null: never")
     beta2: float = Field(0.999, gt=0, lt=1, description="AdamW's decay of squared gradients")
     patience: int | None = Field(None, gt=0, description="epochs without a better validation loss before stopping")

@@ -57,7 +57,9 @@ class RagOptions(ContextOptions):
         ("auto", "lexical"), description="auto: hybrid with a sentence embedder at hand, else lexical"
     )
     context_tokens: int | None = Field(None, gt=0, description="token budget for the passages of one item")
-    control: Literal["none", "oracle", "random"] = "none"
+    control: Literal["none", "oracle", "random"] = Field(
+        "none", description="oracle: the gold passages are shown; random: passages drawn for each item"
+    )
     rerank: Grid[ModelName] = Field(
         (NONE,), description="none, or a cross-encoder (folder, Hub id) that orders the first passages anew"
     )

@@ -14,9 +14,9 @@ from methods.lora import Lora, LoraOptions
 
 
 class RsLoraOptions(LoraOptions):
-    rank: int = Field(64, gt=0)
+    rank: int = Field(64, gt=0, description="of the two factors of each matrix")
     alpha: int | None = Field(16, gt=0, description="null: 2 x rank")
-    rank_stabilised: Literal[True] = True
+    rank_stabilised: Literal[True] = Field(True, description="scale by alpha / sqrt(rank), always")
 
 
 class RsLora(Lora):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -58,5 +59,6 @@ def field_comments(kind: type) -> dict[str, str]:
         for node in definition.body:
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 after = lines[(node.end_lineno or node.lineno) - 1].encode()[node.end_col_offset :].decode()
-                found[node.target.id] = after.strip().removeprefix("# ")
+                said = after.strip().removeprefix("# ")
+                found[node.target.id] = re.sub(r"\bNone\b", "null", said)
     return found

@@ -12,7 +12,7 @@ SHOWN = {  # run -> what its report is an example of
     "smollm2": "A chat model of 135 million parameters on labels, replies and questions about documents; 125 cells, "
     "three seeds, an encoder and methods without a language model beside it.",
     "smollm2-quick": "The same model in seven minutes: two tasks, one seed.",
-    "reference": "Every method on every bundled task, with the demonstration model; tuning, learning curves, retrieval "
+    "reference": "Five bundled tasks with the demonstration model and most methods; tuning, learning curves, retrieval "
     "controls, counterfactual pairs.",
     "forgetting": "Learning against forgetting at several learning rates and ranks.",
     "parts-mini": "Every adapter beside full fine-tuning, five seeds.",
@@ -23,6 +23,12 @@ SHOWN = {  # run -> what its report is an example of
     "popqa": "Public data: questions with passages. Its archive holds scores and no answers.",
 }
 _AT_ONCE = 2
+
+
+def place(file: str) -> str | None:
+    """Where a report that is committed, a file of the repository such as `results/smollm2.html`, is on the site."""
+    folder, _, name = file.rpartition("/")
+    return f"gallery/{name}" if folder == RESULTS.name and name.removesuffix(".html") in SHOWN else None
 
 
 def page() -> str:

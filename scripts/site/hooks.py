@@ -21,7 +21,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # for `scripts`, which is no part of the package
 
-from scripts.site import command_line, gallery, reference, schemas  # noqa: E402
+from scripts.site import accessibility, command_line, gallery, reference, schemas  # noqa: E402
 
 PAGES = {  # file of the repository -> page of the site
     "README.md": "index.md",
@@ -72,9 +72,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    """Warn of what a page would load from another machine."""
+    """Warn of what a page would load from another machine, and of what a screen reader would stumble over."""
     for tag in from_elsewhere(output):
         log.warning(f"{page.file.src_uri} loads from another machine: {tag}")
+    for problem in accessibility.problems(output):
+        log.warning(f"{page.file.src_uri}: {problem}")
     return output
 
 
@@ -101,7 +103,8 @@ def _on_site(link: re.Match[str], source: str, place: str, config: MkDocsConfig,
     if not target or ":" in target.partition("/")[0]:
         return link[0]
     file = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
-    on_site = PAGES.get(file) or (file.removeprefix("docs/") if file.startswith("docs/") else f"files/{file}")
+    on_site = PAGES.get(file) or gallery.place(file)
+    on_site = on_site or (file.removeprefix("docs/") if file.startswith("docs/") else f"files/{file}")
     if on_site.startswith("files/") and files.get_file_from_path(on_site) is None and (ROOT / file).is_file():
         files.append(File.generated(config, on_site, abs_src_path=str(ROOT / file)))
     return posixpath.relpath(on_site, posixpath.dirname(place) or ".") + anchor

@@ -8,10 +8,18 @@ from typing import Any, TypeAlias
 
 import methods
 from bench.core.model_kind import DESCRIPTIONS, fits
+from methods.options import TrainingOptions
 from scripts.site import schemas
 
 Node: TypeAlias = Mapping[str, Any]
-_FILES = ("suite", "decide", "prices", "task", "policy", "cluster")
+_EXPLAINED = {  # file -> the page that explains its keys
+    "suite": "../suite-format.md",
+    "decide": "../suite-format.md#decisions",
+    "prices": "../costs.md#money",
+    "task": "../task-format.md",
+    "policy": "../gate.md#policy",
+    "cluster": "../scale.md#slurm",
+}
 _PLAIN = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true`, `false`", "null": "none"}
 _BOUNDS = {
     "minimum": "from {}",
@@ -24,14 +32,15 @@ _BOUNDS = {
 
 def keys_page() -> str:
     """Every key of the files that people write."""
-    found = ["# Keys of every file", "", "Made from the types that read these files; what is left out has the default."]
-    for name in _FILES:
+    said = "Made from the types that read these files. A key that is left out has its default."
+    found = ["# Keys of every file", "", said]
+    for name in _EXPLAINED:
         schema = schemas.of_file(name)
         found += [
             "",
             f"## {name.capitalize()}",
             "",
-            f"{schema['description']} [JSON Schema](../schemas/{name}.json).",
+            f"{schema['description']} [Explanation]({_EXPLAINED[name]}), [JSON Schema](../schemas/{name}.json).",
             "",
         ]
         found += _tables(schema, name, with_default=True)
@@ -61,9 +70,12 @@ def methods_page() -> str:
     for name, description in methods.available().items():
         kinds = ", ".join(kind for kind in DESCRIPTIONS if fits(methods.create(name), kind))
         found.append(f"| `{name}` | {_cell(description)} | {kinds} |")
+    common = {name: field.description for name, field in TrainingOptions.model_fields.items() if field.description}
     found += ["", "What each option means is said in [suites](../suite-format.md#methods-and-their-options).", ""]
     for name, part in methods.own().items():
         schema = part.Options.model_json_schema(mode="validation")
+        for option in schema.get("properties", {}).keys() & common.keys():  # a part may set a default of its own alone
+            schema["properties"][option].setdefault("description", common[option])
         if schema.get("properties"):
             found += ["", f"## {name}", "", *_tables(schema, name, with_default=True)]
     return "\n".join(found) + "\n"
@@ -76,7 +88,7 @@ def _tables(schema: Node, page: str, *, with_default: bool) -> Iterator[str]:
     yield from _table(schema, definitions, page, with_default=with_default)
     for name, definition in definitions.items():
         if definition is not schema and "properties" in definition:
-            said = (definition.get("description") or "").partition("\n\n")[0].replace("\n", " ")
+            said = (definition.get("description") or "").partition("\n\n")[0].replace("\n", " ").replace("None", "null")
             yield from ("", f"### {_title(page, name)}", "", said, "")
             yield from _table(definition, definitions, page, with_default=with_default)
 
@@ -109,10 +121,16 @@ def _words(node: Node, definitions: Node, page: str) -> str:
         anchor = _title(page, name).replace(":", "").replace(" ", "-").lower()
         return f"[{name}](#{anchor})"
     several = node.get("anyOf") or node.get("oneOf")
+    if several and {"boolean", "string", "array"} <= {each.get("type") for each in several}:
+        return "any value"
     if several:
         return " or ".join(dict.fromkeys(_words(each, definitions, page) for each in several))
     if "enum" in node or "const" in node:
-        return ", ".join(f"`{value}`" for value in node.get("enum", [node.get("const")]))
+        values = node.get("enum", [node.get("const")])
+        return ", ".join(
+            f"`{value if isinstance(value, str) else json.dumps(value)}`" if value != "" else "empty"
+            for value in values
+        )
     if node.get("type") == "array":
         entries = node.get("items") or (node.get("prefixItems") or [{}])[0]
         return f"list of {_words(entries, definitions, page)}"
@@ -122,6 +140,8 @@ def _words(node: Node, definitions: Node, page: str) -> str:
     types = node.get("type", [])
     plain = " or ".join(_PLAIN[each] for each in ([types] if isinstance(types, str) else types)) or "anything"
     bounds = ", ".join(text.format(node[key]) for key, text in _BOUNDS.items() if key in node)
+    if node.get("minLength") == node.get("maxLength") == 1:
+        return "one character"
     return f"{plain}, {bounds}" if bounds else plain
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import pytest
@@ -14,10 +14,11 @@ import yaml
 from bench.cli import cli
 from bench.config import suite as suites
 from bench.core import yaml_file
+from bench.core.phases import PhaseName
 from bench.executors import cluster
 from bench.gate import policy
 from tasks.loader.spec import TaskSpec
-from tests.site.pages import PAGES, ROOT, anchors, blocks, commands, commands_of, links, mentions, name_of
+from tests.site.pages import PAGES, ROOT, anchors, blocks, commands, commands_of, inline, links, mentions, name_of
 
 EXECUTED = {  # pages whose Python is run, and by what
     "docs/python.md": "tests/test_api.py",
@@ -113,6 +114,11 @@ def read(content: dict[str, Any], text: str, file: Path) -> None:
     else:
         assert keys <= set(TaskSpec.model_fields), f"{keys - set(TaskSpec.model_fields)} is in no file:\n{text}"
         TaskSpec.model_validate({"name": "t", "kind": "text", "template": "{q}", **content})
+
+
+def test_the_page_of_costs_names_every_phase() -> None:
+    named = {token.content for token in inline(ROOT / "docs" / "costs.md") if token.type == "code_inline"}
+    assert set(get_args(PhaseName)) <= named
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name_of)

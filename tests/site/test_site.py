@@ -15,7 +15,7 @@ import yaml
 from tests.site.pages import PAGES, ROOT, blocks, name_of
 
 pytest.importorskip("mkdocs")
-from scripts.site import gallery, hooks
+from scripts.site import accessibility, gallery, hooks
 
 CONFIG = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
 
@@ -58,6 +58,42 @@ def test_the_gallery_shows_runs_that_are_there() -> None:
 )
 def test_what_would_be_loaded_from_another_machine_is_noticed(tag: str, loads: bool) -> None:
     assert bool(hooks.from_elsewhere(f"<p>x</p>{tag}")) == loads
+
+
+PAGE = '<html lang="en"><head><title>P</title></head><body><h1>P</h1><h2 id="a">A part</h2><p>{}</p></body></html>'
+
+
+@pytest.mark.parametrize(
+    ("inside", "problem"),
+    [
+        ('<a href="b.html"><img src="c.png" alt="Costs"></a>', None),
+        ('<a href="b.html" title="Next"></a><button aria-label="Search"></button>', None),
+        ("<svg><title>A curve</title></svg><pre>| a | b |</pre><code>- a</code>", None),
+        ('<span aria-hidden="true"></span><a id="b"></a><img src="c.png" alt="">', None),
+        ('<a href="b.html"></a>', "<a> without a text"),
+        ('<a href="b.html"><img src="c.png" alt=""></a>', "<a> without a text"),
+        ("<button><svg></svg></button>", "<button> without a text"),
+        ('<img src="c.png">', "a picture without a text: c.png"),
+        ("<h3> </h3>", "<h3> without a text"),
+        ("<h4>Further down</h4>", "h4 follows h2"),
+        ("<h1>Another page</h1>", "2 headings of the first level"),
+        ('<b id="a">x</b>', 'id "a" stands 2 times'),
+        ("Rows:\n| a | b |\n| 1 | 2 |", "Markdown that stayed text: | a | b |"),
+        ("Three:\n- one\n- two", "Markdown that stayed text: - one"),
+    ],
+)
+def test_what_a_screen_reader_would_stumble_over_is_noticed(inside: str, problem: str | None) -> None:
+    assert accessibility.problems(PAGE.format(inside)) == ([problem] if problem else [])
+
+
+def test_a_page_without_language_title_or_heading_is_noticed() -> None:
+    found = accessibility.problems("<html><body><p>Text</p></body></html>")
+    assert found == ["the page names no language", "the page has no title", "0 headings of the first level"]
+
+
+@pytest.mark.parametrize("report", sorted((ROOT / "results").glob("*.html")), ids=lambda file: file.stem)
+def test_committed_reports_can_be_read_aloud(report: Path) -> None:
+    assert accessibility.problems(report.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.slow
