@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 import bench
 import tasks
 from bench import cli
-from bench.core.errors import UsageError
+from bench.core.errors import DamagedError, UsageError
 from bench.gate import baseline
 from bench.store import archive, merge, pack, run_folder
 from bench.store.listing import RUN_FILE
@@ -156,11 +156,15 @@ class TestThereAndBack:
         assert sorted(path.name for path in run.parent.iterdir()) == ["paint", "trial"]
 
     def test_no_half_archive_is_left(self, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def full(self: Path) -> bytes:
+        def full(*written: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(Path, "read_bytes", full)
-        with pytest.raises(UsageError, match=r"cannot write .*No space left on device"):
+        with monkeypatch.context() as patch:
+            patch.setattr(zipfile.ZipFile, "writestr", full)
+            with pytest.raises(UsageError, match=r"cannot write .*No space left on device"):
+                pack.pack(run)
+        monkeypatch.setattr(Path, "read_bytes", full)  # what cannot be read is named, not the archive
+        with pytest.raises(DamagedError, match=r"trial/\S+ cannot be read: No space left on device"):
             pack.pack(run)
         assert sorted(path.name for path in run.parent.iterdir()) == ["paint", "trial"]
 

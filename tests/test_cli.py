@@ -84,6 +84,9 @@ def any_device(no_device_is_asked: pytest.MonkeyPatch) -> None:
         (["rum"], 'no command "rum" (did you mean "run"?)'),
         (["run", "quikstart"], 'unknown suite "quikstart" (did you mean "quickstart"?)'),
         (["run", "nowhere/suite.yaml"], 'no suite file "nowhere/suite.yaml"'),
+        (["run", "."], 'unknown suite "."'),
+        (["run", "/"], 'no suite file "/"'),
+        (["run", ""], 'unknown suite ""'),
         (["run", "--limit", "-5"], "-5 is not in the range x>=1"),
         (["run", "--limit", "many"], "'many' is not a valid integer"),
         (["run", "--limt", "5"], "--limit"),
@@ -136,6 +139,15 @@ def test_a_wrong_suite_is_one_line(
 ) -> None:
     err = mistake(capsys, "run", change(suite_file, **keys))
     assert words in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("engine", ["fast", None])
+def test_an_option_changes_nothing_of_what_is_no_mapping(
+    suite_file: Path, engine: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    err = mistake(capsys, "run", change(suite_file, engine=engine), "--device", "cpu")
+    assert "engine is " in err
     assert len(err.splitlines()) == 1
 
 

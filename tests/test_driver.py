@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench import cli
+from bench.cli import driver
 from bench.core.errors import UsageError
 from bench.core.plugins import Plugin
 from bench.executors import batch, cluster, named
@@ -64,6 +65,15 @@ def test_a_run_under_way_is_seen_and_ended_from_elsewhere(
     assert folder_cluster.jobs() == []
     assert "no driver is running; there is nothing to end" in said("cancel", str(out))
     assert "driver: none; the same `adaptbench run` goes on" in said("status", str(out))
+
+
+def test_the_log_of_a_run_under_way_is_left_as_it_is(tmp_path: Path) -> None:
+    log = tmp_path / lease.FOLDER / driver.LOG
+    with lease.hold(tmp_path / lease.FOLDER, lambda owner: UsageError("held")):
+        log.write_text("[1/3] lora: accuracy 0.5\n")
+        with pytest.raises(UsageError, match="another process is writing"):
+            driver.detach(["run", "quickstart"], tmp_path)
+    assert log.read_text() == "[1/3] lora: accuracy 0.5\n"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import yaml
 from click.testing import CliRunner
 
 from bench.cli import cli
+from bench.cli.judge import _entry
 from bench.core.errors import TaskError, UsageError
 from bench.judging import judge as judging
 from bench.judging.asking import Judge, Said
@@ -292,6 +293,19 @@ def test_what_cannot_be_judged_is_one_line(run_folder: Path, monkeypatch: pytest
         ask("note")
     with pytest.raises(UsageError, match='unknown method of the run: "nearest"'):
         ask("notes", "nearest")
+    with pytest.raises(UsageError, match='the judge: unknown key "pth"'):
+        _ = Judge({"pth": "mini"}).called
+
+
+def test_a_judge_is_found_from_the_folder_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there" / "judge").mkdir(parents=True)
+    file = tmp_path / "there" / "judge.yaml"
+    file.write_text("{path: ./judge, dtype: float32}")
+    monkeypatch.chdir(tmp_path)
+    assert _entry(str(file)) == {"path": str(tmp_path / "there" / "judge"), "dtype": "float32"}
+    file.write_text("path: smollm2")
+    assert _entry("there/judge.yaml") == {"path": "smollm2"}
+    assert _entry("there/judge") == {"path": str(tmp_path / "there" / "judge")}
 
 
 def says_the_kinder(path: str, body: dict[str, Any], before: int) -> Sent:

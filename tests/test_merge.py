@@ -119,6 +119,9 @@ def test_answers_of_teachers_and_endpoints_and_folders_of_weights_come_along(tmp
     (pooling / "config.json").write_text("{}")
     merge.merge(shards, tmp_path / "out")
     assert (tmp_path / "out" / "answers" / "far.jsonl").read_text() == '{"key": "a"}\n{"key": "b"}\n'
+    (shards[0] / "answers" / "far.jsonl").write_text('{"key": "a"}\n{"key": "c", "usa')  # cut off by a kill
+    merge.merge(shards, tmp_path / "cut")
+    assert (tmp_path / "cut" / "answers" / "far.jsonl").read_text().splitlines()[2] == '{"key": "b"}'
     kept = {file.name: file.read_text() for file in (tmp_path / "out" / "taught").iterdir()}
     assert kept == {"same.json": "{}", "own.json": "[]"}
     [copied] = (tmp_path / "out").glob("cells/*/weights/1_Pooling/config.json")

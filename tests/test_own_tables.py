@@ -343,6 +343,15 @@ def test_a_header_of_another_width_and_one_of_a_file_with_names(tmp_path: Path) 
         init(tmp_path / "a.jsonl", tmp_path / "out", header=["a", "b"])
 
 
+def test_an_answer_that_is_called_as_titles_are_stays_an_answer(tmp_path: Path) -> None:
+    rows = [f"Who keeps key {n}?,Key {n // 2} is kept by name {n}.,name {n}" for n in range(12)]
+    (tmp_path / "a.csv").write_text("\n".join(["question,context,name", *rows]) + "\n")
+    init(tmp_path / "a.csv", tmp_path / "out", question="question", answer="name", retrieve=True)
+    task = tasks.load(tmp_path / "out")
+    every = (*task.train, *task.validation, *task.test)
+    assert {example.references for example in every} == {(f"name {n}",) for n in range(12)}
+
+
 def test_what_contradicts_itself_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(CASES["two labels"].content)
     with pytest.raises(UsageError, match="leave one of them out"):

@@ -96,6 +96,8 @@ def test_paths_of_a_job_become_those_of_the_machine(model: Path, tmp_path: Path)
         "model": {"folder": str(model), "name": str(model)}, "teacher": None, "task": str(tmp_path / "paint"),
         "probes": ["reading"], "unlabelled": None, "embedder": "auto", "options": {"path": None, "text": "a/b"},
     }  # fmt: skip
+    writes = {**job, "model": {"folder": ""}, "reflector": {"folder": str(model)}}
+    assert str(model) in [each.name for each in content.contents(writes)]
     found = content.contents(job)
     assert [each.name for each in found] == sorted([str(model), str(tmp_path / "paint")])
     placed = content.placed(job, {str(model): "/there"})

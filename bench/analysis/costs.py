@@ -84,10 +84,11 @@ def _served(record: Record, prices: Prices, rate: float, taught: float | None) -
     answers, search = paid(record, prices, "predict"), paid(record, prices, "tune")
     known = answers is not None and record.items > 0
     searched = record.retrieval.get("money_per_query", 0.0)
-    query = ((answers or 0.0) + _seconds(record, ("retrieve",)) * rate) / record.items + searched if known else None
+    found = _seconds(record, ("retrieve", "rerank")) * rate
+    query = ((answers or 0.0) + found) / record.items + searched if known else None
     return CellCost(
         search=(search or 0.0) + _reflecting(record, prices),
-        production=None if taught is None else _seconds(record, ("index",)) * rate + taught,
+        production=None if taught is None else _seconds(record, ("retriever", "index")) * rate + taught,
         teaching=taught,
         thousand_queries=None if query is None else 1000 * query,
         thousand_single=None if query is None else 1000 * query,  # tokens cost the same one by one

@@ -38,7 +38,9 @@ def from_column(splits: dict[str, list[Row]], guessed: Guess) -> list[Row]:
         raise UsageError(
             f"--retrieve needs a column of passages, such as {', '.join(PASSAGES)}; name it with --passage"
         )
-    gold, title = _new_column(rows, "gold"), first_named([name for name in rows[0] if name != guessed.question], TITLES)
+    asked = {guessed.question, guessed.answer, *guessed.more_answers}
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in asked]
+    gold, title = _new_column(rows, "gold"), first_named(names, TITLES)
     documents: dict[str, Row] = {}
     for row in rows:
         text = (text_or_none(row.pop(column, None)) or "").strip()

@@ -18,6 +18,7 @@ from bench.core.errors import UsageError
 from bench.core.quoting import plain
 
 if TYPE_CHECKING:
+    from bench.store.lease import Owner
     from bench.store.status import Status, UnderWay
 
 LOG = "log.txt"  # of a driver that runs in the background, in the folder of its lease
@@ -29,11 +30,14 @@ def detach(arguments: Sequence[str], run: Path) -> None:
     """Start adaptbench with these arguments in the background; returns when it writes `run`.
 
     Raises:
+        UsageError: another process writes `run`, or it cannot be written.
         SystemExit: it ended before, with its own words and exit code.
     """
     from bench.store import lease
 
     log = run / lease.FOLDER / LOG
+    if owner := _living(log.parent):  # whose output stands in the log
+        raise UsageError(f"another process is writing {run} ({owner}); wait for it, or choose another --out")
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         stream = log.open("w", encoding="utf-8")
@@ -47,7 +51,7 @@ def detach(arguments: Sequence[str], run: Path) -> None:
     while True:
         code = process.poll()
         if code is not None:
-            sys.stderr.write(_harmless(log.read_text(encoding="utf-8")))
+            sys.stderr.write(_harmless(log.read_text(encoding="utf-8", errors="replace")))
             sys.exit(code)
         owner = lease.holder(run / lease.FOLDER)
         if owner and owner.pid == process.pid:
@@ -77,6 +81,15 @@ def status(run: Path) -> None:
         print(plain(f"  {name}: failed"))
     if len(found.failed) > _SHOWN:
         print(f"  and {len(found.failed) - _SHOWN} more failed")
+
+
+def _living(folder: Path) -> Owner | None:
+    """The holder of the lease in `folder`, unless it has ended or was silent for too long."""
+    from bench.store import lease
+
+    owner = lease.holder(folder)
+    lives = owner is not None and not owner.gone and (lease.silent_s(folder) or 0.0) < lease.SILENCE_S
+    return owner if lives else None
 
 
 def _harmless(text: str) -> str:
@@ -134,19 +147,17 @@ def attach(run: Path) -> None:
 
 def _follow(log: Path, folder: Path) -> None:
     """Print the end of a log, and what comes, until its driver has ended or was silent for too long."""
-    from bench.store import lease
 
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     sys.stdout.write(_harmless("".join(lines[-_SHOWN:])))
     with log.open(encoding="utf-8", errors="replace") as stream:
         stream.seek(log.stat().st_size if lines else 0)
         while True:
-            owner = lease.holder(folder)
-            here = owner is not None and not owner.gone and (lease.silent_s(folder) or 0.0) < lease.SILENCE_S
+            lives = _living(folder) is not None
             text = stream.read()
             sys.stdout.write(_harmless(text))
             sys.stdout.flush()
-            if not here and not text:
+            if not lives and not text:
                 return
             time.sleep(0.5)
 

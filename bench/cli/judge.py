@@ -119,11 +119,14 @@ class _Status:
 
 
 def _entry(by: str) -> dict[str, Any]:
-    """A model as a suite names it; a path as seen from here."""
+    """A model as a suite names it; a path as seen from here, or from the folder of the YAML file."""
     from bench.core.yaml_file import read_mapping
 
+    here, entry = Path(), {"path": by}
     if by.endswith((".yaml", ".yml")):
-        return read_mapping(
-            Path(by), by, "a judge is one entry of a suite's models, such as {path: …} or {endpoint: …}"
-        )
-    return {"path": os.path.abspath(by) if os.path.exists(by) else by}
+        here = Path(by).parent
+        form = "a judge is one entry of a suite's models, such as {path: …} or {endpoint: …}"
+        entry = read_mapping(Path(by), by, form)
+    path = entry.get("path")
+    place = os.path.abspath(here / path) if isinstance(path, str) and path else ""
+    return {**entry, "path": place} if os.path.exists(place) else entry

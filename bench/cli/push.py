@@ -86,6 +86,8 @@ def _scores(run: Run, folder: Path, method: str, hub_datasets: Sequence[str]) ->
         raise UsageError(unknown("method of the run", method, every.values()))
     eval_results.write([run], folder, named_datasets(hub_datasets))
     fitting = [name for name in every if method in (name, every[name]) and (folder / name).is_dir()]
-    if len(fitting) != 1:
+    if not fitting:
+        raise UsageError(f"no cell of {method} is measured on a task that the Hub ranks")
+    if len(fitting) > 1:
         raise UsageError(f"several models have {method}; name one with it: {', '.join(fitting)}")
     return folder / fitting[0]

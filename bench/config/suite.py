@@ -181,7 +181,8 @@ def find(reference: str) -> Path:
     if reference in available():
         return available()[reference]
     path = Path(reference)
-    for file in (path, path.with_suffix(f".suite{path.suffix}")):  # as `init` calls them, and reports do not know
+    written = path.with_suffix(f".suite{path.suffix}") if path.name else path  # by `init`; reports do not know
+    for file in (path, written):
         if os.path.isfile(file):
             return file
     if path.suffix in {".yaml", ".yml"} or "/" in reference:
@@ -199,7 +200,11 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> Suite:
     raw = read_mapping(path, str(path), "a suite is a mapping of keys such as models, tasks and methods")
     merged = {"name": as_name(path.stem), **raw}
     for key, value in (changes or {}).items():
-        merged[key] = {**merged.get(key, {}), **value} if isinstance(value, dict) else value
+        given = merged.get(key, {})
+        if not isinstance(value, dict):
+            merged[key] = value
+        elif isinstance(given, dict):  # what is no mapping is named below
+            merged[key] = {**given, **value}
     try:
         suite = Suite.model_validate(merged)
     except ValidationError as error:

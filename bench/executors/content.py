@@ -34,7 +34,7 @@ class Content:
 
 def contents(job: Mapping[str, Any]) -> list[Content]:
     """All files and folders that a job reads."""
-    named = {job[side]["folder"] for side in ("model", "teacher") if job[side]}
+    named = {job[side]["folder"] for side in ("model", "teacher", "reflector") if job.get(side)}
     named |= {text for key in _NAMED for text in _texts(job[key]) if "/" in text and Path(text).exists()}
     return [described(name) for name in sorted(named - {"", "."}) if Path(name).exists()]
 

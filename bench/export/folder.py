@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,11 +35,8 @@ def as_folder(run: Path) -> Iterator[Path]:
     if not run.is_file():
         yield run
         return
-    folder = unpack(run, run.parent / f".exporting-{run.name}")
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
+    with TemporaryDirectory(prefix=f".exporting-{run.name}-", dir=run.parent) as folder:
+        yield unpack(run, Path(folder))
 
 
 def export(chosen: Chosen, out: Path, merged: bool, retrain_on: str | None, progress: Progress) -> Exported:

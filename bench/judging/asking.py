@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from bench.config import suite as suites
-from bench.core.errors import CellError
+from bench.core.errors import CellError, UsageError
+from bench.core.explain import explain
 from bench.core.record import Record
 from bench.judging.questions import Comparison, write_task
 from bench.model.resolve import ModelSpec
@@ -33,8 +35,11 @@ class Judge:
 
     @property
     def called(self) -> str:
-        """How reports call it."""
-        return ModelSpec.model_validate(dict(self.entry)).called
+        """How reports call it; raises UsageError for an entry that names no model."""
+        try:
+            return ModelSpec.model_validate(dict(self.entry)).called
+        except ValidationError as error:
+            raise UsageError("\n".join(f"the judge: {line}" for line in explain(error, ModelSpec))) from None
 
 
 @dataclass(frozen=True)

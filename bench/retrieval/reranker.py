@@ -6,7 +6,6 @@ at its first use.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.core.errors import UsageError
+from bench.core.json_text import parse
 from bench.core.quoting import quoted
 from bench.core.training import BatchWork
 from bench.meters import flops
@@ -41,11 +41,13 @@ def _require_head(folder: Path) -> None:
     """Refuse a model without a head for pairs: it would get one of random weights."""
     for name in ("config_sentence_transformers.json", "config.json"):
         try:
-            said = json.loads((folder / name).read_text(encoding="utf-8"))
+            said = parse((folder / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
             continue
         except ValueError as error:
             raise UsageError(f"rerank: {folder / name} is damaged: {error}") from None
+        if not isinstance(said, dict):
+            raise UsageError(f"rerank: {folder / name} is damaged: it holds no JSON object")
         if said.get("model_type") == "CrossEncoder":
             return
         if str(next(iter(said.get("architectures") or ()), "")).endswith(_SCORES):

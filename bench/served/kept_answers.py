@@ -24,6 +24,7 @@ from bench.core.measured import TokensUsed
 from bench.core.values import Count
 
 _PART = 2**20  # bytes that are read at once
+_to_disk = getattr(os, "fdatasync", os.fsync)  # which macOS does not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class KeptAnswers:
         try:
             while self._waiting:
                 waiting, self._waiting = self._waiting, []
-                await asyncio.to_thread(os.fdatasync, self._written)
+                await asyncio.to_thread(_to_disk, self._written)
                 self.refresh()
                 for done in waiting:
                     done.set_result(None)

@@ -39,11 +39,6 @@ class Rung:
     most: int | None = None  # choices of one question; None: all
     dropped: tuple[str, ...] = ()  # why the rungs above were not taken
 
-    @property
-    def has_values(self) -> bool:
-        """Whether every choice gets a number."""
-        return self.name in ("decisions", "systemone", "echo")
-
 
 def climb(client: Client, reader: str, choices: int) -> Rung:
     """The best rung that works; `reader` of the suite allows it alone. `choices`: of an item at most, 0: texts.
@@ -74,7 +69,8 @@ def context_length(client: Client) -> int | None:
     own = [one for one in models if one.get("id") == client.spec.model] or (models if len(models) == 1 else [])
     for one in own:
         meta = one.get("meta")
-        for value in (one.get("max_model_len"), one.get("context_length"), (meta or {}).get("n_ctx")):
+        in_meta = meta.get("n_ctx") if isinstance(meta, dict) else None
+        for value in (one.get("max_model_len"), one.get("context_length"), in_meta):
             if isinstance(value, int) and value > 0:
                 return value
     return None

@@ -125,7 +125,7 @@ def written(content: Mapping[str, Any]) -> Read:
 
 
 def enumerated(content: Mapping[str, Any], choices: Sequence[str]) -> Read:
-    """The choice that a JSON object names; values are 0 for it and minus infinity for the others."""
+    """The choice that a JSON object names, as a text."""
     read = written(content)
     if read.failure:
         return read

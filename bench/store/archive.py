@@ -27,9 +27,7 @@ SUFFIX = ".run.zip"
 _MOST_EXPANSION = 200  # times the archive's own size; real runs take 5 to 6 times
 _ALWAYS_ALLOWED = 64 * 2**20  # bytes, of small archives
 _LONGEST_NAME, _LONGEST_PART = 1024, 255  # bytes that file systems take
-_END = struct.Struct(
-    "<10xH10x"
-)  # the record at the end of a zip, of which the number of files (APPNOTE 6.3.10, 4.3.16)
+_END = struct.Struct("<10xH10x")  # the record at the end of a zip: its number of files (APPNOTE 6.3.10, 4.3.16)
 _MANY = 2**16 - 1
 _DAMAGE = (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError, OverflowError, struct.error)
 

@@ -50,14 +50,11 @@ def append(folder: Path, message: dict[str, Any]) -> None:
     Raises:
         FileNotFoundError: the folder is gone: nobody waits for the cell any more.
     """
-    handle = os.open(folder / EVENTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        line = json.dumps(message, ensure_ascii=False, allow_nan=False)
-        with naming(folder / EVENTS):
-            os.write(handle, f"\n{line}\n".encode())  # on a line of its own, also after what a killed worker began
-            os.fsync(handle)
-    finally:
-        os.close(handle)
+    line = json.dumps(message, ensure_ascii=False, allow_nan=False)
+    with naming(folder / EVENTS), (folder / EVENTS).open("ab") as stream:
+        stream.write(f"\n{line}\n".encode())  # on a line of its own, also after what a killed worker began
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 @dataclass

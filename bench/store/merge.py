@@ -198,8 +198,9 @@ def _join_answers(target: Path, folders: Sequence[RunPath]) -> None:
             target.mkdir(exist_ok=True)
             own = target / file.name
             if own.suffix == ".jsonl":
+                content = file.read_bytes()
                 with own.open("ab") as stream:
-                    stream.write(file.read_bytes())
+                    stream.write(content if content.endswith(b"\n") else content + b"\n")  # behind a kill's cut line
             elif not own.exists():
                 own.write_bytes(file.read_bytes())
             sync(own)

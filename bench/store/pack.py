@@ -59,7 +59,10 @@ def pack(
 
 
 def _packed(file: Path, without_texts: bool, without_choices: bool) -> bytes:
-    content = file.read_bytes()
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise DamagedError(f"{file} cannot be read: {error.strerror}") from None
     if not (without_texts or without_choices) or file.suffix != _LINES:
         return content
     try:

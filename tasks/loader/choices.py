@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.core.json_text import parse
 from bench.core.quoting import listed, shown
 from tasks.loader.examples import shown_labels, skeleton
 from tasks.loader.manifest import spec_file
@@ -56,7 +56,7 @@ def _from_file(path: Path, file: str, problems: Problems) -> dict[str, str] | No
     try:
         is_json = text.lstrip().startswith(("[", "{"))
         lines = [line for line in text.split("\n") if line.strip()]
-        labels = labels_of(json.loads(text) if is_json else lines)
+        labels = labels_of(parse(text) if is_json else lines)
     except ValueError as error:
         problems.add(file, f"no list of choices ({error})", "write a JSON list, or one choice on each line")
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from bench.core.errors import nearest
 from bench.core.item import Example, Passage
+from bench.core.json_text import parse
 from bench.core.quoting import listed, shown
 from bench.core.spans import Gold, Span
 from tasks.loader.pictures import picture_of
@@ -247,7 +247,7 @@ def _gold(cell: Any) -> tuple[Gold, ...]:
     """Documents by id, or spans of them: a list, a JSON list or object in a string, one of them, or nothing."""
     if isinstance(cell, str) and cell.lstrip().startswith(("[", "{")):
         try:
-            cell = json.loads(cell)
+            cell = parse(cell)
         except ValueError:
             raise TypeError("no list, and no span") from None
     places = cell if isinstance(cell, (list, tuple)) else [cell]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
@@ -47,7 +48,7 @@ def labels_of(value: Any) -> dict[str, str]:
     if not isinstance(value, list):
         raise ValueError("it must be a list of labels, or a mapping of stored label to shown text")
     labels = [_label(entry) for entry in value]
-    twice = next((label for label in labels if labels.count(label) > 1), None)
+    twice = next((label for label, count in Counter(labels).items() if count > 1), None)
     if twice is not None:
         raise ValueError(f"{shown(twice)} is listed twice; name each choice once")
     return {label: label for label in labels}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from bench.cli import cli
 from bench.core.errors import UsageError
-from bench.core.record import Run
-from tests.history.made import made, right
+from bench.core.record import Failure, Run
+from tests.history.made import listed, made, right
 
 hub = pytest.importorskip("huggingface_hub")
 
@@ -96,6 +96,13 @@ def test_a_methods_scores_go_to_its_model(run: Run, repository: Repository) -> N
     assert name == ".eval_results/adaptbench.yaml"
     [entry] = hub.parse_eval_result_entries(yaml.safe_load(content))
     assert (entry.dataset_id, entry.value) == ("acme/mail", 0.75)
+
+
+def test_a_method_without_a_measured_cell_has_no_scores(run: Run, repository: Repository) -> None:
+    lost = [replace(one, status="failed", scores={}, failure=Failure("timeout", "")) for one in run.records[:1]]
+    listed(run.path, [*lost, *run.records[1:]])
+    with pytest.raises(UsageError, match="no cell of full is measured on a task that the Hub ranks"):
+        pushed(run, "acme/model", "--results-of", "full", "--hub-dataset", "mail=acme/mail", "--send")
 
 
 @pytest.mark.parametrize(

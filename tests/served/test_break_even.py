@@ -57,6 +57,12 @@ def test_a_tuned_model_against_a_hosted_prompt(predict_s: float, hosting: float,
     assert found.x == (None if expected.x is None else pytest.approx(expected.x))
 
 
+def test_ranking_passages_here_and_tuning_their_encoder_cost_what_they_do_elsewhere() -> None:
+    found = cost(record("rag", HOSTED, retriever=500.0, index=100.0, retrieve=4.0, rerank=6.0), PRICES)
+    assert found.production == pytest.approx(0.6)
+    assert found.thousand_queries == pytest.approx(0.88 + 0.1)  # 10 s for 100 queries
+
+
 def test_what_is_looked_up_here_costs_what_it_does_elsewhere() -> None:
     # 3 s of indexing once, and 1 s of finding passages for 100 queries
     found = price(record("rag", HOSTED, index=3.0, retrieve=1.0, predict=60.0))

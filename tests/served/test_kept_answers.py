@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import random
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from bench.core.measured import TokensUsed
+from bench.served import kept_answers
 from bench.served.kept_answers import Kept, KeptAnswers, Request
 from tests.served.scripted import Sent, said, serving
 from tests.test_layout import ROOT
@@ -62,6 +64,15 @@ def test_a_line_that_was_cut_off_is_skipped_and_the_next_is_whole(cut: int, tmp_
     assert (again.get("a"), again.get("b")) == (ANSWER, None)
     keep(again, "b", "c")
     assert [KeptAnswers(file).get(key) for key in "abc"] == [ANSWER] * 3
+
+
+def test_a_system_without_fdatasync_keeps_answers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.delattr(os, "fdatasync")
+        of_macos = importlib.reload(kept_answers)
+        keep(of_macos.KeptAnswers(tmp_path / "kept.jsonl"), "a")
+    importlib.reload(kept_answers)
+    assert KeptAnswers(tmp_path / "kept.jsonl").get("a") is not None
 
 
 def test_the_key_holds_address_path_content_and_repeat() -> None:

@@ -184,6 +184,7 @@ def test_gold_may_be_spans_of_documents(make_task: Make) -> None:
         ({"document": "1", "start": 0, "end": 16}, 'a gold span ends at character 16 of "1", which has 15; correct'),
         ({"document": "3", "start": 0, "end": 1}, 'gold passage "3" is not in the corpus; correct the id'),
         ({"document": "1", "start": 5, "end": 5}, 'column "gold" holds a span from "5" to "5", where 0 <= start < end'),
+        ("[" * 100_000, 'column "gold" holds no list, and no span'),
         ({"document": "1", "start": -1, "end": 5}, 'a span from "-1" to "5", where 0 <= start < end in characters'),
         ({"document": "1", "start": "0", "end": 5}, "where 0 <= start < end in characters"),
         ({"id": "1", "start": 0, "end": 5}, "where a span has document, start and end"),
@@ -321,6 +322,7 @@ CASES: list[tuple[dict[str, Any], dict[str, str], str]] = [
     ),
     ({"choices_file": "c.txt"}, {"c.txt": "yes\n"}, "toy/c.txt: 1 choices; a choice needs two or more"),
     ({"choices_file": "c.txt"}, {"c.txt": "[1"}, "toy/c.txt: no list of choices ("),
+    ({"choices_file": "c.txt"}, {"c.txt": "[" * 100_000}, "toy/c.txt: no list of choices (nested too deep)"),
     (
         {"choices_field": "label"},
         {},

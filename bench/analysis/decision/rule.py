@@ -142,7 +142,7 @@ def differing(family: Family) -> Differ:
 
 
 def ties(standings: Sequence[Standing], differ: Differ) -> tuple[str, ...]:
-    """The best feasible method and all feasible ones that is not significantly different from it."""
+    """The best feasible method and all feasible ones that are not significantly different from it."""
     able = [one.label for one in standings if one.feasible]
     return tuple(label for label in able if label == able[0] or not differ(able[0], label))
 
