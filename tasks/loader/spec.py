@@ -253,9 +253,7 @@ class TaskSpec(Keys):
     choices: Labels | None = Field(None, description="a list of labels, or a mapping of stored to shown")
     choices_file: str = Field("", description="a JSON list, or a text file with one choice on each line")
     choices_field: str = Field("", description="the column that holds each item's own choices")
-    choice_keys: str = Field(
-        "", description="the column that holds the keys of each item's own choices, such as A, B, C"
-    )
+    choice_keys: str = Field("", description="the column with the keys of each item's own choices, such as A, B, C")
     choice_words: bool = Field(False, description="true or false")
     splits: Splits | None = Field(None, description="a mapping of train, validation and test")
     hub: Hub | None = Field(None, description="a mapping with dataset, revision and splits")
