@@ -22,7 +22,7 @@ from bench.runs import scratch
 from bench.runs.jobs import job_of
 from bench.store import run_folder
 from tests.gate.made import simple
-from tests.small import cells_of, write_suite, write_task
+from tests.small import Silent, cells_of, measure, write_suite, write_task
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -190,6 +190,23 @@ def test_data_that_change_under_way_are_not_measured(tmp_path: Path) -> None:
     train.write_text("".join(train.read_text().splitlines(keepends=True)[:9]))
     with pytest.raises(CellError, match="task paint has changed since the run began"):
         task_and_method(job)
+
+
+def test_weights_that_change_under_way_are_not_measured(
+    tmp_path: Path, task_folder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the record would stand under the key of what they were."""
+    model = tmp_path / "model"
+    shutil.copytree(tiny_model, model)
+    file = write_suite(tmp_path, model, methods=["zero-shot", {"lora": {"label": "later"}}])
+    settings = model / "tokenizer_config.json"
+    monkeypatch.setattr(Silent, "progress", lambda *_: settings.write_text(settings.read_text() + "\n"))
+    outcome, _, run = measure(file, tmp_path / "run")
+    assert (outcome.ok, outcome.failed) == (0, 2)
+    for record in run.records:  # one while it was measured, one before it began
+        assert record.failure is not None
+        assert f"weights have changed since the run began: look at {model}" in record.failure.message
+    assert not run.records[1].phases
 
 
 def test_a_full_disk_names_the_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

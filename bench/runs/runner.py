@@ -23,6 +23,7 @@ from bench.runs.executor import Adopting, Ended, Executor, Progress, Submission
 from bench.runs.graph import Queue, chains, waits
 from bench.runs.jobs import failed, job_of
 from bench.runs.plan import relative_seconds
+from bench.runs.unchanged import Weights
 from bench.store.json_files import write_json
 from bench.store.lease import LeaseLostError
 from bench.store.listing import read_listing
@@ -74,7 +75,7 @@ def run(
     """
     adopting = executor if isinstance(executor, Adopting) else None
     going_on = resume.settle(store, cells, adopting.name if adopting else "")
-    driver = _Driver(suite, store, display, executor, Counter(map(_contest, cells)), going_on)
+    driver = _Driver(suite, store, display, executor, Counter(map(_contest, cells)), Weights(cells), going_on)
     known = measured(suite, cells, store)
     for cell in cells:
         if cell.key in known:
@@ -120,6 +121,7 @@ class _Driver:
     display: Display
     executor: Executor
     open: Counter[tuple[str, str]]  # cells that have not ended, by what they are compared in
+    weights: Weights
     going_on: dict[str, Path] = field(default_factory=dict)  # by key: where an earlier run's job may still write
     ok: int = 0
     chosen: dict[str, CellError | dict[str, Any]] = field(default_factory=dict)  # options, by the cell they are of
@@ -150,6 +152,7 @@ class _Driver:
             return True
         staging = self.store.staging(cell.ref)
         try:
+            self.weights.require_unchanged(cell)
             chosen = self._chosen(cell)
             job = job_of(self.suite, cell, self.store, staging, chosen, self.executor.per_machine)
             write_json(staging / JOB, asdict(job), synced=False)  # whose cell is lost with the machine anyway
@@ -198,6 +201,10 @@ class _Driver:
 
     def _publish(self, cell: Cell, staging: Path, failure: CellError | None) -> None:
         """A failure of any kind becomes a record with its reason."""
+        try:
+            self.weights.require_unchanged(cell)
+        except CellError as changed:  # its key stands for other weights
+            failure = changed
         if failure is not None:
             write_record(staging, failed(cell, failure))
         resume.tidy(staging)
