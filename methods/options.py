@@ -1,7 +1,4 @@
-"""What a method file provides: a weights part or a context part, and what each is handed.
-
-A part never imports torch at module level and never sees a task's test labels.
-"""
+"""What the options of several parts have in common: one value or a grid, how documents are cut, how to train."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
 import json
 import os
@@ -11,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.core.item import Item
 from bench.core.task import Task
 from bench.export import folder as exporting
-from bench.export.settings import as_line
 
 SCRIPTS = Path(exporting.__file__).parent / "script"
 _OURS = ("bench", "methods", "tasks", "adaptbench")
@@ -47,13 +48,21 @@ def script(name: str) -> Any:
     return importlib.import_module(name)
 
 
+def _as_line(item: Item) -> dict[str, Any]:
+    """An item as predict.py reads it: a picture by its path, or as its bytes."""
+    if item.picture is not None:
+        data = f"data:;base64,{base64.b64encode(item.picture.data).decode()}"
+        return {"id": item.id, **dict.fromkeys(item.fields, str(item.picture.path or data))}
+    return {"id": item.id, **item.fields, **({"choices": list(item.choices)} if item.choices else {})}
+
+
 def answers(folders: Sequence[tuple[Path, Task]], stubs: Path) -> list[list[dict[str, Any]]]:
     """What predict.py of each folder answers to the test items of its task, in a process without adaptbench."""
     stubs.mkdir()
     for name in _OURS:
         (stubs / f"{name}.py").write_text('raise ImportError("adaptbench is not here")\n')
     for folder, task in folders:
-        lines = (json.dumps(as_line(example), ensure_ascii=False) + "\n" for example in task.test)
+        lines = (json.dumps(_as_line(example), ensure_ascii=False) + "\n" for example in task.test)
         (folder / "items.jsonl").write_text("".join(lines), encoding="utf-8")
     ended = subprocess.run(
         [sys.executable, "-c", _DRIVER, *(str(folder) for folder, _ in folders)],

@@ -133,10 +133,10 @@ class Paired:
     seeds: tuple[float, ...]  # the difference of each seed
     p: float  # of these checkpoints
     n: int  # items
-    kept: float  # items right before and after, mean over seeds; None of the three for a metric that is not 0 or 1
+    kept: float  # items right before and after, mean over seeds
     lost: float
     gained: float
-    counts: bool  # whether kept, lost and gained mean something
+    counts: bool  # whether kept, lost and gained mean something: each item's score is 0 or 1
 
 
 def paired(run: Run, records: Sequence[Record], probe: str) -> Paired | None:

@@ -44,11 +44,10 @@ def init(
     """Make the task folder `out` and, beside it, `<out>.suite.yaml`; returns what was guessed, one line each.
 
     `data` is a file, or a folder with train, validation and test files and perhaps a corpus, or with a folder of
-    pictures for each class; None begins from a table
-    of examples, which is written too. `test` is a file of test rows, `corpus` one of documents; `retrieve` makes the
-    passages beside the questions documents. `header` names the columns of files without a header line. `out` is by
-    default named after the data, in the current folder; `model` is what the suite begins with. The last lines say what
-    was written, and the next command.
+    pictures for each class; None begins from a table of examples, which is written too. `test` is a file of test rows,
+    `corpus` one of documents; `retrieve` makes the passages beside the questions documents. `header` names the columns
+    of files without a header line. `out` is by default named after the data, in the current folder; `model` is what the
+    suite begins with. The last lines say what was written, and the next command.
 
     Raises UsageError where a file is in the way, a column does not exist or the rows are too few, and
     TaskError where a file cannot be read.

@@ -13,10 +13,10 @@ from bench.cli.run_argument import RUN
 @click.argument("run", type=RUN)
 @click.option("--task", required=True, help="The task whose verdict is exported.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to make.")
-@click.option("--model", help="Of this model, where the run has several.")
-@click.option("--method", help="This method in place of the one that the verdict chooses, as reports name it.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of this seed; default: the first that was measured.")
-@click.option("--merged", is_flag=True, help="All weights of the model, in place of an adapter.")
+@click.option("--model", help="The model, where the run has several.")
+@click.option("--method", help="The method as reports name it; default: the one that the verdict chooses.")
+@click.option("--seed", type=click.IntRange(min=0), help="The seed; default: the first that was measured.")
+@click.option("--merged", is_flag=True, help="Write all weights of the model, in place of an adapter.")
 @click.option(
     "--retrain-on",
     type=click.Choice(["train", "train+validation"]),

@@ -17,7 +17,7 @@ from bench.cli.runs import read_suite
 @click.command()
 @click.argument("suite", default="quickstart")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory; default: results/local/<suite>.")
-@click.option("--pilots", multiple=True, type=RUN, help="Take up cells of this run too; repeatable.")
+@click.option("--pilots", multiple=True, type=RUN, help="Learn from the cells of this run too; repeatable.")
 @click.option("--limit", type=click.IntRange(min=1), help="As for `run`: test items of each task at most.")
 @click.option("--device", help="As for `run`: cpu, cuda or cuda:N.")
 @click.option("--seeds", help="As for `run`: comma-separated seeds in place of the suite's.")

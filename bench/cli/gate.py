@@ -28,7 +28,11 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--baseline", type=RUN, help="A run, or a baseline that was accepted.")
 @click.option("--candidate", type=RUN, help="The run of the change.")
 @click.option("--policy", type=_FOLDER, help="YAML of checks and margins; default: the bundled one.")
-@click.option("--mode", type=click.Choice(["regression", "non-inferiority"]), help="In place of the policy's.")
+@click.option(
+    "--mode",
+    type=click.Choice(["regression", "non-inferiority"]),
+    help="The rule that decides, in place of the policy's.",
+)
 @click.option("--plan", is_flag=True, help="Only say what the policy could find with the baseline's items and seeds.")
 @click.option("--full", is_flag=True, help="Print every figure: of the checks that did not pass, or of the plan.")
 @click.option("--out", type=_FOLDER, help="Write gate.json, junit.xml, summary.md and comment.md there.")
@@ -178,6 +182,9 @@ def calibrate(
     from bench.gate.run import read_baseline
 
     old = read_baseline(baseline)
+    for option, value in (("--out", out), ("--limit", limit), ("--device", device), ("--seeds", seeds)):
+        if suite is None and value is not None:
+            raise UsageError(f"{option} goes with --suite, which measures the repeats; name that too")
     if suite is not None and repeats:
         raise UsageError("give either the repeats or --suite to measure them")
     if suite is not None:
@@ -213,7 +220,7 @@ def baseline() -> None:
 
 @baseline.command()
 @click.argument("run", type=RUN)
-@click.option("--name", required=True, help="Of the baseline, and of its folder.")
+@click.option("--name", required=True, help="Name of the baseline and of its folder.")
 @click.option("--to", type=_FOLDER, help="Folder of baselines; default: baselines.")
 @click.option("--replace", is_flag=True, help="Put it in the place of a baseline of that name.")
 @click.option("--no-outputs", is_flag=True, help="Leave the answers' texts out, for data that must not be committed.")

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--baseline", type=RUN, required=True, help="A run, or a baseline that was accepted.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("gate.yaml"), show_default=True)
-@click.option("--task", "tasks", multiple=True, help="Gate only this task; a name or a glob. May be repeated.")
-@click.option("--method", "methods", multiple=True, help="Gate only this method; a name or a glob. May be repeated.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("gate.yaml"), show_default=True, help="The file to write."
+)
+@click.option("--task", "tasks", multiple=True, help="Gate only this task; a name or a glob; repeatable.")
+@click.option("--method", "methods", multiple=True, help="Gate only this method; a name or a glob; repeatable.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def init(baseline: Path, out: Path, tasks: tuple[str, ...], methods: tuple[str, ...], force: bool) -> None:
     """Write a policy with the checks that BASELINE has the power for, and say what it cannot see.

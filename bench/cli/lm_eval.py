@@ -14,7 +14,7 @@ import click
 @click.argument("names", metavar="TASK...", nargs=-1, required=True)
 @click.option("--include", type=click.Path(path_type=Path), help="A folder of lm-eval's YAML files.")
 @click.option("--shots", type=click.IntRange(min=0), help="Worked examples; default: as the task has it.")
-@click.option("--limit", type=click.IntRange(min=1), help="The first items alone.")
+@click.option("--limit", type=click.IntRange(min=1), help="Ask this many items of each task at most, the first ones.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda or cuda:N.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def lm_eval(

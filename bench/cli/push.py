@@ -22,9 +22,15 @@ _FRONT = "---\ntags: [adaptbench]\nviewer: false\n---\n\n"
 @click.command()
 @click.argument("run", type=RUN)
 @click.argument("repository", metavar="OWNER/NAME")
-@click.option("--results-of", "method", metavar="METHOD", help="To a model's repository: its .eval_results alone.")
 @click.option(
-    "--hub-dataset", "hub_datasets", multiple=True, metavar="TASK=OWNER/NAME:TASK_ID", help="Of --results-of."
+    "--results-of", "method", metavar="METHOD", help="Send the scores of this method to a model's repository."
+)
+@click.option(
+    "--hub-dataset",
+    "hub_datasets",
+    multiple=True,
+    metavar="TASK=OWNER/NAME:TASK_ID",
+    help="With --results-of: the data set of the Hub that ranks a task; repeatable.",
 )
 @click.option("--send", is_flag=True, help="Send it; without this nothing leaves the machine.")
 def push(run: Path, repository: str, method: str | None, hub_datasets: Sequence[str], send: bool) -> None:

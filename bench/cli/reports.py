@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from bench.core.record import Run
     from bench.report.table import Chapter
 
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=RUN)
 @click.option("--full", is_flag=True, help="Print every table.")
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write one self-contained HTML file.")
-@click.option("--pdf", type=click.Path(path_type=Path, dir_okay=False), help="Print two sheets of it, by Chromium.")
-@click.option("--pdf-full", type=click.Path(path_type=Path, dir_okay=False), help="Print all of it, by Chromium.")
+@click.option("--html", type=_FILE, help="Write one self-contained HTML file.")
+@click.option("--pdf", type=_FILE, help="Write the summary as a PDF of two pages; needs Chromium.")
+@click.option("--pdf-full", type=_FILE, help="Write the whole report as a PDF; needs Chromium.")
 @click.option("--markdown", "style", flag_value="markdown", help="Print Markdown, for a pull request or a wiki.")
 @click.option("--csv", "style", flag_value="csv", help="Print tidy CSV: a line for each figure.")
 @click.option("--latex", "style", flag_value="latex", help="Print LaTeX tables of the scores (booktabs).")
@@ -43,10 +45,14 @@ if TYPE_CHECKING:
     "--eval-results", metavar="FOLDER", help="Write .eval_results/ for model cards of the Hub into this folder."
 )
 @click.option(
-    "--hub-dataset", "hub_datasets", multiple=True, metavar="TASK=OWNER/NAME:TASK_ID", help="Of --eval-results."
+    "--hub-dataset",
+    "hub_datasets",
+    multiple=True,
+    metavar="TASK=OWNER/NAME:TASK_ID",
+    help="With --eval-results: the data set of the Hub that ranks a task; repeatable.",
 )
 @click.option("--serve", is_flag=True, help="Serve the HTML page to this machine while the runs grow; Ctrl-C ends it.")
-@click.option("--port", type=click.IntRange(1, 65535), help="Of --serve; default: a free one.")
+@click.option("--port", type=click.IntRange(1, 65535), help="With --serve: the port; default: a free one.")
 def report(
     runs: Sequence[Path],
     full: bool,
@@ -124,9 +130,9 @@ def _text(runs: Sequence[Run], style: str) -> str:
 @click.command()
 @click.argument("run", type=RUN)
 @click.argument("old", required=False, type=RUN)
-@click.option("--task", help="Of this task alone.")
-@click.option("--method", "methods", multiple=True, help="Of this method alone; may be given several times.")
-@click.option("--metric", help="In this metric; default: the task's primary one.")
+@click.option("--task", help="Only this task.")
+@click.option("--method", "methods", multiple=True, help="Only this method; repeatable.")
+@click.option("--metric", help="The metric; default: the task's primary one.")
 @click.option("--full", is_flag=True, help="Print every pair, not only each method against the best.")
 @click.option("--flips", type=click.IntRange(min=0), default=0, help="Show so many changed answers of each pair.")
 @click.option("--markdown", "style", flag_value="markdown", help="Print Markdown.")
@@ -164,17 +170,23 @@ def compare(
 
 @click.command()
 @click.argument("run", type=RUN)
-@click.option("--task", help="Of this task alone.")
-@click.option("--queries", "queries_per_month", type=float, help="Queries a month; default 10,000.")
-@click.option("--months", type=float, help="The period; default 12.")
-@click.option("--updates", "updates_per_month", type=float, help="Times a month that documents or labels change.")
-@click.option("--hosting", "hosting_per_month", type=float, help="Money a month for keeping a method at hand.")
-@click.option("--hourly-rate", type=float, help="Money for an hour of people's time.")
-@click.option("--setup-hours", type=float, help="People's hours to set a method up.")
-@click.option("--upkeep-hours", "upkeep_hours_per_month", type=float, help="People's hours a month to keep it running.")
-@click.option("--serving", type=click.Choice(["batches", "one by one"]), help="How questions are answered.")
-@click.option("--value", "value_of_right", type=float, help="What a correct answer is worth.")
-@click.option("--margin", type=float, help="A difference in the primary metric that matters.")
+@click.option("--task", help="Only this task.")
+@click.option("--queries", "queries_per_month", type=float, help="Queries a month; default: 10,000.")
+@click.option("--months", type=float, help="Months over which costs are added up; default: 12.")
+@click.option(
+    "--updates", "updates_per_month", type=float, help="Times a month that documents or labels change; default: 0."
+)
+@click.option("--hosting", "hosting_per_month", type=float, help="Money a month to keep a method at hand; default: 0.")
+@click.option("--hourly-rate", type=float, help="Money for an hour of people's time; default: 0.")
+@click.option("--setup-hours", type=float, help="People's hours to set a method up; default: 0.")
+@click.option("--upkeep-hours", "upkeep_hours_per_month", type=float, help="Hours of upkeep a month; default: 0.")
+@click.option(
+    "--serving", type=click.Choice(["batches", "one by one"]), help="How questions are answered; default: batches."
+)
+@click.option("--value", "value_of_right", type=float, help="Money that a correct answer is worth; default: not given.")
+@click.option(
+    "--margin", type=float, help="A difference in the primary metric that matters; default: a fiftieth of its scale."
+)
 @click.option(
     "--require",
     "require",
@@ -190,7 +202,8 @@ def decide(
 ) -> None:
     """What to choose of the methods of RUN, how sure that is, what it costs and what would change it.
 
-    What is not said here comes from `decide:` of the run's suite.
+    What is not given here comes from `decide:` of the run's suite, else it has the default. Money is in the currency of
+    the suite's prices.
 
     \b
     Examples:
@@ -212,10 +225,10 @@ def decide(
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=RUN)
-@click.option("--task", help="Of this task alone.")
-@click.option("--method", "methods", multiple=True, help="Of this method alone; may be given several times.")
-@click.option("--metric", help="In this metric; default: the primary one of each task's newest run.")
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write one self-contained HTML file.")
+@click.option("--task", help="Only this task.")
+@click.option("--method", "methods", multiple=True, help="Only this method; repeatable.")
+@click.option("--metric", help="The metric; default: the primary one of each task's newest run.")
+@click.option("--html", type=_FILE, help="Write one self-contained HTML file.")
 @click.option("--markdown", "style", flag_value="markdown", help="Print Markdown.")
 @click.option("--json", "style", flag_value="json", help="Print JSON.")
 def history(

@@ -31,8 +31,12 @@ def _suite_options(command: Command) -> Command:
     options = (
         click.argument("suite", default="quickstart"),
         click.option("--out", type=path, help="Run directory; default: results/local/<suite>[-I-of-N]."),
-        click.option("--limit", type=count, help="Measure on this many test items of each task at most."),
-        click.option("--device", help="cpu, cuda or cuda:N; default: CUDA where there is one."),
+        click.option(
+            "--limit",
+            type=count,
+            help="Measure on this many test items of each task at most; default: the suite's limit.",
+        ),
+        click.option("--device", help="cpu, cuda or cuda:N; default: the suite's, else CUDA where there is one."),
         click.option("--seeds", help="Comma-separated seeds in place of the suite's, e.g. 0,1,2."),
         click.option("--shard", metavar="I/N", help="The I-th of N parts alone; `adaptbench merge` joins them."),
         allow_outside,
@@ -45,7 +49,9 @@ def _suite_options(command: Command) -> Command:
 def _place_options(command: Command) -> Command:
     """Which machines measure the cells."""
     file = click.Path(path_type=Path, dir_okay=False)
-    command = click.option("--cluster", type=file, help="Settings of --on; default: cluster.yaml.")(command)
+    command = click.option(
+        "--cluster", type=file, help="Settings of --on; default: cluster.yaml beside the suite or here."
+    )(command)
     return click.option("--on", metavar="NAME", help="Measure elsewhere: slurm, ray, rehearsal or another executor.")(
         command
     )
@@ -54,14 +60,21 @@ def _place_options(command: Command) -> Command:
 @click.command()
 @_suite_options
 @click.option(
-    "--workers", metavar="N|auto", help="Cells measured at once; auto: several where a trial shows it to pay."
+    "--workers",
+    metavar="N|auto",
+    help="Cells measured at once; default: the suite's, else one on each GPU or one on the CPU; auto: several where a "
+    "trial shows it to pay.",
 )
 @click.option("--keep-failed", is_flag=True, help="Do not try failed cells of an earlier run again.")
 @_place_options
 @click.option("--detach", is_flag=True, help="Run in the background; see status, attach, cancel.")
-@click.option("--until-decided", is_flag=True, help="Stop once no verdict would change but for a chance of 10%.")
-@click.option("--budget", metavar="N", help="For that: money of the suite's prices, such as 20, or time: 90s, 30m, 2h.")
-@click.option("--full", is_flag=True, help="At the end print every table.")
+@click.option("--until-decided", is_flag=True, help="Stop once the chance that a verdict still changes is below 10%.")
+@click.option(
+    "--budget",
+    metavar="N",
+    help="With --until-decided: spend at most this money of the suite's prices (20), or this time (90s, 30m, 2h).",
+)
+@click.option("--full", is_flag=True, help="Print every table at the end.")
 @click.pass_context
 def run(
     context: click.Context, /, suite: str, out: Path | None, shard: str | None, on: str | None, cluster: Path | None,

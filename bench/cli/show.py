@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.outside import allow_outside
+from bench.cli.run_argument import RUN
 from bench.core.quoting import json_text
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="A setting of the model, as in a suite; repeatable.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--run", "run", metavar="RUN", help="A run whose search found the prompt (optimised, gain, fill).")
-@click.option("--embedder", default="auto", show_default=True, help="As in a suite.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of what is drawn.")
+@click.option("--run", metavar="RUN", type=RUN, help="A run whose search found the prompt (optimised, gain, fill).")
+@click.option("--embedder", default="auto", show_default=True, help="Sentence encoder, as in a suite.")
 @click.option("--json", "as_json", is_flag=True, help="Text and token ids as JSON.")
 @allow_outside
 def show(
@@ -50,7 +51,7 @@ def show(
     options: tuple[str, ...],
     settings: tuple[str, ...],
     seed: int,
-    run: str | None,
+    run: Path | None,
     embedder: str,
     as_json: bool,
 ) -> None:
@@ -90,7 +91,7 @@ def show(
         Console(highlight=False, soft_wrap=True).print(shown.lines())
 
 
-def _found(run: str | None, task: str, model: str, method: Method, seed: int) -> FoundPrompt | None:
+def _found(run: Path | None, task: str, model: str, method: Method, seed: int) -> FoundPrompt | None:
     """The prompt that a run's search found for a method with these options; None where it has none to find."""
     from bench.core.errors import UsageError
     from bench.core.method import parts_of
@@ -100,7 +101,7 @@ def _found(run: str | None, task: str, model: str, method: Method, seed: int) ->
         return None
     if run is None:
         raise UsageError(f"the prompt of {method.name} is found by a search in a run; name the run with --run")
-    loaded = read_run(Path(run))
+    loaded = read_run(run)
     asked = parts_of(method).context
     for record in loaded.records:
         is_task = task in (record.task, loaded.task_paths.get(record.task))

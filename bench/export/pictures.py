@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import shutil
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +11,6 @@ from safetensors.torch import load_file, save_file
 from bench.adapt.linear_probe import CLASSIFIER
 from bench.adapt.nearest_features import nearest_layer
 from bench.adapt.session import AdaptSession
-from bench.core.item import Item
 from bench.core.method import LINEAR_PROBE, NEAREST_ANSWER, TrainedPart
 from bench.engine.encoder_prompts import EncoderWriter
 from bench.export.chosen import Chosen
@@ -49,11 +47,3 @@ def settings(chosen: Chosen, base: PictureBase, folder: Path) -> dict[str, Any]:
     for name in _BESIDE:
         shutil.copy(chosen.model.folder / name, folder)
     return {"columns": [chosen.task.picture_field], "sizes": dict(base.sizes), "head": base.head}
-
-
-def place_of(item: Item) -> str:
-    """A picture as predict.py reads it: its path, or its bytes."""
-    assert item.picture is not None
-    if item.picture.path is not None:
-        return str(item.picture.path)
-    return f"data:;base64,{base64.b64encode(item.picture.data).decode()}"

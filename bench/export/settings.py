@@ -16,7 +16,6 @@ from bench.adapt.recommending import WORDS
 from bench.adapt.session import AdaptSession
 from bench.cell.setup import session_for
 from bench.core.errors import CellError, UsageError
-from bench.core.item import Item
 from bench.core.words import IS_PAIRED, RUN
 from bench.export import pictures
 from bench.export.chosen import Chosen
@@ -99,10 +98,3 @@ def of_kind(chosen: Chosen, session: AdaptSession, folder: Path) -> dict[str, An
             session.base.codec.tokenizer.save_pretrained(folder)
             return {"template": prompt.template, "context_length": session.base.context_length}
     return of_language_model(chosen, session, folder)
-
-
-def as_line(item: Item) -> dict[str, Any]:
-    """An item as predict.py reads it."""
-    if item.picture is not None:
-        return {"id": item.id, **dict.fromkeys(item.fields, pictures.place_of(item))}
-    return {"id": item.id, **item.fields, **({"choices": list(item.choices)} if item.choices else {})}

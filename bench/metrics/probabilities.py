@@ -54,6 +54,6 @@ def bins(items: Sequence[Sequence[float]], count: int = BINS) -> list[tuple[int,
     ]
 
 
-def ece(items: Sequence[Sequence[float]], count: int = BINS) -> float:
+def ece(items: Sequence[Sequence[float]]) -> float:
     """Mean over items of |confidence - accuracy| of their bin (Guo et al. 2017, arXiv:1706.04599, equation 3)."""
-    return math.fsum(size * abs(sure - correct) for size, sure, correct in bins(items, count)) / len(items)
+    return math.fsum(size * abs(sure - correct) for size, sure, correct in bins(items)) / len(items)

@@ -13,6 +13,9 @@ from bench.core.record import Run
 from bench.report import data
 from bench.report.html import page
 from bench.report.pdf import browser, print_pdf
+from bench.store.listing import RUN_FILE
+
+_OF_RUNS = {RUN_FILE, "baseline.json", "noise.json"}  # files in the folder of a run or of a baseline
 
 
 def write(runs: Sequence[Run], html: Path | None, pdf: Path | None, pdf_full: Path | None = None) -> list[Path]:
@@ -47,9 +50,13 @@ def write_page(html: Path, text: str, content: object) -> list[Path]:
     """Write a page to `html`, and its data under the same name with .json; the files written.
 
     Raises:
-        UsageError: a folder that cannot be written.
+        UsageError: a folder that cannot be written, or a name by which the data would replace something else.
     """
     json_file = html.with_suffix(".json")
+    if json_file == html or json_file.name in _OF_RUNS:
+        raise UsageError(
+            f"{html}: its data would replace {json_file.name}; give the page another name, such as report.html"
+        )
     try:
         write_atomically(html, text)
         write_atomically(json_file, json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")

@@ -295,15 +295,15 @@ def write_predictions(
             stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_predictions(run: Path, key: str, name: str = PREDICTIONS) -> list[Line]:
+def read_predictions(run: Path, key: str) -> list[Line]:
     """The lines that `write_predictions` wrote for the cell of `key`.
 
     Raises:
         DamagedError: the file is not there, or not what adaptbench writes.
     """
-    file = find_predictions(run, key, name)
+    file = find_predictions(run, key)
     if file is None:
-        raise DamagedError(f"{run} has no {name} for one of its cells; measure it again to compare item by item")
+        raise DamagedError(f"{run} has no {PREDICTIONS} for one of its cells; measure it again to compare item by item")
     return lines_of(file)
 
 

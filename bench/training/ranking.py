@@ -22,6 +22,7 @@ from bench.training.trainer import Progress, Watch, within_memory
 
 QUESTION, PASSAGE = "question", "passage"  # columns; those of negatives follow
 Score = Callable[[Any], float]  # of an encoder, the higher the better
+_AT_ONCE = 512  # texts that are cut into tokens together
 
 
 class BestEpoch(TrainerCallback):
@@ -137,11 +138,11 @@ def _outcome(
     )
 
 
-def token_lengths(body: Any, texts: Sequence[str], at_once: int = 512) -> list[int]:
+def token_lengths(body: Any, texts: Sequence[str]) -> list[int]:
     """Tokens of each text as an encoder sees it, cut at its longest input; 0 for a model without a transformer."""
     lengths: list[int] = []
-    for start in range(0, len(texts), at_once):
-        features = body.preprocess(list(texts[start : start + at_once]))
-        mask = features.get("attention_mask")
-        lengths += [0] * len(texts[start : start + at_once]) if mask is None else mask.sum(dim=1).tolist()
+    for start in range(0, len(texts), _AT_ONCE):
+        batch = list(texts[start : start + _AT_ONCE])
+        mask = body.preprocess(batch).get("attention_mask")
+        lengths += [0] * len(batch) if mask is None else mask.sum(dim=1).tolist()
     return lengths

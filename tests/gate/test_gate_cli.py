@@ -120,6 +120,7 @@ def test_damage_is_one_line_and_no_pass_is_left(
         (["gate", "--baseline", "OLD", "--plan", "--policy", "SMALL"], "1 of 1 checks could not do"),
         (["calibrate", "OLD", "SAME"], "at least 3 repeats are needed"),
         (["calibrate", "OLD", "SAME", "--suite", "quickstart"], "give either the repeats or --suite"),
+        (["calibrate", "OLD", "SAME", "--limit", "9"], "--limit goes with --suite, which measures the repeats"),
         (["calibrate", "nowhere"], "is no run directory"),
         (["baseline", "accept", "nowhere", "--name", "x"], "is no run directory"),
         (["baseline", "accept", "OLD"], "--name"),

@@ -359,6 +359,14 @@ class TestFiles:
         with pytest.raises(UsageError, match=r"cannot write .*nowhere.*: No such file or directory"):
             files.write([found], tmp_path / "nowhere" / "out.html", None)
 
+    @pytest.mark.parametrize("name", ["page.json", "run.html", "noise.html"])
+    def test_the_data_replace_neither_the_page_nor_a_file_of_the_run(self, name: str, tmp_path: Path) -> None:
+        found = of(tmp_path, method(tmp_path, "a", 9))
+        before = sorted((file, file.read_bytes()) for file in tmp_path.rglob("*") if file.is_file())
+        with pytest.raises(UsageError, match="its data would replace"):
+            files.write([found], tmp_path / name, None)
+        assert sorted((file, file.read_bytes()) for file in tmp_path.rglob("*") if file.is_file()) == before
+
     def test_no_browser_is_said_before_anything_is_written(self, tmp_path: Path, monkeypatch: Any) -> None:
         monkeypatch.setenv(VARIABLE, "no-such-browser")
         with pytest.raises(UsageError, match="ADAPTBENCH_CHROMIUM is no-such-browser, which is no program"):
