@@ -185,8 +185,9 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def write(file: Path, chart: Chart) -> None:
-    """A chart as a file of its own: with its style sheet, on paper."""
-    style = f"<style>{css()}.chart {{ background: var(--paper); }}</style>"
+    """A chart as a file of its own: with its style sheet, on paper, and shrunk as a whole where a page is narrow."""
+    own = "svg.chart.wide { background: var(--paper); display: inline; max-width: none; }"
+    style = f"<style>{css()}{own}</style>"
     head, _, rest = chart.svg.partition(">")
     file.write_text(f'{head} xmlns="http://www.w3.org/2000/svg">{style}{rest}\n', encoding="utf-8")
 

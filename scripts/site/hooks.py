@@ -94,7 +94,8 @@ def _picture(source: str, place: str) -> str:
     file = f"{DIAGRAMS}/{diagram(source)}"
     if not (ROOT / "docs" / file).is_file():
         log.warning(f"docs/{place}: docs/{file} is missing; CONTRIBUTING.md says how a diagram is drawn")
-    return f"![Diagram: its text is in docs/{place}]({posixpath.relpath(file, posixpath.dirname(place))})"
+    target = posixpath.relpath(file, posixpath.dirname(place) or ".")
+    return f"[![Diagram, as a picture of its own: its text is in docs/{place}]({target})]({target})"  # to enlarge it
 
 
 def _on_site(link: re.Match[str], source: str, place: str, config: MkDocsConfig, files: Files) -> str:

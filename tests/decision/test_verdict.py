@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from bench.analysis.decision.lines import BreakEven
-from bench.analysis.decision.verdict import Verdict, verdicts
+from bench.analysis.decision.verdict import Retrained, Verdict, verdicts
 from bench.analysis.decision.words import crossing, sentences
 from bench.analysis.statistics.paired import PairedTable, newcombe
 from bench.cli import cli
@@ -374,6 +374,20 @@ def test_where_seeds_differ_more_than_items_more_items_would_not_do(tmp_path: Pa
     listed = ",".join(map(str, range(needed)))
     seeds = f"`adaptbench run trial.yaml --seeds {listed}`" if needed <= 10 else f"about {needed} of each method"
     assert f"To decide that, add seeds: {seeds}; test items alone would not." in sentences(found, "EUR")
+
+
+def test_what_the_correction_alone_leaves_open_asks_for_no_items_that_are_there(tmp_path: Path) -> None:
+    records = [*seeds_of(tmp_path, "full", 36, 37, 35), method(tmp_path, "few-shot", 12, 40, query=0.3)]
+    found = verdict(run(tmp_path, *records))
+    [one] = found.family.differences
+    assert one.retraining is not None
+    corrected = replace(one, retraining=replace(one.retraining, p_adjusted=0.06))  # as a family of many pairs has it
+    among = replace(found, again=Retrained("unsure", (corrected,), items_needed=40))
+    said = sentences(among, "EUR")
+    assert "Tested alone this pair would be significant; corrected for all pairs of methods it is not." in said
+    assert not any("test items are needed" in sentence for sentence in said)
+    more = replace(found, again=Retrained("unsure", (corrected,), items_needed=41))
+    assert "To decide that, about 41 test items are needed; there are 40." in sentences(more, "EUR")
 
 
 def test_two_seeds_of_all_wrong_are_not_certain(tmp_path: Path) -> None:

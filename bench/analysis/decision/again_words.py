@@ -58,9 +58,11 @@ def _said(verdict: Verdict) -> Iterator[str]:
         few = found.seeds_needed <= _SEEDS_LISTED
         seeds = _command(verdict.suite, found.seeds_needed) if few else f"about {found.seeds_needed} of each method"
         yield f"To decide that, add seeds: {seeds}; test items alone would not."
-    elif found.items_needed:
+    elif found.items_needed and found.items_needed > items_of(verdict):
         yield f"To decide that, about {found.items_needed:,} test items are needed; there are {items_of(verdict):,}."
-    elif not retraining.differ:
+    elif not retraining.differ and not retraining.interval.covers(0.0):
+        yield "Tested alone this pair would be significant; corrected for all pairs of methods it is not."
+    elif not found.items_needed and not retraining.differ:
         yield "No affordable number of seeds would decide that; test items alone would not either."
 
 
