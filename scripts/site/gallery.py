@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "results"
 SHOWN = {  # run -> what its report is an example of
-    "smollm2": "A chat model of 135 million parameters on labels, replies and questions about documents; 125 cells, "
-    "three seeds, an encoder and methods without a language model beside it.",
+    "smollm2": "A chat model of 135 million parameters on labels, replies and questions about documents, with "
+    "an encoder and methods without a language model; three seeds.",
     "smollm2-quick": "The same model in seven minutes: two tasks, one seed.",
     "reference": "Five bundled tasks with the demonstration model and most methods; tuning, learning curves, retrieval "
     "controls, counterfactual pairs.",
