@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from bench.analysis.statistics.agreement import Weights, kappa
+from bench.analysis.statistics.agreement import Weights, jackknifed, kappa
 
 RATINGS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=4, max_size=40)
 
@@ -79,3 +80,60 @@ def test_what_has_no_kappa_is_refused() -> None:
         kappa([0, 1, 0], [0, 1], 2)
     with pytest.raises(ValueError, match="from 0 to 1"):
         kappa([0, 2], [0, 1], 2)
+
+
+def jackknife(table: np.ndarray, units: list[np.ndarray], level: float) -> tuple[float, float]:
+    """Kappa of the table, and Student's interval over pseudo-values of the units, one at a time."""
+    k = len(table)
+
+    def of(counts: np.ndarray) -> float:
+        n = counts.sum()
+        seen = sum(counts[i][i] for i in range(k)) / n
+        chance = sum(counts[i].sum() * counts[:, i].sum() for i in range(k)) / n**2
+        return float((seen - chance) / (1 - chance))
+
+    whole = np.sum(units, axis=0)
+    values = [len(units) * of(whole) - (len(units) - 1) * of(whole - unit) for unit in units]
+    interval = scipy.stats.t.interval(level, len(values) - 1, np.mean(values), scipy.stats.sem(values))
+    return max(-1.0, float(interval[0])), min(1.0, max(of(table), float(interval[1])))
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+@pytest.mark.parametrize("groups", [None, [0, 0, 1, 1, 1, 2, 3, 4, 4, 5, 6, 6]])
+def test_the_interval_is_a_jackknifes_with_two_ratings_by_chance(level: float, groups: list[int] | None) -> None:
+    a, b = [0, 0, 1, 1, 2, 2, 0, 1, 2, 0, 1, 2], [0, 1, 1, 1, 2, 0, 0, 1, 2, 0, 2, 2]
+    ratings = [np.zeros((3, 3)) for _ in a]
+    for cell, i, j in zip(ratings, a, b, strict=True):
+        cell[i][j] = 1
+    table = np.sum(ratings, axis=0)
+    named = groups or list(range(12))
+    units = [np.sum([cell for cell, own in zip(ratings, named, strict=True) if own == g], axis=0) for g in set(named)]
+    chance = np.outer(table.sum(axis=1), table.sum(axis=0)) / 144
+    found = kappa(a, b, 3, groups=groups, level=level)
+    assert (found.interval.low, found.interval.high) == pytest.approx(jackknife(table, [*units, chance, chance], level))
+    assert (found.interval.level, found.count, found.share) == (level, 12, 0.75)
+    assert kappa(a, b, 3).interval == kappa(a, b, 3, weights="equal", level=0.95).interval
+
+
+def test_limits_stay_within_what_kappa_can_be() -> None:
+    """Four pairs that never agree: kappa -1 of two categories in halves."""
+    apart = kappa([0, 1, 0, 1], [1, 0, 1, 0], 2)
+    assert (apart.kappa, apart.interval.low, apart.share) == (-1.0, -1.0, 0.0)
+    assert -1.0 < apart.interval.high < 1.0
+
+
+def test_a_jackknife_of_a_mean_is_students() -> None:
+    values = np.array([1.0, 4.0, 2.0, 8.0])
+    rows = np.column_stack([values, np.ones(4)])
+    found = jackknifed(rows, lambda sums: sums[:, 0] / sums[:, 1])
+    expected = scipy.stats.t.interval(0.95, 3, values.mean(), scipy.stats.sem(values))
+    assert (found.low, found.high) == pytest.approx(tuple(expected))
+    assert found.level == 0.95
+
+
+def test_ratings_far_apart_weigh_more() -> None:
+    """Distances 1 and 2 of three categories in order, by the definition: 1 - observed over expected disagreement."""
+    a, b = [0, 0, 1, 2, 2, 1], [0, 1, 1, 2, 0, 2]
+    observed = (0 + 1 + 0 + 0 + 4 + 1) / 6
+    expected = np.mean([(x - y) ** 2 for x in a for y in b])
+    assert kappa(a, b, 3, weights="quadratic").kappa == pytest.approx(1 - observed / expected)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from bench.analysis.statistics import drops, onesided, resampling
 from bench.analysis.statistics.onesided import tango
-from bench.analysis.statistics.paired import PairedTable, paired_draws, table
-from bench.analysis.statistics.randomisation import exchanged_means
+from bench.analysis.statistics.paired import PairedTable, corpus_draws, paired_draws, table
+from bench.analysis.statistics.randomisation import exchanged_corpus, exchanged_means
 from bench.analysis.statistics.seeds import crossed_means
 
 
@@ -231,3 +231,148 @@ def test_what_is_out_of_range_is_refused(arguments: tuple[int, float, float, flo
     n, discordance, drop, alpha = arguments
     with pytest.raises(ValueError, match=r"n|discordance|drop|alpha"):
         drops.found_shares(n, discordance, drop, alpha=alpha)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_seeds_alone_are_students_pooled_t(level: float) -> None:
+    a, b = [0.3, 0.5, 0.4, 0.9], [0.6, 0.7, 0.9]
+    found, t = onesided.of_seeds(a, b), scipy.stats.ttest_ind(a, b)
+    assert found.difference == pytest.approx(np.mean(a) - np.mean(b))
+    assert (found.units, found.method, found.discordance) == (7, "pooled t of seeds", None)
+    for null in (-0.4, 0.0, 0.3):
+        less = scipy.stats.ttest_ind(np.array(a) - null, b, alternative="less").pvalue
+        assert (found.below(null), found.above(null)) == pytest.approx((float(less), 1 - float(less)))
+    limits, interval = t.confidence_interval(level), found.interval(level)
+    assert (interval.low, interval.high, interval.level) == pytest.approx((limits.low, limits.high, level))
+    assert found.error == pytest.approx(found.difference / t.statistic)
+    two = onesided.of_seeds([1.0], [2.0, 4.0])  # one side says nothing of the spread: one degree of freedom
+    assert two.error == pytest.approx(math.sqrt(2 * (1 + 1 / 2)))
+    assert two.below(0.0) == pytest.approx(scipy.stats.t.cdf(-2 / two.error, 1))
+
+
+def test_figures_that_no_seed_moves_differ_for_certain_or_not_at_all() -> None:
+    apart, same = onesided.of_seeds([1.0, 1.0], [2.0, 2.0]), onesided.of_seeds([1.0, 1.0], [1.0, 1.0])
+    assert (apart.below(0.0), apart.above(0.0), apart.interval(0.9).low, apart.error) == (0.0, 1.0, -1.0, 0.0)
+    assert (same.below(0.0), same.above(0.0), same.below(0.1), same.above(0.1)) == (0.5, 0.5, 0.0, 1.0)
+
+
+def test_items_alone_are_the_paired_t_test_of_the_seeds_means() -> None:
+    rng = np.random.default_rng(5)
+    a, b = rng.normal([[2.3], [0.3], [1.3]], 1, (3, 20)), rng.normal(1, 1, (2, 20))
+    found, t = onesided.items(a, b), scipy.stats.ttest_rel(a.mean(axis=0), b.mean(axis=0))
+    below = float(scipy.stats.ttest_rel(a.mean(axis=0), b.mean(axis=0), alternative="less").pvalue)
+    assert (found.below(0.0), found.above(0.0)) == pytest.approx((below, 1 - below))
+    limits, interval = t.confidence_interval(0.9), found.interval(0.9)
+    assert (interval.low, interval.high, interval.level) == pytest.approx((limits.low, limits.high, 0.9))
+    assert (found.units, found.method) == (20, "paired t over items, seeds combined")
+    assert found.error == pytest.approx(found.difference / t.statistic)
+
+
+def test_one_seed_each_leaves_the_items() -> None:
+    rng = np.random.default_rng(6)
+    a, b = rng.normal(size=(1, 15)), rng.normal(size=(1, 15))
+    found, t = onesided.crossed(a, b), scipy.stats.ttest_rel(a[0], b[0])
+    limits, interval = t.confidence_interval(0.9), found.interval(0.9)
+    assert (interval.low, interval.high) == pytest.approx((limits.low, limits.high))
+    assert 2 * min(found.below(0.0), found.above(0.0)) == pytest.approx(float(t.pvalue))
+    assert (found.units, found.method) == (15, "variance components of seeds and items, t; pooled t of seeds")
+    assert found.error == pytest.approx(found.difference / t.statistic)
+
+
+def test_figures_of_shares_by_hand() -> None:
+    """6 and 2 discordant of 40: a difference of 0.1, a share of 0.2."""
+    found = onesided.of_counts(PairedTable(20, 6, 2, 12))
+    assert found.difference == pytest.approx(0.1)
+    assert found.error == pytest.approx(math.sqrt((0.2 - 0.01) / 40))
+    assert (found.units, found.discordance) == (40, 0.2)
+    assert found.method == "McNemar, exact, one-sided; Tango's score"
+    assert found.interval(0.8).level == 0.8
+    assert found.below(0.15) == pytest.approx(scipy.stats.norm.cdf(constrained(6, 2, 40, 0.15)), abs=1e-6)
+    assert found.above(0.15) == pytest.approx(scipy.stats.norm.sf(constrained(6, 2, 40, 0.15)), abs=1e-6)
+    assert onesided.of_counts(PairedTable(0, 3, 0, 0)).error == 0.0
+
+
+def test_shares_that_cannot_be_further_apart_end_where_the_scale_does() -> None:
+    """Of nine alone right: z^2 = 9 (1 - null) / (1 + null), solved for the null."""
+    found, z2 = onesided.of_counts(PairedTable(0, 9, 0, 0)).interval(0.9), scipy.stats.norm.ppf(0.95) ** 2
+    assert (found.low, found.high) == pytest.approx(((9 - z2) / (9 + z2), 1.0))
+    other = onesided.of_counts(PairedTable(0, 0, 9, 0)).interval(0.9)
+    assert (other.low, other.high) == pytest.approx((-found.high, -found.low))
+    assert tango(3, 1, 10, 1.0) == -math.inf
+    assert tango(1, 3, 10, -1.0) == math.inf
+
+
+@pytest.mark.parametrize("groups", [None, [0, 0, 1, 1, 2, 2, 3, 3, 4, 5]])
+def test_means_and_corpus_metrics_take_the_draws_and_groups_that_are_said(groups: list[int] | None) -> None:
+    rng = np.random.default_rng(7)
+    a, b = rng.random(10), rng.random(10)
+    rows, others = (np.column_stack([side, np.ones(10)]) for side in (a, b))
+
+    def ratio(sums: np.ndarray) -> np.ndarray:
+        return np.asarray(sums[:, 0] / sums[:, 1])
+
+    for found, draws, swapped in (
+        (
+            onesided.means(a, b, groups=groups, draws=150),
+            paired_draws(a, b, groups=groups, draws=150),
+            exchanged_means(a, b, groups=groups, draws=150),
+        ),
+        (
+            onesided.corpus(rows, others, ratio, groups=groups, draws=150),
+            corpus_draws(rows, others, ratio, groups=groups, draws=150),
+            exchanged_corpus(rows, others, ratio, groups=groups, draws=150),
+        ),
+    ):
+        assert (found.below(0.0), found.above(0.0)) == (swapped.below, swapped.above)
+        assert found.below(0.05) == resampling.above(draws, 0.05)
+        assert found.above(0.05) == resampling.below(draws, 0.05)
+        assert (found.difference, found.error) == (draws.observed, float(np.std(draws.values)))
+        assert (found.interval(0.7).low, found.interval(0.7).high) == resampling.limits(draws, 0.7)
+        assert found.interval(0.7).level == 0.7
+        units = "10 items" if groups is None else "6 groups"
+        assert (found.units, found.method) == (
+            int(units.split()[0]), f"exchange of {units}; paired bootstrap of them, expanded",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(("n", "discordance", "drop"), [(400, 0.1, 0.03), (3000, 0.5, 0.02), (300, 0.02, 0.01)])
+def test_chances_of_many_items_are_averages_over_all_counts(n: int, discordance: float, drop: float) -> None:
+    """Of every number of discordant items, with scipy; no tail is left out."""
+    counts = np.arange(n + 1)
+    weights = scipy.stats.binom.pmf(counts, n, discordance)
+    critical = scipy.stats.binom.isf(0.05, counts, 0.5) + 1  # the fewest losses with a tail of at most alpha
+    tail = scipy.stats.binom.sf(critical - 1, counts, 0.5)
+    assert (tail <= 0.05).all()
+    critical = np.where(scipy.stats.binom.sf(critical - 2, counts, 0.5) <= 0.05, critical - 1, critical)
+    expected = weights @ scipy.stats.binom.sf(critical - 1, counts, (1 + drop / discordance) / 2)
+    assert drops.found_shares(n, discordance, drop, alpha=0.05) == pytest.approx(float(expected), abs=1e-9)
+
+
+def test_without_an_error_a_drop_is_found_or_not() -> None:
+    assert [drops.found_means(0.0, 0.02, drop) for drop in (0.01, 0.02, 0.03)] == [0.0, 0.0, 1.0]
+    assert [drops.found_means(0.0, 0.01, drop, margin=0.02) for drop in (0.02, 0.03)] == [0.0, 1.0]
+    assert [drops.within_means(0.0, critical, 0.02) for critical in (0.01, 0.02, 0.03)] == [1.0, 0.0, 0.0]
+    assert drops.found_means(2.0, 1.0, 4.0) == pytest.approx(scipy.stats.norm.cdf(1.5))
+    assert drops.within_means(2.0, 1.0, 4.0) == pytest.approx(scipy.stats.norm.cdf(1.5))
+
+
+def test_a_critical_value_is_weighted_by_the_variances() -> None:
+    t = [scipy.stats.t.ppf(0.95, df) for df in (3, 50)]
+    expected = (0.4 * t[0] + 0.1 * t[1]) / math.sqrt(0.5)
+    assert drops.one_sided_critical([(0.4, 3), (0.1, 50)], 0.05) == pytest.approx(expected)
+    assert drops.one_sided_critical([(0.0, 3)], 0.05) == 0.0
+
+
+@pytest.mark.parametrize("least", [1, 2, 3, 7, 8, 9, 999, 1000])
+def test_items_needed_are_searched_up_to_the_most(least: int) -> None:
+    asked = []
+
+    def chance(n: int) -> float:
+        asked.append(n)
+        return 0.8 if n >= least else 0.5
+
+    assert drops.items_needed(chance, 0.8, 1000) == least
+    assert max(asked) == 1000
+    assert len(asked) <= 25
+    assert drops.items_needed(lambda n: float(n > 10_000_000), 0.8) is None
+    assert drops.items_needed(lambda n: float(n >= 10_000_000), 0.8) == 10_000_000

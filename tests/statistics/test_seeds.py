@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import scipy.stats  # type: ignore[import-untyped]  # scipy ships no types
 from numpy.typing import NDArray
 
+from bench.analysis.statistics import seeds as statistics
 from bench.analysis.statistics.intervals import pseudo_values
-from bench.analysis.statistics.seeds import crossed_means
+from bench.analysis.statistics.seeds import components, crossed_means, pooled_error
 
 Array = NDArray[np.float64]
 
@@ -143,3 +145,49 @@ def test_refuses_levels() -> None:
     table = [[1.0, 2.0, 4.0], [2.0, 1.0, 3.0]]
     with pytest.raises(ValueError, match="level"):
         crossed_means(table, table, level=1.0)
+
+
+def test_parts_and_pooled_error_by_hand() -> None:
+    a, b = scores(3, 12, np.random.default_rng(7), 1.0), scores(2, 12, np.random.default_rng(8), 0.8)
+    found = components(a, b)
+    (one, _), (two, _) = seeds_variance(a), seeds_variance(b)
+    items = (a.mean(axis=0) - b.mean(axis=0)).var(ddof=1) / 12
+    assert found.error == pytest.approx(math.sqrt(items + one + two))
+    assert replace(found, seeds=None).error == pytest.approx(math.sqrt(items))
+    assert statistics.seeds_variance(a) == pytest.approx((one, 2))
+    t = scipy.stats.ttest_ind(a.mean(axis=1), b.mean(axis=1))
+    error, df = pooled_error(a, b)
+    assert (error, df) == pytest.approx(((a.mean() - b.mean()) / t.statistic, 3))
+    assert pooled_error(a[:1], b[:1]) == (0.0, 0)
+    alone = float(np.std(a.mean(axis=1), ddof=1)) * math.sqrt(1 / 3 + 1)
+    assert pooled_error(a, b[:1]) == pytest.approx((alone, 2))
+
+
+def test_what_is_said_of_it() -> None:
+    found = crossed_means([[1.0, 2.0, 4.0]], [[2.0, 1.0, 3.0]])
+    assert (found.method, found.interval.level) == ("variance components of seeds and items, t", 0.95)
+    limits = scipy.stats.ttest_rel([1.0, 2.0, 4.0], [2.0, 1.0, 3.0]).confidence_interval(0.95)
+    assert (found.interval.low, found.interval.high) == pytest.approx((limits.low, limits.high))
+
+
+def test_items_that_all_differ_by_the_same_leave_no_doubt() -> None:
+    found = crossed_means([[2.0, 3.0, 5.0]], [[1.0, 2.0, 4.0]])
+    assert (found.difference, found.interval.low, found.interval.high) == (1.0, 1.0, 1.0)
+    assert 0 < found.p < 1e-250
+
+
+def test_a_difference_of_a_rounding_is_none() -> None:
+    """A part in 10^13 of the largest score, of whichever side and sign, is one; five times that is not."""
+    values = np.array([[0.25, -1.0, 0.5]])
+    for a, b in ((values, values / 2), (values / 2, values), (-values, values / 2), (values / 2, -values)):
+        for gap, is_one in ((5e-14, True), (5e-13, False)):
+            level = a - a.mean() + b.mean() + gap
+            assert (crossed_means(level, b).difference == 0) is is_one
+
+
+def test_half_of_the_width_by_the_tail_that_is_left_out() -> None:
+    found = components([[1.0, 2.0, 4.0, 3.0]], [[2.0, 1.0, 3.0, 3.5]])
+    t = scipy.stats.t.isf(0.1, 3)
+    assert found.half_width(0.1) == pytest.approx(t * found.error)
+    assert found.p(t * found.error) == pytest.approx(0.2)
+    assert found.p(0.0) == 1.0

@@ -168,3 +168,40 @@ def test_the_order_of_items_changes_nothing() -> None:
     order = rng.permutation(50)
     there, again = (two_questions.retrained_difference(*pair, 1.0) for pair in ((a, b), (a[:, order], b[:, order])))
     assert (there.interval.low, there.p) == pytest.approx((again.interval.low, again.p))
+
+
+def test_scores_without_bounds_that_all_differ_by_the_same_leave_no_doubt() -> None:
+    found = two_questions.difference([[2.0, 3.0, 5.0]], [[1.0, 2.0, 4.0]], None)
+    assert (found.interval.low, found.interval.high, found.p) == (1.0, 1.0, 0.0)
+    same = two_questions.difference([[2.0, 3.0, 5.0]], [[2.0, 3.0, 5.0]], None)
+    assert (same.interval.low, same.interval.high, same.p) == (0.0, 0.0, 1.0)
+
+
+def test_what_is_said_of_a_difference() -> None:
+    a, b = np.array([[0.5, 1.0, 0.25], [0.5, 0.75, 0.0]]), np.array([[0.0, 1.0, 0.5], [0.25, 0.5, 0.0]])
+    assert two_questions.difference(a, b, 1.0).method == "paired t over items, two added"
+    again = two_questions.retrained_difference(a, b, 1.0)
+    assert (again.method, again.n) == ("items and seeds: limits joined by squares, t", 3)
+    assert again.difference == pytest.approx(0.5 - 0.375)
+    for found in (two_questions.difference(a, b, 1.0), again, two_questions.retrained_difference(a, b, 1.0)):
+        assert found.interval.level == 0.95
+    assert two_questions.score(a, 1.0).level == 0.95
+    one = two_questions.difference(a[:1], b[:1], 1.0)  # halves are no 0 and 1
+    assert one.method == "paired t over items, two added"
+    right = np.array([[1.0, 0.0, 1.0]])
+    assert two_questions.difference(right, right, 2.0).method == "paired t over items, two added"
+    assert two_questions.difference(np.tile(right, (2, 1)), right, 1.0).method == "paired t over items, two added"
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.99, 0.999])
+def test_p_of_training_again_is_that_of_the_interval_that_ends_at_0(level: float) -> None:
+    """Shifted so that a limit is 0, p is 1 - level, on either side."""
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(0.8, 0.2, (3, 30)), rng.normal(0.5, 0.2, (4, 30))
+    limits = two_questions.retrained_difference(a, b, None, level=level).interval
+    for limit in (limits.low, limits.high):
+        assert two_questions.retrained_difference(a - limit, b, None).p == pytest.approx(1 - level, rel=1e-6)
+    assert two_questions.retrained_difference(a, a, None).p == 1.0
+    assert two_questions.retrained_difference(a + 1e7, b, None).p == pytest.approx(
+        2e-12
+    )  # the least that is looked for

@@ -49,9 +49,10 @@ def difference(a: ArrayLike, b: ArrayLike, scale: float | None, *, level: float 
     if first.shape[1] == 1:
         return PairedResult(apart(first, second), _anything(scale, level), 1.0, 1, "one item")
     centre, error, df = limits.difference_parts(first, second, scale)
-    p = 2 * t_cdf(-abs(float(centre)) / float(error), df) if error > 0 else 1.0
+    found = apart(first, second)
+    p = 2 * t_cdf(-abs(float(centre)) / float(error), df) if error > 0 else float(found == 0)
     interval = _interval(limits.difference_limits, level, first, second, scale)
-    return PairedResult(apart(first, second), interval, p, first.shape[1], "paired t over items, two added")
+    return PairedResult(found, interval, p, first.shape[1], "paired t over items, two added")
 
 
 def retrained_difference(a: ArrayLike, b: ArrayLike, scale: float | None, *, level: float = 0.95) -> PairedResult:
