@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,14 @@ from typing import Any
 import numpy as np
 import yaml
 
+from bench.analysis.statistics.intervals import Interval
+from bench.analysis.statistics.onesided import OneSided
 from bench.core.identity import Identity, TaskIdentity
 from bench.core.measured import Environment, Parameters
 from bench.core.phases import Phase
 from bench.core.record import Prediction, Record, Score
+from bench.gate.expand import Kind, Planned
+from bench.gate.policy import Tier
 from bench.store import run_folder
 from bench.store.json_files import write_json
 from bench.store.listing import RUN_FILE
@@ -128,3 +132,22 @@ def policy(folder: Path, **content: Any) -> Path:
 def change(file: Path, **keys: Any) -> None:
     """Put other values into a JSON file."""
     file.write_text(json.dumps({**json.loads(file.read_text()), **keys}))
+
+
+def planned(
+    kind: Kind = "quality", name: str = "accuracy", margin: float = 0.02, detect: float | None = 0.1,
+    tier: Tier = "critical", method: str = "lora",
+) -> Planned:  # fmt: skip
+    """A check of `lora`."""
+    return Planned(kind, "m", "mail", method, name, tier, margin, None if kind == "cost" else detect)
+
+
+def one_sided(
+    difference: float, p: float = 0.5, above: Callable[[float], float] = lambda _: 0.01, reach: float = 0.01,
+    discordance: float | None = None,
+) -> OneSided:  # fmt: skip
+    """`p`: of no fall; `reach`: of the interval to either side."""
+    return OneSided(
+        difference, reach / 2, 200, "a test", lambda _: p, above,
+        lambda level: Interval(difference - reach, difference + reach, level), discordance,
+    )  # fmt: skip
