@@ -167,6 +167,7 @@ def only(folder: Path, name: str) -> None:
         (lambda f: edit(f, quantization_config={"quant_method": "gptq"}), r"is quantised \(gptq\)"),
         (lambda f: (f / "quantize_config.json").write_text("{}"), r"is quantised \(by quantize_config.json\)"),
         (lambda f: edit(f, num_hidden_layers="2"), 'num_hidden_layers is "2"; it has to be a whole number'),
+        (lambda f: edit(f, n_inner="4"), 'n_inner is "4"; it has to be a whole number'),
         (lambda f: edit(f, hidden_size=65), "hidden_size is 65, which does not fit the weights"),
         (lambda f: edit(f, vocab_size=10**9), "vocab_size is 1000000000, which does not fit the weights"),
         (lambda f: edit(f, model_type=None), 'names no "model_type"'),

@@ -133,6 +133,15 @@ def test_one_rule_is_chosen_for_every_method(several_rules: Path, tmp_path: Path
     assert rule == max(right, key=lambda name: right[name])  # the first of the best
 
 
+def test_a_rule_cannot_be_chosen_where_no_item_fits(several_rules: Path, tmp_path: Path, tiny_model: Path) -> None:
+    spec = yaml.safe_load((several_rules / "task.yaml").read_text())
+    (several_rules / "task.yaml").write_text(yaml.safe_dump({**spec, "instruction": "word " * 200}))
+    _, _, run = measure(write_suite(tmp_path, tiny_model, methods=["zero-shot"]), tmp_path / "run")
+    assert [record.failure and record.failure.message for record in run.records] == [
+        "several rules of normalise need a validation item that fits into the context; name one"
+    ]
+
+
 def test_a_probe_needs_one_rule(several_rules: Path, tmp_path: Path, tiny_model: Path) -> None:
     suite = write_suite(tmp_path, tiny_model, methods=["zero-shot"], probes=[several_rules.name])
     with pytest.raises(UsageError, match=r"lists several rules of normalise .*; a probe needs one"):

@@ -200,4 +200,12 @@ def test_what_the_template_writes_is_part_of_the_key(tmp_path: Path, tiny_model:
     assert len(changed) == 3
 
 
+def test_a_damaged_tokenizer_is_left_to_the_cell_that_reads_it(tmp_path: Path, task_folder: Path) -> None:
+    chat = tiny_random.build(tmp_path / "chat", chat_template=True)
+    (chat / tiny_random.SEAL).unlink()
+    (chat / "tokenizer.json").write_text("[]")
+    (cell,) = cells_of(write_suite(tmp_path, chat, methods=["zero-shot"]))[1]
+    assert cell.identity.surroundings.chat.keys() == {"refused"}
+
+
 CODECS = {name: codec_of(FAMILIES[name]) for name in ("llama-2", "gemma", "qwen-3", "vicuna", "falcon", "smolvlm")}

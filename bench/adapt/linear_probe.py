@@ -70,7 +70,7 @@ def features_of(backend: LocalBackend, writer: LabelWriter | EncoderWriter, exam
     written = list(zip(writer.write(examples), examples, strict=True))
     fitting = [(prompt, example) for prompt, example in written if prompt.failure is None]
     if not fitting:
-        raise CellError("no training example fits into the model's context")
+        raise CellError("no example of a split fits into the model's context")
     prompts = tuple(prompt for prompt, _ in fitting)
     return Features(
         backend.outputs(prompts).cpu().numpy(),

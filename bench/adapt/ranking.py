@@ -19,7 +19,7 @@ def with_one_rule(session: AdaptSession) -> AdaptSession:
     It depends on model and task alone, so that every method and seed gets the same; ties go to the rule named first.
 
     Raises:
-        CellError: there is no validation split.
+        CellError: there is no validation split, or no item of it fits into the model's context.
     """
     task = session.task
     if not task.rules:
@@ -33,6 +33,8 @@ def with_one_rule(session: AdaptSession) -> AdaptSession:
     )
     prompts = predictor.writer.write(items)
     asked = [(item, prompt) for item, prompt in zip(items, prompts, strict=True) if prompt.failure is None]
+    if not asked:
+        raise CellError("several rules of normalise need a validation item that fits into the context; name one")
     kept = {item.id for item, _ in asked}
     scores = predictor.backend.score([prompt for _, prompt in asked], lambda done: None)
     criterion, values = task.metrics[0], []

@@ -31,6 +31,7 @@ _READ_BY_TRANSFORMERS = {
 _COUNTS = (
     *("hidden_size", "n_embd", "d_model", "num_hidden_layers", "n_layer", "num_layers", "intermediate_size"),
     *("num_attention_heads", "n_head", "num_key_value_heads", "head_dim", "vocab_size", "max_position_embeddings"),
+    *("n_inner", "ffn_dim"),
 )
 # how the names of classes end that are saved from encoders: with no head, with one for masked tokens or for labels
 _ENCODERS = ("ForMaskedLM", "ForPreTraining", "ForSequenceClassification", "ForTokenClassification")

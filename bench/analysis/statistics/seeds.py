@@ -89,7 +89,7 @@ def components(a: ArrayLike, b: ArrayLike) -> Components:
     Raises ValueError as `crossed_means` does.
     """
     first, second = _scores(a, b)
-    return Components(_apart(first, second), first.shape[1], *_parts(first, second))
+    return Components(apart(first, second), first.shape[1], *_parts(first, second))
 
 
 def pooled_error(a: ArrayLike, b: ArrayLike) -> tuple[float, int]:
@@ -115,18 +115,18 @@ def seeds_variance(scores: ArrayLike) -> tuple[float, int]:
     return part.variance, int(part.df)
 
 
+def apart(a: Array, b: Array) -> float:
+    """Difference of the means; 0 where it is rounding, which else would be weighed against rounding alone."""
+    difference = float(a.mean() - b.mean())
+    return difference if abs(difference) > 1e-13 * max(np.abs(a).max(), np.abs(b).max()) else 0.0
+
+
 def _scores(a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
     first, second = checks.matrix(a, "a", least=1), checks.matrix(b, "b", least=1)
     if first.shape[1] != second.shape[1]:
         raise ValueError(f"a has {first.shape[1]} items and b has {second.shape[1]}; they must be the same items")
     checks.at_least(first.shape[1], 2, "the number of items")
     return first, second
-
-
-def _apart(a: Array, b: Array) -> float:
-    """Difference of the means; 0 where it is rounding, which else would be weighed against rounding alone."""
-    difference = float(a.mean() - b.mean())
-    return difference if abs(difference) > 1e-13 * max(np.abs(a).max(), np.abs(b).max()) else 0.0
 
 
 def _parts(a: Array, b: Array) -> tuple[_Part, _Part | None]:

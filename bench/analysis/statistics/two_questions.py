@@ -19,6 +19,7 @@ from bench.analysis.statistics import checks, limits
 from bench.analysis.statistics.distributions import first_where, t_cdf
 from bench.analysis.statistics.intervals import Interval
 from bench.analysis.statistics.paired import PairedResult, paired_shares
+from bench.analysis.statistics.seeds import apart
 
 Array = NDArray[np.float64]
 FEWEST_SEEDS = 3
@@ -76,12 +77,6 @@ def retrained_difference(a: ArrayLike, b: ArrayLike, scale: float | None, *, lev
     p = 1.0 if found == 0 or not excludes_0(np.asarray(most)) else 2 * math.exp(first_where(excludes_0, least, most))
     interval = _interval(of_levels.limits, level)
     return PairedResult(found, interval, min(1.0, p), first.shape[1], "items and seeds: limits joined by squares, t")
-
-
-def apart(a: Array, b: Array) -> float:
-    """Difference of the means; 0 where it is rounding."""
-    found = float(a.mean() - b.mean())
-    return found if abs(found) > 1e-13 * max(np.abs(a).max(), np.abs(b).max()) else 0.0
 
 
 def seeds_half_width(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> float:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from bench.gate.costs import ALL
 from bench.gate.measure import FEW_SEEDS
 from bench.gate.plan import Need, remedy
 from bench.gate.rules import Status
-from bench.gate.verdict import PASSED, GateFinding, GateVerdict
+from bench.gate.verdict import (
+    INCOMPLETE,
+    INCONCLUSIVE,
+    NOT_COMPARABLE,
+    PASSED,
+    REGRESSION,
+    GateFinding,
+    GateVerdict,
+)
 from bench.metrics import NAMES
 from bench.metrics.formats import amount as drop_of
 from bench.metrics.formats import clean, number
@@ -18,13 +26,19 @@ from bench.report.table import NOTHING
 
 _ORDER: tuple[Status, ...] = ("regression", "missing", "not_comparable", "inconclusive", "warn", "pass")
 _NAMED = 3  # checks named in the headline
+_MADE_BY: Mapping[int, Status] = {
+    REGRESSION: "regression",
+    INCONCLUSIVE: "inconclusive",
+    INCOMPLETE: "missing",
+    NOT_COMPARABLE: "not_comparable",
+}
 
 
 def headline(verdict: GateVerdict) -> str:
     """One line: the verdict, and what made it."""
     deciding = [finding for finding in ordered(verdict.findings) if finding.decides]
     said = [f"{label(one)}: {one.reason}" for one in deciding if _made(one, verdict)]
-    said += list(verdict.problems) if verdict.exit_code not in (PASSED, 1) else []
+    said += list(verdict.problems) if verdict.exit_code not in (PASSED, REGRESSION) else []
     named = "; ".join(clean(text) for text in said[:_NAMED])
     more = f"; and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
     scope = checkpoints(verdict)
@@ -125,6 +139,4 @@ def _signed(metric: str, value: float) -> str:
 
 def _made(finding: GateFinding, verdict: GateVerdict) -> bool:
     """Whether a finding is what gave this exit code."""
-    return finding.status == {1: "regression", 3: "inconclusive", 4: "missing", 5: "not_comparable"}.get(
-        verdict.exit_code
-    )
+    return finding.status == _MADE_BY.get(verdict.exit_code)
