@@ -36,14 +36,15 @@ _DEPTHS = (1, 3, 10)
 @click.option("--chunk", "chunks", multiple=True, default=("whole",))
 @click.option("--rerank", "rerankers", multiple=True, default=("none",), help="none, or a cross-encoder.")
 @click.option("--pool", default=20, show_default=True, help="Passages that a reranker puts in order.")
+@click.option("--limit", type=click.IntRange(1), help="Test questions, at most.")
 @click.option("--embedder", default="auto", show_default=True, help="As in a suite.")
 @click.option("--device", default="cpu", show_default=True)
 def main(
     out: Path, name: str, retrievers: tuple[str, ...], chunks: tuple[str, ...], rerankers: tuple[str, ...], pool: int,
-    embedder: str, device: str,
+    limit: int | None, embedder: str, device: str,
 ) -> None:  # fmt: skip
     """Search the validation and test questions of a task in every way, and write the figures to OUT."""
-    task = tasks.load(name)
+    task = tasks.load(name, limit)
     ways = [
         {"retriever": retriever, "chunk": chunk, "rerank": rerank}
         for chunk in chunks
