@@ -14,22 +14,83 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import click
 import psutil
+import yaml
 
+from bench.config import suite as suites
+from bench.core.identity import Surroundings
+from bench.core.record import Record, Score
 from bench.runs import runner
-from bench.runs.cells import Cell
+from bench.runs.cells import Cell, expand
+from bench.runs.executor import Ended
 from bench.store import run_folder
 from bench.store.json_files import write_json
-from tests.dummy_run import Dummy
-from tests.small import Silent, cells_of, write_suite, write_task
 
 _SAMPLE_S = 5.0
-_MEAN = 1 + 7.5 / 8  # of a dummy job's seconds, in units of what it is given
+_MEAN = 1 + 7.5 / 8  # of a simulated cell's seconds, in units of what it is given
+
+
+@dataclass(eq=False)
+class Submitted:
+    """A cell that ends when its time has come."""
+
+    workers: Simulated
+    job: dict[str, Any]
+    due: float
+
+    def cancel(self) -> None:
+        self.workers.running.remove(self)
+
+
+@dataclass
+class Simulated:
+    """Workers that wait: `unit` seconds and up to 15 eighths more, as a cell's key has it."""
+
+    capacity: int
+    unit: float
+    per_machine: int = 1
+    running: list[Submitted] = field(default_factory=list)
+
+    def submit(self, job: Path, log: Path) -> Submitted:
+        told = json.loads(job.read_text())
+        self.running.append(Submitted(self, told, time.monotonic() + seconds_of(told["key"], self.unit)))
+        return self.running[-1]
+
+    def wait(self, seconds: float) -> Iterator[tuple[Submitted, Ended]]:
+        soonest = min(self.running, key=lambda each: each.due)
+        time.sleep(max(0.0, min(seconds, soonest.due - time.monotonic())))
+        if soonest.due <= time.monotonic():
+            job = soonest.job
+            record = Record(
+                job["key"], job["model"]["name"], "paint", job["label"], job["seed"], "ok", "2026-01-01T00:00:00+00:00",
+                scores={"accuracy": Score(0.5)},
+            )  # fmt: skip
+            run_folder.write_record(Path(job["out"]), record)
+            yield soonest, Ended()
+
+
+def seconds_of(key: str, unit: float) -> float:
+    """What a cell takes."""
+    return unit * (1 + int(key[0], 16) / 8)
+
+
+class Silent:
+    """A display that shows nothing."""
+
+    def say(self, text: str) -> None: ...
+
+    def start(self, cell: Cell) -> None: ...
+
+    def progress(self, cell: Cell, phase: str, done: int, total: int) -> None: ...
+
+    def finish(self, cell: Cell, record: Record, cached: bool) -> None: ...
 
 
 class Watch(threading.Thread):
@@ -64,20 +125,17 @@ def main(out: Path, count: int, workers: int, seconds: float) -> None:
     """Drive a run of simulated cells, and write what the driver cost to OUT."""
     with tempfile.TemporaryDirectory() as name:
         folder, here = Path(name), psutil.Process()
-        write_task(folder)
-        methods = [{"few-shot": {"k": k, "label": f"{k} examples"}} for k in range(1, 11)]
-        seeds = list(range(-(-count // len(methods))))
-        file = write_suite(folder, Path("mini"), models=["mini"], methods=methods, defaults={}, seeds=seeds)
+        file = suite_file(folder, count)
         start, cpu = time.perf_counter(), here.cpu_times()
-        suite, cells = cells_of(file)
-        cells = cells[:count]
+        suite = suites.load(file)
+        cells = expand(suite, file, lambda _: Surroundings("cpu", "float32", None))[:count]
         expand_s = time.perf_counter() - start
         run, unit = folder / "run", seconds / _MEAN
         watch = Watch(run)
         with run_folder.open_run(run, file, suite.name, [cell.ref for cell in cells]) as store:
             watch.start()
             start = time.perf_counter()
-            outcome = runner.run(suite, cells, store, Silent(), Dummy(workers, folder / "submitted.txt", unit))
+            outcome = runner.run(suite, cells, store, Silent(), Simulated(workers, unit))
             wall_s = time.perf_counter() - start
             watch.end()
         used = here.cpu_times()
@@ -94,11 +152,30 @@ def main(out: Path, count: int, workers: int, seconds: float) -> None:
     write_json(out, found)
 
 
+def suite_file(folder: Path, count: int) -> Path:
+    """A suite of at least `count` cells on a small task."""
+    task = folder / "paint"
+    task.mkdir()
+    splits = {split: f"{split}.jsonl" for split in ("train", "validation", "test")}
+    for split, name in splits.items():
+        rows = [{"id": i, "text": f"{split} thing {i}", "label": ("red", "green")[i % 2]} for i in range(6)]
+        (task / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    spec = {"name": "paint", "kind": "choice", "instruction": "Name the colour.", "template": "{text}\nColour:",
+            "answer": "label", "splits": splits}  # fmt: skip
+    (task / "task.yaml").write_text(yaml.safe_dump(spec))
+    methods = [{"few-shot": {"k": k, "label": f"{k} examples"}} for k in range(1, 11)]
+    content = {"models": ["mini"], "tasks": ["paint"], "embedder": "none", "methods": methods,
+               "seeds": list(range(-(-count // len(methods))))}  # fmt: skip
+    file = folder / "many.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
 def ideal(cells: Sequence[Cell], workers: int, unit: float) -> float:
     """Seconds until the last cell ends where every worker takes the next at once."""
     free = [0.0] * workers
     for cell in cells:
-        heapq.heapreplace(free, free[0] + unit * (1 + int(cell.key[0], 16) / 8))
+        heapq.heapreplace(free, free[0] + seconds_of(cell.key, unit))
     return max(free)
 
 
