@@ -33,8 +33,11 @@ class Adapter(Given):
 
     @property
     def virtual_tokens(self) -> int:
-        config = json.loads((Path(self.options.path) / self.needed).read_text(encoding="utf-8"))
-        return int(config.get("num_virtual_tokens") or 0)
+        file = Path(self.options.path) / self.needed
+        count = json.loads(file.read_text(encoding="utf-8")).get("num_virtual_tokens") or 0
+        if not isinstance(count, int):
+            raise CellError(f"{file}: num_virtual_tokens is {json.dumps(count)}; it has to be a whole number")
+        return count
 
     @property
     def merges(self) -> bool:  # type: ignore[override]

@@ -197,6 +197,14 @@ def test_weights_of_another_shape_are_refused(adapter: Path, checkpoint: Path, s
         cells_of(suite)
 
 
+def test_a_number_of_virtual_tokens_that_is_none_is_one_line(adapter: Path) -> None:
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    (adapter / "adapter_config.json").write_text(json.dumps({**config, "num_virtual_tokens": "ten"}))
+    part = methods.create("adapter", {"path": str(adapter)}).weights
+    with pytest.raises(CellError, match='num_virtual_tokens is "ten"; it has to be a whole number'):
+        assert part.virtual_tokens
+
+
 def test_both_join_with_contexts() -> None:
     joined = methods.create("adapter+few-shot", {"path": "x", "k": 2})
     assert joined.name == "adapter+few-shot"

@@ -178,6 +178,8 @@ def test_what_is_no_cross_encoder_is_refused_by_name(tmp_path: Path, prompted: P
     broken = tiny.build(tmp_path / "broken")
     (broken / "config.json").write_text("{")
     assert "is damaged" in refusal(broken)
+    (broken / "config.json").write_text('{"architectures": 5}')
+    assert "no cross-encoder" in refusal(broken)
     assert refusal("no-one/no-such-model").startswith('rerank "no-one/no-such-model" is neither a folder nor a model')
 
 

@@ -50,7 +50,8 @@ def _require_head(folder: Path) -> None:
             raise UsageError(f"rerank: {folder / name} is damaged: it holds no JSON object")
         if said.get("model_type") == "CrossEncoder":
             return
-        if str(next(iter(said.get("architectures") or ()), "")).endswith(_SCORES):
+        named = said.get("architectures")
+        if isinstance(named, list) and named and str(named[0]).endswith(_SCORES):
             return
     raise UsageError(f"rerank: {quoted(str(folder))} is no cross-encoder: it has no head that scores pairs; {REMEDY}")
 

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from click.testing import CliRunner
 
 import tasks
 from bench.analysis import item_texts
+from bench.analysis.statistics.family import TieGroups
 from bench.cli import cli
 from bench.core.errors import UsageError
 from bench.core.identity import Identity, MethodParts, ModelIdentity, PartSettings
@@ -26,11 +28,12 @@ from bench.core.measured import Environment, Latency
 from bench.core.phases import Phase
 from bench.core.record import CheckpointScores, Record, Run, Score
 from bench.core.training import Judged, Training, Tuning
+from bench.metrics import NAMES
 from bench.report import files
 from bench.report.cases import cases
 from bench.report.html import page, sections
 from bench.report.html.blocks import Decision, Decisions, Section
-from bench.report.html.sections import retrieval
+from bench.report.html.sections import about, quality, retrieval
 from bench.report.pdf import VARIABLE, browser
 from tasks.loader.digest import question_digest
 from tests.report.test_report import unmeasured
@@ -398,6 +401,22 @@ def test_every_style_can_be_had_from_the_command(style: str) -> None:
         "--schema": "{",
     }
     assert done.output.startswith(start[style]), done.output[:80]
+
+
+def test_groups_of_methods_that_are_alike_never_share_a_letter(tmp_path: Path) -> None:
+    """Of a chain in which each method ties with the next, those that are further apart differ."""
+    [case] = cases([of(tmp_path, method(tmp_path, "full", 15), method(tmp_path, "few-shot", 9))])
+    assert case.family is not None
+    names = [f"way {at:02}" for at in range(31)]
+    ties = TieGroups(tuple(pairwise(names)), ())
+    letters = quality._letters(replace(case, family=replace(case.family, ties=ties)))
+    for first, second in combinations(range(31), 2):
+        assert not set(letters.get(names[first], "")) & set(letters.get(names[second], "")) or second == first + 1
+
+
+def test_every_metric_says_what_it_means() -> None:
+    assert [name for name in NAMES if not about.meaning(name)] == []
+    assert about.meaning("rouge_l_stem") == about.meaning("rouge_l") != about.meaning("rouge_lsum")
 
 
 def test_controls_without_answers_to_compare_have_no_chart(tmp_path: Path) -> None:

@@ -53,12 +53,12 @@ def test_different_pairs_by_hand() -> None:
 
 
 def test_all_alike_are_one_group() -> None:
-    assert tie_groups(["x", "y", "z"], differ()) == TieGroups((("x", "y", "z"),), {"x": "a", "y": "a", "z": "a"}, ())
+    assert tie_groups(["x", "y", "z"], differ()) == TieGroups((("x", "y", "z"),), ())
 
 
 def test_all_different_are_groups_of_one() -> None:
     found = tie_groups(["x", "y", "z"], differ("xy", "xz", "yz"))
-    assert found == TieGroups((("x",), ("y",), ("z",)), {"x": "a", "y": "b", "z": "c"}, ())
+    assert found == TieGroups((("x",), ("y",), ("z",)), ())
 
 
 def test_underlined_means_of_emmeans() -> None:
@@ -69,7 +69,6 @@ def test_underlined_means_of_emmeans() -> None:
     ) | {frozenset(("trt1", "trt2"))}
     found = tie_groups(["trt4", "trt2", "trt3", "ctrl", "trt1"], different)
     assert found.groups == (("trt4",), ("trt2", "trt3", "ctrl"), ("ctrl", "trt1"))
-    assert found.letters == {"trt4": "a", "trt2": "b", "trt3": "b", "ctrl": "bc", "trt1": "c"}
     assert found.intransitive == (("trt2", "ctrl", "trt1"), ("trt3", "ctrl", "trt1"))
 
 
@@ -77,7 +76,6 @@ def test_groups_need_not_be_neighbours() -> None:
     """With tests of unequal sharpness the best and the worst may tie while the middle one differs from the best."""
     found = tie_groups(["x", "y", "z"], differ("xy"))
     assert found.groups == (("x", "z"), ("y", "z"))
-    assert found.letters == {"x": "a", "y": "b", "z": "ab"}
     assert found.intransitive == (("x", "z", "y"),)
 
 
@@ -101,15 +99,8 @@ def test_groups_are_those_of_brute_force(number: int) -> None:
     assert {frozenset(group) for group in found.groups} == brute("vwxyz", different)
     assert len(set(found.groups)) == len(found.groups)
     for one, other in combinations("vwxyz", 2):
-        share = bool(set(found.letters[one]) & set(found.letters[other]))
+        share = any({one, other} <= set(group) for group in found.groups)
         assert share == (frozenset((one, other)) not in different)
-
-
-def test_many_methods_have_letters() -> None:
-    names = [f"m{number}" for number in range(60)]
-    found = tie_groups(names, frozenset(frozenset(pair) for pair in combinations(names, 2)))
-    assert len(set(found.letters.values())) == 60
-    assert [found.letters[name] for name in ("m0", "m25", "m26", "m51", "m52")] == ["a", "z", "A", "Z", "a1"]
 
 
 class TestRefusals:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from string import ascii_letters
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +19,6 @@ class TieGroups:
     """Which methods are not significantly different: all of a group from each other. Groups may overlap."""
 
     groups: tuple[tuple[str, ...], ...]  # each from the best to the worst, the group of the best first
-    letters: Mapping[str, str]  # method -> the letters of its groups; two methods that share none differ
     intransitive: tuple[tuple[str, str, str], ...]  # (x, y, z): y ties with x and with z, but x and z differ
 
 
@@ -76,10 +74,7 @@ def tie_groups(ranked: Sequence[str], different: Collection[frozenset[str]]) -> 
     }
     cliques = _cliques(set(), set(ranked), set(), ties)
     groups = sorted((tuple(sorted(clique, key=place.__getitem__)) for clique in cliques), key=_places(place))
-    letters = {
-        name: "".join(_letter(number) for number, group in enumerate(groups) if name in group) for name in ranked
-    }
-    return TieGroups(tuple(groups), letters, _intransitive(ranked, ties))
+    return TieGroups(tuple(groups), _intransitive(ranked, ties))
 
 
 def _cliques(
@@ -98,12 +93,6 @@ def _cliques(
 
 def _places(place: Mapping[str, int]) -> Callable[[tuple[str, ...]], list[int]]:
     return lambda group: [place[name] for name in group]
-
-
-def _letter(number: int) -> str:
-    """a to z, A to Z, then a1, b1 and on."""
-    round_, position = divmod(number, len(ascii_letters))
-    return ascii_letters[position] + (str(round_) if round_ else "")
 
 
 def _intransitive(ranked: Sequence[str], ties: Mapping[str, set[str]]) -> tuple[tuple[str, str, str], ...]:

@@ -18,8 +18,14 @@ _METRICS = {
     "accuracy": "Share of items whose answer is the right choice.",
     "macro_f1": "F1 of each label, averaged so that rare labels count as much as frequent ones.",
     "mrr": "Mean of one over the place of the right choice in the ranking: 1 where it is always first.",
+    "brier": "How far the probabilities of the choices lie from the truth, squared, from 0 to 2; less is better.",
+    "log_loss": "Minus the logarithm of the right choice's probability, in nats; less is better.",
+    "ece": "How far confidence lies from the share of right answers, in 15 bins of confidence; less is better.",
     "exact_match": "Share of answers equal to a reference, without case, punctuation and articles.",
+    "exact_match_strict": "Share of answers equal to a reference but for white space.",
+    "contains": "Share of answers in which the words of a reference stand, one behind the other.",
     "token_f1": "How far the words of an answer and of a reference are the same, from 0 to 1.",
+    "char_f1": "How far the characters of an answer and of a reference are the same, from 0 to 1.",
     "field_f1": "How far the fields of a JSON answer and of the reference are the same, from 0 to 1.",
     "bleu": (
         "How many runs of one to four words an answer shares with the references, from 0 to 100, less for short text. "
@@ -33,6 +39,7 @@ _METRICS = {
         "The longest common run of words, gaps allowed, with the best reference, as F-measure from 0 to 1. "
         "It rewards the same words in the same order, not truth."
     ),
+    "rouge_lsum": "As ROUGE-L, line by line, for answers of one sentence to a line.",
     "bits_per_byte": "What a model needs to write the text down, for each byte; less is better, 8 is knowing nothing.",
 }
 _LIMITS = (
@@ -67,10 +74,14 @@ def _metrics(cases: Sequence[Case]) -> ReportTable:
         for record in case.records:
             for name, score in record.scores.items():
                 signatures.setdefault(name, {})[score.signature] = None
-    rows = tuple(
-        cells(title(name), _METRICS.get(name, ""), "\n".join(map(clean, texts))) for name, texts in signatures.items()
-    )
+    rows = tuple(cells(title(name), meaning(name), "\n".join(map(clean, texts))) for name, texts in signatures.items())
     return ReportTable("Metrics", ("metric", "what it says", "how it was computed"), rows)
+
+
+def meaning(metric: str) -> str:
+    """What a metric says; of one that cuts text in another way, such as `bleu_zh`, that of the plain one."""
+    known = (name for name in sorted(_METRICS, key=len, reverse=True) if f"{metric}_".startswith(f"{name}_"))
+    return _METRICS.get(next(known, ""), "")
 
 
 def _machine(run: Run) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from string import ascii_lowercase
 
 from bench.analysis.calibration import calibration
 from bench.analysis.summary import by_method, summarise
@@ -110,12 +111,11 @@ def scores(case: Case, name: str, methods: Collection[str], heading: str) -> Ite
 
 
 def _letters(case: Case) -> dict[str, str]:
-    """Method -> the letters of its tie groups, where there are any."""
+    """Method -> the letters of its tie groups, where there are any; groups beyond the last letter have none."""
     assert case.family is not None
+    groups = [group for group in case.family.ties.groups if len(group) > 1] if case.family.ties else []
     found: dict[str, str] = {}
-    if case.family.ties is not None:
-        groups = [group for group in case.family.ties.groups if len(group) > 1]
-        for i, group in enumerate(groups):
-            for label in group:
-                found[label] = found.get(label, "") + chr(ord("a") + i % 26)
+    for letter, group in zip(ascii_lowercase, groups, strict=False):
+        for label in group:
+            found[label] = found.get(label, "") + letter
     return found
