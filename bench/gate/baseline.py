@@ -146,10 +146,15 @@ def _items(run: Run, only: str | None = None) -> dict[str, str]:
     return found
 
 
+def failed(record: Record) -> bool:
+    """Whether a cell that should have been measured was not."""
+    return record.status != "ok" and (record.failure is None or record.failure.kind != _HARMLESS)
+
+
 def _refuse_incomplete(run: Run) -> None:
-    failed = [r for r in run.records if r.status != "ok" and (r.failure is None or r.failure.kind != _HARMLESS)]
-    if run.missing or failed:
-        names = [*(cell.full_name for cell in run.missing), *(f"{record.name} (failed)" for record in failed)]
+    names = [cell.full_name for cell in run.missing]
+    names += [f"{record.name} (failed)" for record in run.records if failed(record)]
+    if names:
         raise IncompleteError(
             f"{run.path}: not measured: {names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}"
         )

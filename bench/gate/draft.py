@@ -6,12 +6,11 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from functools import cache
 
 from bench.core.errors import UsageError, unknown
 from bench.core.record import Run
-from bench.gate.expand import Planned, expand, groups
+from bench.gate.expand import Planned, expand, fits, groups
 from bench.gate.plan import Floors, Need, need
 from bench.gate.policy import Policy, load
 from bench.gate.power import Evidence, gather
@@ -81,13 +80,9 @@ def _only(planned: Sequence[Planned], what: str, globs: Sequence[str]) -> list[P
     """Checks whose `what`, task or method, one of the globs names."""
     names = {getattr(check, what) for check in planned}
     for glob in globs:
-        if not any(_fits(name, glob) for name in names):
+        if not any(fits(name, glob) for name in names):
             raise UsageError(unknown(f"{what} of the baseline:", glob, names))
-    return [one for one in planned if not globs or any(_fits(getattr(one, what), glob) for glob in globs)]
-
-
-def _fits(name: str, glob: str) -> bool:
-    return name == glob or fnmatchcase(name, glob)
+    return [one for one in planned if not globs or any(fits(getattr(one, what), glob) for glob in globs)]
 
 
 def _with_power(

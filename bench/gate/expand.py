@@ -100,15 +100,15 @@ def probe_metrics(records: Sequence[Record], baseline: Run) -> dict[str, list[st
 def _checks(entry: Entry, known: Mapping[Group, list[Record]], baseline: Run) -> Iterator[Planned]:
     same: set[tuple[str, str, str]] = set()
     for group, records in known.items():
-        if not all(_fits(name, glob) for name, glob in zip(group, _globs(entry), strict=True)):
+        if not all(fits(name, glob) for name, glob in zip(group, _globs(entry), strict=True)):
             continue
         if isinstance(entry, CostCheck):
             for counter in costs.ALL:
-                if _fits(counter, entry.counter) and costs.value(records, counter) is not None:
+                if fits(counter, entry.counter) and costs.value(records, counter) is not None:
                     yield Planned("cost", *group, counter, entry.tier, entry.limit.value)
         elif isinstance(entry, Retention):
             for probe, names in probe_metrics(records, baseline).items():
-                if not _fits(probe, entry.probe):
+                if not fits(probe, entry.probe):
                     continue
                 for name in _chosen(entry, names):
                     # Methods that leave the weights alone share the base model's answers: one check stands for all.
@@ -121,7 +121,7 @@ def _checks(entry: Entry, known: Mapping[Group, list[Record]], baseline: Run) ->
 
 
 def _chosen(entry: Scored, metrics: Sequence[str]) -> list[str]:
-    return list(metrics[:1]) if entry.metric == PRIMARY else [name for name in metrics if _fits(name, entry.metric)]
+    return list(metrics[:1]) if entry.metric == PRIMARY else [name for name in metrics if fits(name, entry.metric)]
 
 
 def _scored(kind: Kind, group: Group, entry: Scored, metric: str, probe: str = "") -> Planned:
@@ -144,7 +144,8 @@ def _globs(entry: Entry) -> tuple[str, str, str]:
     return entry.model, entry.task, entry.method
 
 
-def _fits(name: str, glob: str) -> bool:
+def fits(name: str, glob: str) -> bool:
+    """Whether `glob` is `name` itself or a pattern of it."""
     return name == glob or fnmatchcase(name, glob)
 
 
@@ -153,17 +154,17 @@ def _nothing(entry: Entry, known: Mapping[Group, list[Record]], baseline: Run) -
     kind = type(entry).__name__.lower()
     for what, glob, place in (("model", entry.model, 0), ("task", entry.task, 1), ("method", entry.method, 2)):
         names = {group[place] for group in known}
-        if not any(_fits(name, glob) for name in names):
+        if not any(fits(name, glob) for name in names):
             return f"{kind}: {unknown(f'{what} of the baseline:', glob, names)}"
     of = f"model {entry.model}, task {entry.task}, method {entry.method}"
-    fitting = [r for g, r in known.items() if all(_fits(n, x) for n, x in zip(g, _globs(entry), strict=True))]
+    fitting = [r for g, r in known.items() if all(fits(n, x) for n, x in zip(g, _globs(entry), strict=True))]
     if not fitting:
         return f"{kind}: the baseline has no cell of {of}"
     if isinstance(entry, Retention):
         probes = {probe for records in fitting for probe in probe_metrics(records, baseline)}
         if not probes:
             return f"retention: the baseline asked no probes ({of}); name `probes:` in its suite, or drop the check"
-        if not any(_fits(probe, entry.probe) for probe in probes):
+        if not any(fits(probe, entry.probe) for probe in probes):
             return f"retention: {unknown('probe of the baseline:', entry.probe, probes)}"
     if isinstance(entry, CostCheck):
         there = {name for name in costs.ALL for records in fitting if costs.value(records, name) is not None}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.core.errors import UsageError
-from bench.core.record import Record, Run
+from bench.core.record import Run
 from bench.gate import baseline as baselines
 from bench.gate import noise
 from bench.gate.expand import Planned, expand, groups
@@ -16,8 +16,6 @@ from bench.gate.measure import Side, absent, measure
 from bench.gate.policy import Policy
 from bench.gate.reading import read, renamed
 from bench.gate.verdict import GateVerdict, judge
-
-_HARMLESS = "not_applicable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ def _problems(old: Run, new: Run, planned: Sequence[Planned]) -> Iterator[str]:
             yield f"{' · '.join(group)}: {reason}"
     yield from (f"candidate: {cell.full_name} was not measured" for cell in new.missing)
     yield from (f"baseline: {cell.full_name} was not measured" for cell in old.missing)
-    yield from (f"baseline: {record.name} failed" for record in old.records if _failed(record))
+    yield from (f"baseline: {record.name} failed" for record in old.records if baselines.failed(record))
 
 
 def _notes(old: Run, new: Run, calibrated: bool) -> list[str]:
@@ -81,7 +79,7 @@ def _notes(old: Run, new: Run, calibrated: bool) -> list[str]:
     notes += [
         f"candidate: {record.name} failed, and is not in the baseline"
         for record in new.records
-        if _failed(record) and (record.model, record.task, record.method) not in known
+        if baselines.failed(record) and (record.model, record.task, record.method) not in known
     ]
     made = {(record.key, record.created) for record in old.records}
     same = sum((record.key, record.created) in made for record in new.records)
@@ -90,7 +88,3 @@ def _notes(old: Run, new: Run, calibrated: bool) -> list[str]:
     if not calibrated:
         notes.append("the baseline was never calibrated: its noise floor is taken as 0")
     return notes
-
-
-def _failed(record: Record) -> bool:
-    return record.status != "ok" and (record.failure is None or record.failure.kind != _HARMLESS)

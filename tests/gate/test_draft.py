@@ -10,10 +10,11 @@ import pytest
 from scipy import stats  # type: ignore[import-untyped]  # scipy ships no types
 
 from bench.analysis.statistics import drops
+from bench.core.errors import UsageError
 from bench.core.identity import MethodParts
 from bench.core.training import Training
 from bench.gate import noise
-from bench.gate.draft import Draft, draft
+from bench.gate.draft import Draft, _given, draft
 from bench.gate.expand import Planned, expand
 from bench.gate.noise import Floor
 from bench.gate.outputs.policy_file import policy_file
@@ -21,7 +22,7 @@ from bench.gate.plan import Need, plan
 from bench.gate.policy import Policy, load
 from bench.gate.power import chance_of_means
 from bench.store.run_folder import read_run
-from tests.gate.made import Made, simple
+from tests.gate.made import Made, planned, simple
 from tests.gate.test_gate_cli import ended
 
 
@@ -221,3 +222,71 @@ def test_a_mistake_is_one_line(
     assert (code, len(err.splitlines())) == (2, 1)
     assert words in err
     assert not (tmp_path / "gate.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("limit", "smallest", "floor", "expected"),
+    [
+        (0.1, 0.0, 0.0, 0.1),
+        (0.1, 0.2, 0.0, 0.1),
+        (0.1, 0.31, 0.0, 0.16),
+        (0.1, 0.3, 0.0, 0.15),
+        (0.1, 0.0, 0.123, 0.13),
+    ],
+)
+def test_a_limit_is_half_of_what_is_found_in_whole_hundredths(
+    limit: float, smallest: float, floor: float, expected: float
+) -> None:
+    given = _given(planned("cost", "steps", limit), None, smallest, floor)
+    assert given.margin == pytest.approx(expected)
+    assert given.detect is None
+
+
+@pytest.mark.parametrize(
+    ("room", "smallest", "expected"),
+    [(0.5, 0.05, 0.1), (0.5, 0.2, 0.2), (0.1, 0.05, 0.1), (0.09, 0.05, 0.05), (0.09, 0.08, 0.08), (None, 0.2, 0.2)],
+)
+def test_a_drop_is_the_usual_one_unless_that_is_not_found_or_larger_than_the_score(
+    room: float | None, smallest: float, expected: float
+) -> None:
+    assert _given(planned(), room, smallest, 0.0).detect == expected
+
+
+def test_some_tasks_and_methods_by_globs(tmp_path: Path) -> None:
+    made = Made(tmp_path / "run")
+    for task, method in (("a1", "x"), ("a2", "[y]"), ("b", "x"), ("b", "z")):
+        made.cell(method, [1.0, 0.0] * 100, task=task)
+    run = read_run(made.done())
+
+    def chosen(tasks: tuple[str, ...], methods: tuple[str, ...]) -> list[tuple[str, str]]:
+        found = draft(run, {}, tasks, methods)
+        return [(check.task, check.method) for check in found.checks if check.kind == "quality"]
+
+    assert chosen(("a*",), ()) == [("a1", "x"), ("a2", "[y]")]
+    assert chosen(("a*", "b"), ("[y]", "z")) == [("a2", "[y]"), ("b", "z")]
+    assert chosen((), ()) == [("a1", "x"), ("a2", "[y]"), ("b", "x"), ("b", "z")]
+    for tasks, methods, said in (
+        (("a*", "c"), (), 'unknown task of the baseline: "c"; allowed: a1, a2, b'),
+        (("b",), ("[y]",), 'unknown method of the baseline: "[y]"; allowed: x, z'),
+    ):
+        with pytest.raises(UsageError) as raised:
+            chosen(tasks, methods)
+        assert str(raised.value) == said
+
+
+def test_the_best_checks_are_taken_where_all_would_lack_power(tmp_path: Path) -> None:
+    """Of more checks than have power together those with the smallest drops, quality first; the rest is left out."""
+    made = Made(tmp_path / "run")
+    for place, n in enumerate((400, 60, 30, 20)):
+        made.cell(f"prompt {place}", [1.0, 0.0] * (n // 2), task=f"task {n}")
+    found, _ = drafted(made.done())
+    tests = len([check for check in found.checks if check.kind == "quality" or check.name == "output_tokens"])
+    for check in quality(found):
+        n = int(check.task.split()[1])
+        chances = [
+            drops.found_shares(n, max(0.1, d / 100), d / 100, alpha=0.05 / tests, margin=0.02) for d in range(3, 51)
+        ]
+        smallest = next(d for d, chance in enumerate(chances, 3) if chance >= 0.8) / 100
+        assert check.detect == pytest.approx(max(0.05, smallest))
+    left = {need.planned.task for need in found.left_out if need.planned.kind == "quality"}
+    assert left == {f"task {n}" for n in (400, 60, 30, 20)} - {check.task for check in quality(found)}
