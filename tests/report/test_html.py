@@ -318,13 +318,19 @@ def test_items_show_their_text_where_the_task_is_still_what_was_asked(tmp_path: 
     assert "test thing 0 looks red" not in changed
 
 
-def test_learning_curves_and_forgetting_have_their_charts_when_measured(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("metric", "change", "direction"),
+    [("exact_match", "−50.0", "left"), ("bits_per_byte", "+6.2", "right")],  # hundredths of scales of 1 and of 8
+)
+def test_learning_curves_and_forgetting_have_their_charts_when_measured(
+    metric: str, change: str, direction: str, tmp_path: Path
+) -> None:
     def one(label: str, right: int) -> Record:
         curve = tuple(
-            CheckpointScores(step, {"accuracy": Score(own)}, {"facts": {"exact_match": Score(known)}})
+            CheckpointScores(step, {"accuracy": Score(own)}, {"facts": {metric: Score(known)}})
             for step, own, known in ((2, 0.3, 0.6), (4, 0.5, 0.2))
         )
-        probes = {"facts": {"exact_match": Score(0.2)}}
+        probes = {"facts": {metric: Score(0.2)}}
         size = None if label == "full" else 4
         return method(
             tmp_path,
@@ -339,15 +345,16 @@ def test_learning_curves_and_forgetting_have_their_charts_when_measured(tmp_path
 
     base = Record(
         key="2" * 64, model="m", task="facts", method="base", seed=0, status="ok", created="2026-01-01",
-        scores={"exact_match": Score(0.7)},
+        scores={metric: Score(0.7)},
     )  # fmt: skip
     records = (one("full", 15), one("full, 4 items", 9))
     found = {one.id: one for one in sections.sections(cases([of(tmp_path, *records, base=(base,))]))}
     [curve] = found["learning"].blocks
     assert [row[1].text for row in curve.chart.table.rows] == ["4", "8"]  # type: ignore[union-attr]
     figures = [block.chart for block in found["retention"].blocks if block.kind == "figure"]  # type: ignore[union-attr]
-    assert figures[0].table.rows[0][1].text == "−50.0"  # 0.2 after, 0.7 before, of a scale of 1
+    assert figures[0].table.rows[0][1].text == change  # 0.2 after, 0.7 before
     assert "learning against forgetting on facts" in figures[1].title
+    assert f"Up is learning the task, {direction} is forgetting." in figures[1].description
 
 
 class TestFiles:

@@ -19,8 +19,7 @@ from bench.report.tables import retention
 
 _LEAD = (
     "Each probe asks the model something it was not adapted to, before and after. Methods that leave the weights as "
-    "they "
-    "are forget nothing, which is exactly 0."
+    "they are forget nothing, which is exactly 0."
 )
 _LIMIT = 50.0  # hundredths of a probe's scale: a change from which on the colour is the strongest
 
@@ -83,22 +82,22 @@ def _curves(case: Case) -> Iterator[Block]:
     for i, probe in enumerate(probes):
         series = []
         for label in dict.fromkeys(record.method for record in first):
-            [*own] = (record for record in first if record.method == label)
-            points = _path(own, probe)
+            points = _path([record for record in first if record.method == label], probe)
             if probe in base and points:
                 series.append(Series(clean(label), tuple(points), case.marks[label]))
         if not series:
             continue
         metric = base[probe].metric
+        learnt = next(name for record in first for one in record.curve for name in one.validation or ())
+        up = "Up" if NAMES[learnt].higher_is_better else "Down"
+        left = "left" if NAMES[metric].higher_is_better else "right"
         about = About(
             f"{case.id}-forgetting-{i}",
             f"{case.title}: learning against forgetting on {clean(probe)}",
-            "Each line follows a training from its first checkpoint to its last, mean over seeds. Up is learning the "
-            "task, "
-            "left is forgetting.",
+            "Each line follows a training from its first checkpoint to its last, mean over seeds. "
+            f"{up} is learning the task, {left} is forgetting.",
         )
         known = ((base[probe].value, "base model"),)
-        learnt = next(name for record in first for one in record.curve for name in one.validation or ())
         titles = (f"{clean(probe)}: {title(metric)}", f"score on validation items: {title(learnt)}")
         yield figure(lines.draw, about, series, *titles, rules=known)
 
