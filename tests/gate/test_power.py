@@ -64,7 +64,8 @@ class TestPlans:
     def test_a_score_by_its_room_and_its_noise(self) -> None:
         values = np.tile([1.0, 0.0], (1, 500))
         evidence = Evidence(1000, True, values, shares=True, room=0.1)
-        assert need(planned(), evidence, REGRESSION, None, 1).refusal == ""
+        able = need(planned(), evidence, REGRESSION, None, 1)
+        assert (able.refusal, able.smallest, able.seeds) == ("", None, None)
         low = need(planned(), replace(evidence, room=0.09), REGRESSION, None, 1)
         assert low.refusal == "cannot fail: the baseline score (0.090) is smaller than the drop to detect (0.100)"
         noisy = need(planned(), evidence, REGRESSION, 0.1, 1)

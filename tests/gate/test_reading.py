@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tasks
@@ -24,6 +25,7 @@ from bench.gate.outputs import files
 from bench.gate.policy import Policy, Rename, load
 from bench.gate.power import gather
 from bench.gate.run import gate
+from bench.metrics import from_statistics
 from bench.store.run_folder import read_run
 from tasks.loader.digest import item_digest, question_digest
 from tests.gate.made import Made, change, shares, simple
@@ -499,6 +501,20 @@ class TestGate:
         old, new = (simple(tmp_path / name, [1.0, 0.0] * 5, **own) for name, own in (("old", {}), ("new", changes)))
         [finding] = self.said(old, new, SCORED.model_copy(update={"inconclusive": "pass"})).findings
         assert (finding.status, finding.reason) == (kind, said)
+
+    def test_a_corpus_score_that_its_counts_do_not_give(self, tmp_path: Path) -> None:
+        """Every n-gram of every answer is the reference's: BLEU 100."""
+        counts = [[9, 9, 9, 8, 7, 6, 9, 8, 7, 6]] * 40
+        assert from_statistics("bleu", np.sum(counts, axis=0, keepdims=True))[0] == pytest.approx(100)
+        policy = Policy.model_validate({"quality": [{"margin": "2%"}]})
+        made = []
+        for name, value in (("old", 100.0), ("new", 97.5), ("again", 100.00005)):
+            run = Made(tmp_path / name)
+            run.cell("full", counts, metric="bleu", value=value)
+            made.append(run.done())
+        [finding] = self.said(made[0], made[1], policy).findings
+        assert (finding.status, finding.reason) == ("missing", "the record of seed 0 says 97.5, its predictions 100")
+        assert self.said(made[0], made[2], policy).exit_code == 0
 
     def test_groups_that_changed(self, tmp_path: Path) -> None:
         runs = []
