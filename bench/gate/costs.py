@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from bench.analysis import cells_at_once
-from bench.core.phases import ANSWERING, PRODUCTION, TEACHING, Phase, PhaseName
+from bench.core.phases import ANSWERING, PRODUCTION, TEACHING, PhaseName
 from bench.core.record import Record
 
 Reader = Callable[[Record], float | None]
@@ -21,78 +22,71 @@ class Counter:
     read: Reader
 
 
-def _per_item(name: str) -> Reader:
-    return lambda record: record.tokens[name] / record.items if name in record.tokens and record.items else None
+def _per_item(name: str, record: Record) -> float | None:
+    return record.tokens[name] / record.items if name in record.tokens and record.items else None
 
 
-def _parameter(name: str) -> Reader:
-    return lambda record: getattr(record.parameters, name) if record.parameters else None
+def _parameter(name: str, record: Record) -> float | None:
+    return getattr(record.parameters, name) if record.parameters else None
 
 
-def _training(name: str) -> Reader:
-    return lambda record: getattr(record.training, name) if record.training else None
+def _training(name: str, record: Record) -> float | None:
+    return getattr(record.training, name) if record.training else None
 
 
-def _sum(phases: Sequence[PhaseName], of: Callable[[Phase], float | None], *, by_item: bool = False) -> Reader:
+def _latency(name: str, record: Record) -> float | None:
+    return getattr(record.latency["served"], name) if "served" in record.latency else None
+
+
+def _sum(phases: Sequence[PhaseName], figure: str, record: Record) -> float | None:
     """Sum over the phases that have the figure; None where none does."""
-
-    def read(record: Record) -> float | None:
-        figures = [of(record.phases[name]) for name in phases if name in record.phases]
-        known = [figure for figure in figures if figure is not None]
-        if not known or (by_item and not record.items):
-            return None
-        return sum(known) / (record.items if by_item else 1)
-
-    return read
+    figures = [getattr(record.phases[name], figure) for name in phases if name in record.phases]
+    known = [value for value in figures if value is not None]
+    return sum(known) if known else None
 
 
-def _latency(name: str) -> Reader:
-    return lambda record: getattr(record.latency["served"], name) if "served" in record.latency else None
+def _answering(figure: str, record: Record) -> float | None:
+    """Over the answers, for each item."""
+    total = _sum(ANSWERING, figure, record)
+    return total / record.items if total is not None and record.items else None
 
 
-def _peak(of: Callable[[Phase], float | None]) -> Reader:
-    def read(record: Record) -> float | None:
-        figures = [of(phase) for phase in record.phases.values()]
-        return max((figure for figure in figures if figure is not None), default=None)
-
-    return read
+def _peak(figure: str, record: Record) -> float | None:
+    figures = [getattr(phase, figure) for phase in record.phases.values()]
+    return max((value for value in figures if value is not None), default=None)
 
 
-def _production(of: Callable[[Phase], float | None]) -> Reader:
+def _production(figure: str, record: Record) -> float | None:
     """Over what makes a method ready, the answers of a teacher on this machine among it.
 
     What an endpoint answers takes no work here, and waiting for it is no cost.
     """
-
-    def read(record: Record) -> float | None:
-        is_here = record.taught is not None and record.taught.used is None
-        return _sum((*PRODUCTION, TEACHING) if is_here else PRODUCTION, of)(record)
-
-    return read
+    is_here = record.taught is not None and record.taught.used is None
+    return _sum((*PRODUCTION, TEACHING) if is_here else PRODUCTION, figure, record)
 
 
 COUNTERS: Mapping[str, Counter] = {
-    "prompt_tokens": Counter("tokens per item", _per_item("prompt_tokens")),
-    "context_tokens": Counter("tokens per item", _per_item("context_tokens")),
-    "output_tokens": Counter("tokens per item", _per_item("output_tokens")),
-    "trained_parameters": Counter("parameters", _parameter("trained")),
-    "total_parameters": Counter("parameters", _parameter("total")),
-    "stored_bytes": Counter("bytes", _parameter("stored_bytes")),
-    "index_bytes": Counter("bytes", _parameter("index_bytes")),
-    "steps": Counter("optimizer steps", _training("steps")),
-    "train_tokens": Counter("tokens", _training("tokens")),
-    "train_flops": Counter("FLOPs", _production(lambda phase: phase.flops)),
-    "predict_flops": Counter("FLOPs per item", _sum(ANSWERING, lambda phase: phase.flops, by_item=True)),
+    "prompt_tokens": Counter("tokens per item", partial(_per_item, "prompt_tokens")),
+    "context_tokens": Counter("tokens per item", partial(_per_item, "context_tokens")),
+    "output_tokens": Counter("tokens per item", partial(_per_item, "output_tokens")),
+    "trained_parameters": Counter("parameters", partial(_parameter, "trained")),
+    "total_parameters": Counter("parameters", partial(_parameter, "total")),
+    "stored_bytes": Counter("bytes", partial(_parameter, "stored_bytes")),
+    "index_bytes": Counter("bytes", partial(_parameter, "index_bytes")),
+    "steps": Counter("optimizer steps", partial(_training, "steps")),
+    "train_tokens": Counter("tokens", partial(_training, "tokens")),
+    "train_flops": Counter("FLOPs", partial(_production, "flops")),
+    "predict_flops": Counter("FLOPs per item", partial(_answering, "flops")),
 }
 MEASURED: Mapping[str, Counter] = {
-    "train_s": Counter("s", _production(lambda phase: phase.wall_s)),
-    "predict_s": Counter("s per item", _sum(ANSWERING, lambda phase: phase.wall_s, by_item=True)),
-    "latency_p50_s": Counter("s", _latency("p50")),
-    "latency_p95_s": Counter("s", _latency("p95")),
-    "peak_host_bytes": Counter("bytes", _peak(lambda phase: phase.peak_host_bytes)),
-    "peak_device_bytes": Counter("bytes", _peak(lambda phase: phase.peak_device_bytes)),
-    "train_joules": Counter("J", _production(lambda phase: phase.joules)),
-    "predict_joules": Counter("J per item", _sum(ANSWERING, lambda phase: phase.joules, by_item=True)),
+    "train_s": Counter("s", partial(_production, "wall_s")),
+    "predict_s": Counter("s per item", partial(_answering, "wall_s")),
+    "latency_p50_s": Counter("s", partial(_latency, "p50")),
+    "latency_p95_s": Counter("s", partial(_latency, "p95")),
+    "peak_host_bytes": Counter("bytes", partial(_peak, "peak_host_bytes")),
+    "peak_device_bytes": Counter("bytes", partial(_peak, "peak_device_bytes")),
+    "train_joules": Counter("J", partial(_production, "joules")),
+    "predict_joules": Counter("J per item", partial(_answering, "joules")),
 }
 ALL: Mapping[str, Counter] = {**COUNTERS, **MEASURED}
 _SIZES = ("trained_parameters", "total_parameters", "stored_bytes")

@@ -121,6 +121,17 @@ class TestPlans:
             assert passed == pytest.approx(scipy.stats.norm.cdf((0.02 - critical) / error))
         assert chance_of_means(REGRESSION, values, False, 0.02, 0.05, 0.05)(1) == 0.0
 
+    def test_twenty_seeds_are_the_most_that_are_looked_for(self) -> None:
+        """Of the drop that twenty seeds on each side find with a probability of 0.8, and of a little less."""
+        values = np.array([[0.9], [1.0], [1.1]])  # standard deviation 0.1
+        error = (1 - 2 / 18) ** -1.5 * 0.1 * math.sqrt(2 / 20)
+        drop = float((scipy.stats.t.ppf(0.95, 2 * 19) + scipy.stats.norm.ppf(0.8)) * error)
+        evidence = Evidence(9, True, values, training=True)
+        assert evidence.seeds_needed(REGRESSION, drop + 1e-9, 0.0, 0.05) == 20
+        assert evidence.seeds_needed(REGRESSION, drop - 1e-9, 0.0, 0.05) is None
+        assert replace(evidence, values=values[:1]).seeds_needed(REGRESSION, drop + 1.0, 0.0, 0.05) is None
+        assert evidence.seeds_needed(REGRESSION, 9.0, 0.0, 0.05) == 4  # one more than there are
+
     def test_chances_of_seeds_by_hand(self) -> None:
         """Three seeds on both sides: items by what seeds do to each, seeds beyond that, and Student's pooled test."""
         rng = np.random.default_rng(3)
@@ -240,6 +251,16 @@ class TestFlips:
         new, old = answers([[1.0, 2.0], [9.0, 9.0]], "bits_per_byte"), answers([[2.0, 1.0]], "bits_per_byte")
         found = self.shown(new, old, tmp_path / "a")
         assert [(one.id, one.gain) for one in found.shown] == [("test/1", -1.0), ("test/0", 1.0)]
+
+    def test_an_item_of_a_corpus_metric_changed_where_its_answer_did(self, tmp_path: Path) -> None:
+        """Taking its n-grams away lowers BLEU; an item that was answered alike did not change, whatever it adds."""
+        good, bad = [9, 9, 9, 8, 7, 6, 9, 8, 7, 6], [9, 9, 5, 2, 1, 1, 9, 8, 7, 6]
+        old = replace(answers([[1.0] * 4], "bleu"), values=None, counts=(np.array([good] * 4),))
+        new = replace(
+            old, counts=(np.array([good, bad, good, bad]),), outputs=(("said 1.0", "x", "said 1.0", "said 1.0"),)
+        )
+        found = self.shown(new, old, tmp_path / "a")
+        assert (found.lost, found.gained, [one.id for one in found.shown]) == (1, 0, ["test/1"])
 
     def test_a_text_is_cut(self, tmp_path: Path) -> None:
         new, old = answers([[1.0, 0.0]]), answers([[0.0, 0.0]])

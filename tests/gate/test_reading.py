@@ -308,6 +308,12 @@ class TestReading:
         with pytest.raises(IncompleteError) as broken:
             reading.read(run, "baseline")
         assert str(broken.value).startswith(f"baseline: {run / 'run.json'} ")
+        whole = simple(tmp_path / "whole", [1.0, 0.0])
+        [record] = whole.glob("cells/*/record.json")
+        record.write_text("{")
+        with pytest.raises(IncompleteError) as damaged:
+            reading.read(whole, "candidate")
+        assert str(damaged.value).startswith(f"candidate: {record}")
 
     def test_what_lies_beside_a_run(self, tmp_path: Path) -> None:
         file = tmp_path / "baseline.json"

@@ -229,5 +229,6 @@ def test_what_is_right_at_a_bound_is_taken() -> None:
     assert checks.groups(["y", "x", "y"], 3).tolist() == [0, 1, 0]
     assert drops.found_shares(20, 1.0, 1.0, alpha=0.05) == 1.0
     assert family.holm([0.0, 1.0]).tolist() == [0.0, 1.0]
-    assert intervals.wilson(0, 1).low == 0.0
-    assert intervals.wilson(1, 1).high == 1.0
+    for n in range(1, 300):  # to the last bit, which the formula is not
+        assert intervals.wilson(0, n).low == 0.0
+        assert intervals.wilson(n, n).high == 1.0

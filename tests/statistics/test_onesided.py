@@ -373,6 +373,7 @@ def test_items_needed_are_searched_up_to_the_most(least: int) -> None:
 
     assert drops.items_needed(chance, 0.8, 1000) == least
     assert max(asked) == 1000
+    assert {type(n) for n in asked} == {int}
     assert len(asked) <= 25
     assert drops.items_needed(lambda n: float(n > 10_000_000), 0.8) is None
     assert drops.items_needed(lambda n: float(n >= 10_000_000), 0.8) == 10_000_000
