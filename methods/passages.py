@@ -105,15 +105,21 @@ class Passages(Context):
     def _given(self, items: Sequence[Item]) -> list[list[Passage]]:
         if self.random_seed is not None:
             return [self._draw(item) for item in items]
-        return [list(dict.fromkeys(self._holding(self.gold.get(item.id, ())))) for item in items]
-
-    def _holding(self, gold: Sequence[Gold]) -> Iterator[Passage]:
-        """The documents that are gold; of spans the chunks that hold them, or the documents where they are not cut."""
         whole = {passage.id: passage for passage in self.documents}
+        chunks: dict[str, list[Passage]] = defaultdict(list)
+        for chunk in self.corpus:
+            chunks[document_of(chunk.place)].append(chunk)
+        held = (self._holding(self.gold.get(item.id, ()), whole, chunks) for item in items)
+        return [list(dict.fromkeys(passages)) for passages in held]
+
+    def _holding(
+        self, gold: Sequence[Gold], whole: Mapping[str, Passage], chunks: Mapping[str, Sequence[Passage]]
+    ) -> Iterator[Passage]:
+        """The documents that are gold; of spans the chunks that hold them, or the documents where they are not cut."""
         for place in gold:
             if isinstance(place, Span) and self.unit:
-                chunks = [chunk for chunk in self.corpus if document_of(chunk.place) == place.document]
-                yield from (chunks[i] for i in covering([chunk.place for chunk in chunks], place))
+                near = chunks[place.document]
+                yield from (near[i] for i in covering([chunk.place for chunk in near], place))
             else:
                 yield whole[document_of(place)]
 

@@ -40,3 +40,7 @@ def test_the_models_that_come_along_say_what_they_are() -> None:
 
 def test_it_is_no_part_of_a_key() -> None:
     assert Identity(model=ModelIdentity("a", nature="toy")).content() == Identity(model=ModelIdentity("a")).content()
+
+
+def test_a_model_that_is_the_folder_at_hand_is_called_as_it(tiny_model: Path) -> None:
+    assert resolve(ModelSpec(path="."), tiny_model).name == tiny_model.name

