@@ -115,7 +115,7 @@ def measure(
     old, new = Side("the baseline", baseline, groups(baseline)), Side("the candidate", candidate, groups(candidate))
     for group, found in groupby(sorted(planned, key=lambda one: one.group), key=lambda one: one.group):
         own = list(found)
-        reason = absent(group, old, new)
+        reason = absent(group, old.cells[group], new.cells.get(group, []), candidate)
         if reason:
             yield from (Measured(one, problem="missing", reason=reason) for one in own)
             continue
@@ -134,13 +134,12 @@ def measure(
                 yield Measured(one, problem="missing", reason=f"predictions that cannot be used ({said})")
 
 
-def absent(group: Group, old: Side, new: Side) -> str:
+def absent(group: Group, before: Sequence[Record], now: Sequence[Record], candidate: Run) -> str:
     """Why the candidate has not all cells of a method that the baseline has; "" where it has."""
-    failed = [r for r in new.run.records if (r.model, r.task, r.method) == group and r.status != "ok"]
+    failed = [r for r in candidate.records if (r.model, r.task, r.method) == group and r.status != "ok"]
     if failed:
         first = failed[0].failure
         return f"seed {failed[0].seed} failed: {first.kind if first else 'no reason given'}"
-    before, now = old.cells[group], new.cells.get(group, [])
     if not now:
         return "not in the candidate"
     if len(now) < len(before):

@@ -12,7 +12,7 @@ from bench.core.record import Run
 from bench.gate import baseline as baselines
 from bench.gate import noise
 from bench.gate.expand import Planned, expand, groups
-from bench.gate.measure import Side, absent, measure
+from bench.gate.measure import absent, measure
 from bench.gate.policy import Policy
 from bench.gate.reading import read, renamed
 from bench.gate.verdict import GateVerdict, judge
@@ -62,9 +62,9 @@ def read_baseline(path: Path) -> Run:
 def _problems(old: Run, new: Run, planned: Sequence[Planned]) -> Iterator[str]:
     """What is missing that no check is about: in the candidate, and in the baseline itself."""
     covered = {one.group for one in planned}
-    before, now = (Side(name, run, groups(run)) for name, run in (("baseline", old), ("candidate", new)))
-    for group in before.cells:
-        reason = absent(group, before, now)
+    now = groups(new)
+    for group, before in groups(old).items():
+        reason = absent(group, before, now.get(group, []), new)
         if reason and group not in covered:
             yield f"{' · '.join(group)}: {reason}"
     yield from (f"candidate: {cell.full_name} was not measured" for cell in new.missing)

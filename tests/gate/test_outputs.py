@@ -191,6 +191,7 @@ def test_a_comment_holds_forty_lines_whatever_there_is_to_say() -> None:
 def test_a_marker_is_one_line_whatever_the_name() -> None:
     assert markdown.marker("a --> b\n<x>") == "<!-- adaptbench-gate: a-b-x -->"
     assert markdown.marker("-->") == "<!-- adaptbench-gate: gate -->"
+    assert markdown.marker("-X.1_a-X-") == "<!-- adaptbench-gate: X.1_a-X -->"
 
 
 def test_the_headline_names_what_decided(gated: Gated) -> None:

@@ -49,7 +49,7 @@ def one_score(table: Table, scale: float | None, retrained: bool, right: bool = 
     if scale == 1 and len(table) == 1 and right:
         found = scipy.stats.binomtest(round(sum(table[0])), n).proportion_ci(LEVEL, method="wilson")
         return found.low, found.high
-    share = mean / scale
+    share = min(max(mean / scale, 0.0), 1.0)
     if share in (0.0, 1.0):
         low, high = wilson(share, n, t)
     else:
@@ -88,7 +88,7 @@ def one_retrained_difference(a: Table, b: Table, scale: float | None) -> tuple[f
             return 0.0, 0.0
         if scale is None:
             return t * math.sqrt(part), t * math.sqrt(part)
-        share = fmean(fmean(row) for row in table) / scale
+        share = min(max(fmean(fmean(row) for row in table) / scale, 0.0), 1.0)
         below, above = wilson(share, max(share * (1 - share) * scale**2 / part, 1e-3), t)
         return scale * (share - below), scale * (above - share)
 
@@ -120,6 +120,18 @@ def test_scores(seeds: int, scale: float | None) -> None:
         if seeds > 1 or not retrained:
             expected = [one_score(table, scale, retrained) for table in scores.tolist()]
             assert np.array(each(*of(scores, scale, LEVEL))) == pytest.approx(np.array(expected), abs=1e-7)
+
+
+@pytest.mark.parametrize("shift", [-0.9, 0.9])
+def test_pseudo_values_may_lie_beyond_the_scale(shift: float) -> None:
+    """Their mean is taken for the end of it."""
+    a, b = data_sets(3, 1.0, 0.05) + shift, data_sets(4, 1.0, 0.05) + shift
+    for retrained, of in ((False, limits.score_limits), (True, limits.retrained_score_limits)):
+        expected = [one_score(table, 1.0, retrained) for table in a.tolist()]
+        assert np.array(each(*of(a, 1.0, LEVEL))) == pytest.approx(np.array(expected), abs=1e-7)
+    again = [one_retrained_difference(*pair, 1.0) for pair in zip(a.tolist(), b.tolist(), strict=True)]
+    found = limits.retrained_difference_limits(a, b, 1.0, LEVEL)
+    assert np.array(each(*found)) == pytest.approx(np.array(again), abs=1e-7)
 
 
 def test_one_seed_of_0_and_1_in_many_data_sets() -> None:

@@ -32,7 +32,15 @@ def constrained(only_a: int, only_b: int, n: int, null: float) -> float:
 
 @pytest.mark.parametrize(
     ("only_a", "only_b", "n", "null"),
-    [(14, 3, 40, 0.1), (5, 9, 60, -0.05), (1, 1, 20, -0.3), (0, 0, 50, -0.02), (3, 0, 44, 0.2), (30, 31, 900, -0.02)],
+    [
+        (14, 3, 40, 0.1),
+        (5, 9, 60, -0.05),
+        (1, 1, 20, -0.3),
+        (0, 0, 50, -0.02),
+        (3, 0, 44, 0.2),
+        (30, 31, 900, -0.02),
+        (0, 0, 5, -0.05),
+    ],
 )
 def test_tango_maximises_the_constrained_likelihood(only_a: int, only_b: int, n: int, null: float) -> None:
     assert onesided.tango(only_a, only_b, n, null) == pytest.approx(constrained(only_a, only_b, n, null), abs=1e-6)

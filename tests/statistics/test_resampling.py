@@ -74,6 +74,18 @@ def test_a_corpus_metric_that_is_no_mean_is_exchanged_as_a_whole() -> None:
     assert found.below == 1.0
 
 
+def test_groups_of_a_corpus_metric_change_sides_together() -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.integers(1, 9, (8, 2)).astype(float), rng.integers(1, 9, (8, 2)).astype(float)
+    once = exchanged_corpus(a, b, lambda rows: rows[:, 0] / rows[:, 1], draws=500)
+    groups = np.repeat(range(8), 4).tolist()
+    copies = exchanged_corpus(
+        a.repeat(4, axis=0), b.repeat(4, axis=0), lambda rows: rows[:, 0] / rows[:, 1], groups=groups, draws=500
+    )
+    assert copies.difference == pytest.approx(once.difference)
+    assert (copies.below, copies.above) == pytest.approx((once.below, once.above))
+
+
 def test_draws_and_their_signs() -> None:
     draws = Draws(np.array([1.0, 2.0, 4.0]), 3.0, 7)
     turned, kept = resampling.signed(draws, -1), resampling.signed(draws, 1)

@@ -29,7 +29,7 @@ def junit(verdict: GateVerdict) -> str:
     if run or not verdict.findings:
         _suite(root, "run", run or [_problem(headline(verdict))])
     for name in ("tests", "failures", "errors", "skipped"):
-        root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
+        root.set(name, str(sum(int(suite.attrib[name]) for suite in root)))
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
