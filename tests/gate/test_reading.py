@@ -240,6 +240,17 @@ class TestBaselines:
         assert [json.loads(line)["output"] for line in bare.read_text().splitlines()] == ["", ""]
         assert json.loads(bare.read_text().splitlines()[0]) == {**first, "output": ""}
 
+    def test_what_a_killed_one_left_is_no_part_of_it(self, tmp_path: Path) -> None:
+        run, left = simple(tmp_path / "run", [1.0, 0.0]), tmp_path / "baselines" / ".writing-main"
+        left.mkdir(parents=True)
+        (left / "stray.txt").write_text("")
+        kept = self.accepted(run)
+        assert not (kept / "stray.txt").exists()
+        next(run.glob("cells/*/predictions.jsonl")).unlink()
+        with pytest.raises(IncompleteError):
+            self.accepted(run, replace=True)
+        assert [file.name for file in kept.parent.iterdir()] == ["main"]
+
     def test_without_a_suite_file(self, tmp_path: Path) -> None:
         run = simple(tmp_path / "run", [1.0, 0.0])
         (run / "suite.yaml").unlink()
@@ -521,6 +532,17 @@ class TestGate:
         [finding] = self.said(made[0], made[1], policy).findings
         assert (finding.status, finding.reason) == ("missing", "the record of seed 0 says 97.5, its predictions 100")
         assert self.said(made[0], made[2], policy).exit_code == 0
+
+    def test_a_baseline_that_is_damaged(self, tmp_path: Path) -> None:
+        old, new = simple(tmp_path / "old", [1.0, 0.0] * 5), simple(tmp_path / "new", [1.0, 0.0] * 5)
+        [file] = old.glob("cells/*/predictions.jsonl")
+        file.write_text(file.read_text().replace('"id": "test/1"', '"id": "test/0"'))
+        twice = "an item stands twice in the baseline's predictions of seed 0"
+        [finding] = self.said(old, new).findings
+        assert (finding.status, finding.reason) == ("missing", twice)
+        run = read_run(old)
+        [(_, evidence)] = gather(expand(SCORED, run, "x"), run, SCORED)
+        assert (evidence.problem, evidence.items) == (f"the baseline cannot be compared with: {twice}", 0)
 
     def test_groups_that_changed(self, tmp_path: Path) -> None:
         runs = []
