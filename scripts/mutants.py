@@ -83,7 +83,7 @@ def prepare(folder: Path) -> None:
     subprocess.run(["tar", "xf", "-"], cwd=folder, input=archive, check=True)
     (folder / "commit").write_bytes(_output(["git", "rev-parse", "--short", "HEAD"], ROOT).strip())
     also = [Path(path).parts[0] for path in _COPIED]
-    said = {"only": [f"{path}/*" for path in ROOMS.values()], "also": also, "arguments": _PYTEST,
+    said = {"only": [f"{path}/*" for path in ROOMS.values()], "also": also, "arguments": _arguments(folder),
             "tests": _tests(folder)}  # fmt: skip
     with (folder / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write(_SETTINGS.format(**{name: json.dumps(value) for name, value in said.items()}))
@@ -105,7 +105,7 @@ def every(folder: Path) -> dict[str, list[str]]:
 def trial(folder: Path, names: Sequence[str], until: float) -> None:
     """Try those that were not tried yet, one after the other; `until`: seconds since the epoch."""
     (folder / "asked.json").write_text(json.dumps({"names": list(names), "until": until}), encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "scripts.mutants", *_PYTEST, *_tests(folder)]
+    command = [sys.executable, "-m", "pytest", "-p", "scripts.mutants", *_arguments(folder), *_tests(folder)]
     environment = {**os.environ, "MUTANTS": str(folder.resolve()), "MUTANT_UNDER_TEST": ""}
     subprocess.run(command, cwd=folder / "mutants", env=environment, check=True)
 
@@ -186,6 +186,11 @@ def change(folder: Path, name: str) -> str:
         " ".join(line[1:].strip() for line in lines if line[:1] == sign and line[:3] != 3 * sign) for sign in "-+"
     )
     return f"{name.rpartition('__mutmut_')[0]}: {old} -> {new}"
+
+
+def _arguments(folder: Path) -> list[str]:
+    """For pytest; temporary folders of its own, as sessions beside it remove those of others."""
+    return [*_PYTEST, f"--basetemp={folder.resolve() / 'temporary'}"]
 
 
 def _tests(folder: Path) -> list[str]:
