@@ -14,6 +14,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,6 +80,7 @@ def main(out: Path, sample: int, seed: int, minutes: float, folder: Path | None)
 def prepare(folder: Path) -> None:
     """A copy of the checked-out commit with its mutants, and which tests pass through which function."""
     folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder / "mutants", ignore_errors=True)
     archive = _output(["git", "archive", "HEAD", "bench", "pyproject.toml", *_COPIED], ROOT)
     subprocess.run(["tar", "xf", "-"], cwd=folder, input=archive, check=True)
     (folder / "commit").write_bytes(_output(["git", "rev-parse", "--short", "HEAD"], ROOT).strip())
