@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -472,6 +473,29 @@ class TestGate:
         [record] = again.done().glob("cells/*/record.json")
         change(record, created=kept.created)
         assert self.said(old.path, again.path).notes == ()  # the same moment, another cell
+
+    def test_a_copy_is_said(self, tmp_path: Path) -> None:
+        old = Made(tmp_path / "old")
+        for method in ("rag", "full"):
+            old.cell(method, [1.0, 0.0] * 50)
+        shutil.copytree(old.done(), tmp_path / "new")
+        assert self.said(old.path, tmp_path / "new").notes == (
+            "2 cells of the candidate are the baseline's own records, not measured again",
+            "the baseline was never calibrated: its noise floor is taken as 0",
+        )
+        [record] = (tmp_path / "new").glob("cells/*rag*/record.json")
+        change(record, created="2026-02-02T00:00:00+00:00")
+        assert self.said(old.path, tmp_path / "new").notes[0].startswith("1 cells of the candidate")
+
+    def test_which_run_cannot_be_read(self, tmp_path: Path) -> None:
+        run, none = simple(tmp_path / "run", [1.0]), tmp_path / "none"
+        for old, new, side in ((none, run, "baseline"), (run, none, "candidate")):
+            with pytest.raises(UsageError) as raised:
+                self.said(old, new)
+            assert str(raised.value).startswith(f'{side}: "{none}" is no run directory')
+        with pytest.raises(UsageError) as accepting:
+            baseline.accept(none, "main", tmp_path)
+        assert str(accepting.value).startswith(f'baseline: "{none}" is no run directory')
 
     def test_problems(self, tmp_path: Path) -> None:
         old, new = Made(tmp_path / "old"), Made(tmp_path / "new")
