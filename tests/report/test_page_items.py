@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from PIL import Image
 
@@ -59,6 +61,15 @@ def test_the_command_of_a_prompt_has_the_options_that_were_measured(tmp_path: Pa
         "lora, k tuned: `adaptbench show 'my tasks/mail' --model m --method lora+few-shot --item ID --seed 3 "
         "--option k=4 --option select=similar`"
     )
+
+
+def test_options_of_a_command_are_yaml(tmp_path: Path) -> None:
+    options = {"tuned": {"epochs": 2, "label": "né"}, "refuse": True, "top_k": 3, "rerank": "./it's mine"}
+    record = method(tmp_path, "rag", 9, parts=MethodParts(PartSettings("frozen", {}), PartSettings("rag", options)))
+    said = prompts.command(of(tmp_path, record), [record], "rag").partition("`")[2].rstrip("`")
+    words = shlex.split(said)
+    written = dict(words[i + 1].split("=", 1) for i, word in enumerate(words) if word == "--option")
+    assert {name: yaml.safe_load(text) for name, text in written.items()} == options
 
 
 def test_the_command_of_a_prompt_is_one_that_is_understood() -> None:

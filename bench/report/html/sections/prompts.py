@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
 
@@ -32,5 +33,5 @@ def command(run: Run, records: Sequence[Record], method: str) -> str:
 
 
 def _written(value: object) -> str:
-    """As YAML writes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """As YAML reads it, which JSON is."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
