@@ -74,7 +74,7 @@ def _row(task: Task, way: dict[str, str], pool: int, embedder: str, vectors: Pat
         cpu_s = time.process_time() - start
         ranks = [_rank(task, example, evidence.ranking) for example, evidence in zip(asked, found, strict=True)]
         row[split] = {f"hit@{k}": _share(sum(rank <= k for rank in ranks), len(ranks)) for k in _DEPTHS}
-        row[split] |= {"questions": len(asked), "cpu_s_per_query": cpu_s / max(1, len(asked))}
+        row[split] |= {"questions": len(asked), "cpu_ms_per_query": 1000 * cpu_s / max(1, len(asked))}
     row["characters_of_3"] = _shown(context, task)
     row["index_s"] = meter.phases["index"].wall_s
     print(json.dumps(row), flush=True)
