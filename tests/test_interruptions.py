@@ -20,6 +20,7 @@ from bench.core.errors import CellError
 from bench.gate import baseline
 from bench.runs import scratch
 from bench.runs.jobs import job_of
+from bench.runs.unchanged import Weights
 from bench.store import run_folder
 from tests.gate.made import simple
 from tests.small import Silent, cells_of, measure, write_suite, write_task
@@ -207,6 +208,19 @@ def test_weights_that_change_under_way_are_not_measured(
         assert record.failure is not None
         assert f"weights have changed since the run began: look at {model}" in record.failure.message
     assert not run.records[1].phases
+
+
+def test_other_files_beside_weights_may_change(tmp_path: Path, task_folder: Path, tiny_model: Path) -> None:
+    """A log beside them, say: no key holds it."""
+    model = tmp_path / "model"
+    shutil.copytree(tiny_model, model)
+    _, cells = cells_of(write_suite(tmp_path, model, methods=["zero-shot"]))
+    weights = Weights(cells)
+    (model / "training.log").write_text("step 1")
+    weights.require_unchanged(cells[0])
+    (model / "model.safetensors").touch()
+    with pytest.raises(CellError, match="weights have changed"):
+        weights.require_unchanged(cells[0])
 
 
 def test_a_full_disk_names_the_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -221,6 +221,11 @@ def _served(spec: ModelSpec, endpoint: EndpointSpec) -> ResolvedModel:
     )
 
 
+def identity_files(folder: Path) -> list[Path]:
+    """The weights, configuration and tokenizer in `folder`: what decides the answers of its model."""
+    return sorted(file for file in folder.iterdir() if file.suffix in _IDENTITY_SUFFIXES and file.is_file())
+
+
 def folder_digest(folder: Path) -> str:
     """sha256 over the names and contents of the weights, configuration and tokenizer in `folder`.
 
@@ -228,7 +233,7 @@ def folder_digest(folder: Path) -> str:
         UsageError: a file of the Hub's cache has another content than its name says.
     """
     digest = hashlib.sha256()
-    for file in sorted(f for f in folder.iterdir() if f.suffix in _IDENTITY_SUFFIXES and f.is_file()):
+    for file in identity_files(folder):
         content = file_digest(file)
         blob = file.resolve()  # the Hub's cache names large files by their sha256
         if blob.parent.name == "blobs" and _SHA256.fullmatch(blob.name) and blob.name != content:
